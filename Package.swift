@@ -1,0 +1,125 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// The folder that ./bootstrap fills. Its libraries are linked by absolute path: SwiftPM puts the system's folders first on
+// the link line, and a LibTorch or OpenMM installed there must not be picked up.
+let deps = Context.packageDirectory + "/.deps"
+let torchLibraries = deps + "/torch/lib"
+let cudaLibraries = deps + "/nvidia/cu13/lib"
+let openMMLibraries = deps + "/OpenMM.libs/lib"
+
+/// Numeric targets are compiled optimised in debug builds too, so that `swift run pipeline` needs no `-c release`.
+let optimised: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+let cxxFlags: [CXXSetting] = [.unsafeFlags(["-O3", "-DNDEBUG", "-Wall", "-fno-math-errno"])]
+
+let torchLink: [LinkerSetting] = [
+  .unsafeFlags([
+    torchLibraries + "/libtorch.so", torchLibraries + "/libtorch_cpu.so", torchLibraries + "/libc10.so",
+    "-Xlinker", "-rpath", "-Xlinker", torchLibraries, "-Xlinker", "-rpath", "-Xlinker", cudaLibraries,
+    "-Xlinker", "--unresolved-symbols=ignore-in-shared-libs",
+  ])
+]
+let openMMLink: [LinkerSetting] = [
+  .unsafeFlags([openMMLibraries + "/libOpenMM.so", "-Xlinker", "-rpath", "-Xlinker", openMMLibraries])
+]
+
+let package = Package(
+  name: "boltzmill",
+  products: [
+    .executable(name: "pipeline", targets: ["pipeline"]),
+    .library(name: "Boltzmill", targets: ["Molecules", "Trajectories", "ForceFields", "FreeEnergies", "Generative"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    .package(url: "https://github.com/onevcat/Rainbow", from: "4.2.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
+  ],
+  targets: [
+    // C: the only targets that see a foreign header
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CNetCDF", pkgConfig: "netcdf", providers: [.apt(["libnetcdf-dev"])]),
+    .target(
+      name: "CTorch",
+      cxxSettings: cxxFlags + [
+        .unsafeFlags([
+          "-isystem", deps + "/torch/include", "-isystem", deps + "/torch/include/torch/csrc/api/include",
+        ])
+      ],
+      linkerSettings: torchLink),
+    .target(
+      name: "COpenMM",
+      cxxSettings: cxxFlags + [.unsafeFlags(["-isystem", deps + "/OpenMM.libs/include"])],
+      linkerSettings: openMMLink),
+
+    // values shared by every floor: arrays, random streams, constants, progress
+    .target(name: "Basics", swiftSettings: optimised),
+
+    // bindings
+    .target(name: "HDF5", dependencies: ["CHDF5", "Basics"], swiftSettings: optimised),
+    .target(name: "NetCDF", dependencies: ["CNetCDF", "Basics"], swiftSettings: optimised),
+    .target(name: "Torch", dependencies: ["CTorch", "Basics"], swiftSettings: optimised),
+    .target(name: "OpenMM", dependencies: ["COpenMM", "Basics"], swiftSettings: optimised),
+
+    // store
+    .target(
+      name: "Artifacts",
+      dependencies: ["HDF5", "Basics", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: optimised),
+
+    // science
+    .target(name: "Molecules", dependencies: ["Basics"], swiftSettings: optimised),
+    .target(name: "Trajectories", dependencies: ["NetCDF", "Basics"], swiftSettings: optimised),
+    .target(name: "ForceFields", dependencies: ["OpenMM", "Basics"], swiftSettings: optimised),
+    .target(name: "FreeEnergies", dependencies: ["Torch", "Basics"], swiftSettings: optimised),
+    .target(name: "Generative", dependencies: ["Torch", "Basics", "Molecules"], swiftSettings: optimised),
+
+    // pictures
+    .target(
+      name: "Reports",
+      dependencies: ["Artifacts", "Basics", .product(name: "Mustache", package: "swift-mustache")]),
+
+    // engine
+    .target(
+      name: "Workflow",
+      dependencies: [
+        "Artifacts", "Basics", .product(name: "Yams", package: "Yams"), .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Rainbow", package: "Rainbow"),
+      ]),
+
+    // stages
+    .target(
+      name: "Stages",
+      dependencies: [
+        "Workflow", "Artifacts", "Reports", "Generative", "FreeEnergies", "ForceFields", "Molecules", "Trajectories",
+        "HDF5", "Torch", "Basics",
+      ], swiftSettings: optimised),
+
+    // face
+    .executableTarget(
+      name: "pipeline",
+      dependencies: [
+        "Stages", "Workflow", "Reports", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    // tests, one target per module
+    .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
+    .testTarget(name: "HDF5Tests", dependencies: ["HDF5"]),
+    .testTarget(name: "NetCDFTests", dependencies: ["NetCDF"]),
+    .testTarget(name: "TorchTests", dependencies: ["Torch"]),
+    .testTarget(name: "OpenMMTests", dependencies: ["OpenMM"]),
+    .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "HDF5"]),
+    .testTarget(name: "MoleculesTests", dependencies: ["Molecules"]),
+    .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "NetCDF"]),
+    .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields"]),
+    .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies"]),
+    .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules"]),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts"]),
+    .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),
+    .testTarget(name: "StagesTests", dependencies: ["Stages", "Workflow", "Artifacts", "Molecules", "Trajectories", "NetCDF"]),
+    .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts"]),
+  ],
+  swiftLanguageModes: [.v5],
+  cxxLanguageStandard: .cxx20
+)

@@ -1,0 +1,5 @@
+import ArgumentParser
+
+@main struct Pipeline: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "pipeline")
+}

@@ -15,7 +15,7 @@ let cxxFlags: [CXXSetting] = [.unsafeFlags(["-O3", "-DNDEBUG", "-Wall", "-fno-ma
 
 let torchLink: [LinkerSetting] = [
   .unsafeFlags([
-    torchLibraries + "/libtorch.so", torchLibraries + "/libtorch_cpu.so", torchLibraries + "/libc10.so",
+    torchLibraries + "/libtorch_cpu.so", torchLibraries + "/libc10.so",
     "-Xlinker", "-rpath", "-Xlinker", torchLibraries, "-Xlinker", "-rpath", "-Xlinker", cudaLibraries,
     "-Xlinker", "--unresolved-symbols=ignore-in-shared-libs",
   ])
@@ -84,7 +84,8 @@ let package = Package(
     .target(
       name: "Workflow",
       dependencies: [
-        "Artifacts", "Basics", .product(name: "Yams", package: "Yams"), .product(name: "Crypto", package: "swift-crypto"),
+        "Artifacts", "Basics", .product(name: "Yams", package: "Yams"),
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Rainbow", package: "Rainbow"),
       ]),
 
@@ -117,7 +118,8 @@ let package = Package(
     .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts"]),
     .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),
-    .testTarget(name: "StagesTests", dependencies: ["Stages", "Workflow", "Artifacts", "Molecules", "Trajectories", "NetCDF"]),
+    .testTarget(
+      name: "StagesTests", dependencies: ["Stages", "Workflow", "Artifacts", "Molecules", "Trajectories", "NetCDF"]),
     .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts"]),
   ],
   swiftLanguageModes: [.v5],

@@ -26,7 +26,8 @@ public struct RandomStream: RandomNumberGenerator, Codable, Equatable, Sendable 
   public static func derivedSeed(_ seed: UInt64, _ labels: [String]) -> UInt64 {
     var mixed = seed
     for label in labels {
-      var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a over the label's bytes, closed by a byte no UTF-8 text contains
+      // FNV-1a over the label's bytes, closed by a byte that no UTF-8 text contains
+      var hash: UInt64 = 0xcbf2_9ce4_8422_2325
       for byte in label.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
       hash = (hash ^ 0xff) &* 0x0000_0100_0000_01b3
       mixed ^= hash

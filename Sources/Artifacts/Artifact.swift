@@ -1,0 +1,101 @@
+import Basics
+import Foundation
+import HDF5
+
+/// A committed artifact, open for reading.
+public final class Artifact {
+  public let url: URL
+  public let provenance: Provenance
+  private let file: HDF5File
+
+  private init(url: URL, file: HDF5File, provenance: Provenance) {
+    self.url = url
+    self.file = file
+    self.provenance = provenance
+  }
+
+  /// Opens an artifact and checks its provenance; with `verify` also reads everything and compares its digest.
+  ///
+  /// Throws `HDF5Error.noSuchFile` or `.notHDF5`, `ArtifactError.incomplete`, `.provenanceDamaged` or `.contentDamaged`.
+  public static func open(_ url: URL, verify: Bool) throws -> Artifact {
+    let file = try HDF5File.open(url)
+    let artifact = Artifact(url: url, file: file, provenance: try ProvenanceStore.read(from: file))
+    if verify { try artifact.verify() }
+    return artifact
+  }
+
+  /// Reads everything and compares its digest with the committed one. Throws `ArtifactError.contentDamaged`.
+  public func verify() throws {
+    let found: String
+    do {
+      found = try content().digest
+    } catch {
+      // a chunk or a block of metadata whose checksum is wrong is an error of the library's
+      throw ArtifactError.contentDamaged(
+        file: url.path, expected: provenance.contentDigest, found: "unreadable: \(error)")
+    }
+    guard found == provenance.contentDigest else {
+      throw ArtifactError.contentDamaged(file: url.path, expected: provenance.contentDigest, found: found)
+    }
+  }
+
+  func content() throws -> Content { try Content.read(file, excluding: [ProvenanceStore.group]) }
+
+  func close() throws { try file.close() }
+
+  // MARK: Structure
+
+  public func exists(_ path: String) -> Bool { file.exists(path) }
+
+  /// The names in a group ("" is the root), sorted.
+  public func list(_ group: String) throws -> [String] { try file.list(group) }
+
+  /// True for a group, false for a dataset. Throws `HDF5Error.notFound`.
+  public func isGroup(_ path: String) throws -> Bool {
+    guard let kind = try file.kind(path) else { throw HDF5Error.notFound(file: url.path, path: path) }
+    return kind == .group
+  }
+
+  public func shape(_ path: String) throws -> [Int] { try file.dataset(path).shape }
+
+  /// The stored type's name, such as "float64".
+  public func typeName(_ path: String) throws -> String { try file.dataset(path).type.description }
+
+  // MARK: Values
+
+  /// A whole dataset, converted to `T`; a value that `T` cannot hold is an error.
+  public func read<T: ArtifactScalar>(_ path: String, as _: T.Type) throws -> NDArray<T> {
+    let dataset = try file.dataset(path)
+    return try NDArray(dataset.read(as: T.self), shape: dataset.shape)
+  }
+
+  /// The given rows (indices of the first axis).
+  public func read<T: ArtifactScalar>(_ path: String, as _: T.Type, rows: Range<Int>) throws -> NDArray<T> {
+    let dataset = try file.dataset(path)
+    return try NDArray(dataset.read(as: T.self, rows: rows), shape: [rows.count] + dataset.shape.dropFirst())
+  }
+
+  /// The only value of a scalar dataset, or of one with a single element.
+  public func scalar<T: ArtifactScalar>(_ path: String, as _: T.Type) throws -> T {
+    let dataset = try file.dataset(path)
+    guard dataset.count == 1, let value = try dataset.read(as: T.self).first else {
+      throw HDF5Error.shapeMismatch(file: url.path, path: path, message: "shape \(dataset.shape) is not one value")
+    }
+    return value
+  }
+
+  public func readString(_ path: String) throws -> String {
+    let dataset = try file.dataset(path)
+    guard dataset.count == 1, let text = try dataset.readStrings().first else {
+      throw HDF5Error.shapeMismatch(file: url.path, path: path, message: "shape \(dataset.shape) is not one string")
+    }
+    return text
+  }
+
+  public func readStrings(_ path: String) throws -> [String] { try file.dataset(path).readStrings() }
+
+  /// An attribute as text; nil where there is none of that name.
+  public func attribute(_ path: String, _ name: String) throws -> String? {
+    try file.attribute(path, name)?.description
+  }
+}

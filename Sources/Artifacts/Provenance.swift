@@ -1,0 +1,93 @@
+import Foundation
+
+/// Where an artifact comes from: everything that decided its content, and how it was made.
+public struct Provenance: Codable, Equatable, Sendable {
+  /// SHA-256 of `canonical`, hex.
+  public var key: String
+  /// The canonical JSON that was hashed for the key.
+  public var canonical: String
+  public var stage: String
+  public var stageType: String
+  public var stageVersion: Int
+  public var seed: UInt64
+  /// SHA-256 over the artifact's logical content, hex. Filled in by `ArtifactWriter.commit`.
+  public var contentDigest: String
+  /// Versions of the libraries that took part, by name.
+  public var versions: [String: String]
+  public var device: String
+  /// To the millisecond.
+  public var start: Date
+  /// To the millisecond.
+  public var end: Date
+  public var wallSeconds: Double
+  public var warnings: [String]
+
+  public init(
+    key: String, canonical: String, stage: String, stageType: String, stageVersion: Int, seed: UInt64,
+    contentDigest: String = "", versions: [String: String] = [:], device: String = "cpu", start: Date, end: Date,
+    wallSeconds: Double, warnings: [String] = []
+  ) {
+    self.key = key
+    self.canonical = canonical
+    self.stage = stage
+    self.stageType = stageType
+    self.stageVersion = stageVersion
+    self.seed = seed
+    self.contentDigest = contentDigest
+    self.versions = versions
+    self.device = device
+    self.start = Self.date(milliseconds: Self.milliseconds(start))
+    self.end = Self.date(milliseconds: Self.milliseconds(end))
+    self.wallSeconds = wallSeconds
+    self.warnings = warnings
+  }
+
+  /// The record as it is stored: JSON with sorted keys, times in UTC.
+  func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.dateEncodingStrategy = .custom { date, encoder in
+      var container = encoder.singleValueContainer()
+      try container.encode(Self.text(date))
+    }
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
+  }
+
+  static func decode(_ json: String) throws -> Provenance {
+    let decoder = JSONDecoder()
+    decoder.dateDecodingStrategy = .custom { decoder in
+      let container = try decoder.singleValueContainer()
+      let text = try container.decode(String.self)
+      guard let date = Self.parse(text) else {
+        throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(text) is not a time")
+      }
+      return date
+    }
+    return try decoder.decode(Provenance.self, from: Data(json.utf8))
+  }
+
+  // Times are kept as whole milliseconds, so that what is read equals what was written.
+
+  private static func milliseconds(_ date: Date) -> Int {
+    let value = (date.timeIntervalSince1970 * 1000).rounded()
+    return Int(exactly: value) ?? 0
+  }
+
+  private static func date(milliseconds: Int) -> Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
+
+  static func text(_ date: Date) -> String {
+    let milliseconds = Self.milliseconds(date)
+    let seconds = milliseconds.quotientAndRemainder(dividingBy: 1000).quotient
+    let remainder = milliseconds - seconds * 1000
+    let stamp = Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601).dropLast()  // without the Z
+    let digits = String(abs(remainder))
+    return "\(stamp).\(String(repeating: "0", count: 3 - digits.count))\(digits)Z"
+  }
+
+  private static func parse(_ text: String) -> Date? {
+    guard text.hasSuffix("Z"), text.count > 5, let fraction = Int(text.dropLast().suffix(3)),
+      let stamp = try? Date(String(text.dropLast(5)) + "Z", strategy: .iso8601)
+    else { return nil }
+    return date(milliseconds: Int(stamp.timeIntervalSince1970) * 1000 + fraction)
+  }
+}

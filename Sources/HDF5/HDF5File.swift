@@ -1,0 +1,146 @@
+import CHDF5
+import Foundation
+
+/// An open HDF5 file. Objects are named by path ("results/delta_f"); a leading slash may be left out.
+public final class HDF5File {
+  public let url: URL
+  private var identifier: HDF5Identifier?
+
+  public enum Kind: Equatable, Sendable { case group, dataset }
+
+  private init(url: URL, identifier: HDF5Identifier) {
+    self.url = url
+    self.identifier = identifier
+  }
+
+  /// Creates a file, replacing one that exists. It is written in the newest format, whose metadata carries checksums.
+  public static func create(_ url: URL) throws -> HDF5File {
+    let access = try accessProperties(file: url.path)
+    try HDF5Library.call("H5Pset_libver_bounds", file: url.path) { chdf5_newest_format(access.id) }
+    let id = try HDF5Library.call("H5Fcreate", file: url.path) {
+      H5Fcreate(url.path, chdf5_truncate(), chdf5_default(), access.id)
+    }
+    return HDF5File(url: url, identifier: HDF5Identifier(id))
+  }
+
+  /// Opens an existing file. Throws `noSuchFile`, or `notHDF5` when the file is something else or damaged.
+  public static func open(_ url: URL, writable: Bool = false) throws -> HDF5File {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue else {
+      throw HDF5Error.noSuchFile(file: url.path)
+    }
+    let access = try accessProperties(file: url.path)
+    do {
+      let id = try HDF5Library.call("H5Fopen", file: url.path) {
+        H5Fopen(url.path, writable ? chdf5_read_write() : chdf5_read_only(), access.id)
+      }
+      return HDF5File(url: url, identifier: HDF5Identifier(id))
+    } catch HDF5Error.callFailed(_, _, _, let message) {
+      throw HDF5Error.notHDF5(file: url.path, message: message)
+    }
+  }
+
+  /// Closing the file closes every object of it that is still open.
+  private static func accessProperties(file: String) throws -> HDF5Identifier {
+    let access = HDF5Identifier(
+      try HDF5Library.call("H5Pcreate", file: file) { H5Pcreate(chdf5_class_file_access()) })
+    try HDF5Library.call("H5Pset_fclose_degree", file: file) { H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG) }
+    return access
+  }
+
+  /// Writes everything out and closes the file; datasets of it can no longer be used.
+  public func close() throws {
+    guard let identifier else { return }
+    self.identifier = nil
+    try HDF5Library.call("H5Fclose", file: url.path) { H5Fclose(identifier.id) }
+  }
+
+  var id: hid_t {
+    get throws {
+      guard let identifier else { throw HDF5Error.closed(file: url.path) }
+      return identifier.id
+    }
+  }
+
+  // MARK: Objects
+
+  /// Every component of "a/b/c" is checked by itself: the library reports a missing parent as an error.
+  public func exists(_ path: String) -> Bool {
+    guard let id = try? self.id else { return false }
+    return HDF5Library.locked {
+      var walked = ""
+      for component in Self.components(path) {
+        walked += "/" + component
+        guard H5Lexists(id, walked, chdf5_default()) > 0 else { return false }
+      }
+      return true
+    }
+  }
+
+  /// What stands at the path; nil where there is nothing.
+  public func kind(_ path: String) throws -> Kind? {
+    guard exists(path) else { return nil }
+    let object = try openObject(path)
+    switch HDF5Library.locked({ H5Iget_type(object.id) }) {
+    case H5I_GROUP: return .group
+    case H5I_DATASET: return .dataset
+    default: return nil
+    }
+  }
+
+  /// The names in a group ("" is the root), sorted.
+  public func list(_ group: String) throws -> [String] {
+    guard try kind(group) == .group else { throw HDF5Error.notFound(file: url.path, path: Self.absolute(group)) }
+    let object = try openObject(group)
+    var info = H5G_info_t()
+    try HDF5Library.call("H5Gget_info", file: url.path, path: group) { H5Gget_info(object.id, &info) }
+    return try (0..<info.nlinks).map { index in
+      var buffer = [CChar](repeating: 0, count: 1024)
+      try HDF5Library.call("H5Lget_name_by_idx", file: url.path, path: group) {
+        H5Lget_name_by_idx(
+          object.id, ".", H5_INDEX_NAME, H5_ITER_INC, index, &buffer, buffer.count, chdf5_default())
+      }
+      return String(cString: buffer)
+    }
+  }
+
+  /// Makes a group and the groups above it; one that exists is left as it is.
+  public func createGroup(_ path: String) throws {
+    if exists(path) { return }
+    let link = try linkProperties()
+    let id = try self.id
+    let group = try HDF5Library.call("H5Gcreate", file: url.path, path: Self.absolute(path)) {
+      H5Gcreate2(id, Self.absolute(path), link.id, chdf5_default(), chdf5_default())
+    }
+    _ = HDF5Identifier(group)
+  }
+
+  /// Opens a dataset. Throws `notFound`.
+  public func dataset(_ path: String) throws -> HDF5Dataset {
+    guard try kind(path) == .dataset else { throw HDF5Error.notFound(file: url.path, path: Self.absolute(path)) }
+    return try HDF5Dataset(file: self, path: Self.absolute(path), identifier: openObject(path))
+  }
+
+  func linkProperties() throws -> HDF5Identifier {
+    let link = HDF5Identifier(
+      try HDF5Library.call("H5Pcreate", file: url.path) { H5Pcreate(chdf5_class_link_create()) })
+    try HDF5Library.call("H5Pset_create_intermediate_group", file: url.path) {
+      H5Pset_create_intermediate_group(link.id, 1)
+    }
+    return link
+  }
+
+  func openObject(_ path: String) throws -> HDF5Identifier {
+    let id = try self.id
+    return HDF5Identifier(
+      try HDF5Library.call("H5Oopen", file: url.path, path: Self.absolute(path)) {
+        H5Oopen(id, Self.absolute(path), chdf5_default())
+      })
+  }
+
+  static func components(_ path: String) -> [String] {
+    path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+  }
+
+  static func absolute(_ path: String) -> String { "/" + components(path).joined(separator: "/") }
+}

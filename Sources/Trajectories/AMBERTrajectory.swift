@@ -1,0 +1,168 @@
+import Foundation
+import NetCDF
+
+/// The box of periodic images of one frame: edge lengths in nm, angles (alpha, beta, gamma) in degrees.
+public struct UnitCell: Equatable, Sendable {
+  public var lengths: [Double]
+  public var angles: [Double]
+
+  public init(lengths: [Double], angles: [Double]) {
+    self.lengths = lengths
+    self.angles = angles
+  }
+}
+
+/// A trajectory in AMBER's NetCDF convention, opened and checked; frames are read by range, so memory does not depend on
+/// its length.
+///
+/// Source: "AMBER NetCDF Trajectory/Restart Convention", version 1.0, revision C. Values are converted to the project's
+/// units: nm and ps.
+public final class AMBERTrajectory {
+  public let url: URL
+  public let frameCount: Int
+  public let atomCount: Int
+  public let hasCell: Bool
+  public let hasTimes: Bool
+  /// Departures from the convention that do not change the meaning of the coordinates.
+  public let warnings: [String]
+
+  private let file: NetCDFFile
+  private let coordinates: Scaled
+  private let times: Scaled?
+  private let cellLengths: Scaled?
+  private let cellAngles: Scaled?
+
+  private struct Scaled {
+    let variable: NetCDFVariable
+    let factor: Double
+  }
+
+  /// Opens a trajectory and checks its convention, units, shapes and length; with `expectedAtoms` also its atom count.
+  /// Throws `TrajectoryError`.
+  public init(url: URL, expectedAtoms: Int? = nil) throws {
+    self.url = url
+    let path = url.path
+    do {
+      // before the library, which may refuse a cut-off file without saying why
+      let header = try NetCDFClassicHeader.read(url)
+      if let header, header.isTruncated {
+        throw TrajectoryError.truncated(
+          file: path, promised: header.promisedRecords ?? 0, present: header.presentRecords)
+      }
+      file = try NetCDFFile.open(url)
+    } catch NetCDFError.noSuchFile {
+      throw TrajectoryError.noSuchFile(file: path)
+    } catch NetCDFError.notNetCDF(_, let message) {
+      throw TrajectoryError.unreadable(file: path, message: message)
+    }
+
+    var warnings: [String] = []
+    let conventions = try file.attribute("Conventions")?.description
+    let names = conventions?.split(whereSeparator: { $0 == " " || $0 == "," || $0 == "\0" }).map(String.init) ?? []
+    guard names.contains("AMBER") else {
+      throw TrajectoryError.wrongConvention(file: path, found: conventions)
+    }
+    let version = try file.attribute("ConventionVersion")?.description
+    if version != "1.0" {
+      warnings.append("\(path): ConventionVersion is \(version ?? "missing"), read as 1.0")
+    }
+    self.warnings = warnings
+
+    guard let variable = try file.variable("coordinates") else {
+      throw TrajectoryError.missingVariable(file: path, variable: "coordinates")
+    }
+    try Self.check(variable, dimensions: ["frame", "atom", "spatial"], in: path)
+    guard variable.shape[2] == 3 else {
+      throw TrajectoryError.wrongShape(
+        file: path, variable: "coordinates", found: "\(variable.shape)", expected: "[frames, atoms, 3]")
+    }
+    frameCount = variable.shape[0]
+    atomCount = variable.shape[1]
+    if let expectedAtoms, expectedAtoms != atomCount {
+      throw TrajectoryError.atomCount(file: path, found: atomCount, expected: expectedAtoms)
+    }
+    guard frameCount > 0 else { throw TrajectoryError.noFrames(file: path) }
+    coordinates = try Self.scaled(variable, in: file, units: ["angstrom", "angstroms"], toProjectUnit: 0.1)
+
+    if let time = try file.variable("time") {
+      try Self.check(time, dimensions: ["frame"], in: path)
+      times = try Self.scaled(time, in: file, units: ["picosecond", "picoseconds", "ps"], toProjectUnit: 1)
+    } else {
+      times = nil
+    }
+    hasTimes = times != nil
+
+    let lengths = try file.variable("cell_lengths")
+    let angles = try file.variable("cell_angles")
+    if let lengths {
+      guard let angles else { throw TrajectoryError.missingVariable(file: path, variable: "cell_angles") }
+      try Self.check(lengths, dimensions: ["frame", "cell_spatial"], in: path)
+      try Self.check(angles, dimensions: ["frame", "cell_angular"], in: path)
+      cellLengths = try Self.scaled(lengths, in: file, units: ["angstrom", "angstroms"], toProjectUnit: 0.1)
+      cellAngles = try Self.scaled(angles, in: file, units: ["degree", "degrees"], toProjectUnit: 1)
+    } else {
+      cellLengths = nil
+      cellAngles = nil
+    }
+    hasCell = cellLengths != nil
+  }
+
+  private static func check(_ variable: NetCDFVariable, dimensions: [String], in path: String) throws {
+    guard variable.dimensions == dimensions else {
+      throw TrajectoryError.wrongShape(
+        file: path, variable: variable.name, found: "(\(variable.dimensions.joined(separator: ", ")))",
+        expected: "(\(dimensions.joined(separator: ", ")))")
+    }
+  }
+
+  private static func scaled(
+    _ variable: NetCDFVariable, in file: NetCDFFile, units: [String], toProjectUnit factor: Double
+  ) throws -> Scaled {
+    let found = try file.attribute("units", of: variable)?.description
+    guard let found, units.contains(found.lowercased()) else {
+      throw TrajectoryError.wrongUnits(
+        file: file.url.path, variable: variable.name, found: found, expected: units[0])
+    }
+    switch try file.attribute("scale_factor", of: variable) {
+    case nil: return Scaled(variable: variable, factor: factor)
+    case .numbers(let values) where values.count == 1 && values[0].isFinite && values[0] > 0:
+      return Scaled(variable: variable, factor: factor * values[0])
+    case .some(let other):
+      throw TrajectoryError.badScaleFactor(
+        file: file.url.path, variable: variable.name, found: other.description)
+    }
+  }
+
+  // MARK: Frames
+
+  /// Coordinates of a range of frames, [frames, atoms, 3], nm. Throws `TrajectoryError.frameRange`.
+  public func readFrames(_ range: Range<Int>) throws -> [Double] { try read(coordinates, range) }
+
+  /// Times of a range of frames, ps; nil when the file has none.
+  public func readTimes(_ range: Range<Int>) throws -> [Double]? { try times.map { try read($0, range) } }
+
+  /// Boxes of a range of frames; nil when the file has none.
+  public func readCells(_ range: Range<Int>) throws -> [UnitCell]? {
+    guard let cellLengths, let cellAngles else { return nil }
+    let lengths = try read(cellLengths, range)
+    let angles = try read(cellAngles, range)
+    return range.indices.map { index in
+      let first = 3 * (index - range.lowerBound)
+      return UnitCell(lengths: Array(lengths[first..<(first + 3)]), angles: Array(angles[first..<(first + 3)]))
+    }
+  }
+
+  private func read(_ scaled: Scaled, _ range: Range<Int>) throws -> [Double] {
+    guard range.lowerBound >= 0, range.upperBound <= frameCount else {
+      throw TrajectoryError.frameRange(file: url.path, requested: range, available: frameCount)
+    }
+    let shape = scaled.variable.shape
+    var values = try file.read(
+      scaled.variable, as: Double.self, start: [range.lowerBound] + Array(repeating: 0, count: shape.count - 1),
+      count: [range.count] + shape.dropFirst())
+    if scaled.factor != 1 {
+      for index in values.indices { values[index] *= scaled.factor }
+    }
+    return values
+  }
+}

@@ -1,0 +1,48 @@
+/// Why a trajectory file cannot be used.
+public enum TrajectoryError: Error, Equatable, CustomStringConvertible {
+  case noSuchFile(file: String)
+  case unreadable(file: String, message: String)
+  /// The global attribute `Conventions` does not name AMBER.
+  case wrongConvention(file: String, found: String?)
+  /// A variable's `units` attribute is missing or is not what the convention says.
+  case wrongUnits(file: String, variable: String, found: String?, expected: String)
+  case missingVariable(file: String, variable: String)
+  case wrongShape(file: String, variable: String, found: String, expected: String)
+  case badScaleFactor(file: String, variable: String, found: String)
+  case atomCount(file: String, found: Int, expected: Int)
+  /// The file holds fewer frames than its header promises.
+  case truncated(file: String, promised: Int, present: Int)
+  case noFrames(file: String)
+  case frameRange(file: String, requested: Range<Int>, available: Int)
+  /// Values handed to a writer do not make whole frames.
+  case incompleteFrames(file: String, message: String)
+
+  public var description: String {
+    switch self {
+    case .noSuchFile(let file): return "\(file): no such trajectory file"
+    case .unreadable(let file, let message): return "\(file): cannot be read as a NetCDF trajectory: \(message)"
+    case .wrongConvention(let file, let found):
+      return
+        "\(file): the attribute Conventions is \(found.map { "\"\($0)\"" } ?? "missing"); an AMBER trajectory says "
+        + "\"AMBER\""
+    case .wrongUnits(let file, let variable, let found, let expected):
+      return "\(file): the units of \(variable) are \(found.map { "\"\($0)\"" } ?? "missing"), not \"\(expected)\"; "
+        + "convert the file, or correct the attribute if it is wrong"
+    case .missingVariable(let file, let variable): return "\(file): there is no variable \"\(variable)\" in it"
+    case .wrongShape(let file, let variable, let found, let expected):
+      return "\(file): \(variable) has dimensions \(found), not \(expected)"
+    case .badScaleFactor(let file, let variable, let found):
+      return "\(file): scale_factor of \(variable) is \(found), not one positive number"
+    case .atomCount(let file, let found, let expected):
+      return
+        "\(file): the trajectory has \(found) atoms and the topology \(expected); one of the two is another system's"
+    case .truncated(let file, let promised, let present):
+      return "\(file): the file is cut off: its header promises \(promised) frames, \(present) are there; "
+        + "copy it again, or cut it to whole frames with a trajectory tool"
+    case .noFrames(let file): return "\(file): there are no frames in it"
+    case .frameRange(let file, let requested, let available):
+      return "\(file): frames \(requested) were asked for, \(available) are there"
+    case .incompleteFrames(let file, let message): return "\(file): \(message)"
+    }
+  }
+}

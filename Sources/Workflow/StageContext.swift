@@ -1,3 +1,4 @@
+import Artifacts
 import Basics
 import Foundation
 
@@ -12,6 +13,10 @@ public final class StageContext {
   public let temperature: Double
   /// The molecule; only the declared `systemFields` are filled in.
   public let system: SystemFiles
+  /// Where the results go. The engine commits it when `run` returns.
+  public let output: ArtifactWriter
+  /// The stage's checkpoints of this key; removed by the engine once the stage is finished.
+  public let checkpoints: CheckpointStore
   public let progress: any Basics.ProgressReporting
   /// How many threads the stage may keep busy.
   public let threads: Int
@@ -40,6 +45,8 @@ public final class StageContext {
     self.seed = seed
     self.values = values
     self.inputsBySlot = inputs
+    self.output = output
+    self.checkpoints = checkpoints
     self.temperature = temperature
     self.system = system
     self.progress = progress
@@ -111,11 +118,14 @@ public struct StageInput {
   /// The input stage's name and type.
   public let name: String
   public let type: String
+  /// Its finished artifact, verified.
+  public let artifact: Artifact
   private let inputsBySlot: [String: [StageInput]]
 
-  public init(name: String, type: String, inputs: [String: [StageInput]] = [:]) {
+  public init(name: String, type: String, artifact: Artifact, inputs: [String: [StageInput]] = [:]) {
     self.name = name
     self.type = type
+    self.artifact = artifact
     self.inputsBySlot = inputs
   }
 

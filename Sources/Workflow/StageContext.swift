@@ -35,8 +35,8 @@ public final class StageContext {
   ///
   /// `values` holds every parameter the stage reads: `ParameterField.resolvedDefaults` fills in what is left out.
   public init(
-    stage: String, seed: UInt64, values: ParameterValue, inputs: [String: [StageInput]] = [:],
-    temperature: Double = .nan,
+    stage: String, seed: UInt64, values: ParameterValue, inputs: [String: [StageInput]] = [:], output: ArtifactWriter,
+    checkpoints: CheckpointStore, temperature: Double = .nan,
     system: SystemFiles = SystemFiles(topology: URL(fileURLWithPath: "/dev/null")),
     progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, checkpointInterval: Double = 60,
     interruption: @escaping () -> Bool = { false }, log: @escaping (String) -> Void = { _ in }

@@ -1,0 +1,211 @@
+import Basics
+import Foundation
+import Torch
+
+/// How the log-density of a sample is computed along its trajectory.
+public enum LogDensityMethod: String, Codable, CaseIterable, Sendable {
+  /// Not at all: samples only.
+  case none
+  /// Hutchinson probes drawn afresh at every evaluation of a FIXED-step integrator: unbiased, because the path does not depend on
+  /// them. Two independent estimates per sample, so that its noise is known.
+  case stochasticTrace = "stochastic-trace"
+  /// The divergence by all directions at once.
+  case exactTrace = "exact-trace"
+}
+
+/// How the ODE dx/dt = v(t, x) is integrated from t = 0 to t = 1.
+public enum Integrator: Codable, Equatable, Sendable {
+  /// Classical Runge-Kutta with `steps` equal steps in s, where t = 1 - (1 - s)^2: short steps near the data.
+  case rungeKutta4(steps: Int)
+  /// Adaptive Dormand-Prince 5(4) in s; the error of every sample is held below absolute + relative |x|.
+  case dormandPrince(absolute: Double, relative: Double)
+
+  var isFixedStep: Bool {
+    if case .rungeKutta4 = self { return true }
+    return false
+  }
+}
+
+public enum SamplingError: Error, CustomStringConvertible, Equatable {
+  case stepCollapsed(sample: Int, time: Double, step: Double)
+  case stochasticTraceNeedsFixedSteps
+
+  public var description: String {
+    switch self {
+    case .stepCollapsed(let sample, let time, let step):
+      return
+        "the adaptive ODE step of sample \(sample) fell to \(step) at t = \(time): the vector field is not smooth there; "
+        + "loosen the tolerances or use fixed steps"
+    case .stochasticTraceNeedsFixedSteps:
+      return
+        "stochastic-trace needs a fixed-step integrator (rk4): with adaptive steps the path would depend on the probes"
+    }
+  }
+}
+
+/// Samples of an emulator on its latent space.
+public struct FlowSamples {
+  /// [n, d], angles wrapped.
+  public var latents: Tensor
+  /// Independent estimates of the log-density on the latent space, [estimates, n] in Float64; nil without likelihood.
+  public var logDensities: Tensor?
+  /// Evaluations of the network per sample.
+  public var functionEvaluations: Int
+}
+
+/// Draws from an emulator in batches; each batch has a random stream of its own, so a batch can be drawn again alone.
+public struct FlowSampler {
+  public let field: VectorField
+  public let integrator: Integrator
+  public let method: LogDensityMethod
+
+  public init(field: VectorField, integrator: Integrator, method: LogDensityMethod) throws {
+    if method == .stochasticTrace, !integrator.isFixedStep { throw SamplingError.stochasticTraceNeedsFixedSteps }
+    self.field = field
+    self.integrator = integrator
+    self.method = method
+  }
+
+  /// Independent log-density estimates per sample: 2 for stochastic-trace, 1 for exact-trace, 0 for none.
+  public var estimates: Int {
+    switch method {
+    case .none: return 0
+    case .stochasticTrace: return 2
+    case .exactTrace: return 1
+    }
+  }
+
+  /// One batch of `count` samples from the stream (seed, "batch", index).
+  public func batch(_ count: Int, seed: UInt64, index: Int) throws -> FlowSamples {
+    let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["batch", String(index)]))
+    return try withoutGradients {
+      let start = try field.space.prior(count, generator, field.network.frequencies.scalarType ?? .float32)
+      return try integrate(from: start, generator)
+    }
+  }
+
+  /// Transports prior points [n, d] to the data end.
+  public func integrate(from start: Tensor, _ generator: Generator) throws -> FlowSamples {
+    try withoutGradients {
+      let prior = try field.space.priorLogDensity(start.cast(.float64))
+      var state = State(x: start, logDensity: nil)
+      if estimates > 0 { state.logDensity = try prior.unsqueezed(0).expanded([estimates, start.shape[0]]) }
+      var evaluations = 0
+      switch integrator {
+      case .rungeKutta4(let steps): try integrateFixed(&state, steps: steps, generator, &evaluations)
+      case .dormandPrince(let absolute, let relative):
+        try integrateAdaptive(&state, absolute: absolute, relative: relative, &evaluations)
+      }
+      return FlowSamples(
+        latents: try field.space.wrapped(state.x), logDensities: state.logDensity, functionEvaluations: evaluations)
+    }
+  }
+
+  private struct State {
+    var x: Tensor
+    var logDensity: Tensor?
+  }
+
+  /// dx/ds and -d ln q/ds at warped time s; dt/ds = 2 (1 - s).
+  private func derivative(_ x: Tensor, s: Double, _ generator: Generator?) throws -> (Tensor, Tensor?) {
+    let n = x.shape[0]
+    let type = x.scalarType ?? .float32
+    let rate = 2 * (1 - s)
+    let t = try Tensor.full([n], 1 - (1 - s) * (1 - s), type)
+    switch method {
+    case .none:
+      return (try field(x, t) * rate, nil)
+    case .exactTrace:
+      let (v, divergence) = try field.withDivergence(x, t)
+      return (try v * rate, try divergence.cast(.float64).unsqueezed(0) * rate)
+    case .stochasticTrace:
+      guard let generator else { throw SamplingError.stochasticTraceNeedsFixedSteps }
+      let probes = try generator.rademacher([estimates, n, field.space.dimension], type)
+      let (v, forms) = try field.withQuadraticForms(x, t, directions: probes)
+      return (try v * rate, try forms.cast(.float64) * rate)
+    }
+  }
+
+  private func integrateFixed(
+    _ state: inout State, steps: Int, _ generator: Generator, _ evaluations: inout Int
+  ) throws {
+    let h = 1 / Double(steps)
+    for step in 0..<steps {
+      let s = Double(step) * h
+      let (k1, d1) = try derivative(state.x, s: s, generator)
+      let (k2, d2) = try derivative(state.x + k1 * (h / 2), s: s + h / 2, generator)
+      let (k3, d3) = try derivative(state.x + k2 * (h / 2), s: s + h / 2, generator)
+      let (k4, d4) = try derivative(state.x + k3 * h, s: s + h, generator)
+      state.x = try state.x + (k1 + (k2 + k3) * 2 + k4) * (h / 6)
+      if let d1, let d2, let d3, let d4, let logDensity = state.logDensity {
+        state.logDensity = try logDensity - (d1 + (d2 + d3) * 2 + d4) * (h / 6)
+      }
+      evaluations += 4
+    }
+  }
+
+  private func integrateAdaptive(
+    _ state: inout State, absolute: Double, relative: Double, _ evaluations: inout Int
+  ) throws {
+    let tableau = DormandPrince.self
+    var s = 0.0
+    var h = 0.05
+    var (first, firstTrace) = try derivative(state.x, s: 0, nil)
+    evaluations += 1
+    while s < 1 {
+      h = min(h, 1 - s)
+      var slopes = [first]
+      var traces = firstTrace.map { [$0] } ?? []
+      for stage in 1..<7 {
+        let move = try tableau.combination(slopes, tableau.a[stage])
+        let (k, d) = try derivative(state.x + move * h, s: s + tableau.c[stage] * h, nil)
+        slopes.append(k)
+        if let d { traces.append(d) }
+      }
+      evaluations += 6
+      let next = try state.x + tableau.combination(slopes, tableau.b) * h
+      let scale = try state.x.abs().maximum(next.abs()) * relative + absolute
+      let error = try ((tableau.combination(slopes, tableau.error) * h) / scale).square().mean(-1).sqrt()
+      let perSample = try error.values(as: Double.self)
+      let worst = perSample.indices.max { perSample[$0] < perSample[$1] } ?? 0
+      let norm = perSample.isEmpty ? 0 : perSample[worst]
+      if norm <= 1 {
+        s = 1 - s - h < 1e-12 ? 1 : s + h
+        state.x = next
+        if !traces.isEmpty, let logDensity = state.logDensity {
+          state.logDensity = try logDensity - tableau.combination(traces, tableau.b) * h
+          firstTrace = traces[6]
+        }
+        first = slopes[6]
+      }
+      h *= norm.isFinite ? min(5, max(0.2, 0.9 * pow(max(norm, 1e-10), -0.2))) : 0.2
+      if h < 1e-9, s < 1 {
+        throw SamplingError.stepCollapsed(sample: worst, time: 1 - (1 - s) * (1 - s), step: h)
+      }
+    }
+  }
+}
+
+/// Coefficients of the Dormand-Prince 5(4) pair. Source: J. R. Dormand and P. J. Prince, J. Comput. Appl. Math. 6 (1980) 19.
+enum DormandPrince {
+  static let c: [Double] = [0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1, 1]
+  private static let a1: [Double] = [1.0 / 5]
+  private static let a2: [Double] = [3.0 / 40, 9.0 / 40]
+  private static let a3: [Double] = [44.0 / 45, -56.0 / 15, 32.0 / 9]
+  private static let a4: [Double] = [19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729]
+  private static let a5: [Double] = [9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656]
+  private static let a6: [Double] = [35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84]
+  static let a: [[Double]] = [[], a1, a2, a3, a4, a5, a6]
+  static let b: [Double] = a6 + [0]
+  static let fourth: [Double] = [
+    5179.0 / 57600, 0, 7571.0 / 16695, 393.0 / 640, -92097.0 / 339200, 187.0 / 2100, 1.0 / 40,
+  ]
+  static let error = zip(b, fourth).map { $0 - $1 }
+
+  static func combination(_ slopes: [Tensor], _ weights: [Double]) throws -> Tensor {
+    // every row of the tableau has a first weight
+    var sum = try slopes[0] * weights[0]
+    for (slope, weight) in zip(slopes, weights).dropFirst() where weight != 0 { sum = try sum + slope * weight }
+    return sum
+  }
+}

@@ -1,0 +1,176 @@
+import Basics
+import Torch
+
+/// Shape of a residual network on a latent space: everything needed to rebuild it from its parameters.
+public struct NetworkConfiguration: Codable, Equatable, Sendable {
+  public var width: Int
+  public var depth: Int
+  /// Angles enter as sin(k theta) and cos(k theta), k = 1 ... harmonics.
+  public var harmonics: Int
+  /// Time enters as t and sin, cos of this many random frequencies.
+  public var timeFrequencies: Int
+  public var outputs: Int
+
+  public init(width: Int, depth: Int, harmonics: Int = 3, timeFrequencies: Int = 16, outputs: Int) {
+    self.width = width
+    self.depth = depth
+    self.harmonics = harmonics
+    self.timeFrequencies = timeFrequencies
+    self.outputs = outputs
+  }
+}
+
+/// A residual multilayer perceptron over (x, t): features, a linear layer, `depth` blocks h + W2 silu(W1 layerNorm(h)), a last
+/// layer norm and a linear head that starts at zero.
+///
+/// A value: `replacing(parameters:)` gives the same network with averaged or Float64 parameters.
+public struct ResidualNetwork {
+  public let space: LatentSpace
+  public let configuration: NetworkConfiguration
+  /// In the order of `parameterNames`.
+  public let parameters: [Tensor]
+  /// Random frequencies of the time features, [timeFrequencies]; fixed, not trained.
+  public let frequencies: Tensor
+
+  public static func parameterNames(_ configuration: NetworkConfiguration) -> [String] {
+    var names = ["input.weight", "input.bias"]
+    for block in 0..<configuration.depth {
+      for part in ["norm.weight", "norm.bias", "first.weight", "first.bias", "second.weight", "second.bias"] {
+        names.append("block\(block).\(part)")
+      }
+    }
+    return names + ["norm.weight", "norm.bias", "output.weight", "output.bias"]
+  }
+
+  public var parameterNames: [String] { Self.parameterNames(configuration) }
+
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
+
+  public init(
+    space: LatentSpace, configuration: NetworkConfiguration, parameters: [Tensor], frequencies: Tensor
+  ) {
+    self.space = space
+    self.configuration = configuration
+    self.parameters = parameters
+    self.frequencies = frequencies
+  }
+
+  /// Fresh parameters: uniform in +-1/sqrt(inputs) for hidden layers (the second of a block at 0.3 of that), a zero head.
+  public init(space: LatentSpace, configuration: NetworkConfiguration, generator: Generator) throws {
+    func uniform(_ shape: [Int], _ inputs: Int, _ scale: Double = 1) throws -> Tensor {
+      try (generator.uniform(shape) * 2 - 1) * (scale / Double(inputs).squareRoot())
+    }
+    let width = configuration.width
+    let inputs = Self.inputWidth(space, configuration)
+    var parameters = [try uniform([width, inputs], inputs), try uniform([width], inputs)]
+    for _ in 0..<configuration.depth {
+      parameters += [try Tensor.ones([width]), try Tensor.zeros([width])]
+      parameters += [try uniform([width, width], width), try uniform([width], width)]
+      parameters += [try uniform([width, width], width, 0.3), try Tensor.zeros([width])]
+    }
+    parameters += [try Tensor.ones([width]), try Tensor.zeros([width])]
+    parameters += [try Tensor.zeros([configuration.outputs, width]), try Tensor.zeros([configuration.outputs])]
+    self.init(
+      space: space, configuration: configuration, parameters: parameters,
+      frequencies: try generator.normal([configuration.timeFrequencies]) * (2 * Double.pi))
+  }
+
+  static func inputWidth(_ space: LatentSpace, _ configuration: NetworkConfiguration) -> Int {
+    space.euclidean + 2 * configuration.harmonics * space.angles + 1 + 2 * configuration.timeFrequencies
+  }
+
+  public func replacing(parameters: [Tensor]) -> ResidualNetwork {
+    ResidualNetwork(space: space, configuration: configuration, parameters: parameters, frequencies: frequencies)
+  }
+
+  public func cast(_ type: ScalarType) throws -> ResidualNetwork {
+    ResidualNetwork(
+      space: space, configuration: configuration, parameters: try parameters.map { try $0.detached().cast(type) },
+      frequencies: try frequencies.cast(type))
+  }
+
+  /// A copy with storage of its own, e.g. for an average.
+  public func cloned() throws -> ResidualNetwork {
+    replacing(parameters: try parameters.map { try $0.detached().clone() })
+  }
+
+  // MARK: - evaluation
+
+  /// x [n, dimension], t [n] -> [n, outputs].
+  public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
+    let p = parameters
+    var h = try features(x, t).values.linear(p[0], p[1])
+    var i = 2
+    for _ in 0..<configuration.depth {
+      let inner = try h.layerNorm(p[i], p[i + 1]).linear(p[i + 2], p[i + 3]).silu()
+      h = try h + inner.linear(p[i + 4], p[i + 5])
+      i += 6
+    }
+    return try h.layerNorm(p[i], p[i + 1]).linear(p[i + 2], p[i + 3])
+  }
+
+  /// Value and directional derivatives by forward mode: x [n, d], t [n], directions [m, n, d] -> [n, outputs], [m, n, outputs].
+  ///
+  /// All directions go through each layer as one matrix product; nothing is recorded for back-propagation.
+  public func withTangents(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (value: Tensor, tangents: Tensor) {
+    try withoutGradients {
+      let p = parameters
+      let (input, sine, cosine) = try features(x, t)
+      let parts = try space.split(directions)
+      var moved = [parts.euclidean]
+      if space.angles > 0, let sine, let cosine {
+        let angular = try harmonicAngles(parts.angles)
+        moved += [try angular * cosine, try -(angular * sine)]
+      }
+      let change = try Tensor.concatenated(moved, axis: -1)
+      let columns = change.shape[2]
+
+      var h = try input.linear(p[0], p[1])
+      var dh = try change.linear(p[0].slice(0..<columns, axis: 1), nil)
+      var i = 2
+      for _ in 0..<configuration.depth {
+        let (normed, dNormed) = try Self.layerNorm(h, dh, p[i], p[i + 1])
+        let inner = try normed.linear(p[i + 2], p[i + 3])
+        let gate = try inner.sigmoid()
+        let slope = try gate * (inner * (1 - gate) + 1)
+        let dInner = try dNormed.linear(p[i + 2], nil) * slope
+        h = try h + (inner * gate).linear(p[i + 4], p[i + 5])
+        dh = try dh + dInner.linear(p[i + 4], nil)
+        i += 6
+      }
+      let (normed, dNormed) = try Self.layerNorm(h, dh, p[i], p[i + 1])
+      return (try normed.linear(p[i + 2], p[i + 3]), try dNormed.linear(p[i + 2], nil))
+    }
+  }
+
+  private static func layerNorm(
+    _ h: Tensor, _ dh: Tensor, _ weight: Tensor, _ bias: Tensor
+  ) throws -> (Tensor, Tensor) {
+    let centred = try h - h.mean(-1, keepingDimensions: true)
+    let inverse = try (centred.square().mean(-1, keepingDimensions: true) + 1e-5).rsqrt()
+    let normed = try centred * inverse
+    let dCentred = try dh - dh.mean(-1, keepingDimensions: true)
+    let along = try (dCentred * normed).mean(-1, keepingDimensions: true)
+    return (try normed * weight + bias, try (dCentred - normed * along) * (inverse * weight))
+  }
+
+  /// k theta for every angle and every k: [..., angles] -> [..., angles * harmonics].
+  private func harmonicAngles(_ theta: Tensor) throws -> Tensor {
+    let orders = try Tensor.arange(configuration.harmonics, theta.scalarType ?? .float32) + 1
+    let lead = theta.shape.dropLast()
+    return try (theta.unsqueezed(-1) * orders).reshaped(Array(lead) + [space.angles * configuration.harmonics])
+  }
+
+  private func features(_ x: Tensor, _ t: Tensor) throws -> (values: Tensor, sine: Tensor?, cosine: Tensor?) {
+    let parts = try space.split(x)
+    let time = try t.reshaped(-1, 1)
+    let phase = try time * frequencies
+    let clock = [time, try phase.sin(), try phase.cos()]
+    guard space.angles > 0 else {
+      return (try Tensor.concatenated([parts.euclidean] + clock, axis: -1), nil, nil)
+    }
+    let angle = try harmonicAngles(parts.angles)
+    let (sine, cosine) = (try angle.sin(), try angle.cos())
+    return (try Tensor.concatenated([parts.euclidean, sine, cosine] + clock, axis: -1), sine, cosine)
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import Testing
+import Torch
+
+@testable import Generative
+
+@Suite struct FlowSamplerTests {
+  let space = LatentSpace(euclidean: 3, angles: 2)
+
+  @Test func zeroNetworkTransportsTheGaussianOntoItself() throws {
+    // f = 0: dx/dt = c(t) x with integral of c over (0, 1) = 0 for the linear interpolant, so x and log q come back
+    let zero = try ResidualNetwork(
+      space: space, configuration: NetworkConfiguration(width: 8, depth: 1, outputs: 5), generator: Generator(seed: 1)
+    ).cast(.float64)
+    let field = VectorField(network: zero, interpolant: .linear)
+    let start = try space.prior(50, Generator(seed: 2), .float64)
+    for integrator in [Integrator.rungeKutta4(steps: 40), .dormandPrince(absolute: 1e-9, relative: 1e-9)] {
+      let sampler = try FlowSampler(field: field, integrator: integrator, method: .exactTrace)
+      let end = try sampler.integrate(from: start, Generator(seed: 3))
+      #expect(try largestDifference(end.latents, start) < 2e-6)
+      let density = try #require(end.logDensities)
+      #expect(try largestDifference(density.reshaped(-1), space.priorLogDensity(start)) < 2e-6)
+    }
+  }
+
+  @Test func exactTraceEqualsTheDeterminantOfTheFlowMap() throws {
+    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 7), interpolant: .linear)
+    let sampler = try FlowSampler(
+      field: field, integrator: .dormandPrince(absolute: 1e-10, relative: 1e-10), method: .exactTrace)
+    let n = 4
+    let start = try space.prior(n, Generator(seed: 8), .float64)
+    let end = try sampler.integrate(from: start, Generator(seed: 9))
+    let h = 1e-5
+    var columns: [Tensor] = []
+    for k in 0..<5 {
+      var unit = [Double](repeating: 0, count: 5)
+      unit[k] = h
+      let forward = try sampler.integrate(from: start + Tensor(unit), Generator(seed: 9)).latents
+      let backward = try sampler.integrate(from: start - Tensor(unit), Generator(seed: 9)).latents
+      columns.append(try space.wrapped(forward - backward) / (2 * h))
+    }
+    let logDeterminant = try Tensor.stacked(columns, axis: -1).signLogDeterminant().logAbsolute
+    let expected = try space.priorLogDensity(start) - logDeterminant
+    #expect(try largestDifference(#require(end.logDensities).reshaped(-1), expected) < 1e-5)
+  }
+
+  @Test func fixedAndAdaptiveStepsAgree() throws {
+    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 10), interpolant: .linear)
+    let start = try space.prior(20, Generator(seed: 11), .float64)
+    let adaptive = try FlowSampler(
+      field: field, integrator: .dormandPrince(absolute: 1e-9, relative: 1e-9), method: .exactTrace
+    ).integrate(from: start, Generator(seed: 1))
+    let fixed = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 60), method: .exactTrace)
+      .integrate(from: start, Generator(seed: 1))
+    #expect(try largestDifference(adaptive.latents, fixed.latents) < 1e-4)
+    #expect(try largestDifference(#require(adaptive.logDensities), #require(fixed.logDensities)) < 1e-3)
+    #expect(fixed.functionEvaluations == 240)
+  }
+
+  /// Statistical: z-scores of the stochastic trace against the exact one, seeded.
+  @Test func stochasticTraceIsUnbiasedAndItsTwoEstimatesGiveItsNoise() throws {
+    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 12, scale: 0.4), interpolant: .linear)
+    let n = 4000
+    let start = try space.prior(n, Generator(seed: 13), .float64)
+    let exact = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 8), method: .exactTrace)
+      .integrate(from: start, Generator(seed: 1))
+    let stochastic = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 8), method: .stochasticTrace)
+      .integrate(from: start, Generator(seed: 14))
+    #expect(try largestDifference(exact.latents, stochastic.latents) < 1e-12, "the path must not depend on the probes")
+    let truth = try #require(exact.logDensities).values(as: Double.self)
+    let estimates = try #require(stochastic.logDensities).values(as: Double.self)
+    let errors = (0..<n).map { (estimates[$0] + estimates[n + $0]) / 2 - truth[$0] }
+    let mean = errors.reduce(0, +) / Double(n)
+    let variance = errors.reduce(0) { $0 + $1 * $1 } / Double(n)
+    #expect(variance > 1e-6, "probes must matter for this test to mean anything")
+    #expect(abs(mean) < 4.5 * (variance / Double(n)).squareRoot())
+    let fromPair = (0..<n).reduce(0.0) { $0 + pow(estimates[$1] - estimates[n + $1], 2) / 4 } / Double(n)
+    #expect(abs(fromPair / variance - 1) < 0.15)
+  }
+
+  @Test func aBatchIsItsStream() throws {
+    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 15), interpolant: .linear)
+    let sampler = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 4), method: .stochasticTrace)
+    let first = try sampler.batch(16, seed: 99, index: 3)
+    let again = try sampler.batch(16, seed: 99, index: 3)
+    let other = try sampler.batch(16, seed: 99, index: 4)
+    #expect(try first.latents.values(as: Double.self) == again.latents.values(as: Double.self))
+    #expect(
+      try #require(first.logDensities).values(as: Double.self) == #require(again.logDensities).values(as: Double.self))
+    #expect(try largestDifference(first.latents, other.latents) > 0.1)
+  }
+
+  @Test func adaptiveStepsRefuseTheStochasticTrace() throws {
+    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 16), interpolant: .linear)
+    #expect(throws: SamplingError.stochasticTraceNeedsFixedSteps) {
+      try FlowSampler(field: field, integrator: .dormandPrince(absolute: 1, relative: 1), method: .stochasticTrace)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/// A Z-matrix of one molecule: 3N - 6 bonds, angles and torsions, made from the bond graph, in both directions with the
+/// exact Jacobian. Works for any connected molecule; a bond that closes a ring simply has no coordinate of its own.
+///
+/// The first atom of the chain sits anywhere, each later one is placed from three earlier ones: bonded to `b`, at an
+/// angle to `b`-`c`, at a torsion about that axis against `d`. The first atom placed about an axis carries the torsion
+/// proper, with `d` bonded to `c`; its siblings carry a RELATIVE torsion, with `d` the first sibling. That one is narrow
+/// and unimodal, and its sign is the hand of a stereocentre. The chain follows the peptide backbone where there is one,
+/// so that phi, psi and omega are coordinates themselves; elsewhere it follows the heaviest branch.
+///
+/// Order of coordinates: N - 1 bonds (nm), N - 2 angles (rad, in (0, pi)), N - 3 torsions (rad, in (-pi, pi]), each in
+/// the order in which atoms are placed.
+public struct InternalCoordinates: Codable, Sendable, Equatable {
+  public enum Kind: String, Codable, Sendable {
+    case bond, angle
+    /// Against an atom on the far side of the axis: may be broad (rotors, phi, psi) or narrow (omega, rings).
+    case torsion
+    /// Against the first sibling: narrow.
+    case relativeTorsion
+  }
+
+  /// How one atom is placed; `c` and `d` are -1 where there is none yet.
+  struct Row: Codable, Sendable, Equatable {
+    let atom: Int
+    let b: Int
+    let c: Int
+    let d: Int
+    let relative: Bool
+  }
+
+  public let atomCount: Int
+  /// In the order of placement; the first has no references, the second only `b`, the third no `d`.
+  let rows: [Row]
+  /// One per coordinate.
+  public let kinds: [Kind]
+  /// The atoms that define each coordinate: 2, 3 or 4, from 0; torsions in the order atom, b, c, d.
+  public let atoms: [[Int]]
+
+  /// 3N - 6.
+  public var dimension: Int { 3 * atomCount - 6 }
+
+  /// Throws `MoleculesError.tooFewAtoms` below three atoms.
+  public init(topology: Topology) throws {
+    guard topology.atoms.count >= 3 else { throw MoleculesError.tooFewAtoms(topology.atoms.count) }
+    atomCount = topology.atoms.count
+    let rows = ZMatrixPlan(topology: topology).rows
+    self.rows = rows
+    kinds =
+      rows.dropFirst(1).map { _ in .bond } + rows.dropFirst(2).map { _ in .angle }
+      + rows.dropFirst(3).map { $0.relative ? .relativeTorsion : .torsion }
+    atoms =
+      rows.dropFirst(1).map { [$0.atom, $0.b] } + rows.dropFirst(2).map { [$0.atom, $0.b, $0.c] }
+      + rows.dropFirst(3).map { [$0.atom, $0.b, $0.c, $0.d] }
+  }
+
+  /// Indices of the coordinates of one kind.
+  public func indices(of kind: Kind) -> [Int] { kinds.indices.filter { kinds[$0] == kind } }
+
+  /// The coordinate that is the torsion over these four atoms, read from either end; nil when it is none.
+  public func coordinate(ofTorsion torsion: [Int]) -> Int? {
+    atoms.firstIndex { $0 == torsion || $0 == torsion.reversed() }
+  }
+
+  /// "torsion C-CA-N-C" with residue numbers, for loss tables and messages.
+  public func label(of coordinate: Int, in topology: Topology) -> String {
+    let names = atoms[coordinate].map { atom in
+      topology.atoms[atom].name + String(topology.residues[topology.atoms[atom].residueIndex].sequence)
+    }
+    return "\(kinds[coordinate].rawValue) " + names.joined(separator: "-")
+  }
+
+  /// Splits the torsions by what they do in data: the indices of those that are broad, that is, whose samples leave no
+  /// gap of at least `gap` rad on the circle, and, for every angle or torsion, the centre of the arc that holds its
+  /// samples (rad; a narrow torsion minus its centre, wrapped, does not cross the cut at pi).
+  ///
+  /// `values`: [frames, dimension] as `internalCoordinates` gives them. Relative torsions and angles count as narrow
+  /// always; the centre of a bond is 0.
+  public func broadTorsions(_ values: [Double], frames: Int, gap: Double = .pi) -> (broad: [Int], centres: [Double]) {
+    var broad: [Int] = []
+    var centres = [Double](repeating: 0, count: dimension)
+    guard frames > 0 else { return ([], centres) }
+    for k in 0..<dimension where kinds[k] != .bond {
+      let sorted = (0..<frames).map { wrappedAngle(values[$0 * dimension + k]) }.sorted()
+      var widest = sorted[0] + 2 * .pi - sorted[frames - 1]
+      var start = sorted[0]
+      for i in 1..<max(1, frames) where sorted[i] - sorted[i - 1] > widest {
+        widest = sorted[i] - sorted[i - 1]
+        start = sorted[i]
+      }
+      centres[k] = wrappedAngle(start + (2 * .pi - widest) / 2)
+      if kinds[k] == .torsion, widest < gap { broad.append(k) }
+    }
+    return (broad, centres)
+  }
+}

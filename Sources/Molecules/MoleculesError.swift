@@ -1,0 +1,50 @@
+/// What can be wrong with a structure file, a molecule or coordinates handed to this module.
+public enum MoleculesError: Error, Equatable, CustomStringConvertible {
+  /// The file could not be read at all.
+  case unreadable(file: String, reason: String)
+  /// A record of a structure file is not what its format says; `line` counts from 1.
+  case malformed(file: String, line: Int, reason: String)
+  /// The molecule falls apart: `atom` is bonded to nothing that leads to the first atom.
+  case disconnected(atom: String, reached: Int, of: Int)
+  /// A list does not fit the molecule's number of atoms, or a bond names an atom that is not there.
+  case inconsistent(String)
+  case unknownTorsion(name: String, available: [String])
+  case ambiguousTorsion(name: String, candidates: [String])
+  /// Coordinates are not [frames, atoms, 3] for this molecule.
+  case coordinateCount(count: Int, expected: String)
+  /// NaN or infinity in coordinates; indices count from 0.
+  case nonFinite(frame: Int, index: Int)
+  /// Two atoms on top of each other, or a reference that lies on a line, so that an angle has no meaning.
+  case degenerate(frame: Int, atoms: [Int])
+  /// The four neighbours of a stereocentre lie in a plane in the reference: it has no hand to compare with.
+  case flatCentre(atom: String)
+  case tooFewAtoms(Int)
+
+  public var description: String {
+    switch self {
+    case .unreadable(let file, let reason):
+      return "\(file): cannot be read: \(reason)"
+    case .malformed(let file, let line, let reason):
+      return "\(file):\(line): \(reason)"
+    case .disconnected(let atom, let reached, let total):
+      return "the molecule is not connected: \(atom) is not bonded to the part that holds the first atom "
+        + "(\(reached) of \(total) atoms); give one molecule, with sound coordinates or complete CONECT records"
+    case .inconsistent(let reason):
+      return reason
+    case .unknownTorsion(let name, let available):
+      return "no torsion is called \"\(name)\" here; this molecule has: " + available.joined(separator: ", ")
+    case .ambiguousTorsion(let name, let candidates):
+      return "several torsions are called \"\(name)\"; say which: " + candidates.joined(separator: ", ")
+    case .coordinateCount(let count, let expected):
+      return "\(count) values were given where \(expected) are needed"
+    case .nonFinite(let frame, let index):
+      return "frame \(frame): value \(index) is not a finite number"
+    case .degenerate(let frame, let atoms):
+      return "frame \(frame): atoms \(atoms) (from 0) coincide or lie on a line, so that they define no angle"
+    case .flatCentre(let atom):
+      return "stereocentre \(atom) is flat in the reference structure; give a reference with sound geometry"
+    case .tooFewAtoms(let count):
+      return "a molecule of \(count) atom(s) has no internal coordinates here; at least 3 are needed"
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/// One molecule: atoms, residues, bonds, and the coordinates it was read with.
+///
+/// Indices count from 0 in file order; that order is the order of atoms in every trajectory of the molecule.
+public struct Topology: Equatable, Sendable {
+  public struct Atom: Equatable, Sendable {
+    public let name: String
+    /// Element symbol, "C" or "Cl".
+    public let element: String
+    /// Index into `residues`.
+    public let residueIndex: Int
+    /// The number the file gave it.
+    public let serial: Int
+
+    public init(name: String, element: String, residueIndex: Int, serial: Int) {
+      self.name = name
+      self.element = element
+      self.residueIndex = residueIndex
+      self.serial = serial
+    }
+  }
+
+  public struct Residue: Equatable, Sendable {
+    public let name: String
+    /// The number the file gave it.
+    public let sequence: Int
+    public let insertionCode: String
+    public let chain: String
+    public let segment: String
+
+    public init(name: String, sequence: Int, insertionCode: String = "", chain: String = "", segment: String = "") {
+      self.name = name
+      self.sequence = sequence
+      self.insertionCode = insertionCode
+      self.chain = chain
+      self.segment = segment
+    }
+  }
+
+  /// `first` < `second`.
+  public struct Bond: Hashable, Sendable {
+    public let first: Int
+    public let second: Int
+
+    public init(_ a: Int, _ b: Int) {
+      first = min(a, b)
+      second = max(a, b)
+    }
+  }
+
+  public let atoms: [Atom]
+  public let residues: [Residue]
+  /// Sorted, without repetition.
+  public let bonds: [Bond]
+  /// Bonded atoms of every atom, ascending.
+  public let neighbours: [[Int]]
+  /// [atoms, 3], nm.
+  public let referenceCoordinates: [Double]
+
+  /// Throws `MoleculesError.inconsistent` when lists do not fit each other, `.disconnected` when the bonds do not join
+  /// all atoms into one molecule.
+  public init(atoms: [Atom], residues: [Residue], bonds: [Bond], referenceCoordinates: [Double]) throws {
+    guard referenceCoordinates.count == 3 * atoms.count else {
+      throw MoleculesError.coordinateCount(count: referenceCoordinates.count, expected: "3 x \(atoms.count) atoms")
+    }
+    for (index, atom) in atoms.enumerated() {
+      guard residues.indices.contains(atom.residueIndex) else {
+        throw MoleculesError.inconsistent("atom \(index) (\(atom.name)) names residue \(atom.residueIndex) of none")
+      }
+      guard Element(symbol: atom.element) != nil else {
+        throw MoleculesError.inconsistent("atom \(index) (\(atom.name)) has the unknown element \"\(atom.element)\"")
+      }
+    }
+    var neighbours = [[Int]](repeating: [], count: atoms.count)
+    let unique = Set(bonds).sorted { ($0.first, $0.second) < ($1.first, $1.second) }
+    for bond in unique {
+      guard bond.first >= 0, bond.second < atoms.count, bond.first != bond.second else {
+        throw MoleculesError.inconsistent("bond \(bond.first)-\(bond.second) in a molecule of \(atoms.count) atoms")
+      }
+      neighbours[bond.first].append(bond.second)
+      neighbours[bond.second].append(bond.first)
+    }
+    self.atoms = atoms
+    self.residues = residues
+    self.bonds = unique
+    self.neighbours = neighbours.map { $0.sorted() }
+    self.referenceCoordinates = referenceCoordinates
+    try checkConnected()
+  }
+
+  /// Atomic masses, u.
+  public var masses: [Double] { atoms.map { Element(symbol: $0.element)?.mass ?? 0 } }
+
+  /// "CA of ALA 2", for messages.
+  public func label(of atom: Int) -> String {
+    let residue = residues[atoms[atom].residueIndex]
+    return "\(atoms[atom].name) of \(residue.name) \(residue.sequence)\(residue.insertionCode)"
+  }
+
+  func isHydrogen(_ atom: Int) -> Bool { atoms[atom].element == "H" }
+
+  private func checkConnected() throws {
+    guard !atoms.isEmpty else { return }
+    var seen = [Bool](repeating: false, count: atoms.count)
+    seen[0] = true
+    var stack = [0]
+    var reached = 1
+    while let atom = stack.popLast() {
+      for next in neighbours[atom] where !seen[next] {
+        seen[next] = true
+        reached += 1
+        stack.append(next)
+      }
+    }
+    if let lost = seen.firstIndex(of: false) {
+      throw MoleculesError.disconnected(
+        atom: "atom \(lost + 1) (\(label(of: lost)))", reached: reached, of: atoms.count)
+    }
+  }
+}

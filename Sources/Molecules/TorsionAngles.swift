@@ -1,0 +1,83 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Torsion angles in rad in (-pi, pi], [frames, torsions], for `coordinates` [frames, atoms, 3].
+///
+/// Sign as in IUPAC and MDTraj: positive when, looking along the middle bond, the far bond is turned clockwise.
+/// Frames with coinciding or collinear atoms give 0, non-finite ones NaN: frames are checked elsewhere.
+///
+/// - Precondition: atoms > 0, each torsion has four indices below `atoms`, and the count is a multiple of 3 x atoms.
+public func torsionAngles(_ coordinates: [Double], atoms: Int, torsions: [[Int]]) -> [Double] {
+  let frames = coordinates.count / (3 * atoms)
+  var result = [Double](repeating: 0, count: frames * torsions.count)
+  let flat = torsions.flatMap { $0.map { 3 * $0 } }
+  coordinates.withUnsafeBufferPointer { all in
+    for frame in 0..<frames {
+      let base = 3 * atoms * frame
+      for k in torsions.indices {
+        result[frame * torsions.count + k] = torsionAngle(
+          Vector3(all, base + flat[4 * k]), Vector3(all, base + flat[4 * k + 1]), Vector3(all, base + flat[4 * k + 2]),
+          Vector3(all, base + flat[4 * k + 3]))
+      }
+    }
+  }
+  return result
+}
+
+/// The same for single-precision coordinates; the arithmetic is double.
+public func torsionAngles(_ coordinates: [Float], atoms: Int, torsions: [[Int]]) -> [Double] {
+  torsionAngles(coordinates.map(Double.init), atoms: atoms, torsions: torsions)
+}
+
+/// `angle` brought into (-pi, pi].
+@inlinable
+public func wrappedAngle(_ angle: Double) -> Double {
+  let wrapped = angle - 2 * .pi * ((angle - .pi) / (2 * .pi)).rounded(.up)
+  return wrapped > -.pi ? wrapped : wrapped + 2 * .pi
+}
+
+@inline(__always)
+func torsionAngle(_ a: Vector3, _ b: Vector3, _ c: Vector3, _ d: Vector3) -> Double {
+  let axis = c - b
+  let first = b - a
+  let last = d - c
+  let n2 = axis.cross(last)
+  let n1 = first.cross(axis)
+  return atan2(first.dot(n2) * axis.length, n1.dot(n2))
+}
+
+struct Vector3 {
+  var x: Double
+  var y: Double
+  var z: Double
+
+  @inline(__always)
+  init(_ x: Double, _ y: Double, _ z: Double) {
+    self.x = x
+    self.y = y
+    self.z = z
+  }
+
+  @inline(__always)
+  init(_ values: UnsafeBufferPointer<Double>, _ offset: Int) {
+    x = values[offset]
+    y = values[offset + 1]
+    z = values[offset + 2]
+  }
+
+  @inline(__always)
+  func dot(_ o: Vector3) -> Double { x * o.x + y * o.y + z * o.z }
+  @inline(__always)
+  func cross(_ o: Vector3) -> Vector3 { Vector3(y * o.z - z * o.y, z * o.x - x * o.z, x * o.y - y * o.x) }
+  @inline(__always)
+  var length: Double { dot(self).squareRoot() }
+  @inline(__always)
+  static func - (a: Vector3, b: Vector3) -> Vector3 { Vector3(a.x - b.x, a.y - b.y, a.z - b.z) }
+  @inline(__always)
+  static func + (a: Vector3, b: Vector3) -> Vector3 { Vector3(a.x + b.x, a.y + b.y, a.z + b.z) }
+  @inline(__always)
+  static func * (s: Double, a: Vector3) -> Vector3 { Vector3(s * a.x, s * a.y, s * a.z) }
+}

@@ -1,0 +1,136 @@
+/// Chooses the order in which atoms are placed and the references of each.
+struct ZMatrixPlan {
+  private(set) var rows: [InternalCoordinates.Row] = []
+
+  init(topology: Topology) {
+    let chain = Self.backbone(of: topology) ?? Self.longestChain(of: topology)
+    let tree = SpanningTree(topology: topology, chain: chain)
+    typealias Row = InternalCoordinates.Row
+    let (root, second, third) = (chain[0], chain[1], chain[2])
+    rows = [
+      Row(atom: root, b: -1, c: -1, d: -1, relative: false), Row(atom: second, b: root, c: -1, d: -1, relative: false),
+      Row(atom: third, b: second, c: root, d: -1, relative: false),
+    ]
+    // About the axis root-second the third atom stands for the first sibling: it is where torsions are counted from.
+    for atom in tree.children[second].dropFirst() {
+      rows.append(Row(atom: atom, b: second, c: root, d: third, relative: true))
+    }
+    for parent in tree.order where parent != second {
+      let axis = parent == root ? second : tree.parent[parent]
+      let far = parent == root ? third : (axis == root ? second : tree.parent[axis])
+      let children = tree.children[parent].filter { !(parent == root && $0 == second) }
+      for (rank, atom) in children.enumerated() {
+        rows.append(Row(atom: atom, b: parent, c: axis, d: rank == 0 ? far : children[0], relative: rank > 0))
+      }
+    }
+  }
+
+  /// The peptide's main chain N CA C N CA C ..., with the heavy atoms of the caps ACE, NME and NH2: its longest run.
+  /// Nil when no residue has one.
+  private static func backbone(of topology: Topology) -> [Int]? {
+    let index = AtomIndex(topology)
+    var runs: [[Int]] = []
+    var hasResidue = false
+    for r in topology.residues.indices {
+      let names: [String]
+      if let ca = index[r, "CA"], let n = index[r, "N"], let c = index[r, "C"], topology.neighbours[ca].contains(n),
+        topology.neighbours[ca].contains(c)
+      {
+        names = ["N", "CA", "C"]
+        hasResidue = true
+      } else {
+        names =
+          switch topology.residues[r].name {
+          case "ACE": ["CH3", "C"]
+          case "NME", "NMA": index[r, "CH3"] == nil ? ["N", "C"] : ["N", "CH3"]
+          case "NH2": ["N"]
+          default: []
+          }
+      }
+      for atom in names.compactMap({ index[r, $0] }) {
+        if let last = runs.last?.last, topology.neighbours[last].contains(atom) {
+          runs[runs.count - 1].append(atom)
+        } else {
+          runs.append([atom])
+        }
+      }
+    }
+    guard hasResidue, let longest = runs.max(by: { $0.count < $1.count }), longest.count >= 3 else { return nil }
+    return longest
+  }
+
+  /// The longest of all shortest paths through heavy atoms; through any atoms where fewer than three are heavy.
+  private static func longestChain(of topology: Topology) -> [Int] {
+    let heavyPath = longestPath(topology) { !topology.isHydrogen($0) }
+    return heavyPath.count >= 3 ? heavyPath : longestPath(topology) { _ in true }
+  }
+
+  private static func longestPath(_ topology: Topology, through allowed: (Int) -> Bool) -> [Int] {
+    var best: [Int] = []
+    for start in topology.atoms.indices where allowed(start) {
+      var previous = [Int](repeating: -2, count: topology.atoms.count)
+      previous[start] = -1
+      var queue = [start]
+      var head = 0
+      while head < queue.count {
+        let atom = queue[head]
+        head += 1
+        for next in topology.neighbours[atom] where previous[next] == -2 && allowed(next) {
+          previous[next] = atom
+          queue.append(next)
+        }
+      }
+      var path: [Int] = []
+      var atom = queue[queue.count - 1]
+      while atom >= 0 {
+        path.append(atom)
+        atom = previous[atom]
+      }
+      if path.count > best.count { best = path.reversed() }
+    }
+    return best
+  }
+}
+
+/// A breadth-first spanning tree grown from a chain; children are sorted so that the first is the one to follow.
+private struct SpanningTree {
+  var parent: [Int]
+  var children: [[Int]]
+  /// Parents before children.
+  var order: [Int]
+
+  init(topology: Topology, chain: [Int]) {
+    let count = topology.atoms.count
+    parent = [Int](repeating: -1, count: count)
+    children = [[Int]](repeating: [], count: count)
+    order = chain
+    var seen = [Bool](repeating: false, count: count)
+    for (index, atom) in chain.enumerated() {
+      seen[atom] = true
+      parent[atom] = index > 0 ? chain[index - 1] : -1
+    }
+    var head = 0
+    while head < order.count {
+      let atom = order[head]
+      head += 1
+      for next in topology.neighbours[atom] where !seen[next] {
+        seen[next] = true
+        parent[next] = atom
+        order.append(next)
+      }
+    }
+    var weight = [Int](repeating: 1, count: count)
+    for atom in order.reversed() where parent[atom] >= 0 {
+      weight[parent[atom]] += weight[atom]
+      children[parent[atom]].append(atom)
+    }
+    let onChain = Set(chain)
+    for atom in children.indices {
+      children[atom].sort { a, b in
+        let (first, second) = (onChain.contains(a), onChain.contains(b))
+        if first != second { return first }
+        return weight[a] != weight[b] ? weight[a] > weight[b] : a < b
+      }
+    }
+  }
+}

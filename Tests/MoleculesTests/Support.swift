@@ -1,0 +1,62 @@
+import Foundation
+
+@testable import Molecules
+
+enum Fixtures {
+  private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+
+  static func url(_ path: String) -> URL { tests.appendingPathComponent("Fixtures/" + path) }
+
+  static let shared: URL = {
+    if let folder = ProcessInfo.processInfo.environment["BOLTZMILL_SHARED"] { return URL(fileURLWithPath: folder) }
+    return tests.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared")
+  }()
+
+  static var hasDipeptides: Bool { FileManager.default.fileExists(atPath: dipeptide("NY").path) }
+
+  static func dipeptide(_ name: String) -> URL {
+    shared.appendingPathComponent("data/dipeptides/\(name)/topology.pdb")
+  }
+
+  static func alanine() throws -> Topology { try Topology.read(pdb: url("molecules/alanine.pdb")) }
+
+  /// A topology given by elements, bonds and coordinates (nm) alone.
+  static func molecule(_ elements: [String], _ bonds: [(Int, Int)], _ coordinates: [Double]) throws -> Topology {
+    try Topology(
+      atoms: elements.enumerated().map { .init(name: "\($1)\($0)", element: $1, residueIndex: 0, serial: $0) },
+      residues: [.init(name: "MOL", sequence: 1)], bonds: bonds.map { .init($0.0, $0.1) },
+      referenceCoordinates: coordinates)
+  }
+}
+
+/// Coordinates of a frame in the orthonormal frame of three of its atoms: equal for two frames that differ by a rigid
+/// motion, different for mirror images.
+func aligned(_ x: [Double], on three: [Int]) -> [Double] {
+  func point(_ i: Int) -> Vector3 { Vector3(x[3 * i], x[3 * i + 1], x[3 * i + 2]) }
+  let origin = point(three[0])
+  var u = point(three[1]) - origin
+  u = (1 / u.length) * u
+  var w = u.cross(point(three[2]) - origin)
+  w = (1 / w.length) * w
+  let v = w.cross(u)
+  return (0..<(x.count / 3)).flatMap { i -> [Double] in
+    let d = point(i) - origin
+    return [d.dot(u), d.dot(v), d.dot(w)]
+  }
+}
+
+/// ln |det| by LU with partial pivoting; `matrix` row-major n x n.
+func logAbsoluteDeterminant(_ matrix: [Double], _ n: Int) -> Double {
+  var a = matrix
+  var result = 0.0
+  for k in 0..<n {
+    let pivot = (k..<n).max { abs(a[$0 * n + k]) < abs(a[$1 * n + k]) }!
+    if pivot != k { for j in 0..<n { a.swapAt(k * n + j, pivot * n + j) } }
+    result += Foundation.log(abs(a[k * n + k]))
+    for i in (k + 1)..<n {
+      let factor = a[i * n + k] / a[k * n + k]
+      for j in k..<n { a[i * n + j] -= factor * a[k * n + j] }
+    }
+  }
+  return result
+}

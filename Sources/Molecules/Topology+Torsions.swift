@@ -65,7 +65,12 @@ extension Topology {
       let heavy = neighbours[centre].filter { !isHydrogen($0) }
       guard hydrogens.count == 3, heavy.count == 1 else { return nil }
       let further = neighbours[heavy[0]].filter { $0 != centre }
-      guard let reference = further.first(where: { !isHydrogen($0) }) ?? further.first else { return nil }
+      // the heavy neighbour with most bonds: the amide nitrogen before the carbonyl oxygen, as the Z-matrix has it
+      let order = further.sorted {
+        let (a, b) = (isHydrogen($0) ? 0 : neighbours[$0].count, isHydrogen($1) ? 0 : neighbours[$1].count)
+        return a != b ? a > b : $0 < $1
+      }
+      guard let reference = order.first else { return nil }
       let kind = atoms[centre].element == "C" ? "methyl_\(atoms[centre].name)" : "ammonium"
       return NamedTorsion(
         name: kind, residue: residues[atoms[centre].residueIndex].sequence,

@@ -1,4 +1,6 @@
 #include <hdf5.h>
+#include <math.h>
+#include <string.h>
 
 // HDF5's predefined types and property classes are macros over globals that the library fills when it is first used;
 // Swift does not import such macros, so each one needed is a function here.
@@ -45,15 +47,24 @@ static inline herr_t chdf5_newest_format(hid_t access) {
   return H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
 }
 
+static inline hid_t chdf5_driver_errors(void) { return H5E_VFL; }
+
 static inline herr_t chdf5_no_automatic_printing(void) { return H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
 
 /// Refuses a conversion that would clip a value; infinities, NaN and rounding to a shorter float pass.
 static inline H5T_conv_ret_t chdf5_refuse_clipping(
   H5T_conv_except_t kind, hid_t from, hid_t to, void *source, void *target, void *context) {
-  (void)from; (void)to; (void)source; (void)target; (void)context;
+  (void)target; (void)context;
   switch (kind) {
     case H5T_CONV_EXCEPT_RANGE_HI:
     case H5T_CONV_EXCEPT_RANGE_LOW:
+      // from double to float, infinity is reported as out of range too
+      if (H5Tget_class(from) == H5T_FLOAT && H5Tget_class(to) == H5T_FLOAT && H5Tget_size(from) == sizeof(double)) {
+        double value;
+        memcpy(&value, source, sizeof value);
+        if (isinf(value)) return H5T_CONV_UNHANDLED;
+      }
+      return H5T_CONV_ABORT;
     case H5T_CONV_EXCEPT_TRUNCATE:
       return H5T_CONV_ABORT;
     default:

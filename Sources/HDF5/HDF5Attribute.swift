@@ -28,7 +28,7 @@ extension HDF5File {
     let object = try openObject(path)
     let place = "\(Self.absolute(path))@\(name)"
     func check<Status: SignedInteger>(_ function: String, _ body: () -> Status) throws -> Status {
-      try HDF5Library.call(function, file: url.path, path: place, body)
+      try HDF5Library.call(function, file: url.path, path: place, state: state, body)
     }
     func store<Scalar: HDF5Scalar>(_ type: HDF5Type, _ values: [Scalar], isScalar: Bool, elements: Int) throws {
       if HDF5Library.locked({ H5Aexists(object.id, name) }) > 0 {
@@ -43,7 +43,7 @@ extension HDF5File {
       let attribute = HDF5Identifier(
         try check("H5Acreate") {
           H5Acreate2(object.id, name, stored.id, space.id, chdf5_default(), chdf5_default())
-        })
+        }, state: state)
       _ = try values.withUnsafeBytes { buffer in
         try check("H5Awrite") { H5Awrite(attribute.id, memory.id, buffer.baseAddress) }
       }
@@ -95,9 +95,9 @@ extension HDF5File {
   private func readAttribute(_ object: HDF5Identifier, path: String, name: String) throws -> HDF5AttributeValue {
     let place = "\(Self.absolute(path))@\(name)"
     func check<Status: SignedInteger>(_ function: String, _ body: () -> Status) throws -> Status {
-      try HDF5Library.call(function, file: url.path, path: place, body)
+      try HDF5Library.call(function, file: url.path, path: place, state: state, body)
     }
-    let attribute = HDF5Identifier(try check("H5Aopen") { H5Aopen(object.id, name, chdf5_default()) })
+    let attribute = HDF5Identifier(try check("H5Aopen") { H5Aopen(object.id, name, chdf5_default()) }, state: state)
     let typeIdentifier = HDF5Identifier(try check("H5Aget_type") { H5Aget_type(attribute.id) })
     let type = HDF5Library.locked { HDF5Type(identifier: typeIdentifier.id) }
     let space = HDF5Identifier(try check("H5Aget_space") { H5Aget_space(attribute.id) })

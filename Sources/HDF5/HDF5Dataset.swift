@@ -57,7 +57,7 @@ public final class HDF5Dataset {
 
   func call<Status: SignedInteger>(_ function: String, _ body: () throws -> Status) throws -> Status {
     _ = try file.id  // a closed file has closed its datasets
-    return try HDF5Library.call(function, file: file.url.path, path: path, body)
+    return try HDF5Library.call(function, file: file.url.path, path: path, state: file.state, body)
   }
 
   func mismatch(_ message: String) -> HDF5Error {
@@ -257,9 +257,9 @@ extension HDF5File {
       }
     }
     let link = try linkProperties()
-    let dataset = try HDF5Library.call("H5Dcreate", file: file, path: path) {
+    let dataset = try HDF5Library.call("H5Dcreate", file: file, path: path, state: state) {
       H5Dcreate2(id, path, stored.id, space.id, link.id, properties.id, chdf5_default())
     }
-    return try HDF5Dataset(file: self, path: path, identifier: HDF5Identifier(dataset))
+    return try HDF5Dataset(file: self, path: path, identifier: HDF5Identifier(dataset, state: state))
   }
 }

@@ -8,9 +8,14 @@ public final class HDF5File {
 
   public enum Kind: Equatable, Sendable { case group, dataset }
 
-  private init(url: URL, identifier: HDF5Identifier) {
+  let state: HDF5FileState
+  private let isWritable: Bool
+
+  private init(url: URL, id: hid_t, isWritable: Bool) {
     self.url = url
-    self.identifier = identifier
+    self.isWritable = isWritable
+    state = HDF5FileState()
+    identifier = HDF5Identifier(id, state: state)
   }
 
   /// Creates a file, replacing one that exists. It is written in the newest format, whose metadata carries checksums.
@@ -20,7 +25,7 @@ public final class HDF5File {
     let id = try HDF5Library.call("H5Fcreate", file: url.path) {
       H5Fcreate(url.path, chdf5_truncate(), chdf5_default(), access.id)
     }
-    return HDF5File(url: url, identifier: HDF5Identifier(id))
+    return HDF5File(url: url, id: id, isWritable: true)
   }
 
   /// Opens an existing file. Throws `noSuchFile`, or `notHDF5` when the file is something else or damaged.
@@ -34,7 +39,7 @@ public final class HDF5File {
       let id = try HDF5Library.call("H5Fopen", file: url.path) {
         H5Fopen(url.path, writable ? chdf5_read_write() : chdf5_read_only(), access.id)
       }
-      return HDF5File(url: url, identifier: HDF5Identifier(id))
+      return HDF5File(url: url, id: id, isWritable: writable)
     } catch HDF5Error.callFailed(_, _, _, let message) {
       throw HDF5Error.notHDF5(file: url.path, message: message)
     }
@@ -49,15 +54,21 @@ public final class HDF5File {
   }
 
   /// Writes everything out and closes the file; datasets of it can no longer be used.
+  ///
+  /// After a write that failed the file is given up without writing the rest.
   public func close() throws {
     guard let identifier else { return }
-    self.identifier = nil
-    try HDF5Library.call("H5Fclose", file: url.path) { H5Fclose(identifier.id) }
+    defer { self.identifier = nil }
+    if state.isSpoilt { return }
+    if isWritable {
+      try HDF5Library.call("H5Fflush", file: url.path, state: state) { H5Fflush(identifier.id, H5F_SCOPE_LOCAL) }
+    }
+    try HDF5Library.call("H5Fclose", file: url.path, state: state) { H5Fclose(identifier.id) }
   }
 
   var id: hid_t {
     get throws {
-      guard let identifier else { throw HDF5Error.closed(file: url.path) }
+      guard let identifier, !state.isSpoilt else { throw HDF5Error.closed(file: url.path) }
       return identifier.id
     }
   }
@@ -109,10 +120,10 @@ public final class HDF5File {
     if exists(path) { return }
     let link = try linkProperties()
     let id = try self.id
-    let group = try HDF5Library.call("H5Gcreate", file: url.path, path: Self.absolute(path)) {
+    let group = try HDF5Library.call("H5Gcreate", file: url.path, path: Self.absolute(path), state: state) {
       H5Gcreate2(id, Self.absolute(path), link.id, chdf5_default(), chdf5_default())
     }
-    _ = HDF5Identifier(group)
+    _ = HDF5Identifier(group, state: state)
   }
 
   /// Opens a dataset. Throws `notFound`.
@@ -133,9 +144,9 @@ public final class HDF5File {
   func openObject(_ path: String) throws -> HDF5Identifier {
     let id = try self.id
     return HDF5Identifier(
-      try HDF5Library.call("H5Oopen", file: url.path, path: Self.absolute(path)) {
+      try HDF5Library.call("H5Oopen", file: url.path, path: Self.absolute(path), state: state) {
         H5Oopen(id, Self.absolute(path), chdf5_default())
-      })
+      }, state: state)
   }
 
   static func components(_ path: String) -> [String] {

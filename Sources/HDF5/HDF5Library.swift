@@ -8,7 +8,6 @@ enum HDF5Library {
   ///
   /// - The library must not flush files at exit: what is not committed by then is not wanted, and a flush to a full disk
   ///   would fail for a second time.
-  /// - It must not print its error stack: the messages travel in `HDF5Error`.
   /// - It must not lock files: committed files never change, and locks fail on some parallel file systems.
   /// - Writing past the file-size limit must be an error of the write, not a signal that ends the process.
   private static let isReady: Bool = {
@@ -19,51 +18,63 @@ enum HDF5Library {
     }
     H5dont_atexit()
     H5open()
-    chdf5_no_automatic_printing()
     return true
   }()
 
   /// Runs `body` under the lock; a negative result becomes `HDF5Error.callFailed` with the library's own message.
+  ///
+  /// A failed write spoils `state`: see `HDF5FileState`.
   @discardableResult
   static func call<Status: SignedInteger>(
-    _ function: String, file: String, path: String = "", _ body: () throws -> Status
+    _ function: String, file: String, path: String = "", state: HDF5FileState? = nil, _ body: () throws -> Status
   ) throws -> Status {
-    NativeLock.hdf5.lock()
-    defer { NativeLock.hdf5.unlock() }
-    _ = isReady
-    let status = try body()
-    guard status >= 0 else {
-      throw HDF5Error.callFailed(function: function, file: file, path: path, message: errorMessage())
+    try locked {
+      let status = try body()
+      guard status >= 0 else {
+        let (message, byDriver) = errorMessage()
+        if byDriver || writingFunctions.contains(function) { state?.spoil() }
+        throw HDF5Error.callFailed(function: function, file: file, path: path, message: message)
+      }
+      return status
     }
-    return status
   }
+
+  private static let writingFunctions: Set<String> = ["H5Dwrite", "H5Dset_extent", "H5Fflush", "H5Fclose"]
 
   /// Runs `body` under the lock where there is nothing to check.
   static func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
     NativeLock.hdf5.lock()
     defer { NativeLock.hdf5.unlock() }
     _ = isReady
+    // The messages travel in `HDF5Error`. Printing is a setting of each thread, and nearly free to turn off.
+    chdf5_no_automatic_printing()
     return try body()
   }
 
-  /// The library's error stack as one line, innermost (the cause) first; empties the stack.
-  private static func errorMessage() -> String {
-    var descriptions: [String] = []
-    withUnsafeMutablePointer(to: &descriptions) { pointer in
+  /// The library's error stack as one line, innermost (the cause) first, and whether the file itself could not be
+  /// read or written; empties the stack.
+  private static func errorMessage() -> (text: String, byDriver: Bool) {
+    var collected: (descriptions: [String], byDriver: Bool) = ([], false)
+    withUnsafeMutablePointer(to: &collected) { pointer in
       _ = H5Ewalk2(
         chdf5_default_error_stack(), H5E_WALK_UPWARD,
         { _, entry, context in
-          if let entry, let description = entry.pointee.desc, let context {
+          guard let entry, let context else { return 0 }
+          let collected = context.assumingMemoryBound(to: (descriptions: [String], byDriver: Bool).self)
+          if entry.pointee.maj_num == chdf5_driver_errors() { collected.pointee.byDriver = true }
+          if let description = entry.pointee.desc {
             let text = String(cString: description).split(separator: "\n").joined(separator: " ")
-            let list = context.assumingMemoryBound(to: [String].self)
-            if !text.isEmpty, list.pointee.last != text { list.pointee.append(text) }
+            if !text.isEmpty, collected.pointee.descriptions.last != text {
+              collected.pointee.descriptions.append(text)
+            }
           }
           return 0
         }, pointer)
     }
     H5Eclear2(chdf5_default_error_stack())
-    guard let cause = descriptions.first else { return "no message from the library" }
-    return descriptions.count > 1 ? "\(cause) (\(descriptions[descriptions.count - 1]))" : cause
+    let texts = collected.descriptions
+    guard let cause = texts.first else { return ("no message from the library", collected.byDriver) }
+    return (texts.count > 1 ? "\(cause) (\(texts[texts.count - 1]))" : cause, collected.byDriver)
   }
 
   /// The version of the library that is linked, such as "1.10.8".
@@ -81,13 +92,32 @@ enum HDF5Library {
 /// The version of the HDF5 library that is linked, such as "1.10.8".
 public var hdf5LibraryVersion: String { HDF5Library.version }
 
+/// Whether a file can still be used.
+///
+/// Once a write has failed (a full disk), the library's caches hold what cannot be written, and closing anything tries
+/// again, fails again and leaves dangling state behind. Such a file is let go as it is: no further call touches it. Its
+/// descriptor stays open until the process ends, and so must it: the library would take a new file with the same inode
+/// for this one.
+final class HDF5FileState {
+  private(set) var isSpoilt = false
+  /// Call under the lock.
+  func spoil() { isSpoilt = true }
+}
+
 /// An open identifier of the C library, closed with its last reference.
 final class HDF5Identifier {
   let id: hid_t
-  init(_ id: hid_t) { self.id = id }
+  private let state: HDF5FileState?
+
+  /// `state` is that of the file which the object belongs to; property lists, types and spaces have none.
+  init(_ id: hid_t, state: HDF5FileState? = nil) {
+    self.id = id
+    self.state = state
+  }
 
   deinit {
     HDF5Library.locked {
+      if let state, state.isSpoilt { return }
       // A file that was closed has closed everything in it.
       if H5Iis_valid(id) > 0 { H5Idec_ref(id) }
     }

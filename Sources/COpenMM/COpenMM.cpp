@@ -1,1 +1,135 @@
 #include "COpenMM.h"
+
+#include <dlfcn.h>
+
+#include <atomic>
+#include <cstring>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include "Guard.h"
+#include "XMLCheck.h"
+
+namespace boltzmill {
+
+namespace {
+thread_local std::string lastMessage;
+thread_local int32_t lastStatus = BM_OK;
+}  // namespace
+
+void recordFailure(int32_t status, const char *message) noexcept {
+  lastStatus = status;
+  try {
+    lastMessage = message;
+  } catch (...) {
+    lastMessage.clear();
+  }
+}
+
+void parallelFor(int threads, int64_t count, int64_t grain, void (*body)(void *, int, int64_t), void *context) {
+  std::atomic<int64_t> next{0};
+  std::mutex lock;
+  std::exception_ptr failure;
+  auto work = [&](int worker) {
+    try {
+      for (;;) {
+        const int64_t first = next.fetch_add(grain);
+        if (first >= count) return;
+        const int64_t end = std::min(count, first + grain);
+        for (int64_t index = first; index < end; index++) body(context, worker, index);
+      }
+    } catch (...) {
+      next = count;
+      std::lock_guard<std::mutex> held(lock);
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  const int64_t useful = std::min<int64_t>(threads, (count + grain - 1) / grain);
+  std::vector<std::thread> pool;
+  for (int worker = 1; worker < useful; worker++) {
+    try {
+      pool.emplace_back(work, worker);
+    } catch (const std::system_error &) {
+      break;  // the machine grants no more threads: those there are do the work
+    }
+  }
+  work(0);
+  for (auto &thread : pool) thread.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+namespace {
+/// Loads the platform plug-ins that lie beside the library itself, once.
+void loadPlugins() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    Dl_info info;
+    if (dladdr(reinterpret_cast<void *>(&OpenMM::Platform::getOpenMMVersion), &info) == 0 || info.dli_fname == nullptr) return;
+    std::string folder = info.dli_fname;
+    folder = folder.substr(0, folder.find_last_of('/') + 1) + "plugins";
+    try {
+      OpenMM::Platform::loadPluginsFromDirectory(folder);
+    } catch (const std::exception &) {
+      // no such folder: the Reference platform is part of the library
+    }
+  });
+}
+}  // namespace
+
+OpenMM::Platform &platformNamed(const std::string &name) {
+  for (int attempt = 0; attempt < 2; attempt++) {
+    std::string known;
+    for (int i = 0; i < OpenMM::Platform::getNumPlatforms(); i++) {
+      OpenMM::Platform &platform = OpenMM::Platform::getPlatform(i);
+      if (platform.getName() == name) return platform;
+      known += (known.empty() ? "" : ", ") + platform.getName();
+    }
+    if (attempt == 1) throw Failure(BM_ERROR_ARGUMENT, "no OpenMM platform \"" + name + "\"; there are: " + known);
+    loadPlugins();
+  }
+  throw Failure(BM_ERROR_ARGUMENT, name);
+}
+
+}  // namespace boltzmill
+
+using namespace boltzmill;
+
+const char *bm_openmm_error(void) { return lastMessage.c_str(); }
+int32_t bm_openmm_error_status(void) { return lastStatus; }
+
+const char *bm_openmm_version(void) { return OpenMM::Platform::getOpenMMVersion().c_str(); }
+
+const char *bm_openmm_platforms(void) {
+  thread_local std::string names;
+  names.clear();
+  guarded([&] {
+    loadPlugins();
+    for (int i = 0; i < OpenMM::Platform::getNumPlatforms(); i++) {
+      if (i > 0) names += "\n";
+      names += OpenMM::Platform::getPlatform(i).getName();
+    }
+  });
+  return names.c_str();
+}
+
+bm_system *bm_system_from_xml(const char *text, size_t length) {
+  return guardedHandle<bm_system>([&] {
+    checkSystemXML(text, length);
+    std::istringstream stream(std::string(text, length));
+    auto handle = std::make_unique<bm_system>();
+    handle->system.reset(OpenMM::XmlSerializer::deserialize<OpenMM::System>(stream));
+    for (int i = 0; i < handle->system->getNumForces(); i++)
+      handle->forceNames += (i > 0 ? "\n" : "") + handle->system->getForce(i).getName();
+    return handle.release();
+  });
+}
+
+void bm_system_free(bm_system *system) { delete system; }
+int32_t bm_system_particle_count(const bm_system *system) { return system->system->getNumParticles(); }
+int32_t bm_system_constraint_count(const bm_system *system) { return system->system->getNumConstraints(); }
+const char *bm_system_force_names(const bm_system *system) { return system->forceNames.c_str(); }
+
+void bm_system_masses(const bm_system *system, double *masses) {
+  for (int i = 0; i < system->system->getNumParticles(); i++) masses[i] = system->system->getParticleMass(i);
+}

@@ -1,1 +1,94 @@
 #pragma once
+// OpenMM behind a C interface. No C++ exception leaves it: a call that fails returns a null handle or a status other than
+// BM_OK, and bm_openmm_error() tells why, per thread. Nothing here prints or ends the process.
+// Units: nm, ps, kJ/mol, K, dalton, radians.
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum {
+  BM_OK = 0,
+  BM_ERROR_ARGUMENT = 1,   // the caller's values do not fit (sizes, indices, an unknown platform)
+  BM_ERROR_XML = 2,        // not a well-formed XML document
+  BM_ERROR_NOT_SYSTEM = 3, // XML, but not of a serialised System
+  BM_ERROR_OPENMM = 4,     // OpenMM refused, in its own words
+  BM_ERROR_UNSTABLE = 5,   // the dynamics left the finite numbers
+} bm_openmm_status;
+
+/// The message of this thread's last failed call.
+const char *bm_openmm_error(void);
+/// The status of this thread's last failed call, for calls that return a handle.
+int32_t bm_openmm_error_status(void);
+
+const char *bm_openmm_version(void);
+/// Names of the platforms that can be used, separated by newlines; the plug-ins beside the library are loaded on first use.
+const char *bm_openmm_platforms(void);
+
+// A System, immutable once made. Engines and samplers keep what they need of it alive.
+typedef struct bm_system bm_system;
+bm_system *bm_system_from_xml(const char *text, size_t length);
+void bm_system_free(bm_system *);
+int32_t bm_system_particle_count(const bm_system *);
+int32_t bm_system_constraint_count(const bm_system *);
+void bm_system_masses(const bm_system *, double *masses /* [particles] */);
+/// Names of the forces, separated by newlines.
+const char *bm_system_force_names(const bm_system *);
+
+// Potential energies and forces of many frames, spread over threads with one Context each.
+typedef struct bm_engine bm_engine;
+bm_engine *bm_engine_create(const bm_system *, const char *platform, int32_t threads);
+void bm_engine_free(bm_engine *);
+/// energies [frames]; forces [frames, particles, 3] or NULL. A frame that is not finite, or whose energy is not (overlapping
+/// atoms), has energy +infinity and, in forces, NaN.
+int32_t bm_engine_evaluate(bm_engine *, const double *coordinates /* [frames, particles, 3] */, int64_t frames,
+                           double *energies, double *forces);
+
+// Langevin dynamics (middle scheme) of many independent walks under harmonic torsion biases.
+typedef struct {
+  double temperature; // K
+  double friction;    // 1/ps
+  double timestep;    // ps
+  int32_t threads;
+  int32_t recorded_torsions;  // torsions recorded; the first biased_torsions of them carry a bias
+  int32_t biased_torsions;
+  const int32_t *torsions;    // [recorded_torsions, 4], particle indices
+  const double *force_constants; // [biased_torsions], kJ/mol/rad^2: energy k/2 wrap(torsion - centre)^2
+  int32_t record_interval;    // steps
+  int32_t plain_forces;       // not 0: OpenMM computes every force, even where the built-in kernel could
+} bm_sampler_settings;
+
+typedef struct bm_sampler bm_sampler;
+bm_sampler *bm_sampler_create(const bm_system *, const bm_sampler_settings *);
+void bm_sampler_free(bm_sampler *);
+/// "OpenMM Reference" or the name of the built-in kernel in use.
+const char *bm_sampler_force_provider(const bm_sampler *);
+/// Minimises the unbiased potential energy, in place. tolerance in kJ/mol/nm (root mean square force).
+int32_t bm_sampler_minimise(bm_sampler *, double *positions /* [particles, 3] */, double tolerance, int32_t iterations);
+/// Velocities from the Maxwell distribution at the sampler's temperature.
+int32_t bm_sampler_thermalise(bm_sampler *, uint64_t seed, double *velocities /* [particles, 3] */);
+/// The potential energy (bias included) and its forces, as the dynamics sees them.
+int32_t bm_sampler_forces(bm_sampler *, const double *positions, const double *centers /* [biased_torsions] */,
+                          double *energy, double *forces /* [particles, 3] */);
+/// Recorded torsions of frames. out [frames, recorded_torsions], in (-pi, pi].
+int32_t bm_sampler_torsions(bm_sampler *, const double *coordinates, int64_t frames, double *out);
+/// Advances every walk through its own list of segments, walks in parallel. A segment runs its equilibration steps unrecorded,
+/// then its production steps, and is a function of the state it begins with, its centres, its step counts and its seed
+/// alone: the number of threads and the cut of the work into calls do not enter.
+int32_t bm_sampler_run(bm_sampler *, int32_t walks, int32_t segments,
+                       double *positions,                   // [walks, particles, 3], in and out
+                       double *velocities,                  // [walks, particles, 3], in and out
+                       const double *centers,               // [walks, segments, biased_torsions]
+                       const int64_t *equilibration_steps,  // [walks, segments]
+                       const int64_t *production_steps,     // [walks, segments]
+                       const uint64_t *seeds,               // [walks, segments]
+                       int64_t record_capacity,             // rows per segment in `records`
+                       double *records,                     // [walks, segments, record_capacity, recorded_torsions]
+                       double *end_positions);              // [walks, segments, particles, 3], or NULL
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,21 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "Guard.h"
+
+namespace boltzmill {
+
+/// Forces of one System on one frame; one instance per thread.
+class ForceProvider {
+ public:
+  virtual ~ForceProvider() = default;
+  virtual std::string name() const = 0;
+  /// forces [particles, 3] is overwritten. Returns the potential energy when `wantEnergy`, else an unspecified number.
+  virtual double compute(const double *positions, double *forces, bool wantEnergy) = 0;
+};
+
+/// OpenMM's Reference platform, entered below Context's copies of the state.
+std::unique_ptr<ForceProvider> makeReferenceProvider(std::shared_ptr<OpenMM::System> system);
+
+}  // namespace boltzmill

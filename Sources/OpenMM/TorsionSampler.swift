@@ -1,0 +1,221 @@
+import COpenMM
+
+/// Langevin dynamics of many walks at once, with harmonic torsion biases and the torsions recorded as they go.
+///
+/// A segment of a walk is a function of the state it begins with, its centres, its lengths and its seed: neither the number of
+/// threads nor the cut of the work into calls changes a bit of the result. One call at a time.
+public final class TorsionSampler {
+  public struct Settings: Sendable {
+    /// K
+    public var temperature: Double
+    /// 1/ps
+    public var friction: Double
+    /// ps
+    public var timestep: Double
+    public var threads: Int
+    /// Four atoms each; the first `forceConstants.count` are biased, all are recorded.
+    public var torsions: [[Int]]
+    /// kJ/mol/rad^2, of k/2 wrap(torsion - centre)^2.
+    public var forceConstants: [Double]
+    /// Steps between records.
+    public var recordInterval: Int
+    /// Let OpenMM compute every force, also where the built-in kernel could.
+    public var plainForces = false
+
+    public init(
+      temperature: Double, friction: Double, timestep: Double, threads: Int, torsions: [[Int]],
+      forceConstants: [Double],
+      recordInterval: Int, plainForces: Bool = false
+    ) {
+      self.temperature = temperature
+      self.friction = friction
+      self.timestep = timestep
+      self.threads = threads
+      self.torsions = torsions
+      self.forceConstants = forceConstants
+      self.recordInterval = recordInterval
+      self.plainForces = plainForces
+    }
+  }
+
+  /// A walk's state: nm and nm/ps, [atoms, 3] each.
+  public struct State: Equatable, Sendable {
+    public var positions: [Double]
+    public var velocities: [Double]
+
+    public init(positions: [Double], velocities: [Double]) {
+      self.positions = positions
+      self.velocities = velocities
+    }
+  }
+
+  /// A stretch of a walk under one bias, with a random stream of its own.
+  public struct Segment: Equatable, Sendable {
+    /// rad, one per biased torsion.
+    public var centers: [Double]
+    /// Steps that are not recorded, first.
+    public var equilibrationSteps: Int
+    public var productionSteps: Int
+    public var seed: UInt64
+
+    public init(centers: [Double], equilibrationSteps: Int, productionSteps: Int, seed: UInt64) {
+      self.centers = centers
+      self.equilibrationSteps = equilibrationSteps
+      self.productionSteps = productionSteps
+      self.seed = seed
+    }
+  }
+
+  /// What one segment left: torsions in rad, [records, torsions], and the frame it ended with, nm, [atoms, 3].
+  public struct Record: Equatable, Sendable {
+    public var torsions: [Double]
+    public var endPositions: [Double]
+  }
+
+  public let system: System
+  public let settings: Settings
+  private let handle: OpaquePointer
+
+  /// Throws `OpenMMError.invalidArgument` for settings or a System that the sampler cannot run (constraints, virtual sites, a
+  /// barostat or thermostat of its own, torsions of atoms that are not there), `.openMM` when OpenMM refuses the System.
+  public init(system: System, settings: Settings) throws {
+    guard settings.torsions.allSatisfy({ $0.count == 4 }) else {
+      throw OpenMMError.invalidArgument("a torsion is of four atoms; given were \(settings.torsions)")
+    }
+    guard settings.forceConstants.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+      throw OpenMMError.invalidArgument(
+        "force constants \(settings.forceConstants) kJ/mol/rad^2 must be finite and not negative")
+    }
+    let atoms = settings.torsions.flatMap { $0.map(Int32.init(clamping:)) }
+    let made = atoms.withUnsafeBufferPointer { atoms in
+      settings.forceConstants.withUnsafeBufferPointer { constants in
+        var native = bm_sampler_settings()
+        native.temperature = settings.temperature
+        native.friction = settings.friction
+        native.timestep = settings.timestep
+        native.threads = Int32(clamping: settings.threads)
+        native.recorded_torsions = Int32(settings.torsions.count)
+        native.biased_torsions = Int32(settings.forceConstants.count)
+        native.torsions = atoms.baseAddress
+        native.force_constants = constants.baseAddress
+        native.record_interval = Int32(clamping: settings.recordInterval)
+        native.plain_forces = settings.plainForces ? 1 : 0
+        return bm_sampler_create(system.handle, &native)
+      }
+    }
+    guard let made else { throw OpenMMError.last() }
+    handle = made
+    self.system = system
+    self.settings = settings
+  }
+
+  deinit { bm_sampler_free(handle) }
+
+  /// What computes the forces: "OpenMM Reference", or the built-in kernel.
+  public var forceProvider: String { String(cString: bm_sampler_force_provider(handle)) }
+
+  /// The frame of the nearby minimum of the unbiased energy, nm, [atoms, 3]. `tolerance`: root mean square force, kJ/mol/nm.
+  public func minimised(_ positions: [Double], tolerance: Double = 10, iterations: Int = 0) throws -> [Double] {
+    try requireOneFrame(positions)
+    var result = positions
+    try OpenMMError.check(bm_sampler_minimise(handle, &result, tolerance, Int32(clamping: iterations)))
+    return result
+  }
+
+  /// Velocities from the Maxwell distribution, nm/ps, [atoms, 3].
+  public func thermalVelocities(seed: UInt64) throws -> [Double] {
+    var velocities = [Double](repeating: 0, count: 3 * system.atomCount)
+    try OpenMMError.check(bm_sampler_thermalise(handle, seed, &velocities))
+    return velocities
+  }
+
+  /// Energy (kJ/mol) and forces (kJ/mol/nm, [atoms, 3]) of one frame under the bias at `centers`, as the dynamics sees them.
+  public func biasedForces(_ positions: [Double], centers: [Double]) throws -> (energy: Double, forces: [Double]) {
+    try requireOneFrame(positions)
+    try requireCenters(centers)
+    var energy = 0.0
+    var forces = [Double](repeating: 0, count: positions.count)
+    try OpenMMError.check(bm_sampler_forces(handle, positions, centers, &energy, &forces))
+    return (energy, forces)
+  }
+
+  /// The settings' torsions of frames, rad in (-pi, pi], [frames, torsions].
+  public func torsions(_ coordinates: [Double]) throws -> [Double] {
+    let frames = try system.frameCount(of: coordinates)
+    var result = [Double](repeating: 0, count: frames * settings.torsions.count)
+    try OpenMMError.check(bm_sampler_torsions(handle, coordinates, Int64(frames), &result))
+    return result
+  }
+
+  /// Advances every walk through its segments, in parallel over walks; `states` is left where they end. Returns the records,
+  /// [walks][segments]. Throws `OpenMMError.unstable` when the dynamics blows up; `states` is then as it was.
+  public func run(_ states: inout [State], _ segments: [[Segment]]) throws -> [[Record]] {
+    guard states.count == segments.count else {
+      throw OpenMMError.invalidArgument("\(states.count) walks with segments for \(segments.count)")
+    }
+    let atoms3 = 3 * system.atomCount
+    let longest = segments.map(\.count).max() ?? 0
+    guard longest > 0 else { return segments.map { _ in [] } }
+    let torsionCount = settings.torsions.count
+    let capacity = segments.joined().map { $0.productionSteps / settings.recordInterval }.max() ?? 0
+
+    var positions: [Double] = []
+    var velocities: [Double] = []
+    for state in states {
+      try requireOneFrame(state.positions)
+      try requireOneFrame(state.velocities)
+      positions += state.positions
+      velocities += state.velocities
+    }
+    // Walks of fewer segments idle through empty ones at the end.
+    var centers: [Double] = []
+    var equilibration: [Int64] = []
+    var production: [Int64] = []
+    var seeds: [UInt64] = []
+    let idle = Segment(
+      centers: [Double](repeating: 0, count: settings.forceConstants.count), equilibrationSteps: 0, productionSteps: 0,
+      seed: 0)
+    for walk in segments {
+      for segment in walk + [Segment](repeating: idle, count: longest - walk.count) {
+        try requireCenters(segment.centers)
+        centers += segment.centers
+        equilibration.append(Int64(segment.equilibrationSteps))
+        production.append(Int64(segment.productionSteps))
+        seeds.append(segment.seed)
+      }
+    }
+    var records = [Double](repeating: 0, count: seeds.count * capacity * torsionCount)
+    var ends = [Double](repeating: 0, count: seeds.count * atoms3)
+    try OpenMMError.check(
+      bm_sampler_run(
+        handle, Int32(states.count), Int32(longest), &positions, &velocities, centers, equilibration, production, seeds,
+        Int64(capacity), &records, &ends))
+
+    for walk in states.indices {
+      let range = walk * atoms3..<(walk + 1) * atoms3
+      states[walk] = State(positions: Array(positions[range]), velocities: Array(velocities[range]))
+    }
+    return segments.enumerated().map { walk, list in
+      list.enumerated().map { index, segment in
+        let at = walk * longest + index
+        let rows = segment.productionSteps / settings.recordInterval
+        let first = at * capacity * torsionCount
+        return Record(
+          torsions: Array(records[first..<first + rows * torsionCount]),
+          endPositions: Array(ends[at * atoms3..<(at + 1) * atoms3]))
+      }
+    }
+  }
+
+  private func requireOneFrame(_ values: [Double]) throws {
+    guard values.count == 3 * system.atomCount else {
+      throw OpenMMError.wrongShape(values: values.count, atoms: system.atomCount)
+    }
+  }
+
+  private func requireCenters(_ centers: [Double]) throws {
+    guard centers.count == settings.forceConstants.count else {
+      throw OpenMMError.invalidArgument("\(centers.count) centres for \(settings.forceConstants.count) biased torsions")
+    }
+  }
+}

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstring>
-#include <mutex>
 #include <sstream>
 #include <thread>
 
@@ -57,6 +56,11 @@ void parallelFor(int threads, int64_t count, int64_t grain, void (*body)(void *,
   work(0);
   for (auto &thread : pool) thread.join();
   if (failure) std::rethrow_exception(failure);
+}
+
+std::mutex &constructionLock() {
+  static std::mutex lock;
+  return lock;
 }
 
 namespace {
@@ -118,6 +122,7 @@ bm_system *bm_system_from_xml(const char *text, size_t length) {
     checkSystemXML(text, length);
     std::istringstream stream(std::string(text, length));
     auto handle = std::make_unique<bm_system>();
+    std::lock_guard<std::mutex> held(constructionLock());
     handle->system.reset(OpenMM::XmlSerializer::deserialize<OpenMM::System>(stream));
     for (int i = 0; i < handle->system->getNumForces(); i++)
       handle->forceNames += (i > 0 ? "\n" : "") + handle->system->getForce(i).getName();

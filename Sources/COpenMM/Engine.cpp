@@ -54,6 +54,7 @@ bm_engine *bm_engine_create(const bm_system *system, const char *platform, int32
     engine->platform = &platformNamed(platform);
     // The first Context is made now, so that a System that OpenMM refuses is refused here; the others when there is work.
     engine->evaluators.resize(std::max(1, threads));
+    std::lock_guard<std::mutex> held(constructionLock());
     engine->evaluators[0] = std::make_unique<Evaluator>(*engine->system, *engine->platform);
     return engine.release();
   });
@@ -66,7 +67,10 @@ int32_t bm_engine_evaluate(bm_engine *engine, const double *coordinates, int64_t
     const int64_t stride = 3 * int64_t(engine->system->getNumParticles());
     auto body = [&](int worker, int64_t frame) {
       auto &evaluator = engine->evaluators[worker];
-      if (!evaluator) evaluator = std::make_unique<Evaluator>(*engine->system, *engine->platform);
+      if (!evaluator) {
+        std::lock_guard<std::mutex> held(constructionLock());
+        evaluator = std::make_unique<Evaluator>(*engine->system, *engine->platform);
+      }
       try {
         evaluator->evaluate(coordinates + frame * stride, energies + frame, forces ? forces + frame * stride : nullptr);
       } catch (const std::exception &error) {

@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <string>
 #include <vector>
@@ -67,5 +68,9 @@ template <class Body> void parallelFor(int threads, int64_t count, int64_t grain
 }
 
 OpenMM::Platform &platformNamed(const std::string &name);
+
+/// Held while OpenMM reads XML or makes a Context. Its number reader keeps powers of five in lists that all threads share without
+/// a lock: two Systems read at once come out with wrong parameters, silently, and so does every later one.
+std::mutex &constructionLock();
 
 }  // namespace boltzmill

@@ -54,6 +54,7 @@ class ReferenceProvider : public ForceProvider {
 }  // namespace
 
 std::unique_ptr<ForceProvider> makeReferenceProvider(std::shared_ptr<OpenMM::System> system) {
+  std::lock_guard<std::mutex> held(constructionLock());
   return std::make_unique<ReferenceProvider>(std::move(system));
 }
 

@@ -156,7 +156,12 @@ int32_t bm_sampler_minimise(bm_sampler *sampler, double *positions, double toler
   return guarded([&] {
     if (!allFinite(positions, sampler->coordinates())) throw Failure(BM_ERROR_UNSTABLE, "the positions are not finite");
     OpenMM::VerletIntegrator integrator(0.001);
-    OpenMM::Context context(*sampler->system, integrator, platformNamed("Reference"));
+    std::unique_ptr<OpenMM::Context> made;
+    {
+      std::lock_guard<std::mutex> held(constructionLock());
+      made = std::make_unique<OpenMM::Context>(*sampler->system, integrator, platformNamed("Reference"));
+    }
+    OpenMM::Context &context = *made;
     std::vector<OpenMM::Vec3> frame(sampler->masses.size());
     for (size_t i = 0; i < frame.size(); i++)
       frame[i] = OpenMM::Vec3(positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]);

@@ -64,6 +64,20 @@ struct OpenMMEngineTests {
     #expect(try engine.energies(overlapping) == [.infinity])
   }
 
+  /// OpenMM's own XML reader shares unlocked lists between threads; Systems read side by side must still be whole.
+  @Test func systemsReadAtOnceAreSound() async throws {
+    let fixture = try AlanineFixture.load()
+    let frame = fixture.frame(2)
+    let energies = try await withThrowingTaskGroup(of: [Double].self) { group in
+      for _ in 0..<40 {
+        group.addTask { try OpenMMEngine(systemXML: AlanineFixture.systemXML, threads: 1).energies(frame) }
+      }
+      return try await group.reduce(into: []) { $0 += $1 }
+    }
+    #expect(energies == [Double](repeating: energies[0], count: 40))
+    #expect(largestRelativeError([energies[0]], [fixture.energies[2]]) < 1e-6)
+  }
+
   @Test func wrongAtomCountIsAnError() throws {
     let engine = try OpenMMEngine(systemXML: AlanineFixture.systemXML, threads: 1)
     #expect(throws: OpenMMError.wrongShape(values: 21 * 3, atoms: 22)) {

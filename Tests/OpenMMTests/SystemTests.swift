@@ -47,7 +47,7 @@ struct SystemTests {
     for length in stride(from: 1, to: whole.utf8.count - 12, by: 37) {
       #expect(throws: OpenMMError.self, "cut at \(length)") { try System(xml: String(whole.prefix(length))) }
     }
-    let unclosed = whole.replacingOccurrences(of: "</Particles>\n    <Constraints/>", with: "<Constraints/>")
+    let unclosed = whole.replacingOccurrences(of: "</Particles>\n  <Constraints/>", with: "<Constraints/>")
     #expect {
       try System(xml: unclosed, source: "well.xml")
     } throws: { error in

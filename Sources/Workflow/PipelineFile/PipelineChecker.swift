@@ -1,0 +1,389 @@
+import Foundation
+
+/// Turns a document into a definition, collecting everything that is wrong with it.
+struct PipelineChecker {
+  let registry: StageRegistry
+  private var findings: [PipelineFileError.Finding] = []
+  private var typesOfStages: [String: String] = [:]
+  private var stageNames: [String] = []
+
+  init(registry: StageRegistry) { self.registry = registry }
+
+  mutating func check(_ root: ConfigurationNode, file: URL, shownAs source: String) throws -> PipelineDefinition {
+    checkKeys(root, known: ["name", "seed", "temperature", "system", "stages", "extends"], place: "the file")
+    let name =
+      root["name"].map { value($0, .string, place: "name")?.string ?? "" }
+      ?? file.deletingPathExtension().lastPathComponent
+    if !Self.isUsableName(name) { report(root["name"]?.location ?? root.location, .badName(name, what: "name")) }
+    var seed: UInt64 = 0
+    if let node = root["seed"], case .integer(let given) = value(node, .integer(0...Int.max), place: "seed") {
+      seed = UInt64(given)
+    }
+    var temperature = 300.0
+    if let node = root["temperature"], case .number(let given) = value(node, .number(1e-3...1e5), place: "temperature")
+    {
+      temperature = given
+    }
+    let system = systemFiles(root["system"])
+    let stages = stageDefinitions(root, system: system, temperature: temperature)
+    let ordered = findings.isEmpty ? sorted(stages) : []
+    guard findings.isEmpty else { throw PipelineFileError(findings) }
+    return PipelineDefinition(name: name, seed: seed, source: source, stages: ordered)
+  }
+
+  /// Names become file names: nothing in them may lead out of the run folder or hide the file.
+  static func isUsableName(_ name: String) -> Bool {
+    guard let first = name.utf8.first, name.utf8.count <= 100 else { return false }
+    func isWord(_ byte: UInt8) -> Bool {
+      (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == UInt8(ascii: "_")
+    }
+    return isWord(first) && name.utf8.allSatisfy { isWord($0) || "@.-".utf8.contains($0) }
+  }
+
+  private mutating func report(_ location: SourceLocation, _ problem: PipelineFileProblem) {
+    findings.append(PipelineFileError.Finding(location: location, problem: problem))
+  }
+
+  private mutating func checkKeys(_ node: ConfigurationNode, known: [String], place: String) {
+    for entry in node.entries ?? [] where !known.contains(entry.key) {
+      report(entry.keyLocation, .unknownKey(entry.key, place: place, known: known.filter { $0 != "extends" }))
+    }
+  }
+
+  // MARK: System
+
+  private mutating func systemFiles(_ node: ConfigurationNode?) -> (files: SystemFiles, location: SourceLocation)? {
+    guard let node else { return nil }
+    let fields = [
+      ParameterField("topology", .path, optional: true, help: "PDB file"),
+      ParameterField("forcefield", .path, optional: true, help: "serialised OpenMM System"),
+      ParameterField(
+        "state",
+        .object([
+          ParameterField("torsion", .string, default: "phi", help: "name of a torsion"),
+          ParameterField("from", .number(-6.2832...6.2832), default: 0, unit: "rad", help: "lower end"),
+          ParameterField("to", .number(-6.2832...6.2832), default: 2, unit: "rad", help: "upper end"),
+        ]), help: "the two states"),
+    ]
+    guard node.entries != nil else {
+      report(node.location, .wrongType(place: "system", found: node.shown, expected: "a group of keys"))
+      return nil
+    }
+    checkKeys(node, known: fields.map(\.name) + ["torsions"], place: "'system'")
+    var values: [String: ParameterValue] = [:]
+    for field in fields {
+      values[field.name] = fieldValue(field, in: node, place: "system", location: node.location) ?? .null
+    }
+    var files = SystemFiles(topology: URL(fileURLWithPath: values["topology"]?.string ?? "/dev/null"))
+    files.forcefield = values["forcefield"]?.string.map { URL(fileURLWithPath: $0) }
+    if case .object(let state)? = values["state"], case .string(let torsion)? = state["torsion"],
+      case .number(let from)? = state["from"], case .number(let to)? = state["to"]
+    {
+      files.state = StateDefinition(torsion: torsion, from: from, to: to)
+    }
+    if let torsions = node["torsions"] { files.torsions = self.torsions(torsions) }
+    return (files, node.location)
+  }
+
+  private mutating func torsions(_ node: ConfigurationNode) -> [String: [Int]] {
+    guard let entries = node.entries else {
+      report(
+        node.location,
+        .wrongType(place: "system: torsions", found: node.shown, expected: "a group such as { phi: [4, 6, 8, 14] }"))
+      return [:]
+    }
+    var torsions: [String: [Int]] = [:]
+    for entry in entries {
+      let place = "system: torsions.\(entry.key)"
+      guard
+        case .list(let indices)? = value(entry.value, .list(.integer(0...10_000_000), count: 4...4), place: place)
+      else { continue }
+      let atoms = indices.compactMap { index -> Int? in if case .integer(let atom) = index { atom } else { nil } }
+      if Set(atoms).count < 4 {
+        report(
+          entry.value.location, .outOfRange(place: place, found: "\(atoms)", expected: "four different atom indices"))
+      }
+      torsions[entry.key] = atoms
+    }
+    return torsions
+  }
+
+  // MARK: Stages
+
+  private mutating func stageDefinitions(
+    _ root: ConfigurationNode, system: (files: SystemFiles, location: SourceLocation)?, temperature: Double
+  ) -> [StageDefinition] {
+    guard let section = root["stages"] else {
+      report(root.location, .missingKey("stages", place: "the file", help: "a group of stages by name"))
+      return []
+    }
+    guard let entries = section.entries, !entries.isEmpty else {
+      report(section.location, .wrongType(place: "stages", found: section.shown, expected: "a group of stages by name"))
+      return []
+    }
+    var known: [(ConfigurationNode.Entry, any StageType.Type)] = []
+    for entry in entries {
+      stageNames.append(entry.key)
+      if !Self.isUsableName(entry.key) { report(entry.keyLocation, .badName(entry.key, what: "stage name")) }
+      guard entry.value.entries != nil else {
+        report(
+          entry.value.location,
+          .wrongType(
+            place: "stage '\(entry.key)'", found: entry.value.shown, expected: "a group such as { uses: ingest, ... }"))
+        continue
+      }
+      guard let uses = entry.value["uses"] else {
+        let help = "a stage type: " + registry.names.joined(separator: ", ")
+        report(entry.keyLocation, .missingKey("uses", place: "stage '\(entry.key)'", help: help))
+        continue
+      }
+      guard let type = registry[uses.text ?? ""] else {
+        report(uses.location, .unknownStageType(uses.text ?? uses.shown, known: registry.names))
+        continue
+      }
+      typesOfStages[entry.key] = type.type
+      known.append((entry, type))
+    }
+    return known.compactMap { entry, type in stage(entry, type, system, temperature, root.location) }
+  }
+
+  private mutating func stage(
+    _ entry: ConfigurationNode.Entry, _ type: any StageType.Type,
+    _ system: (files: SystemFiles, location: SourceLocation)?, _ temperature: Double, _ rootLocation: SourceLocation
+  ) -> StageDefinition {
+    let place = "stage '\(entry.key)'"
+    checkKeys(entry.value, known: type.parameters.map(\.name) + ["uses"], place: place + " (\(type.type))")
+    var values: [String: ParameterValue] = [:]
+    for field in type.parameters {
+      values[field.name] = fieldValue(field, in: entry.value, place: place, location: entry.keyLocation)
+    }
+    var slots: [StageDefinition.Slot] = []
+    for field in type.parameters {
+      guard let value = values[field.name], let names = field.kind.inputNames(value) else { continue }
+      slots.append(StageDefinition.Slot(name: field.name, stages: names))
+    }
+    for field in [SystemField.topology, .forcefield] where type.systemFields.contains(field) {
+      let isThere = field == .topology ? system?.files.topology.path != "/dev/null" : system?.files.forcefield != nil
+      if system == nil || !isThere {
+        report(system?.location ?? rootLocation, .missingSystemField(field.rawValue, stage: entry.key))
+      }
+    }
+    var visible = SystemFiles(topology: URL(fileURLWithPath: "/dev/null"))
+    if let files = system?.files {
+      if type.systemFields.contains(.topology) { visible.topology = files.topology }
+      if type.systemFields.contains(.forcefield) { visible.forcefield = files.forcefield }
+      if type.systemFields.contains(.torsions) { visible.torsions = files.torsions }
+      if type.systemFields.contains(.state) { visible.state = files.state }
+    }
+    return StageDefinition(
+      name: entry.key, type: type, parameters: .object(values), slots: slots,
+      temperature: type.systemFields.contains(.temperature) ? temperature : .nan, system: visible,
+      location: entry.keyLocation)
+  }
+
+  /// Each stage after its inputs, otherwise in the file's order. A circle is reported.
+  private mutating func sorted(_ stages: [StageDefinition]) -> [StageDefinition] {
+    var ordered: [StageDefinition] = []
+    var placed: Set<String> = []
+    var rest = stages
+    while !rest.isEmpty {
+      guard let index = rest.firstIndex(where: { $0.inputNames.allSatisfy(placed.contains) }) else {
+        report(rest[0].location, .cycle(circle(among: rest)))
+        return []
+      }
+      let stage = rest.remove(at: index)
+      placed.insert(stage.name)
+      ordered.append(stage)
+    }
+    return ordered
+  }
+
+  private func circle(among stages: [StageDefinition]) -> [String] {
+    let byName = Dictionary(stages.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    var path: [String] = []
+    var current = stages.first?.name
+    while let name = current {
+      if let start = path.firstIndex(of: name) { return Array(path[start...]) + [name] }
+      path.append(name)
+      current = byName[name]?.inputNames.first { byName[$0] != nil }
+    }
+    return path
+  }
+
+  // MARK: Values
+
+  /// The value of a field in a group: what is given, else its default. Nil after a reported problem.
+  private mutating func fieldValue(
+    _ field: ParameterField, in node: ConfigurationNode, place: String, location: SourceLocation
+  ) -> ParameterValue? {
+    let inner = place.hasSuffix("'") || place == "system" ? "\(place): \(field.name)" : "\(place).\(field.name)"
+    if let given = node[field.name] {
+      if given.isNull, field.optional || (field.isRequired == false && field.kind.isObject) {
+        return field.resolvedDefault
+      }
+      return value(given, field.kind, place: inner)
+    }
+    if let value = field.resolvedDefault { return value }
+    if case .object = field.kind {  // names the required field inside
+      return value(
+        ConfigurationNode(content: .mapping([]), location: location, folder: node.folder), field.kind, place: inner)
+    }
+    report(location, .missingKey(field.name, place: place, help: field.help))
+    return nil
+  }
+
+  private mutating func value(_ node: ConfigurationNode, _ kind: ParameterKind, place: String) -> ParameterValue? {
+    func wrong(_ expected: String) -> PipelineFileProblem {
+      .wrongType(place: place, found: node.shown, expected: expected)
+    }
+    switch kind {
+    case .integer(let range):
+      guard let integer = node.integer else {
+        report(node.location, wrong("a whole number"))
+        return nil
+      }
+      if let range, !range.contains(integer) {
+        report(node.location, .outOfRange(place: place, found: "\(integer)", expected: Self.text(range)))
+      }
+      return .integer(integer)
+    case .number(let range):
+      guard let number = node.number else {
+        report(node.location, wrong("a number"))
+        return nil
+      }
+      if let range, !range.contains(number) {
+        let found = ParameterValue.number(number).canonicalJSON
+        report(node.location, .outOfRange(place: place, found: found, expected: Self.text(range)))
+      }
+      return .number(number)
+    case .boolean:
+      guard let bool = node.bool else {
+        report(node.location, wrong("true or false"))
+        return nil
+      }
+      return .bool(bool)
+    case .string:
+      guard let text = node.text else {
+        report(node.location, wrong("a text"))
+        return nil
+      }
+      return .string(text)
+    case .choice(let words):
+      guard let text = node.text else {
+        report(node.location, wrong("one of \(words.joined(separator: ", "))"))
+        return nil
+      }
+      if !words.contains(text) { report(node.location, .unknownWord(place: place, found: text, known: words)) }
+      return .string(text)
+    case .path: return path(node, place: place)
+    case .list(let element, let acceptsSingle, let count):
+      return list(node, element, acceptsSingle: acceptsSingle, count: count, place: place)
+    case .object(let fields):
+      guard node.entries != nil else {
+        report(node.location, wrong("a group such as { \(fields.first?.name ?? "key"): ... }"))
+        return nil
+      }
+      checkKeys(node, known: fields.map(\.name), place: place)
+      var values: [String: ParameterValue] = [:]
+      for field in fields { values[field.name] = fieldValue(field, in: node, place: place, location: node.location) }
+      return .object(values)
+    case .stage(let types): return input(node, types: types, words: [], place: place)
+    case .stageOrChoice(let types, let words): return input(node, types: types, words: words, place: place)
+    case .stages(let types):
+      let elements = node.list ?? [node]
+      if elements.isEmpty { report(node.location, wrong("a list of stages")) }
+      return .list(elements.compactMap { input($0, types: types, words: [], place: place) })
+    }
+  }
+
+  private mutating func list(
+    _ node: ConfigurationNode, _ element: ParameterKind, acceptsSingle: Bool, count: ClosedRange<Int>?, place: String
+  ) -> ParameterValue? {
+    guard let nodes = node.list ?? (acceptsSingle && !node.isNull ? [node] : nil) else {
+      report(node.location, .wrongType(place: place, found: node.shown, expected: "a list"))
+      return nil
+    }
+    if let count, !count.contains(nodes.count) {
+      report(
+        node.location,
+        .outOfRange(place: place, found: "a list of \(nodes.count)", expected: Self.text(count) + " values"))
+    }
+    var values: [ParameterValue] = []
+    for (index, node) in nodes.enumerated() {
+      if let value = value(node, element, place: nodes.count > 1 ? "\(place)[\(index)]" : place) {
+        values.append(value)
+      }
+    }
+    return .list(values)
+  }
+
+  private mutating func path(_ node: ConfigurationNode, place: String) -> ParameterValue? {
+    guard let text = node.text, !text.isEmpty, !text.utf8.contains(0) else {
+      report(node.location, .wrongType(place: place, found: node.shown, expected: "a file's path"))
+      return nil
+    }
+    let url = URL(fileURLWithPath: text, relativeTo: node.folder).standardizedFileURL
+    var isFolder: ObjCBool = false
+    if !FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) || isFolder.boolValue {
+      report(node.location, .missingFile(text, place: place))
+    }
+    return .string(url.path)
+  }
+
+  private mutating func input(
+    _ node: ConfigurationNode, types: [String], words: [String], place: String
+  ) -> ParameterValue? {
+    guard let name = node.text else {
+      report(node.location, .wrongType(place: place, found: node.shown, expected: "a stage's name"))
+      return nil
+    }
+    if words.contains(name) {
+      if stageNames.contains(name) {
+        report(node.location, .syntaxOfInput(name, place: place))
+      }
+      return .string(name)
+    }
+    guard stageNames.contains(name) else {
+      report(node.location, .unknownStage(name, place: place, known: words + stageNames))
+      return nil
+    }
+    if let type = typesOfStages[name], !types.isEmpty, !types.contains(type) {
+      report(node.location, .wrongInputType(place: place, stage: name, found: type, expected: types + words))
+    }
+    return .string(name)
+  }
+
+  private static func text<Bound>(_ range: ClosedRange<Bound>) -> String {
+    let lower = "\(range.lowerBound)"
+    let upper = "\(range.upperBound)"
+    let open = [Double.greatestFiniteMagnitude, .infinity].map { "\($0)" } + ["\(Int.max)"]
+    if lower == "\(Double.leastNonzeroMagnitude)" {
+      return open.contains(upper) ? "above 0" : "above 0, at most \(upper)"
+    }
+    if lower == upper { return "exactly \(lower)" }
+    return open.contains(upper) ? "at least \(lower)" : "\(lower) to \(upper)"
+  }
+}
+
+extension ParameterKind {
+  var isObject: Bool { if case .object = self { true } else { false } }
+
+  /// The stages that a value of this kind names; nil if this is no input, or a word instead of one, or left out.
+  func inputNames(_ value: ParameterValue) -> [String]? {
+    switch self {
+    case .stage: return value.string.map { [$0] }
+    case .stageOrChoice(_, let words): return value.string.flatMap { words.contains($0) ? nil : [$0] }
+    case .stages:
+      guard case .list(let names) = value else { return nil }
+      return names.compactMap(\.string)
+    default: return nil
+    }
+  }
+}
+
+extension PipelineFileProblem {
+  /// A stage has the name of a word that is allowed in its place.
+  static func syntaxOfInput(_ name: String, place: String) -> PipelineFileProblem {
+    .syntax("\(place): '\(name)' is a stage here and a word of its own; rename the stage")
+  }
+}

@@ -1,0 +1,58 @@
+import Foundation
+
+/// A pipeline file, read and checked: what every stage is to do, in an order in which they can run.
+public struct PipelineDefinition {
+  public let name: String
+  public let seed: UInt64
+  /// The file as it was named, for messages.
+  public let source: String
+  /// Each stage after those it needs; otherwise as in the file.
+  public let stages: [StageDefinition]
+
+  public subscript(name: String) -> StageDefinition? { stages.first { $0.name == name } }
+
+  /// `name` and everything it needs, directly or not.
+  func ancestors(of name: String) -> Set<String> {
+    var found: Set<String> = []
+    var open = [name]
+    while let next = open.popLast() {
+      guard found.insert(next).inserted, let stage = self[next] else { continue }
+      open += stage.inputNames
+    }
+    return found
+  }
+
+  /// `name` and everything that needs it, directly or not.
+  func descendants(of name: String) -> Set<String> {
+    var found: Set<String> = [name]
+    for stage in stages where stage.inputNames.contains(where: found.contains) { found.insert(stage.name) }
+    return found
+  }
+}
+
+/// One stage of a pipeline file, with its parameters resolved.
+public struct StageDefinition {
+  public struct Slot: Equatable, Sendable {
+    public let name: String
+    public let stages: [String]
+  }
+
+  public let name: String
+  public let type: any StageType.Type
+  /// Defaults filled in, paths absolute.
+  public let parameters: ParameterValue
+  /// The direct inputs by slot, in the order of the type's fields.
+  public let slots: [Slot]
+  /// In K.
+  public let temperature: Double
+  public let system: SystemFiles
+  public let location: SourceLocation
+
+  /// Every stage this one reads directly, without repetition.
+  public var inputNames: [String] {
+    var seen: Set<String> = []
+    return slots.flatMap(\.stages).filter { seen.insert($0).inserted }
+  }
+
+  func inputs(_ slot: String) -> [String] { slots.first { $0.name == slot }?.stages ?? [] }
+}

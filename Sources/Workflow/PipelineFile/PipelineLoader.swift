@@ -1,0 +1,106 @@
+import Foundation
+
+/// Reads a pipeline file: finds it, follows `extends`, applies `--set`, checks everything.
+public struct PipelineLoader {
+  public let registry: StageRegistry
+
+  public init(registry: StageRegistry) { self.registry = registry }
+
+  /// Reads and checks the file. `overrides` are like "emulator.training.steps=500"; paths in them are relative to
+  /// `workingFolder`. Throws `PipelineFileError` with everything that is wrong.
+  public func load(
+    _ url: URL, shownAs name: String? = nil, overrides: [String] = [],
+    workingFolder: URL = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
+  ) throws -> PipelineDefinition {
+    let name = name ?? url.relativePath
+    var root = try document(url, shownAs: name, chain: [])
+    for override in overrides { try apply(override, to: &root, workingFolder: workingFolder) }
+    var checker = PipelineChecker(registry: registry)
+    return try checker.check(root, file: url, shownAs: name)
+  }
+
+  /// Finds the file that a command line names: as given, else in pipelines/; the ending .yaml may be left out.
+  public static func find(
+    _ argument: String, workingFolder: URL = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
+  ) throws -> (url: URL, shown: String) {
+    let endings = argument.hasSuffix(".yaml") || argument.hasSuffix(".yml") ? [""] : ["", ".yaml", ".yml"]
+    for folder in argument.hasPrefix("/") ? [""] : ["", "pipelines/"] {
+      for ending in endings {
+        let shown = folder + argument + ending
+        let url = URL(fileURLWithPath: shown, relativeTo: workingFolder).absoluteURL
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue {
+          return (url, shown)
+        }
+      }
+    }
+    let known =
+      ((try? FileManager.default.contentsOfDirectory(atPath: workingFolder.appendingPathComponent("pipelines").path))
+      ?? [])
+      .filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
+    throw PipelineFileError(
+      SourceLocation(argument),
+      .unreadable(
+        reason: "there is no such file here or in pipelines/" + Suggestion.text(for: argument, among: known)))
+  }
+
+  private func document(_ url: URL, shownAs name: String, chain: [URL]) throws -> ConfigurationNode {
+    let chain = chain + [url.standardizedFileURL]
+    var root = try YAMLDocument.read(url, shownAs: name)
+    guard var entries = root.entries else {
+      throw PipelineFileError(
+        root.location, .wrongType(place: "the file", found: root.shown, expected: "a group of keys (name, stages, ...)")
+      )
+    }
+    guard let index = entries.firstIndex(where: { $0.key == "extends" }) else { return root }
+    let base = entries.remove(at: index).value
+    root.content = .mapping(entries)
+    guard let path = base.text else {
+      throw PipelineFileError(
+        base.location, .wrongType(place: "extends", found: base.shown, expected: "a file's name"))
+    }
+    let baseURL = URL(fileURLWithPath: path, relativeTo: url.deletingLastPathComponent()).standardizedFileURL
+    guard !chain.contains(baseURL), chain.count < 16 else {
+      throw PipelineFileError(base.location, .circularExtends((chain + [baseURL]).map(\.lastPathComponent)))
+    }
+    guard FileManager.default.fileExists(atPath: baseURL.path) else {
+      throw PipelineFileError(base.location, .missingFile(path, place: "extends"))
+    }
+    let folder = (name as NSString).deletingLastPathComponent
+    let shown = path.hasPrefix("/") || folder.isEmpty ? path : folder + "/" + path
+    return try document(baseURL, shownAs: shown, chain: chain).overlaid(with: root)
+  }
+
+  private static let topLevel = ["name", "seed", "temperature", "system", "stages"]
+
+  /// `a.b.c=value`: the path begins with a stage's name or with a key of the file's top level.
+  private func apply(_ override: String, to root: inout ConfigurationNode, workingFolder: URL) throws {
+    let location = SourceLocation("--set \(override)")
+    func failure(_ message: String) -> PipelineFileError { PipelineFileError(location, .badOverride(message)) }
+    guard let equals = override.firstIndex(of: "=") else {
+      throw failure("write it as stage.parameter=value, for example emulator.training.steps=500")
+    }
+    let key = override[..<equals]
+    let value = try YAMLDocument.parse(String(override[override.index(after: equals)...]), folder: workingFolder) {
+      _, _ in
+      location
+    }
+    var path = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    guard path.allSatisfy({ !$0.isEmpty }), path.count <= YAMLDocument.maximumDepth else {
+      throw failure("'\(key)' is not a path like stage.parameter")
+    }
+    let stages = root["stages"]?.entries?.map(\.key) ?? []
+    let rest = path[0] == "stages" ? path.dropFirst().joined(separator: ".") : String(key)
+    // stage names may hold dots: the longest name that fits
+    let fitting = stages.filter { rest == $0 || rest.hasPrefix($0 + ".") }.max { $0.count < $1.count }
+    if let stage = fitting {
+      let inner = rest.dropFirst(stage.count + 1).split(separator: ".").map(String.init)
+      path = ["stages", stage] + inner
+    } else if path[0] == "stages" || !Self.topLevel.contains(path[0]) {
+      let known = stages + Self.topLevel.filter { $0 != "stages" }
+      let word = path[0] == "stages" ? path.dropFirst().first ?? "" : path[0]
+      throw failure("there is no stage or key '\(word)'" + Suggestion.text(for: word, among: known))
+    }
+    root.set(path[...], to: value)
+  }
+}

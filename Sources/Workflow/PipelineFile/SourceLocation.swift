@@ -1,0 +1,137 @@
+import Foundation
+
+/// Where something stood: a place in a pipeline file, or an override given on the command line.
+public struct SourceLocation: Equatable, Sendable, CustomStringConvertible {
+  /// The file as it shall be printed, or the override's text.
+  public let source: String
+  /// From 1; 0 where there are no lines (an override).
+  public let line: Int
+  public let column: Int
+
+  public init(_ source: String, line: Int = 0, column: Int = 0) {
+    self.source = source
+    self.line = line
+    self.column = column
+  }
+
+  public var description: String { line > 0 ? "\(source):\(line):\(column)" : source }
+}
+
+/// What can be wrong with a pipeline file. Each case carries the offending value.
+public enum PipelineFileProblem: Equatable, Sendable, CustomStringConvertible {
+  case unreadable(reason: String)
+  case tooLarge(bytes: Int, limit: Int)
+  case syntax(String)
+  case limit(String)
+  case duplicateKey(String)
+  case unknownKey(String, place: String, known: [String])
+  case missingKey(String, place: String, help: String)
+  case wrongType(place: String, found: String, expected: String)
+  case outOfRange(place: String, found: String, expected: String)
+  case unknownWord(place: String, found: String, known: [String])
+  case badName(String, what: String)
+  case unknownStageType(String, known: [String])
+  case unknownStage(String, place: String, known: [String])
+  case wrongInputType(place: String, stage: String, found: String, expected: [String])
+  case cycle([String])
+  case missingFile(String, place: String)
+  case badOverride(String)
+  case missingSystemField(String, stage: String)
+  case circularExtends([String])
+
+  public var description: String {
+    switch self {
+    case .unreadable(let reason): return reason
+    case .tooLarge(let bytes, let limit):
+      return "the file has \(bytes) bytes; a pipeline file may have at most \(limit)"
+    case .syntax(let message): return message
+    case .limit(let message): return message
+    case .duplicateKey(let key): return "'\(key)' is given twice"
+    case .unknownKey(let key, let place, let known):
+      return "unknown key '\(key)' in \(place)" + Suggestion.text(for: key, among: known)
+    case .missingKey(let key, let place, let help): return "\(place) needs '\(key)' (\(help))"
+    case .wrongType(let place, let found, let expected): return "\(place): \(found) is not \(expected)"
+    case .outOfRange(let place, let found, let expected): return "\(place): \(found) is out of range: \(expected)"
+    case .unknownWord(let place, let found, let known):
+      return "\(place): unknown value '\(found)'" + Suggestion.text(for: found, among: known)
+    case .badName(let name, let what):
+      return "\(what) \(name.debugDescription) is not usable as a file name; "
+        + "use letters, digits and _ @ . - only, beginning with a letter, a digit or _, at most 100"
+    case .unknownStageType(let type, let known):
+      return "unknown stage type '\(type)'" + Suggestion.text(for: type, among: known)
+    case .unknownStage(let name, let place, let known):
+      return "\(place): there is no stage '\(name)'" + Suggestion.text(for: name, among: known)
+    case .wrongInputType(let place, let stage, let found, let expected):
+      return "\(place): stage '\(stage)' is of type \(found); needed: \(expected.joined(separator: " or "))"
+    case .cycle(let names): return "stages need each other in a circle: \(names.joined(separator: " -> "))"
+    case .missingFile(let path, let place): return "\(place): there is no file \(path)"
+    case .badOverride(let message): return message
+    case .missingSystemField(let field, let stage): return "stage '\(stage)' needs '\(field)' in 'system:'"
+    case .circularExtends(let files): return "'extends' goes in a circle: \(files.joined(separator: " -> "))"
+    }
+  }
+}
+
+/// Everything found wrong with a pipeline file, each with its place: `alanine.yaml:12:31: unknown key 'stpes' ...`.
+public struct PipelineFileError: Error, Equatable, CustomStringConvertible {
+  public struct Finding: Equatable, Sendable, CustomStringConvertible {
+    public let location: SourceLocation
+    public let problem: PipelineFileProblem
+    public var description: String { "\(location): \(problem)" }
+  }
+
+  public let findings: [Finding]
+
+  init(_ findings: [Finding]) { self.findings = findings }
+
+  init(_ location: SourceLocation, _ problem: PipelineFileProblem) {
+    findings = [Finding(location: location, problem: problem)]
+  }
+
+  public var description: String { findings.map(\.description).joined(separator: "\n") }
+}
+
+/// The nearest known word to a mistyped one.
+enum Suggestion {
+  /// "; did you mean 'steps'? (known: ...)"
+  static func text(for word: String, among known: [String]) -> String {
+    var text = ""
+    if let near = nearest(to: word, among: known) { text += "; did you mean '\(near)'?" }
+    if !known.isEmpty {
+      let shown = known.prefix(20).joined(separator: ", ") + (known.count > 20 ? ", ..." : "")
+      text += " (known: \(shown))"
+    }
+    return text
+  }
+
+  static func nearest(to word: String, among known: [String]) -> String? {
+    guard word.count <= 100 else { return nil }
+    let lowered = word.lowercased().replacingOccurrences(of: "-", with: "_")
+    let scored = known.map { candidate in
+      (candidate, distance(lowered, candidate.lowercased().replacingOccurrences(of: "-", with: "_")))
+    }
+    guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= max(1, min(word.count, best.0.count) / 3) else {
+      return nil
+    }
+    return best.0
+  }
+
+  /// Edit distance in which swapping two neighbours counts once (optimal string alignment).
+  static func distance(_ first: String, _ second: String) -> Int {
+    let a = Array(first)
+    let b = Array(second)
+    guard !a.isEmpty, !b.isEmpty else { return max(a.count, b.count) }
+    var beforeLast: [Int] = []
+    var last = Array(0...b.count)
+    for i in 1...a.count {
+      var row = [i] + Array(repeating: 0, count: b.count)
+      for j in 1...b.count {
+        row[j] = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1))
+        if i > 1, j > 1, a[i - 1] == b[j - 2], a[i - 2] == b[j - 1] { row[j] = min(row[j], beforeLast[j - 2] + 1) }
+      }
+      beforeLast = last
+      last = row
+    }
+    return last[b.count]
+  }
+}

@@ -1,0 +1,37 @@
+/// What can go wrong outside the stages themselves.
+public enum EngineError: Error, Equatable, CustomStringConvertible {
+  case unreadableInput(file: String, reason: String)
+  /// Another run holds the run folder.
+  case locked(folder: String, holder: String)
+  case folder(path: String, reason: String)
+  case unknownStage(String, known: [String])
+  /// `--only` or `--from` leaves out a stage that a selected one needs and that is not finished.
+  case inputNotFinished(stage: String, input: String)
+  case emptySelection
+  case noArtifact(stage: String, file: String)
+
+  public var description: String {
+    switch self {
+    case .unreadableInput(let file, let reason): return "\(file) cannot be read: \(reason)"
+    case .locked(let folder, let holder):
+      return "\(folder) is in use by another run (\(holder)); wait for it or stop it, then run again"
+    case .folder(let path, let reason): return "\(path): \(reason)"
+    case .unknownStage(let name, let known):
+      return "there is no stage '\(name)'" + Suggestion.text(for: name, among: known)
+    case .inputNotFinished(let stage, let input):
+      return "stage '\(stage)' needs '\(input)', which is not finished and not selected; "
+        + "run it first, or use --until \(stage)"
+    case .emptySelection: return "the selection leaves no stage to run"
+    case .noArtifact(let stage, let file):
+      return "stage '\(stage)' has no artifact yet (\(file)); run the pipeline first"
+    }
+  }
+
+  /// True where the user has to change the command; false where something failed.
+  public var isUsage: Bool {
+    switch self {
+    case .folder: return false
+    default: return true
+    }
+  }
+}

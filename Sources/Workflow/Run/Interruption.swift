@@ -1,0 +1,58 @@
+import Foundation
+
+/// Whether someone asked the run to stop. SIGINT, SIGTERM and SIGUSR1 do (Slurm sends the last before a time limit); a
+/// second SIGINT ends the process at once.
+public final class Interruption: @unchecked Sendable {
+  private let lock = NSLock()
+  private var requested = false
+
+  public init() {}
+
+  public var isRequested: Bool {
+    if observesSignals, signalCount.pointee > 0 { return true }
+    lock.lock()
+    defer { lock.unlock() }
+    return requested
+  }
+
+  /// Asks for a stop from inside the process.
+  public func request() {
+    lock.lock()
+    requested = true
+    lock.unlock()
+  }
+
+  private var observesSignals = false
+
+  /// From now on signals count. Once per process.
+  public func observeSignals() {
+    observesSignals = true
+    signalCount.pointee = 0
+    interruptCount.pointee = 0
+    for number in [SIGINT, SIGTERM, SIGUSR1] {
+      var action = sigaction()
+      action.__sigaction_handler.sa_handler = { number in
+        // only what is safe in a signal handler: stores, write and _exit
+        if number == SIGINT {
+          interruptCount.pointee += 1
+          if interruptCount.pointee > 1 { _exit(RunOutcome.interruptedExitCode) }
+        }
+        signalCount.pointee += 1
+        let text: StaticString = "\npipeline: stopping after the next checkpoint (Ctrl-C again: at once)\n"
+        _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+      }
+      action.sa_flags = SA_RESTART
+      sigaction(number, &action, nil)
+    }
+  }
+}
+
+private func cell() -> UnsafeMutablePointer<Int32> {
+  let pointer = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+  pointer.initialize(to: 0)
+  return pointer
+}
+
+// Written by the handler. They are touched before it is installed, so that it never initialises them.
+nonisolated(unsafe) private let signalCount = cell()
+nonisolated(unsafe) private let interruptCount = cell()

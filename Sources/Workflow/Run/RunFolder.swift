@@ -1,0 +1,86 @@
+import Artifacts
+import Foundation
+
+/// The folder of one pipeline's artifacts, runs/<name>, and its lock.
+public final class RunFolder {
+  public let url: URL
+  private var lockDescriptor: Int32 = -1
+
+  public init(_ url: URL) { self.url = url }
+
+  /// `runs` is the folder of all runs (`--runs`).
+  public convenience init(runs: URL, pipeline: PipelineDefinition) {
+    self.init(runs.appendingPathComponent(pipeline.name, isDirectory: true))
+  }
+
+  deinit { unlock() }
+
+  public func artifact(_ stage: String) -> URL { url.appendingPathComponent("\(stage).h5") }
+
+  /// Present while a finished stage is being run again on demand (`--force`), so that a resumed run goes on with it.
+  func forcedMark(_ stage: String) -> URL { url.appendingPathComponent(".\(stage).forced") }
+
+  var verified: URL { url.appendingPathComponent(".verified.json") }
+
+  func checkpoints(_ stage: String) -> [URL] {
+    ["A", "B"].map { url.appendingPathComponent("\(stage).ckpt-\($0).h5") }
+  }
+
+  // MARK: Lock
+
+  /// Takes the folder for this process, making it if need be. The kernel drops the lock when the process ends, however it
+  /// ends. Throws `EngineError.locked` with what is known of the holder.
+  public func lock(as command: String) throws {
+    do {
+      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    } catch {
+      throw EngineError.folder(path: url.path, reason: "cannot be made: \(String(cString: strerror(errno)))")
+    }
+    let path = url.appendingPathComponent(".lock").path
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      throw EngineError.folder(path: path, reason: "cannot be opened: \(String(cString: strerror(errno)))")
+    }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let code = errno
+      let holder = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+      guard code == EWOULDBLOCK else {
+        throw EngineError.folder(path: path, reason: "cannot be locked: \(String(cString: strerror(code)))")
+      }
+      let text = (try? holder.read(upToCount: 2000)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
+      let shown = text.trimmingCharacters(in: .whitespacesAndNewlines)
+      throw EngineError.locked(folder: url.path, holder: shown.isEmpty ? "holder unknown" : shown)
+    }
+    lockDescriptor = descriptor
+    ftruncate(descriptor, 0)
+    let host = ProcessInfo.processInfo.hostName
+    let note = "process \(getpid()) on \(host), since \(Date().formatted(.iso8601)): \(command)\n"
+    _ = note.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+  }
+
+  public func unlock() {
+    if lockDescriptor >= 0 { close(lockDescriptor) }
+    lockDescriptor = -1
+  }
+
+  // MARK: Files
+
+  /// Moves a damaged file out of the way, keeping it. Returns where it went.
+  func setAside(_ file: URL) throws -> URL {
+    var target = URL(fileURLWithPath: file.path + ".damaged")
+    var number = 1
+    while lstatSucceeds(target) {
+      number += 1
+      target = URL(fileURLWithPath: "\(file.path).damaged-\(number)")
+    }
+    guard rename(file.path, target.path) == 0 else {
+      throw EngineError.folder(path: file.path, reason: "cannot be renamed: \(String(cString: strerror(errno)))")
+    }
+    return target
+  }
+
+  private func lstatSucceeds(_ url: URL) -> Bool {
+    var status = stat()
+    return lstat(url.path, &status) == 0
+  }
+}

@@ -1,0 +1,131 @@
+import Artifacts
+import Foundation
+
+/// Whether a stage has to run, and why.
+public enum StageState: Equatable, CustomStringConvertible {
+  /// Finished with the present key, and sound.
+  case upToDate
+  case missing
+  /// Finished, but with another key; what differs, most telling first.
+  case stale([String])
+  case damaged(String)
+  /// `--force`.
+  case forced
+  /// The stages it reads will run first; whether it has to run depends on what they give.
+  case waiting([String])
+
+  /// One word for tables.
+  public var word: String {
+    switch self {
+    case .upToDate: return "up to date"
+    case .missing: return "missing"
+    case .stale: return "stale"
+    case .damaged: return "damaged"
+    case .forced: return "forced"
+    case .waiting: return "waiting"
+    }
+  }
+
+  /// The reason to run (or not) in a few words.
+  public var description: String {
+    switch self {
+    case .upToDate: return "same key, sound artifact"
+    case .missing: return "no artifact yet"
+    case .stale(let differences): return differences.first ?? "made with another key"
+    case .damaged(let reason): return "damaged artifact: \(reason)"
+    case .forced: return "forced"
+    case .waiting(let names): return "depends on the result of \(names.joined(separator: ", "))"
+    }
+  }
+}
+
+/// A stage's state with what there is of its artifact.
+public struct StageAssessment {
+  public let stage: StageDefinition
+  public let state: StageState
+  /// Nil while a stage it reads has no content.
+  public let key: String?
+  let canonical: String?
+  /// Of the artifact there is, whether up to date or stale.
+  public let provenance: Provenance?
+  /// Bytes of the artifact's file.
+  public let size: Int?
+  /// The step of a usable checkpoint.
+  public let checkpointStep: Int?
+
+  /// The content digest, if it is that of the present key.
+  var digest: String? { state == .upToDate ? provenance?.contentDigest : nil }
+}
+
+/// Finds out what state each stage is in.
+final class StageAssessor {
+  let pipeline: PipelineDefinition
+  let folder: RunFolder
+  let artifacts: VerifiedArtifacts
+  private let files = FileDigests()
+
+  init(pipeline: PipelineDefinition, folder: RunFolder) {
+    self.pipeline = pipeline
+    self.folder = folder
+    artifacts = VerifiedArtifacts(folder: folder)
+  }
+
+  /// All stages, nothing being run: what a run would find. `forced` stages count as not finished.
+  func assessAll(forced: Set<String> = []) throws -> [StageAssessment] {
+    var digests: [String: String] = [:]
+    return try pipeline.stages.map { stage in
+      let assessment = try assess(stage, digests: digests, forced: forced.contains(stage.name))
+      digests[stage.name] = assessment.digest
+      return assessment
+    }
+  }
+
+  /// One stage, given the content digests of the finished ones before it.
+  func assess(_ stage: StageDefinition, digests: [String: String], forced: Bool = false) throws -> StageAssessment {
+    let open = stage.keyInputs(in: pipeline).filter { digests[$0] == nil }
+    let draft = try StageKey(stage, in: pipeline, digests: digests, files: files)
+    let key = open.isEmpty ? draft : nil
+    let url = folder.artifact(stage.name)
+    let size = (try? FileManager.default.attributesOfItem(atPath: url.path))?[.size] as? Int
+    var provenance: Provenance?
+    let state: StageState
+    do {
+      provenance = try artifacts.open(stage.name)?.provenance
+      if provenance == nil, size != nil {  // a link that leads nowhere
+        state = .damaged("the file cannot be followed")
+      } else if forced || FileManager.default.fileExists(atPath: folder.forcedMark(stage.name).path) {
+        state = provenance == nil ? .missing : .forced
+      } else if let provenance {
+        state = Self.state(provenance, draft, stage: stage, waitingFor: open, in: pipeline)
+      } else {
+        state = .missing
+      }
+    } catch {
+      state = .damaged("\(error)")
+    }
+    var step: Int?
+    if let key, state != .upToDate {
+      let store = CheckpointStore(folder: folder.url, stage: stage.name, key: key.hex)
+      step =
+        folder.checkpoints(stage.name).contains { FileManager.default.fileExists(atPath: $0.path) }
+        ? try? store.latest()?.step : nil
+    }
+    return StageAssessment(
+      stage: stage, state: state, key: key?.hex, canonical: key?.canonical, provenance: provenance, size: size,
+      checkpointStep: step)
+  }
+
+  private static func state(
+    _ provenance: Provenance, _ key: StageKey, stage: StageDefinition, waitingFor open: Set<String>,
+    in pipeline: PipelineDefinition
+  ) -> StageState {
+    guard open.isEmpty else {
+      // whatever its inputs turn out to be, a changed parameter means that it runs
+      let differences = key.differences(
+        from: provenance.canonical, fields: stage.type.parameters, includingInputs: false)
+      return differences.isEmpty ? .waiting(pipeline.stages.map(\.name).filter(open.contains)) : .stale(differences)
+    }
+    if provenance.key == key.hex { return .upToDate }
+    return .stale(key.differences(from: provenance.canonical, fields: stage.type.parameters))
+  }
+}

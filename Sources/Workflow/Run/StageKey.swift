@@ -1,0 +1,167 @@
+import Foundation
+
+/// What a stage's result depends on, as one JSON text, and its SHA-256.
+struct StageKey: Equatable {
+  let canonical: String
+  let hex: String
+
+  /// `digests` holds the content digests of all stages this one reads, directly or through its inputs.
+  init(_ stage: StageDefinition, in pipeline: PipelineDefinition, digests: [String: String], files: FileDigests) throws
+  {
+    func reference(_ name: String) -> ParameterValue {
+      ["stage": .string(name), "content": .string(digests[name] ?? "")]
+    }
+    var inputs: [String: ParameterValue] = [:]
+    for slot in stage.slots { inputs[slot.name] = .list(slot.stages.map(reference)) }
+    for (path, names) in stage.indirectInputs(in: pipeline) where !names.isEmpty {
+      inputs[path] = .list(names.map(reference))
+    }
+    var system: [String: ParameterValue] = [:]
+    for field in stage.type.systemFields {
+      switch field {
+      case .topology: system["topology"] = .string(try Self.file(stage.system.topology, files))
+      case .forcefield:
+        if let url = stage.system.forcefield { system["forcefield"] = .string(try Self.file(url, files)) }
+      case .temperature: system["temperature"] = .number(stage.temperature)
+      case .torsions: system["torsions"] = .object(stage.system.torsions.mapValues { .list($0.map { .integer($0) }) })
+      case .state:
+        let state = stage.system.state
+        system["state"] = ["torsion": .string(state.torsion), "from": .number(state.from), "to": .number(state.to)]
+      }
+    }
+    let record: ParameterValue = [
+      "stage": .string(stage.name), "type": .string(stage.type.type), "version": .integer(stage.type.version),
+      "seed": .string(String(pipeline.seed)), "system": .object(system), "inputs": .object(inputs),
+      "parameters": try Self.keyed(stage.parameters, .object(stage.type.parameters), files),
+    ]
+    canonical = record.canonicalJSON
+    hex = FileDigests.ofText(canonical)
+  }
+
+  private static func file(_ url: URL, _ files: FileDigests) throws -> String { "sha256:" + (try files.digest(url)) }
+
+  /// Parameters as they enter the key: files by their content; inputs left out, because `inputs` has them.
+  private static func keyed(
+    _ value: ParameterValue, _ kind: ParameterKind, _ files: FileDigests
+  ) throws -> ParameterValue {
+    switch (kind, value) {
+    case (.path, .string(let path)): return .string(try file(URL(fileURLWithPath: path), files))
+    case (.list(let element, _, _), .list(let values)): return .list(try values.map { try keyed($0, element, files) })
+    case (.object(let fields), .object(let members)):
+      var kept: [String: ParameterValue] = [:]
+      for field in fields {
+        guard let member = members[field.name], field.kind.inputNames(member) == nil else { continue }
+        kept[field.name] = try keyed(member, field.kind, files)
+      }
+      return .object(kept)
+    default: return value
+    }
+  }
+
+  // MARK: Differences
+
+  /// What differs between the key of a finished artifact and this one, first the type and its version, then parameters in
+  /// the order of their fields, then the rest. Each like "training.steps: 20000 -> 40000".
+  func differences(from old: String, fields: [ParameterField], includingInputs: Bool = true) -> [String] {
+    guard let before = try? JSONDecoder().decode(ParameterValue.self, from: Data(old.utf8)),
+      let after = try? JSONDecoder().decode(ParameterValue.self, from: Data(canonical.utf8))
+    else { return ["its key cannot be compared"] }
+    var found: [String] = []
+    if before["type"] != after["type"] {
+      found.append("uses: \(Self.shown(before["type"])) -> \(Self.shown(after["type"]))")
+      return found
+    }
+    if before["version"] != after["version"] {
+      found.append(
+        "version of \(Self.shown(after["type"])): \(Self.shown(before["version"])) -> \(Self.shown(after["version"]))")
+    }
+    if before["stage"] != after["stage"] {
+      found.append("stage name: \(Self.shown(before["stage"])) -> \(Self.shown(after["stage"]))")
+    }
+    Self.compare(before["parameters"], after["parameters"], path: "", kind: .object(fields), into: &found)
+    if before["seed"] != after["seed"] {
+      found.append("seed: \(before["seed"]?.string ?? "?") -> \(after["seed"]?.string ?? "?")")
+    }
+    Self.compare(before["system"], after["system"], path: "system", kind: nil, into: &found)
+    if includingInputs { Self.compareInputs(before["inputs"], after["inputs"], into: &found) }
+    return found
+  }
+
+  private static func compare(
+    _ old: ParameterValue?, _ new: ParameterValue?, path: String, kind: ParameterKind?, into found: inout [String]
+  ) {
+    guard old != new else { return }
+    switch (old, new) {
+    case (.object(let before)?, .object(let after)?):
+      var names: [String] = []
+      var kinds: [String: ParameterKind] = [:]
+      if case .object(let fields)? = kind {
+        names = fields.map(\.name)
+        kinds = Dictionary(fields.map { ($0.name, $0.kind) }, uniquingKeysWith: { first, _ in first })
+      }
+      names += Set(before.keys).union(after.keys).subtracting(names).sorted()
+      for name in names {
+        let inner = path.isEmpty ? name : "\(path).\(name)"
+        compare(before[name], after[name], path: inner, kind: kinds[name], into: &found)
+      }
+    case (.list(let before)?, .list(let after)?) where before.count == after.count:
+      let element: ParameterKind? = if case .list(let element, _, _)? = kind { element } else { nil }
+      for index in before.indices {
+        compare(before[index], after[index], path: "\(path)[\(index)]", kind: element, into: &found)
+      }
+    case (.string(let before)?, .string(let after)?) where before.hasPrefix("sha256:") && after.hasPrefix("sha256:"):
+      found.append("\(path): the file's content changed")
+    default: found.append("\(path): \(shown(old)) -> \(shown(new))")
+    }
+  }
+
+  private static func compareInputs(_ old: ParameterValue?, _ new: ParameterValue?, into found: inout [String]) {
+    guard case .object(let before)? = old, case .object(let after)? = new else { return }
+    for slot in Set(before.keys).union(after.keys).sorted() where before[slot] != after[slot] {
+      func names(_ value: ParameterValue?) -> [String] {
+        guard case .list(let entries)? = value else { return [] }
+        return entries.compactMap { $0["stage"]?.string }
+      }
+      let old = names(before[slot])
+      let new = names(after[slot])
+      if old != new {
+        func text(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
+        found.append("\(slot): \(text(old)) -> \(text(new))")
+      } else {
+        let changed = new.indices.filter { before[slot]?[$0] != after[slot]?[$0] }.map { "'\(new[$0])'" }
+        found.append("\(slot): the content of \(changed.joined(separator: ", ")) changed")
+      }
+    }
+  }
+
+  private static func shown(_ value: ParameterValue?) -> String {
+    guard let value else { return "none" }
+    switch value {
+    case .null: return "none"
+    case .string(let text): return text.hasPrefix("sha256:") ? "a file" : text
+    default:
+      let text = value.canonicalJSON
+      return text.count > 80 ? text.prefix(77) + "..." : text
+    }
+  }
+}
+
+extension StageDefinition {
+  /// The stages behind each declared path of slots, by the path's text ("samples.emulator"). An input that has no such slot
+  /// contributes none.
+  func indirectInputs(in pipeline: PipelineDefinition) -> [(path: String, stages: [String])] {
+    type.indirectInputs.filter { $0.count > 1 }.map { path in
+      var names = [name]
+      for slot in path {
+        var seen: Set<String> = []
+        names = names.flatMap { pipeline[$0]?.inputs(slot) ?? [] }.filter { seen.insert($0).inserted }
+      }
+      return (path.joined(separator: "."), names)
+    }
+  }
+
+  /// Every stage whose content this one's key is made of.
+  func keyInputs(in pipeline: PipelineDefinition) -> Set<String> {
+    Set(inputNames).union(indirectInputs(in: pipeline).flatMap(\.stages))
+  }
+}

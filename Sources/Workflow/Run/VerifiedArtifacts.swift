@@ -1,0 +1,67 @@
+import Artifacts
+import Foundation
+
+/// Opens artifacts of a run folder, reading every byte of one the first time and again whenever its file was touched.
+///
+/// What was verified is remembered in the run folder by the file's identity (inode, size, times), so that a rerun of a
+/// finished pipeline need not read everything again. It is a cache: deleting it costs a verification.
+final class VerifiedArtifacts {
+  private struct Stamp: Codable, Equatable {
+    var inode: UInt64
+    var size: Int
+    var modified: [Int]
+    var changed: [Int]
+    var digest: String
+  }
+
+  private let folder: RunFolder
+  private var stamps: [String: Stamp]
+  private var changed = false
+
+  init(folder: RunFolder) {
+    self.folder = folder
+    stamps =
+      (try? Data(contentsOf: folder.verified)).flatMap { try? JSONDecoder().decode([String: Stamp].self, from: $0) }
+      ?? [:]
+  }
+
+  /// Opens the stage's artifact; nil if there is none. With `always`, verifies even what has not been touched since.
+  /// Throws what is wrong with it.
+  func open(_ stage: String, always: Bool = false) throws -> Artifact? {
+    let url = folder.artifact(stage)
+    guard let before = Self.stamp(url) else { return nil }
+    let artifact = try Artifact.open(url, verify: false)
+    var stamp = before
+    stamp.digest = artifact.provenance.contentDigest
+    if always || stamps[stage] != stamp {
+      try artifact.verify()
+      if stamps[stage] != stamp {
+        stamps[stage] = stamp
+        changed = true
+      }
+    }
+    return artifact
+  }
+
+  /// A commit verifies what it wrote.
+  func committed(_ stage: String, digest: String) {
+    guard var stamp = Self.stamp(folder.artifact(stage)) else { return }
+    stamp.digest = digest
+    stamps[stage] = stamp
+    changed = true
+  }
+
+  func save() {
+    guard changed, let data = try? JSONEncoder().encode(stamps) else { return }
+    try? data.write(to: folder.verified, options: .atomic)
+    changed = false
+  }
+
+  private static func stamp(_ url: URL) -> Stamp? {
+    var status = stat()
+    guard stat(url.path, &status) == 0 else { return nil }
+    return Stamp(
+      inode: UInt64(status.st_ino), size: status.st_size, modified: [status.st_mtim.tv_sec, status.st_mtim.tv_nsec],
+      changed: [status.st_ctim.tv_sec, status.st_ctim.tv_nsec], digest: "")
+  }
+}

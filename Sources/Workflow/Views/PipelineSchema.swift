@@ -1,0 +1,124 @@
+/// The JSON Schema (draft 7, which editors' YAML plugins read) of pipeline files, made from the stage types.
+public enum PipelineSchema {
+  public static func schema(_ registry: StageRegistry) -> ParameterValue {
+    var system: [String: ParameterValue] = [
+      "topology": ["type": "string", "description": "PDB file of the molecule"],
+      "forcefield": ["type": "string", "description": "serialised OpenMM System (XML)"],
+    ]
+    system["torsions"] = [
+      "type": "object", "description": "torsions by name, four atom indices each, from 0",
+      "additionalProperties": [
+        "type": "array", "items": ["type": "integer", "minimum": 0], "minItems": 4, "maxItems": 4,
+      ],
+    ]
+    system["state"] = [
+      "type": "object", "additionalProperties": false,
+      "description": "the two states: a torsion inside [from, to] against outside",
+      "properties": [
+        "torsion": ["type": "string", "default": "phi"], "from": ["type": "number", "default": 0, "x-unit": "rad"],
+        "to": ["type": "number", "default": 2, "x-unit": "rad"],
+      ],
+    ]
+    let uses = ParameterValue.list(registry.names.map { .string($0) })
+    let alternatives = registry.types.map { type -> ParameterValue in
+      [
+        "if": ["properties": ["uses": ["const": .string(type.type)]]],
+        "then": ["$ref": .string("#/definitions/\(type.type)")],
+      ]
+    }
+    var definitions: [String: ParameterValue] = [:]
+    for type in registry.types { definitions[type.type] = stage(type) }
+    return [
+      "$schema": "http://json-schema.org/draft-07/schema#", "title": "boltzmill pipeline", "type": "object",
+      "additionalProperties": false,
+      "properties": [
+        "name": ["type": "string", "description": "names the run folder; the file's name if left out"],
+        "seed": ["type": "integer", "minimum": 0, "default": 0, "description": "every random stream comes from it"],
+        "temperature": ["type": "number", "exclusiveMinimum": 0, "default": 300, "x-unit": "K"],
+        "extends": ["type": "string", "description": "a pipeline file that this one changes"],
+        "system": ["type": "object", "additionalProperties": false, "properties": .object(system)],
+        "stages": [
+          "type": "object",
+          "additionalProperties": [
+            "type": "object", "required": ["uses"], "properties": ["uses": ["enum": uses]],
+            "allOf": .list(alternatives),
+          ],
+        ],
+      ],
+      "definitions": .object(definitions),
+    ]
+  }
+
+  private static func stage(_ type: any StageType.Type) -> ParameterValue {
+    var schema = object(type.parameters)
+    if case .object(var members) = schema, case .object(var properties)? = members["properties"] {
+      properties["uses"] = ["const": .string(type.type)]
+      members["properties"] = .object(properties)
+      members["description"] = .string(type.summary)
+      schema = .object(members)
+    }
+    return schema
+  }
+
+  private static func object(_ fields: [ParameterField]) -> ParameterValue {
+    var properties: [String: ParameterValue] = [:]
+    for field in fields { properties[field.name] = property(field) }
+    var schema: [String: ParameterValue] = [
+      "type": "object", "additionalProperties": false, "properties": .object(properties),
+    ]
+    let required = fields.filter(\.isRequired).map(\.name)
+    if !required.isEmpty { schema["required"] = .list(required.map { .string($0) }) }
+    return .object(schema)
+  }
+
+  private static func property(_ field: ParameterField) -> ParameterValue {
+    guard case .object(var members) = kind(field.kind) else { return .object([:]) }
+    members["description"] = .string(field.help)
+    if let value = field.defaultValue { members["default"] = field.kind.normalised(value) }
+    if let unit = field.unit { members["x-unit"] = .string(unit) }
+    return .object(members)
+  }
+
+  private static func kind(_ kind: ParameterKind) -> ParameterValue {
+    switch kind {
+    case .integer(let range):
+      var members: [String: ParameterValue] = ["type": "integer"]
+      if let range {
+        members["minimum"] = .integer(range.lowerBound)
+        if range.upperBound != Int.max { members["maximum"] = .integer(range.upperBound) }
+      }
+      return .object(members)
+    case .number(let range):
+      var members: [String: ParameterValue] = ["type": "number"]
+      if let range {
+        if range.lowerBound == Double.leastNonzeroMagnitude {
+          members["exclusiveMinimum"] = 0
+        } else if range.lowerBound > -Double.greatestFiniteMagnitude {
+          members["minimum"] = .number(range.lowerBound)
+        }
+        if range.upperBound < Double.greatestFiniteMagnitude { members["maximum"] = .number(range.upperBound) }
+      }
+      return .object(members)
+    case .boolean: return ["type": "boolean"]
+    case .string: return ["type": "string"]
+    case .choice(let words): return ["enum": .list(words.map { .string($0) })]
+    case .path: return ["type": "string", "x-file": true]
+    case .list(let element, let acceptsSingle, let count):
+      var members: [String: ParameterValue] = ["type": "array", "items": self.kind(element)]
+      if let count {
+        members["minItems"] = .integer(count.lowerBound)
+        if count.upperBound != Int.max { members["maxItems"] = .integer(count.upperBound) }
+      }
+      return acceptsSingle ? ["anyOf": [self.kind(element), .object(members)]] : .object(members)
+    case .object(let fields): return object(fields)
+    case .stage(let types): return ["type": "string", "x-stage": .list(types.map { .string($0) })]
+    case .stageOrChoice(let types, let words):
+      return [
+        "type": "string", "x-stage": .list(types.map { .string($0) }), "x-words": .list(words.map { .string($0) }),
+      ]
+    case .stages(let types):
+      let one = ParameterValue.object(["type": "string", "x-stage": .list(types.map { .string($0) })])
+      return ["anyOf": [one, ["type": "array", "items": one, "minItems": 1]]]
+    }
+  }
+}

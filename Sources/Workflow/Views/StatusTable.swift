@@ -1,0 +1,134 @@
+import Basics
+import Foundation
+
+/// States and outcomes of stages as tables for people and as JSON for scripts.
+public enum StatusTable {
+  public static func text(_ assessments: [StageAssessment], folder: RunFolder) -> String {
+    var table = TextTable(columns: [
+      .init("stage"), .init("type"), .init("state"), .init("why"), .init("finished"), .init("took", alignment: .right),
+      .init("size", alignment: .right),
+    ])
+    for assessment in assessments {
+      let provenance = assessment.provenance
+      table.addRow([
+        assessment.stage.name, assessment.stage.type.type, assessment.state.word, why(assessment),
+        provenance.map { $0.end.formatted(.iso8601) } ?? NumberText.absent,
+        NumberText.duration(seconds: provenance?.wallSeconds), bytes(assessment.size),
+      ])
+    }
+    let warnings = assessments.flatMap { assessment in
+      (assessment.provenance?.warnings ?? []).map { "warning: \(assessment.stage.name): \($0)" }
+    }
+    return ([table.rendered()] + warnings).joined(separator: "\n")
+  }
+
+  public static func json(_ assessments: [StageAssessment], pipeline: PipelineDefinition) -> ParameterValue {
+    let stages = assessments.map { assessment -> ParameterValue in
+      let provenance = assessment.provenance
+      return [
+        "stage": .string(assessment.stage.name), "type": .string(assessment.stage.type.type),
+        "state": .string(assessment.state.word), "reason": .string(assessment.state.description),
+        "key": .optional(assessment.key), "content_digest": .optional(provenance?.contentDigest),
+        "end": .optional(provenance.map { $0.end.formatted(.iso8601) }),
+        "wall_seconds": provenance.map { .number($0.wallSeconds) } ?? .null,
+        "bytes": assessment.size.map { .integer($0) } ?? .null,
+        "checkpoint_step": assessment.checkpointStep.map { .integer($0) } ?? .null,
+        "warnings": .list((provenance?.warnings ?? []).map { .string($0) }),
+      ]
+    }
+    return ["pipeline": .string(pipeline.name), "stages": .list(stages)]
+  }
+
+  /// What a run with these options would do.
+  public static func dryRun(_ assessments: [StageAssessment], selected: Set<String>) -> String {
+    var table = TextTable(columns: [.init("stage"), .init("type"), .init("action"), .init("why")])
+    for assessment in assessments {
+      let action: String
+      switch assessment.state {
+      case _ where !selected.contains(assessment.stage.name): action = "leave"
+      case .upToDate: action = "skip"
+      case .waiting: action = "run, or skip if nothing changes"
+      default: action = "run"
+      }
+      table.addRow([assessment.stage.name, assessment.stage.type.type, action, why(assessment)])
+    }
+    return table.rendered()
+  }
+
+  public static func summary(_ outcome: RunOutcome) -> String {
+    var table = TextTable(columns: [.init("stage"), .init("type"), .init("result"), .init("why")])
+    for stage in outcome.stages {
+      let (result, why): (String, String)
+      switch stage.result {
+      case .skipped: (result, why) = ("skipped", stage.reason)
+      case .ran(let seconds): (result, why) = ("ran, \(NumberText.duration(seconds: seconds))", stage.reason)
+      case .failed(let error): (result, why) = ("failed", error.split(separator: "\n").first.map(String.init) ?? "")
+      case .interrupted: (result, why) = ("interrupted", stage.reason)
+      case .notRun(let reason): (result, why) = ("not run", reason)
+      case .notSelected: (result, why) = ("left", stage.reason)
+      }
+      table.addRow([stage.stage, stage.type, result, why])
+    }
+    let warnings = outcome.stages.flatMap { stage in stage.warnings.map { "warning: \(stage.stage): \($0)" } }
+    return ([table.rendered()] + warnings).joined(separator: "\n")
+  }
+
+  public static func json(_ outcome: RunOutcome, pipeline: PipelineDefinition) -> ParameterValue {
+    let stages = outcome.stages.map { stage -> ParameterValue in
+      var members: [String: ParameterValue] = [
+        "stage": .string(stage.stage), "type": .string(stage.type), "reason": .string(stage.reason),
+        "content_digest": .optional(stage.digest), "warnings": .list(stage.warnings.map { .string($0) }),
+      ]
+      switch stage.result {
+      case .skipped: members["result"] = "skipped"
+      case .ran(let seconds):
+        members["result"] = "ran"
+        members["wall_seconds"] = .number(seconds)
+      case .failed(let error):
+        members["result"] = "failed"
+        members["error"] = .string(error)
+      case .interrupted: members["result"] = "interrupted"
+      case .notRun(let reason):
+        members["result"] = "not run"
+        members["reason"] = .string(reason)
+      case .notSelected: members["result"] = "not selected"
+      }
+      return .object(members)
+    }
+    return [
+      "pipeline": .string(pipeline.name), "exit_code": .integer(Int(outcome.exitCode)), "stages": .list(stages),
+    ]
+  }
+
+  /// Why one stage runs or not, with every difference.
+  public static func explanation(_ assessment: StageAssessment) -> String {
+    let name = assessment.stage.name
+    var lines: [String]
+    switch assessment.state {
+    case .upToDate: lines = ["\(name): up to date (\(assessment.state))"]
+    case .stale(let differences): lines = ["\(name): runs"] + differences.map { "  \($0)" }
+    case .waiting: lines = ["\(name): \(assessment.state)"]
+    default: lines = ["\(name): runs (\(assessment.state))"]
+    }
+    if let key = assessment.key { lines.append("  key \(key)") }
+    if let provenance = assessment.provenance {
+      lines.append("  artifact: key \(provenance.key), content \(provenance.contentDigest)")
+    }
+    if let step = assessment.checkpointStep { lines.append("  resumes from the checkpoint of step \(step)") }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func why(_ assessment: StageAssessment) -> String {
+    assessment.state.description + (assessment.checkpointStep.map { " (checkpoint at step \($0))" } ?? "")
+  }
+
+  static func bytes(_ count: Int?) -> String {
+    guard let count else { return NumberText.absent }
+    return switch count {
+    case ..<1000: "\(count) B"
+    case ..<1_000_000: NumberText.fixed(Double(count) / 1e3, 1) + " kB"
+    case ..<1_000_000_000: NumberText.fixed(Double(count) / 1e6, 1) + " MB"
+    default: NumberText.fixed(Double(count) / 1e9, 1) + " GB"
+    }
+  }
+}

@@ -37,6 +37,13 @@ public final class Artifact {
     guard found == provenance.contentDigest else {
       throw ArtifactError.contentDamaged(file: url.path, expected: provenance.contentDigest, found: found)
     }
+    for (path, value) in provenance.measurements {
+      let stored = try? scalar(path, as: Double.self)
+      guard stored?.bitPattern == value.bitPattern else {
+        throw ArtifactError.contentDamaged(
+          file: url.path, expected: "\(path) = \(value)", found: stored.map { "\($0)" } ?? "nothing readable")
+      }
+    }
   }
 
   func content() throws -> Content { try Content.read(file, excluding: [ProvenanceStore.group]) }

@@ -25,6 +25,7 @@ public final class ArtifactWriter {
   private var file: HDF5File?
   private var content = Content()
   private var streams: [String: Stream] = [:]
+  private var measurements: [String: Double] = [:]
 
   private struct Stream {
     let dataset: HDF5Dataset
@@ -110,6 +111,15 @@ public final class ArtifactWriter {
     var hash = SHA256()
     hash.update(data: bytes)
     record(path, type: type, shape: shape, hash: hash)
+  }
+
+  /// Writes a number that a clock gave (seconds): its dataset is in the content digest by name only, its value is kept
+  /// under the checksum of /provenance, so that equal runs have equal digests.
+  public func writeMeasurement(_ path: String, _ value: Double, units: String = "s") throws {
+    try writeScalar(path, value, units: units)
+    try setAttribute(path, Content.measuredMark, 1)
+    content.entries[HDF5Path.absolute(path)]?.payload = []
+    measurements[HDF5Path.absolute(path)] = value
   }
 
   // MARK: Streams
@@ -200,6 +210,7 @@ public final class ArtifactWriter {
     let file = try open("")
     var provenance = provenance
     provenance.contentDigest = content.digest
+    provenance.measurements = measurements
     try ProvenanceStore.write(provenance, to: file)
     streams = [:]
     try file.close()

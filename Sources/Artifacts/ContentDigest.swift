@@ -15,6 +15,9 @@ struct Content: Equatable {
     var attributes: [String: HDF5AttributeValue] = [:]
   }
 
+  /// Attribute of a dataset whose value a clock gave: it is left out here and stands in the provenance.
+  static let measuredMark = "measured"
+
   /// By absolute path; "/" is the root.
   var entries: [String: Entry] = ["/": Entry()]
 
@@ -52,7 +55,7 @@ struct Content: Equatable {
         let dataset = try file.dataset(path)
         entry.type = dataset.type
         entry.shape = dataset.shape
-        entry.payload = try payload(of: dataset)
+        if entry.attributes[measuredMark] == nil { entry.payload = try payload(of: dataset) }
       }
       content.entries[path] = entry
       if kind == .group {

@@ -21,6 +21,9 @@ public struct Provenance: Codable, Equatable, Sendable {
   public var end: Date
   public var wallSeconds: Double
   public var warnings: [String]
+  /// What was measured with a clock, by dataset path. These values differ between equal runs and so stand here, under the
+  /// record's checksum, and not in the content digest. Filled in by `ArtifactWriter.commit`.
+  public var measurements: [String: Double] = [:]
 
   public init(
     key: String, canonical: String, stage: String, stageType: String, stageVersion: Int, seed: UInt64,

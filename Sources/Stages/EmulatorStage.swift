@@ -1,0 +1,124 @@
+import Artifacts
+import Basics
+import Foundation
+import Generative
+import Molecules
+import Torch
+import Workflow
+
+/// Trains a Boltzmann emulator by flow matching on the internal coordinates of ingested frames.
+public enum EmulatorStage: StageType {
+  public static let type = "emulator"
+  public static let version = 1
+  public static let summary = "train a Boltzmann emulator by flow matching"
+  public static let systemFields: Set<SystemField> = [.topology]
+
+  public static let parameters: [ParameterField] = [
+    ParameterField("frames", .stage(["ingest"]), help: "the ingested trajectory to learn from"),
+    ParameterField(
+      "coordinates", .choice(["internal"]), default: "internal",
+      help: "internal: whitened bonds, angles and narrow torsions on R^n, broad torsions on the torus"),
+    ParameterField(
+      "interpolant", .choice(Interpolant.allCases.map(\.rawValue)), default: "linear",
+      help: "path from noise to data"),
+    NetworkParameters.field(width: 256, depth: 4),
+    TrainingParameters.field(steps: 10000, batch: 512, learningRate: 1e-3),
+    ParameterField(
+      "validation_fraction", .number(0...0.5), default: 0.05,
+      help: "frames held out, in blocks, to see over-fitting; the emulator never sees them"),
+  ]
+
+  struct Parameters: Decodable {
+    var interpolant: Interpolant
+    var network: NetworkParameters
+    var training: TrainingParameters
+    var validationFraction: Double
+  }
+
+  /// Steps between two rows of the loss curve.
+  static let recordEvery = 50
+
+  public static func run(_ context: StageContext) throws {
+    let parameters = try context.parameters(Parameters.self)
+    try Runtime.initialize(threads: context.threads)
+    let frames = try context.input("frames").artifact
+    let topology = try Topology.read(pdb: context.system.topology)
+    let coordinates = try InternalCoordinates(topology: topology)
+    let positions = try frames.read("coordinates", as: Double.self)
+    let count = positions.shape.first ?? 0
+    let (values, _) = try coordinates.internalCoordinates(positions.values, frames: count)
+    let chart = try InternalChart(coordinates: coordinates, values: values, frames: count)
+    context.log(
+      "\(count) frames; \(chart.space.euclidean) narrow and \(chart.space.angles) broad coordinates: "
+        + chart.broad.map { coordinates.label(of: $0, in: topology) }.joined(separator: ", "))
+    let latents = try chart.latents(internal: values, frames: count).cast(.float32)
+    let (training, validation) = try split(latents, count, fraction: parameters.validationFraction)
+
+    let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, ["noise"]))
+    let configuration = parameters.network.configuration(outputs: chart.space.dimension)
+    let trainer = try Trainer(
+      network: ResidualNetwork(space: chart.space, configuration: configuration, generator: generator),
+      settings: parameters.training.settings, generator: generator, columns: ["train", "validation"])
+    let driver = TrainingDriver(context: context, trainer: trainer, title: "emulator")
+    // losses since the last row of the curve
+    var recent: [Double] = []
+    try driver.resume { recent = try $0.read("recent", as: Double.self).values }
+
+    let loss = FlowMatchingLoss(interpolant: parameters.interpolant)
+    let batch = parameters.training.batch
+    var sampler = try EpochSampler(
+      count: training.shape[0], batch: batch, seed: RandomStream.derivedSeed(context.seed, ["order"]))
+    var shown = trainer.curve.rows.last ?? [.nan, .nan]
+    try driver.run(extra: { try $0.write("recent", recent, shape: [recent.count]) }) {
+      let rows = try training.selected(sampler.indices(step: trainer.step))
+      let t = try FlowMatchingLoss.stratifiedTimes(batch, trainer.generator)
+      let field = VectorField(network: trainer.network, interpolant: parameters.interpolant)
+      recent.append(try trainer.update(loss(field, data: rows, t: t, trainer.generator)))
+      if trainer.step % recordEvery == 0 || trainer.isFinished {
+        let average = VectorField(network: trainer.average, interpolant: parameters.interpolant)
+        let held = try validation.map { try validationLoss(loss, average, $0, seed: context.seed) } ?? .nan
+        shown = [recent.reduce(0, +) / Double(recent.count), held]
+        trainer.curve.record(step: trainer.step, shown)
+        recent = []
+      }
+      return [
+        (name: "loss", value: String(format: "%.4f", shown[0])),
+        (name: "validation", value: String(format: "%.4f", shown[1])),
+      ]
+    }
+
+    let header = EmulatorArtifact.Header(
+      space: chart.space, network: configuration, interpolant: parameters.interpolant)
+    try EmulatorArtifact.write(chart, header, topologyJSON: topology.mdtrajJSON, to: context.output)
+    try TrainingStateStore.write(trainer.state(), to: context.output)
+    try TrainingStateStore.writeResults(trainer.curve, to: context.output)
+    try context.output.writeScalar("results/parameters", Int64(trainer.network.parameterCount))
+    try context.output.writeScalar("results/training_frames", Int64(training.shape[0]))
+  }
+
+  /// Blocks of 1 % of the frames, spread evenly, are held out; neighbours in time stay on one side.
+  private static func split(
+    _ latents: Tensor, _ count: Int, fraction: Double
+  ) throws -> (training: Tensor, validation: Tensor?) {
+    let block = max(1, count / 100)
+    let period = fraction > 0 ? max(2, Int((1 / fraction).rounded())) : Int.max
+    let held = (0..<count).filter { ($0 / block) % period == period / 2 }
+    guard !held.isEmpty, held.count < count else { return (latents, nil) }
+    let isHeld = Set(held)
+    let kept = (0..<count).filter { !isHeld.contains($0) }
+    return (
+      try latents.selected(Tensor(kept.map(Int64.init))), try latents.selected(Tensor(held.map(Int64.init)))
+    )
+  }
+
+  /// Always the same noise and times, so that two values can be compared.
+  private static func validationLoss(
+    _ loss: FlowMatchingLoss, _ field: VectorField, _ rows: Tensor, seed: UInt64
+  ) throws -> Double {
+    try withoutGradients {
+      let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["validation"]))
+      let t = try FlowMatchingLoss.stratifiedTimes(rows.shape[0], generator)
+      return try loss(field, data: rows, t: t, generator).item()
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import Artifacts
+import Basics
+import Foundation
+import Generative
+import Torch
+import Workflow
+
+/// The loop around a `Trainer` that every training stage shares: progress, checkpoints by time, interruption, resume.
+struct TrainingDriver {
+  let context: StageContext
+  let trainer: Trainer
+  let title: String
+
+  /// Goes on from the newest checkpoint, if there is one. `extra` restores what the stage itself saved there.
+  func resume(_ extra: (Artifact) throws -> Void = { _ in }) throws {
+    guard let found = try context.checkpoints.latest() else { return }
+    if let warning = found.warning { context.warn(warning) }
+    try trainer.restore(TrainingStateStore.read(found.artifact))
+    try extra(found.artifact)
+    context.log("going on from step \(trainer.step) of \(trainer.settings.steps)")
+  }
+
+  /// Calls `step` (one optimisation step that returns the numbers to show) until training is finished.
+  /// `extra` adds what the stage needs to go on to a checkpoint.
+  func run(
+    extra: (ArtifactWriter) throws -> Void = { _ in }, step: () throws -> [(name: String, value: String)]
+  ) throws {
+    context.progress.begin(title, total: trainer.settings.steps, unit: "steps")
+    defer { context.progress.end() }
+    var saved = Date()
+    while !trainer.isFinished {
+      let metrics = try step()
+      let samples = (name: "samples", value: String(trainer.step * trainer.settings.batch))
+      context.progress.update(completed: trainer.step, metrics: metrics + [samples])
+      let asked = context.interruptionRequested
+      if asked || Date().timeIntervalSince(saved) >= context.checkpointInterval {
+        try save(extra)
+        saved = Date()
+        if asked { try context.checkInterruption() }
+      }
+    }
+  }
+
+  private func save(_ extra: (ArtifactWriter) throws -> Void) throws {
+    let state = try trainer.state()
+    try context.checkpoints.save(step: state.step) { writer in
+      try TrainingStateStore.write(state, to: writer)
+      try extra(writer)
+    }
+  }
+}
+
+/// Layout of a training state in an artifact or checkpoint: /training/tensors/<name>, /training/generator, /training/curve.
+enum TrainingStateStore {
+  static func write(_ state: TrainingState, to writer: ArtifactWriter) throws {
+    try writer.writeScalar("training/step", Int64(state.step))
+    for (name, array) in state.tensors { try writer.write("training/tensors/\(name)", array, compression: .none) }
+    try writer.write("training/generator", state.generator, shape: [state.generator.count])
+    try writer.write("training/curve/columns", strings: state.curve.columns)
+    try writer.write("training/curve/steps", state.curve.steps.map(Int64.init), shape: [state.curve.steps.count])
+    try writer.write(
+      "training/curve/rows", state.curve.rows.flatMap { $0 },
+      shape: [state.curve.rows.count, state.curve.columns.count])
+  }
+
+  static func read(_ artifact: Artifact) throws -> TrainingState {
+    let columns = try artifact.readStrings("training/curve/columns")
+    var curve = LossCurve(columns: columns)
+    let steps = try artifact.read("training/curve/steps", as: Int64.self).values
+    let rows = try artifact.read("training/curve/rows", as: Double.self).values
+    for (index, step) in steps.enumerated() {
+      curve.record(step: Int(step), Array(rows[index * columns.count..<(index + 1) * columns.count]))
+    }
+    var tensors: [(name: String, array: NDArray<Float>)] = []
+    try collect(artifact, "training/tensors", "", &tensors)
+    return TrainingState(
+      step: Int(try artifact.scalar("training/step", as: Int64.self)), tensors: tensors,
+      generator: try artifact.read("training/generator", as: UInt8.self).values, curve: curve)
+  }
+
+  private static func collect(
+    _ artifact: Artifact, _ root: String, _ path: String, _ tensors: inout [(name: String, array: NDArray<Float>)]
+  ) throws {
+    for name in try artifact.list(path.isEmpty ? root : "\(root)/\(path)") {
+      let next = path.isEmpty ? name : "\(path)/\(name)"
+      if try artifact.isGroup("\(root)/\(next)") {
+        try collect(artifact, root, next, &tensors)
+      } else {
+        tensors.append((name: next, array: try artifact.read("\(root)/\(next)", as: Float.self)))
+      }
+    }
+  }
+
+  /// Averages the rows of a curve over blocks of `every` steps: what a plot needs. Writes results/loss/<column> and step.
+  static func writeResults(_ curve: LossCurve, to writer: ArtifactWriter) throws {
+    try writer.write("results/loss/step", curve.steps.map(Int64.init), shape: [curve.steps.count], dims: ["step"])
+    for column in curve.columns {
+      let values = curve.column(column)
+      try writer.write("results/loss/\(column)", values, shape: [values.count], dims: ["step"])
+    }
+  }
+}
+
+/// Parameters of training, shared by the stages that train.
+struct TrainingParameters: Decodable {
+  var steps: Int
+  var batch: Int
+  var learningRate: Double
+  var warmUp: Int
+  var weightDecay: Double
+  var averageDecay: Double
+  var clip: Double
+
+  var settings: OptimizationSettings {
+    OptimizationSettings(
+      steps: steps, batch: batch, learningRate: learningRate, warmUp: min(warmUp, max(1, steps / 4)),
+      weightDecay: weightDecay, averageDecay: averageDecay, clip: clip)
+  }
+
+  static func field(steps: Int, batch: Int, learningRate: Double) -> ParameterField {
+    ParameterField(
+      "training",
+      .object([
+        ParameterField("steps", .count, default: .integer(steps), help: "optimisation steps"),
+        ParameterField("batch", .count, default: .integer(batch), help: "samples per step"),
+        ParameterField(
+          "learning_rate", .positive, default: .number(learningRate), help: "peak learning rate of AdamW"),
+        ParameterField(
+          "warm_up", .count, default: 500,
+          help: "steps of linear warm-up (at most a quarter of all); a cosine to 0 follows"),
+        ParameterField("weight_decay", .nonNegative, default: 0.01, help: "decoupled weight decay"),
+        ParameterField(
+          "average_decay", .number(0...0.999999), default: 0.999, help: "decay of the moving average of the parameters"),
+        ParameterField("clip", .positive, default: 1.0, help: "largest norm of the gradient"),
+      ]), help: "optimiser and schedule")
+  }
+}
+
+/// Parameters of a residual network, shared by the stages that train one.
+struct NetworkParameters: Decodable {
+  var width: Int
+  var depth: Int
+  var harmonics: Int
+  var timeFrequencies: Int
+
+  func configuration(outputs: Int) -> NetworkConfiguration {
+    NetworkConfiguration(
+      width: width, depth: depth, harmonics: harmonics, timeFrequencies: timeFrequencies, outputs: outputs)
+  }
+
+  static func field(width: Int, depth: Int) -> ParameterField {
+    ParameterField(
+      "network",
+      .object([
+        ParameterField("width", .integer(1...8192), default: .integer(width), help: "units of a hidden layer"),
+        ParameterField("depth", .integer(0...64), default: .integer(depth), help: "residual blocks"),
+        ParameterField(
+          "harmonics", .integer(1...32), default: 3, help: "torsions enter as sin and cos of k theta, k up to this"),
+        ParameterField("time_frequencies", .integer(0...256), default: 16, help: "random Fourier features of time"),
+      ]), help: "residual network")
+  }
+}

@@ -104,6 +104,10 @@ let package = Package(
         "Stages", "Workflow", "Reports", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // measurements, run by hand
+    .executableTarget(
+      name: "likelihood-benchmark", dependencies: ["Generative", "Torch"], path: "Benchmarks/Likelihood"),
+
     // tests, one target per module
     .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"]),
@@ -119,7 +123,8 @@ let package = Package(
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts"]),
     .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),
     .testTarget(
-      name: "StagesTests", dependencies: ["Stages", "Workflow", "Artifacts", "Molecules", "Trajectories", "NetCDF"]),
+      name: "StagesTests",
+      dependencies: ["Stages", "Workflow", "Artifacts", "Molecules", "Trajectories", "NetCDF", "Basics"]),
     .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts"]),
   ],
   swiftLanguageModes: [.v5],

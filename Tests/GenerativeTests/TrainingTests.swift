@@ -95,7 +95,7 @@ import Torch
 
   /// End to end on a law with a known density: flow, exact likelihood, then the energy model's three losses.
   @Test func endToEndASmallEmulatorAndItsEnergyModelFindAKnownDensity() throws {
-    try Runtime.initialize(threads: 2)
+    try Runtime.initialize(threads: 1)
     let rows = try data(8000, seed: 2)
     let trainer = try trainer(steps: 800)
     try advance(trainer, to: 800, rows)

@@ -1,0 +1,171 @@
+import Artifacts
+import Basics
+import Foundation
+import Molecules
+import Testing
+import Trajectories
+import Workflow
+
+@testable import Stages
+
+/// The three learning stages, cut short, on real frames of alanine dipeptide.
+@Suite(.serialized) struct GenerativeStagesTests {
+  static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
+
+  let folder: URL
+  let system = SystemFiles(topology: Self.dataset.appendingPathComponent("alanine.pdb"))
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("boltzmill-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  }
+
+  /// Runs a stage and commits its output, as the engine does.
+  func run(
+    _ type: any StageType.Type, _ name: String, _ values: [String: ParameterValue], _ inputs: [String: [StageInput]],
+    in place: URL? = nil, interruption: @escaping () -> Bool = { false }, checkpointInterval: Double = 60
+  ) throws -> StageInput {
+    let place = place ?? folder
+    let url = place.appendingPathComponent("\(name).h5")
+    var resolved: [String: ParameterValue] = [:]
+    for field in type.parameters {
+      if let value = values[field.name] {
+        resolved[field.name] = merged(field, value)
+      } else if let value = Self.defaultValue(of: field) {
+        resolved[field.name] = value
+      }
+    }
+    let checkpoints = CheckpointStore(folder: place, stage: name, key: "k")
+    let context = StageContext(
+      stage: name, seed: 11, values: .object(resolved), inputs: inputs, output: try ArtifactWriter(url: url),
+      checkpoints: checkpoints, temperature: 300, system: system, threads: 1, checkpointInterval: checkpointInterval,
+      interruption: interruption)
+    let start = Date()
+    try type.run(context)
+    try context.output.commit(
+      provenance: Provenance(
+        key: "k", canonical: "{}", stage: name, stageType: type.type, stageVersion: type.version, seed: 11,
+        start: start,
+        end: Date(), wallSeconds: 0))
+    return StageInput(name: name, type: type.type, artifact: try Artifact.open(url, verify: true), inputs: inputs)
+  }
+
+  private static func defaultValue(of field: ParameterField) -> ParameterValue? {
+    guard case .object(let fields) = field.kind else { return field.defaultValue }
+    var members: [String: ParameterValue] = [:]
+    for member in fields { members[member.name] = defaultValue(of: member) }
+    return .object(members)
+  }
+
+  private func merged(_ field: ParameterField, _ value: ParameterValue) -> ParameterValue {
+    guard case .object(var members)? = Self.defaultValue(of: field), case .object(let given) = value else {
+      return value
+    }
+    for (name, member) in given { members[name] = member }
+    return .object(members)
+  }
+
+  /// Every 40th frame of both trajectories as an ingest artifact would hold them.
+  func frames() throws -> StageInput {
+    let topology = try Topology.read(pdb: system.topology)
+    var coordinates: [Double] = []
+    for name in ["alanine-left.nc", "alanine-beta.nc"] {
+      let trajectory = try AMBERTrajectory(url: Self.dataset.appendingPathComponent(name), expectedAtoms: 22)
+      for frame in stride(from: 0, to: trajectory.frameCount, by: 40) {
+        coordinates += try trajectory.readFrames(frame..<frame + 1)
+      }
+    }
+    let writer = try ArtifactWriter(url: folder.appendingPathComponent("frames.h5"))
+    let count = coordinates.count / 66
+    try writer.write("coordinates", coordinates, shape: [count, 22, 3], units: "nanometers")
+    try writer.write("topology", strings: [topology.mdtrajJSON])
+    try writer.commit(
+      provenance: Provenance(
+        key: "f", canonical: "{}", stage: "frames", stageType: "ingest", stageVersion: 1, seed: 1, start: Date(),
+        end: Date(), wallSeconds: 0))
+    return StageInput(
+      name: "frames", type: "ingest",
+      artifact: try Artifact.open(folder.appendingPathComponent("frames.h5"), verify: true))
+  }
+
+  static let smallTraining: ParameterValue = ["steps": 60, "batch": 64]
+  static let smallNetwork: ParameterValue = ["width": 32, "depth": 1]
+
+  @Test func endToEndChainGivesMoleculesWithLogDensities() throws {
+    let emulator = try run(
+      EmulatorStage.self, "emulator", ["training": Self.smallTraining, "network": Self.smallNetwork],
+      ["frames": [frames()]])
+    #expect(try emulator.artifact.shape("results/loss/train") == [2])
+    let samples = try run(
+      SampleStage.self, "samples", ["count": 150, "batch": 64, "ode_steps": 4], ["emulator": [emulator]])
+    let artifact = samples.artifact
+    #expect(try artifact.shape("coordinates") == [150, 22, 3])
+    #expect(try artifact.shape("log_density_probes") == [2, 150])
+    #expect(try artifact.scalar("results/mirrored_fraction", as: Double.self) == 0)
+    // phi as the stage wrote it is the angle of the coordinates it wrote, and the mean of the probes is the density
+    let coordinates = try artifact.read("coordinates", as: Double.self).values
+    let phi = try artifact.read("results/torsions/phi", as: Double.self).values
+    let expected = torsionAngles(coordinates, atoms: 22, torsions: [[4, 6, 8, 14]])
+    #expect(zip(phi, expected).allSatisfy { abs(wrappedAngle($0 - $1)) < 1e-9 })
+    let probes = try artifact.read("log_density_probes", as: Double.self).values
+    let density = try artifact.read("log_density", as: Double.self).values
+    #expect((0..<150).allSatisfy { abs((probes[$0] + probes[150 + $0]) / 2 - density[$0]) < 1e-9 })
+
+    let model = try run(
+      EnergyModelStage.self, "ebm",
+      [
+        "training": Self.smallTraining, "network": Self.smallNetwork, "fresh_samples": 100, "refresh_every": 20,
+        "evaluation_samples": 40, "ode_steps": 4,
+      ], ["samples": [samples]])
+    #expect(try model.artifact.shape("results/exact_log_density") == [40])
+    #expect(try model.artifact.scalar("results/rmse_log_density", as: Double.self).isFinite)
+    let values = try EnergyModelArtifact.read(model).logDensity(of: samples)
+    #expect(values.count == 150 && values.allSatisfy(\.isFinite))
+
+    // an energy model of another emulator is refused
+    let other = try run(
+      EmulatorStage.self, "other", ["training": ["steps": 5, "batch": 64], "network": Self.smallNetwork],
+      ["frames": [frames()]])
+    let foreign = try run(
+      SampleStage.self, "foreign", ["count": 10, "ode_steps": 2, "log_density": "none"], ["emulator": [other]])
+    #expect(throws: EnergyModelArtifactError.self) { try EnergyModelArtifact.read(model).logDensity(of: foreign) }
+  }
+
+  /// Interrupted twice, resumed twice: the artifact's content is bit for bit that of the run nobody touched.
+  @Test func endToEndInterruptedTrainingsResumeBitForBit() throws {
+    let input = try frames()
+    let values: [String: ParameterValue] = ["training": Self.smallTraining, "network": Self.smallNetwork]
+    let straight = try run(EmulatorStage.self, "emulator", values, ["frames": [input]])
+    let elsewhere = folder.appendingPathComponent("interrupted")
+    func interrupted(
+      _ type: any StageType.Type, _ values: [String: ParameterValue], _ inputs: [String: [StageInput]]
+    ) throws -> StageInput {
+      for limit in [13, 31] {
+        var asked = 0
+        #expect(throws: WorkflowInterruption.self) {
+          _ = try run(
+            type, "twice", values, inputs, in: elsewhere,
+            interruption: {
+              asked += 1
+              return asked > limit
+            })
+        }
+      }
+      let result = try run(type, "twice", values, inputs, in: elsewhere)
+      try CheckpointStore(folder: elsewhere, stage: "twice", key: "k").removeAll()
+      return result
+    }
+    let resumed = try interrupted(EmulatorStage.self, values, ["frames": [input]])
+    #expect(resumed.artifact.provenance.contentDigest == straight.artifact.provenance.contentDigest)
+
+    let samples = try run(SampleStage.self, "samples", ["count": 128, "ode_steps": 3], ["emulator": [straight]])
+    let fit: [String: ParameterValue] = [
+      "training": Self.smallTraining, "network": Self.smallNetwork, "fresh_samples": 60, "refresh_every": 7,
+      "evaluation_samples": 10, "ode_steps": 3,
+    ]
+    let model = try run(EnergyModelStage.self, "ebm", fit, ["samples": [samples]])
+    let again = try interrupted(EnergyModelStage.self, fit, ["samples": [samples]])
+    #expect(again.artifact.provenance.contentDigest == model.artifact.provenance.contentDigest)
+  }
+}

@@ -119,7 +119,7 @@ let package = Package(
     .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "NetCDF"]),
     .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields"]),
     .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies"]),
-    .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules"]),
+    .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts"]),
     .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),
     .testTarget(

@@ -101,7 +101,8 @@ let package = Package(
     .executableTarget(
       name: "pipeline",
       dependencies: [
-        "Stages", "Workflow", "Reports", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Stages", "Workflow", "Reports", "Artifacts", "Basics", "Torch", "OpenMM", "HDF5", "NetCDF",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     // measurements, run by hand

@@ -1,5 +1,51 @@
 import ArgumentParser
+import Foundation
+import Workflow
 
-@main struct Pipeline: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "pipeline")
+@main
+struct Pipeline: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pipeline",
+    abstract: "Runs molecular-simulation workflows that are written down in a pipeline file.",
+    discussion: """
+      Finished stages are kept in runs/<name>/<stage>.h5 and run again only when something they depend on changes.
+
+      Exit codes: 0 done; 1 a stage failed; 2 wrong usage, a wrong pipeline file, or the run folder is in use; \
+      75 interrupted, resumable by the command that is printed.
+      """,
+    subcommands: [
+      RunCommand.self, StatusCommand.self, ExplainCommand.self, GraphCommand.self, VerifyCommand.self,
+      InspectCommand.self, ReportCommand.self, CleanCommand.self, SchemaCommand.self, DoctorCommand.self,
+    ])
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      leave(with: error)
+    }
+  }
+
+  /// Prints the error and ends the process with the code that is promised for it.
+  private static func leave(with error: any Error) -> Never {
+    func fail(_ text: String, _ code: Int32) -> Never {
+      FileHandle.standardError.write(Data((text + "\n").utf8))
+      Foundation.exit(code)
+    }
+    switch error {
+    case let code as ExitCode: Foundation.exit(code.rawValue)
+    case let error as PipelineFileError: fail("\(error)", 2)
+    case let error as EngineError: fail("error: \(error)", error.isUsage ? 2 : 1)
+    default:
+      let message = fullMessage(for: error)
+      switch exitCode(for: error) {
+      case .success:
+        print(message)
+        Foundation.exit(0)
+      case .validationFailure: fail(message, 2)
+      default: fail("error: \(error)", 1)
+      }
+    }
+  }
 }

@@ -75,8 +75,8 @@ public struct RunOutcome {
 
 /// Runs a pipeline in its run folder: skips what is finished, runs the rest in order, commits each stage's artifact.
 public final class Engine {
-  let pipeline: PipelineDefinition
-  let folder: RunFolder
+  public let pipeline: PipelineDefinition
+  public let folder: RunFolder
   let console: Console
   private let environment: () -> RunEnvironment
   private let interruption: Interruption

@@ -58,6 +58,16 @@ public final class RunFolder {
     _ = note.withCString { pwrite(descriptor, $0, strlen($0), 0) }
   }
 
+  /// Who holds the folder now; nil if nobody does.
+  public func holder() -> String? {
+    let descriptor = open(url.appendingPathComponent(".lock").path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    guard flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else { return nil }
+    let text = (try? handle.read(upToCount: 2000)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
+    return text.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
   public func unlock() {
     if lockDescriptor >= 0 { close(lockDescriptor) }
     lockDescriptor = -1

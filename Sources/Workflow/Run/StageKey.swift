@@ -147,10 +147,16 @@ struct StageKey: Equatable {
 }
 
 extension StageDefinition {
-  /// The stages behind each declared path of slots, by the path's text ("samples.emulator"). An input that has no such slot
-  /// contributes none.
+  /// The stages behind each declared path of slots and behind its beginnings, by the path's text ("samples.emulator"). An
+  /// input that has no such slot contributes none.
   func indirectInputs(in pipeline: PipelineDefinition) -> [(path: String, stages: [String])] {
-    type.indirectInputs.filter { $0.count > 1 }.map { path in
+    var paths: [[String]] = []
+    for path in type.indirectInputs where path.count > 1 {
+      for length in 2...path.count where !paths.contains(Array(path.prefix(length))) {
+        paths.append(Array(path.prefix(length)))
+      }
+    }
+    return paths.map { path in
       var names = [name]
       for slot in path {
         var seen: Set<String> = []

@@ -1,0 +1,8 @@
+import Workflow
+
+/// The stage types that a pipeline file can use, in the order of help texts.
+public enum StageCatalog {
+  public static let all: [any StageType.Type] = []
+
+  public static var registry: StageRegistry { StageRegistry(all) }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Basics
+import Foundation
+import OpenMM
+import Stages
+
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor", abstract: "Show the libraries, the device, threads and disk space, and what is missing.")
+
+  func run() throws {
+    var table = TextTable(columns: [.init("part"), .init("found")])
+    for (name, version) in Libraries.versions { table.addRow([name, version]) }
+    table.addRow(["OpenMM platforms", OpenMMLibrary.platforms.joined(separator: ", ")])
+    table.addRow(["device", Libraries.device])
+    table.addRow(["threads", "\(ProcessInfo.processInfo.activeProcessorCount)"])
+    let memory = Double(ProcessInfo.processInfo.physicalMemory) / 1e9
+    table.addRow(["memory", NumberText.fixed(memory, 1) + " GB"])
+    let space = freeSpace()
+    table.addRow(["free disk space here", space.map { NumberText.fixed($0 / 1e9, 1) + " GB" } ?? NumberText.absent])
+    table.addRow(["stage types", StageCatalog.all.map { $0.type }.joined(separator: ", ")])
+    print(table.rendered())
+
+    let problems = missing(space: space)
+    for problem in problems { print("missing: \(problem)") }
+    if !problems.isEmpty { throw ExitCode(1) }
+    print("nothing is missing")
+  }
+
+  private func missing(space: Double?) -> [String] {
+    var problems: [String] = []
+    if !OpenMMLibrary.platforms.contains("Reference") {
+      problems.append("OpenMM's Reference platform; run ./bootstrap again")
+    }
+    if let root = packageRoot() {
+      for part in ["torch/lib/libtorch_cpu.so", "OpenMM.libs/lib/libOpenMM.so", "plotly/package_data/plotly.min.js"] {
+        let path = root.appendingPathComponent(".deps/\(part)").path
+        if !FileManager.default.fileExists(atPath: path) { problems.append(".deps/\(part); run ./bootstrap") }
+      }
+    }
+    if let space, space < 2e9 { problems.append("disk space: less than 2 GB are free here; make room or use --runs") }
+    return problems
+  }
+
+  /// The folder with Package.swift above the program, if it runs from a build folder.
+  private func packageRoot() -> URL? {
+    guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else { return nil }
+    var folder = URL(fileURLWithPath: program).deletingLastPathComponent()
+    while folder.path != "/" {
+      if FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) { return folder }
+      folder = folder.deletingLastPathComponent()
+    }
+    return nil
+  }
+
+  private func freeSpace() -> Double? {
+    var status = statvfs()
+    guard statvfs(".", &status) == 0 else { return nil }
+    return Double(status.f_bavail) * Double(status.f_frsize)
+  }
+}

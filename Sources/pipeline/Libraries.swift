@@ -1,0 +1,24 @@
+import Foundation
+import HDF5
+import NetCDF
+import OpenMM
+import Torch
+import Workflow
+
+/// The libraries that take part in a run, for provenance and for `doctor`.
+enum Libraries {
+  static var versions: [(name: String, version: String)] {
+    [
+      ("LibTorch", Torch.Runtime.version), ("OpenMM", OpenMMLibrary.version), ("HDF5", hdf5LibraryVersion),
+      ("NetCDF", netCDFLibraryVersion),
+    ]
+  }
+
+  static var device: String { Torch.Runtime.cudaIsAvailable ? "cuda" : "cpu" }
+
+  static func environment() -> RunEnvironment {
+    RunEnvironment(
+      versions: Dictionary(versions.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first }),
+      device: device)
+  }
+}

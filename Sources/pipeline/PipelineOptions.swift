@@ -1,0 +1,61 @@
+import ArgumentParser
+import Foundation
+import Stages
+import Workflow
+
+/// The pipeline file and what changes it: what nearly every command takes.
+struct PipelineOptions: ParsableArguments {
+  @Argument(help: "The pipeline file; looked for here and in pipelines/.")
+  var file: String
+
+  @Option(
+    name: .customLong("set"), help: ArgumentHelp("Override a value of the file.", valueName: "stage.parameter=value"))
+  var overrides: [String] = []
+
+  @Option(help: ArgumentHelp("The folder of all run folders.", valueName: "folder"))
+  var runs = "runs"
+
+  func load() throws -> PipelineDefinition {
+    let (url, shown) = try PipelineLoader.find(file)
+    return try PipelineLoader(registry: StageCatalog.registry).load(url, shownAs: shown, overrides: overrides)
+  }
+
+  func folder(_ pipeline: PipelineDefinition) -> RunFolder {
+    RunFolder(runs: URL(fileURLWithPath: runs, isDirectory: true), pipeline: pipeline)
+  }
+
+  /// An engine that only looks.
+  func engine() throws -> Engine {
+    let pipeline = try load()
+    return Engine(pipeline: pipeline, folder: folder(pipeline), console: Console())
+  }
+
+  /// The words that select the same file, overrides and folder.
+  var words: [String] {
+    [file] + overrides.flatMap { ["--set", $0] } + (runs == "runs" ? [] : ["--runs", runs])
+  }
+}
+
+/// The program and its arguments as the user would type them again.
+enum CommandLineText {
+  static func command(_ words: [String]) -> String {
+    let name = CommandLine.arguments.first ?? "pipeline"
+    let program: String
+    if name.contains("/.build/") {
+      program = name.contains("/release/") ? "swift run -c release pipeline" : "swift run pipeline"
+    } else {
+      program = quoted(name)
+    }
+    return ([program] + words.map(quoted)).joined(separator: " ")
+  }
+
+  private static func quoted(_ word: String) -> String {
+    let plain = word.utf8.allSatisfy { byte in
+      (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+        || "_@%+=:,./-".utf8.contains(byte)
+    }
+    return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+  }
+}
+
+func printError(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }

@@ -1,0 +1,119 @@
+import ArgumentParser
+import Foundation
+import Workflow
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Run the stages that are not finished or whose inputs or parameters changed.")
+
+  @OptionGroup var pipeline: PipelineOptions
+
+  @Flag(help: "Say what would run and why, and run nothing.")
+  var dryRun = false
+
+  @Option(help: ArgumentHelp("Only this stage and what needs it.", valueName: "stage"))
+  var from: String?
+
+  @Option(help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage"))
+  var until: String?
+
+  @Option(help: ArgumentHelp("Only these stages; * and ? match any name.", valueName: "stage,..."))
+  var only: [String] = []
+
+  @Option(help: ArgumentHelp("Run these again though they are finished; '*' for all.", valueName: "stage,..."))
+  var force: [String] = []
+
+  @Flag(help: "After a failure go on with stages that do not need the failed one.")
+  var keepGoing = false
+
+  @Flag(help: "Print the result as JSON.")
+  var json = false
+
+  @Option(help: "Threads to keep busy (default: the number of cores).")
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds"))
+  var checkpointInterval = 60.0
+
+  func validate() throws {
+    if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
+    guard checkpointInterval.isFinite, checkpointInterval >= 0 else {
+      throw ValidationError("--checkpoint-interval must be 0 s or more")
+    }
+  }
+
+  func run() throws {
+    let definition = try pipeline.load()
+    let folder = pipeline.folder(definition)
+    var options = RunOptions()
+    options.from = from
+    options.until = until
+    options.only = Self.names(only)
+    options.force = Self.names(force)
+    options.keepGoing = keepGoing
+    options.checkpointInterval = checkpointInterval
+    if let threads { options.threads = threads }
+
+    if dryRun {
+      let engine = Engine(pipeline: definition, folder: folder, console: Console())
+      let selected = try engine.selection(options)
+      let assessments = try engine.assess(forced: options.force)
+      print(
+        json
+          ? StatusTable.json(assessments, pipeline: definition).prettyJSON
+          : StatusTable.dryRun(assessments, selected: selected))
+      return
+    }
+    ProcessEnvironment.prepare()
+    let interruption = Interruption()
+    interruption.observeSignals()
+    try folder.lock(as: CommandLineText.command(["run"] + pipeline.words))
+    let engine = Engine(
+      pipeline: definition, folder: folder, console: Console(), interruption: interruption,
+      environment: Libraries.environment)
+    let outcome = try engine.run(options)
+    print(json ? StatusTable.json(outcome, pipeline: definition).prettyJSON : StatusTable.summary(outcome))
+    if outcome.exitCode != 0 {
+      printError(try failureText(outcome, engine: engine, folder: folder))
+      throw ExitCode(outcome.exitCode)
+    }
+  }
+
+  /// The errors, what is kept, and the command that goes on from there.
+  private func failureText(_ outcome: RunOutcome, engine: Engine, folder: RunFolder) throws -> String {
+    var lines: [String] = []
+    for stage in outcome.stages {
+      if case .failed(let error) = stage.result { lines.append("error: stage '\(stage.stage)': \(error)") }
+      if stage.result == .interrupted { lines.append("interrupted in stage '\(stage.stage)'; its checkpoint is saved") }
+    }
+    if lines.isEmpty { lines.append("interrupted between two stages") }
+    let assessments = try engine.assess()
+    let finished = assessments.filter { $0.state == .upToDate }.map(\.stage.name)
+    let checkpoints = assessments.compactMap { assessment in
+      assessment.checkpointStep.map { "\(assessment.stage.name) up to step \($0)" }
+    }
+    let kept = (finished.isEmpty ? [] : ["finished " + finished.joined(separator: ", ")]) + checkpoints
+    lines.append(
+      "kept in \(pipeline.runs)/\(engine.pipeline.name): \(kept.isEmpty ? "nothing yet" : kept.joined(separator: "; "))"
+    )
+    lines.append("resume with: " + CommandLineText.command(resumeWords))
+    return lines.joined(separator: "\n")
+  }
+
+  /// Without --force: what was forced and is not finished is remembered in the run folder.
+  private var resumeWords: [String] {
+    var words = ["run"] + pipeline.words
+    if let from { words += ["--from", from] }
+    if let until { words += ["--until", until] }
+    words += only.flatMap { ["--only", $0] }
+    if keepGoing { words.append("--keep-going") }
+    if json { words.append("--json") }
+    if let threads { words += ["--threads", "\(threads)"] }
+    if checkpointInterval != 60 { words += ["--checkpoint-interval", "\(checkpointInterval)"] }
+    return words
+  }
+
+  private static func names(_ lists: [String]) -> [String] {
+    lists.flatMap { $0.split(separator: ",").map(String.init) }
+  }
+}

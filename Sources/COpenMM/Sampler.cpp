@@ -4,6 +4,7 @@
 
 #include "ForceProvider.h"
 #include "Guard.h"
+#include "MoleculeParameters.h"
 #include "RandomSource.h"
 #include "Torsion.h"
 
@@ -90,12 +91,33 @@ struct bm_sampler {
   std::vector<double> masses;
   std::vector<std::unique_ptr<Walker>> walkers;
   std::string providerName;
+  std::shared_ptr<const MoleculeParameters> parameters;  // of the built-in kernel, where it is in use
+  bool verified = false;
 
   size_t coordinates() const { return 3 * masses.size(); }
 
   Walker &walker(int index) {
-    if (!walkers[index]) walkers[index] = std::make_unique<Walker>(makeReferenceProvider(system), settings, masses);
+    if (!walkers[index]) {
+      auto provider = parameters ? makeMoleculeProvider(parameters) : makeReferenceProvider(system);
+      walkers[index] = std::make_unique<Walker>(std::move(provider), settings, masses);
+    }
     return *walkers[index];
+  }
+
+  /// Compares the built-in kernel with OpenMM on a frame, once; where they differ, OpenMM computes every force from here on.
+  void verifyKernel(const double *positions) {
+    if (!parameters || verified) return;
+    std::vector<double> ours(coordinates()), theirs(coordinates());
+    makeMoleculeProvider(parameters)->compute(positions, ours.data(), false);
+    makeReferenceProvider(system)->compute(positions, theirs.data(), false);
+    for (size_t i = 0; i < ours.size(); i++)
+      if (!(std::abs(ours[i] - theirs[i]) <= 1e-6 * std::max(1.0, std::abs(theirs[i])))) {
+        parameters = nullptr;
+        for (auto &walker : walkers) walker.reset();
+        providerName = walker(0).providerName();
+        return;
+      }
+    verified = true;
   }
 };
 
@@ -143,6 +165,7 @@ bm_sampler *bm_sampler_create(const bm_system *system, const bm_sampler_settings
     sampler->settings.torsions.assign(given->torsions, given->torsions + 4 * given->recorded_torsions);
     sampler->settings.forceConstants.assign(given->force_constants, given->force_constants + given->biased_torsions);
     sampler->settings.plainForces = given->plain_forces != 0;
+    if (!sampler->settings.plainForces) sampler->parameters = moleculeParameters(*system->system);
     sampler->walkers.resize(sampler->settings.threads);
     sampler->providerName = sampler->walker(0).providerName();
     return sampler.release();
@@ -209,6 +232,10 @@ int32_t bm_sampler_run(bm_sampler *sampler, int32_t walks, int32_t segments, dou
       if (production_steps[i] / interval > record_capacity)
         throw Failure(BM_ERROR_ARGUMENT, std::to_string(production_steps[i] / interval) + " records of segment " +
                                              std::to_string(i) + " in room for " + std::to_string(record_capacity));
+    for (int64_t i = 0; i < walks; i++)
+      if (!allFinite(positions + i * n, n) || !allFinite(velocities + i * n, n))
+        throw Failure(BM_ERROR_UNSTABLE, "walk " + std::to_string(i) + " begins with numbers that are not finite");
+    if (walks > 0) sampler->verifyKernel(positions);
     auto body = [&](int worker, int64_t walk) {
       Walker &walker = sampler->walker(worker);
       double *x = positions + walk * n, *v = velocities + walk * n;

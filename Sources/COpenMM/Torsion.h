@@ -24,8 +24,7 @@ inline void crossProduct(const double *a, const double *b, double *out) {
 
 inline double dotProduct(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
-/// The torsion of four particles in (-pi, pi], IUPAC's sign.
-inline double torsionAngle(const double *x, const int *atoms, TorsionGeometry &g) {
+inline void torsionVectors(const double *x, const int *atoms, TorsionGeometry &g) {
   for (int axis = 0; axis < 3; axis++) {
     g.b1[axis] = x[3 * atoms[1] + axis] - x[3 * atoms[0] + axis];
     g.b2[axis] = x[3 * atoms[2] + axis] - x[3 * atoms[1] + axis];
@@ -36,6 +35,11 @@ inline double torsionAngle(const double *x, const int *atoms, TorsionGeometry &g
   g.m2 = dotProduct(g.m, g.m);
   g.n2 = dotProduct(g.n, g.n);
   g.length2 = dotProduct(g.b2, g.b2);
+}
+
+/// The torsion of four particles in (-pi, pi], IUPAC's sign.
+inline double torsionAngle(const double *x, const int *atoms, TorsionGeometry &g) {
+  torsionVectors(x, atoms, g);
   return std::atan2(std::sqrt(g.length2) * dotProduct(g.b1, g.n), dotProduct(g.m, g.n));
 }
 

@@ -64,7 +64,8 @@ typedef struct {
 typedef struct bm_sampler bm_sampler;
 bm_sampler *bm_sampler_create(const bm_system *, const bm_sampler_settings *);
 void bm_sampler_free(bm_sampler *);
-/// "OpenMM Reference" or the name of the built-in kernel in use.
+/// "OpenMM Reference" or the name of the built-in kernel in use. The kernel is compared with OpenMM at the first call of
+/// bm_sampler_run, and set aside if a force differs by more than 1e-6.
 const char *bm_sampler_force_provider(const bm_sampler *);
 /// Minimises the unbiased potential energy, in place. tolerance in kJ/mol/nm (root mean square force).
 int32_t bm_sampler_minimise(bm_sampler *, double *positions /* [particles, 3] */, double tolerance, int32_t iterations);

@@ -1,0 +1,241 @@
+// The built-in kernel's loops, for one instruction set: included once per set by MoleculeProvider.cpp, inside a namespace of
+// its own. No include guard, no includes.
+
+typedef double Vec __attribute__((vector_size(64)));
+typedef int64_t Int __attribute__((vector_size(64)));
+
+#define BM_INLINE static inline __attribute__((always_inline))
+
+BM_INLINE void load(const double *from, Vec &out) { __builtin_memcpy(&out, from, sizeof(Vec)); }
+BM_INLINE void store(const Vec &value, double *to) { __builtin_memcpy(to, &value, sizeof(Vec)); }
+BM_INLINE double sum(const Vec &v) { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
+
+/// Natural logarithm of positive normal numbers, to rounding: exponent plus 2 artanh((m - 1)/(m + 1)).
+BM_INLINE void logarithm(const Vec &x, Vec &out) {
+  Int bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  // the mantissa is brought to [sqrt(1/2), sqrt(2))
+  const Int shifted = bits - 0x3fe6a09e667f3bcdLL;
+  const Int exponent = shifted >> 52;
+  const Int mantissaBits = bits - (exponent << 52);
+  Vec m;
+  __builtin_memcpy(&m, &mantissaBits, sizeof m);
+  const Vec s = (m - 1.0) / (m + 1.0), s2 = s * s;
+  Vec series = s2 * (1.0 / 19) + 1.0 / 17;
+  series = series * s2 + 1.0 / 15;
+  series = series * s2 + 1.0 / 13;
+  series = series * s2 + 1.0 / 11;
+  series = series * s2 + 1.0 / 9;
+  series = series * s2 + 1.0 / 7;
+  series = series * s2 + 1.0 / 5;
+  series = series * s2 + 1.0 / 3;
+  // small integers become doubles through the mantissa of 1.5 x 2^52
+  const Int magic = exponent + 0x4338000000000000LL;
+  Vec e;
+  __builtin_memcpy(&e, &magic, sizeof e);
+  e -= 6755399441055744.0;
+  out = e * 0.693147180559945309417 + (2.0 * s + 2.0 * s * s2 * series);
+}
+
+/// Exponential function on [-700, 700], to rounding; smaller arguments count as -700.
+BM_INLINE void exponential(const Vec &given, Vec &out) {
+  Vec x = given < -700.0 ? (Vec)(given * 0.0 - 700.0) : given;
+  x = x > 700.0 ? (Vec)(x * 0.0 + 700.0) : x;
+  const Vec scaled = x * 1.44269504088896340736 + 6755399441055744.0;
+  Int bits;
+  __builtin_memcpy(&bits, &scaled, sizeof bits);
+  const Vec n = scaled - 6755399441055744.0;
+  const Vec r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;
+  Vec p = r * (1.0 / 479001600) + 1.0 / 39916800;
+  p = p * r + 1.0 / 3628800;
+  p = p * r + 1.0 / 362880;
+  p = p * r + 1.0 / 40320;
+  p = p * r + 1.0 / 5040;
+  p = p * r + 1.0 / 720;
+  p = p * r + 1.0 / 120;
+  p = p * r + 1.0 / 24;
+  p = p * r + 1.0 / 6;
+  p = p * r + 0.5;
+  p = p * r + 1.0;
+  p = p * r + 1.0;
+  const Int scaleBits = ((bits - 0x4338000000000000LL) + 1023) << 52;
+  Vec scale;
+  __builtin_memcpy(&scale, &scaleBits, sizeof scale);
+  out = p * scale;
+}
+
+/// Distances of all pairs, and with generalised Born the radii and what their derivatives need.
+BM_INLINE void distancesAndRadii(const MoleculeParameters &p, MoleculeScratch &s) {
+  for (int i = 0; i < p.count; i++) {
+    const double xi = s.x[i], yi = s.y[i], zi = s.z[i];
+    const double rhoI = p.hasBorn ? p.offsetRadius[i] : 0;
+    Vec total = {};
+    for (int j = 0; j < p.width; j += lanes) {
+      const size_t at = size_t(i) * p.width + j;
+      Vec x, y, z, pair;
+      load(&s.x[j], x);
+      load(&s.y[j], y);
+      load(&s.z[j], z);
+      load(&p.isPair[at], pair);
+      const Vec dx = x - xi, dy = y - yi, dz = z - zi;
+      // a particle and itself, and the padding, are kept apart at 1 nm and then masked
+      const Vec r2 = dx * dx + dy * dy + dz * dz + (1.0 - pair);
+      const Vec r = __builtin_elementwise_sqrt(r2);
+      const Vec inverse = 1.0 / r;
+      store(inverse, &s.inverse[at]);
+      store(r2, &s.squared[at]);
+      if (p.hasBorn) {
+        Vec scaled;
+        load(&p.scaledRadius[j], scaled);
+        const Vec outer = r + scaled;
+        const Vec gap = __builtin_elementwise_abs(r - scaled);
+        const Vec inner = gap > rhoI ? gap : (Vec)(gap * 0.0 + rhoI);
+        const Vec product = 1.0 / (inner * outer);
+        const Vec l = outer * product, u = inner * product;  // 1/inner and 1/outer
+        Vec ratio;
+        logarithm(inner * u, ratio);
+        const Vec l2u2 = l * l - u * u, scaled2 = scaled * scaled, inverse2 = inverse * inverse;
+        Vec term = l - u - 0.25 * r * l2u2 + 0.5 * inverse * ratio + 0.25 * scaled2 * inverse * l2u2;
+        const Vec engulfed = 2.0 * (1.0 / rhoI - l);
+        term += rhoI < scaled - r ? engulfed : engulfed * 0.0;
+        Vec slope = (0.125 * (1.0 + scaled2 * inverse2) * l2u2 + 0.25 * ratio * inverse2) * inverse;
+        const Int reached = rhoI < outer;
+        term = reached ? term * pair : term * 0.0;
+        slope = reached ? slope * pair : slope * 0.0;
+        total += term;
+        store(slope, &s.slope[at]);
+      }
+    }
+    s.bornSum[i] = sum(total);
+  }
+}
+
+BM_INLINE void bornRadii(const MoleculeParameters &p, MoleculeScratch &s) {
+  for (int i = 0; i < p.width; i += lanes) {
+    Vec total, rho, radius;
+    load(&s.bornSum[i], total);
+    load(&p.offsetRadius[i], rho);
+    load(&p.radius[i], radius);
+    const Vec psi = 0.5 * rho * total, psi2 = psi * psi;
+    Vec grown;
+    exponential(2.0 * (psi - 0.8 * psi2 + 4.85 * psi * psi2), grown);
+    const Vec tangent = 1.0 - 2.0 / (grown + 1.0);
+    store(1.0 / (1.0 / rho - tangent / radius), &s.born[i]);
+    store((1.0 - tangent * tangent) * rho * (1.0 - 1.6 * psi + 14.55 * psi2) / radius, &s.chain[i]);
+  }
+}
+
+/// Coulomb, Lennard-Jones and generalised Born between all pairs; the derivatives by the Born radii are left in `bornForce`.
+BM_INLINE double pairForces(const MoleculeParameters &p, MoleculeScratch &s) {
+  Vec energy = {};
+  double selfEnergy = 0;
+  if (p.hasBorn) {
+    for (int i = 0; i < p.count; i++) {
+      const double born = s.born[i], ratio = p.radius[i] / born, ratio3 = ratio * ratio * ratio;
+      const double area = p.surface[i] * ratio3 * ratio3;
+      const double self = p.bornCharge[size_t(i) * p.width + i] / born;
+      selfEnergy += area + 0.5 * self;
+      s.bornForce[i] = -6 * area / born - 0.5 * self / born;
+    }
+    for (int i = p.count; i < p.width; i++) s.bornForce[i] = 0;
+  }
+  for (int i = 0; i < p.count; i++) {
+    const double xi = s.x[i], yi = s.y[i], zi = s.z[i], bornI = p.hasBorn ? s.born[i] : 0;
+    Vec fx = {}, fy = {}, fz = {}, ofRadius = {};
+    const Int index = {0, 1, 2, 3, 4, 5, 6, 7};
+    for (int j = i / lanes * lanes; j < p.width; j += lanes) {
+      const size_t at = size_t(i) * p.width + j;
+      Vec inverse, squared, charges, c6, c12, pair, x, y, z;
+      load(&s.inverse[at], inverse);
+      load(&s.squared[at], squared);
+      load(&p.coulomb[at], charges);
+      load(&p.c6[at], c6);
+      load(&p.c12[at], c12);
+      load(&p.isPair[at], pair);
+      load(&s.x[j], x);
+      load(&s.y[j], y);
+      load(&s.z[j], z);
+      const Vec upper = (index + j) > int64_t(i) ? pair : pair * 0.0;  // every pair once
+      const Vec inverse2 = inverse * inverse, inverse6 = inverse2 * inverse2 * inverse2;
+      const Vec coulomb = charges * inverse, repulsion = c12 * inverse6 * inverse6, dispersion = c6 * inverse6;
+      Vec pairEnergy = coulomb + repulsion - dispersion;
+      Vec radial = (coulomb + 12.0 * repulsion - 6.0 * dispersion) * inverse2;
+      if (p.hasBorn) {
+        Vec born, bornCharge, decay;
+        load(&s.born[j], born);
+        load(&p.bornCharge[at], bornCharge);
+        const Vec product = bornI * born;
+        const Vec d = squared / (4.0 * product);
+        exponential(-d, decay);
+        const Vec inverseSquare = 1.0 / (squared + product * decay);
+        const Vec polar = bornCharge * __builtin_elementwise_sqrt(inverseSquare);
+        pairEnergy += polar;
+        radial += polar * (1.0 - 0.25 * decay) * inverseSquare;
+        const Vec byProduct = -0.5 * polar * decay * (1.0 + d) * inverseSquare * upper;
+        ofRadius += byProduct * born;
+        Vec other;
+        load(&s.bornForce[j], other);
+        store(other + byProduct * bornI, &s.bornForce[j]);
+      }
+      energy += pairEnergy * upper;
+      radial *= upper;
+      const Vec gx = radial * (x - xi), gy = radial * (y - yi), gz = radial * (z - zi);
+      fx -= gx;
+      fy -= gy;
+      fz -= gz;
+      Vec ox, oy, oz;
+      load(&s.fx[j], ox);
+      load(&s.fy[j], oy);
+      load(&s.fz[j], oz);
+      store(ox + gx, &s.fx[j]);
+      store(oy + gy, &s.fy[j]);
+      store(oz + gz, &s.fz[j]);
+    }
+    s.fx[i] += sum(fx);
+    s.fy[i] += sum(fy);
+    s.fz[i] += sum(fz);
+    if (p.hasBorn) s.bornForce[i] += sum(ofRadius);
+  }
+  return sum(energy) + selfEnergy;
+}
+
+/// What the Born radii's dependence on the positions adds to the forces.
+BM_INLINE void bornRadiusForces(const MoleculeParameters &p, MoleculeScratch &s) {
+  for (int i = 0; i < p.count; i++) {
+    const double weight = s.bornForce[i] * s.born[i] * s.born[i] * s.chain[i];
+    const double xi = s.x[i], yi = s.y[i], zi = s.z[i];
+    Vec fx = {}, fy = {}, fz = {};
+    for (int j = 0; j < p.width; j += lanes) {
+      Vec slope, x, y, z, ox, oy, oz;
+      load(&s.slope[size_t(i) * p.width + j], slope);
+      load(&s.x[j], x);
+      load(&s.y[j], y);
+      load(&s.z[j], z);
+      const Vec radial = weight * slope;
+      const Vec gx = radial * (x - xi), gy = radial * (y - yi), gz = radial * (z - zi);
+      fx -= gx;
+      fy -= gy;
+      fz -= gz;
+      load(&s.fx[j], ox);
+      load(&s.fy[j], oy);
+      load(&s.fz[j], oz);
+      store(ox + gx, &s.fx[j]);
+      store(oy + gy, &s.fy[j]);
+      store(oz + gz, &s.fz[j]);
+    }
+    s.fx[i] += sum(fx);
+    s.fy[i] += sum(fy);
+    s.fz[i] += sum(fz);
+  }
+}
+
+/// Everything between pairs: energy returned, forces added to the scratch's.
+static double computePairs(const MoleculeParameters &p, MoleculeScratch &s) {
+  distancesAndRadii(p, s);
+  if (p.hasBorn) bornRadii(p, s);
+  const double energy = pairForces(p, s);
+  if (p.hasBorn) bornRadiusForces(p, s);
+  return energy;
+}
+
+#undef BM_INLINE

@@ -1,0 +1,145 @@
+#include "MoleculeParameters.h"
+
+#include <openmm/reference/SimTKOpenMMRealType.h>
+
+#include <array>
+#include <cmath>
+#include <map>
+
+#include "Torsion.h"
+
+namespace boltzmill {
+
+namespace {
+
+constexpr int largestMolecule = 256;  // above, pairs no longer fit the caches that the kernel counts on
+constexpr double bornOffset = 0.009;  // nm
+constexpr double probeRadius = 0.14;  // nm
+
+bool add(MoleculeParameters &p, const OpenMM::HarmonicBondForce &force) {
+  if (force.usesPeriodicBoundaryConditions()) return false;
+  for (int i = 0; i < force.getNumBonds(); i++) {
+    MoleculeParameters::Bond bond;
+    force.getBondParameters(i, bond.atoms[0], bond.atoms[1], bond.length, bond.forceConstant);
+    p.bonds.push_back(bond);
+  }
+  return true;
+}
+
+bool add(MoleculeParameters &p, const OpenMM::HarmonicAngleForce &force) {
+  if (force.usesPeriodicBoundaryConditions()) return false;
+  for (int i = 0; i < force.getNumAngles(); i++) {
+    MoleculeParameters::Angle angle;
+    force.getAngleParameters(i, angle.atoms[0], angle.atoms[1], angle.atoms[2], angle.angle, angle.forceConstant);
+    p.angles.push_back(angle);
+  }
+  return true;
+}
+
+bool add(MoleculeParameters &p, const OpenMM::PeriodicTorsionForce &force) {
+  if (force.usesPeriodicBoundaryConditions()) return false;
+  std::map<std::array<int, 4>, size_t> known;
+  for (int i = 0; i < force.getNumTorsions(); i++) {
+    std::array<int, 4> atoms;
+    int periodicity;
+    double phase, k;
+    force.getTorsionParameters(i, atoms[0], atoms[1], atoms[2], atoms[3], periodicity, phase, k);
+    if (periodicity < 0 || periodicity > MoleculeParameters::Torsion::largestPeriodicity) return false;
+    if (k == 0) continue;
+    auto [entry, isNew] = known.emplace(atoms, p.torsions.size());
+    if (isNew) {
+      p.torsions.emplace_back();
+      std::copy(atoms.begin(), atoms.end(), p.torsions.back().atoms);
+    }
+    MoleculeParameters::Torsion &torsion = p.torsions[entry->second];
+    torsion.constant += k;
+    torsion.cosine[periodicity] += k * std::cos(phase);
+    torsion.sine[periodicity] += k * std::sin(phase);
+    torsion.periodicity = std::max(torsion.periodicity, periodicity);
+  }
+  return true;
+}
+
+bool add(MoleculeParameters &p, const OpenMM::NonbondedForce &force) {
+  if (force.getNonbondedMethod() != OpenMM::NonbondedForce::NoCutoff || force.getNumGlobalParameters() > 0 ||
+      !p.coulomb.empty() || force.getNumParticles() != p.count)
+    return false;
+  const size_t size = size_t(p.count) * p.width;
+  p.coulomb.assign(size, 0);
+  p.c6.assign(size, 0);
+  p.c12.assign(size, 0);
+  auto set = [&](int i, int j, double charges, double sigma, double epsilon) {
+    const double s6 = std::pow(sigma, 6);
+    for (const size_t at : {size_t(i) * p.width + j, size_t(j) * p.width + i}) {
+      p.coulomb[at] = ONE_4PI_EPS0 * charges;
+      p.c6[at] = 4 * epsilon * s6;
+      p.c12[at] = 4 * epsilon * s6 * s6;
+    }
+  };
+  std::vector<double> charge(p.count), sigma(p.count), epsilon(p.count);
+  for (int i = 0; i < p.count; i++) {
+    force.getParticleParameters(i, charge[i], sigma[i], epsilon[i]);
+    for (int j = 0; j < i; j++)
+      set(i, j, charge[i] * charge[j], 0.5 * (sigma[i] + sigma[j]), std::sqrt(epsilon[i] * epsilon[j]));
+  }
+  for (int e = 0; e < force.getNumExceptions(); e++) {
+    int i, j;
+    double charges, s, eps;
+    force.getExceptionParameters(e, i, j, charges, s, eps);
+    set(i, j, charges, s, eps);
+  }
+  return true;
+}
+
+bool add(MoleculeParameters &p, const OpenMM::GBSAOBCForce &force) {
+  if (force.getNonbondedMethod() != OpenMM::GBSAOBCForce::NoCutoff || p.hasBorn || force.getNumParticles() != p.count)
+    return false;
+  p.hasBorn = true;
+  p.bornCharge.assign(size_t(p.count) * p.width, 0);
+  p.radius.assign(p.width, 1);
+  p.offsetRadius.assign(p.width, 1);
+  p.scaledRadius.assign(p.width, 1);
+  p.surface.assign(p.width, 0);
+  std::vector<double> charge(p.count);
+  for (int i = 0; i < p.count; i++) {
+    double radius, scale;
+    force.getParticleParameters(i, charge[i], radius, scale);
+    p.radius[i] = radius;
+    p.offsetRadius[i] = radius - bornOffset;
+    p.scaledRadius[i] = scale * p.offsetRadius[i];
+    p.surface[i] = 4 * pi * force.getSurfaceAreaEnergy() * (radius + probeRadius) * (radius + probeRadius);
+    if (p.offsetRadius[i] <= 0) return false;
+  }
+  const double prefactor = -ONE_4PI_EPS0 * (1 / force.getSoluteDielectric() - 1 / force.getSolventDielectric());
+  for (int i = 0; i < p.count; i++)
+    for (int j = 0; j < p.count; j++) p.bornCharge[size_t(i) * p.width + j] = prefactor * charge[i] * charge[j];
+  return true;
+}
+
+bool add(MoleculeParameters &p, const OpenMM::Force &force) {
+  if (auto *known = dynamic_cast<const OpenMM::HarmonicBondForce *>(&force)) return add(p, *known);
+  if (auto *known = dynamic_cast<const OpenMM::HarmonicAngleForce *>(&force)) return add(p, *known);
+  if (auto *known = dynamic_cast<const OpenMM::PeriodicTorsionForce *>(&force)) return add(p, *known);
+  if (auto *known = dynamic_cast<const OpenMM::NonbondedForce *>(&force)) return add(p, *known);
+  if (auto *known = dynamic_cast<const OpenMM::GBSAOBCForce *>(&force)) return add(p, *known);
+  // It removes the drift of the whole, which neither an internal torsion nor a thermostat on every particle needs.
+  return dynamic_cast<const OpenMM::CMMotionRemover *>(&force) != nullptr;
+}
+
+}  // namespace
+
+std::shared_ptr<const MoleculeParameters> moleculeParameters(const OpenMM::System &system) {
+  auto p = std::make_shared<MoleculeParameters>();
+  p->count = system.getNumParticles();
+  if (p->count < 2 || p->count > largestMolecule) return nullptr;
+  p->width = (p->count + lanes - 1) / lanes * lanes;
+  p->isPair.assign(size_t(p->count) * p->width, 0);
+  for (int i = 0; i < p->count; i++)
+    for (int j = 0; j < p->count; j++) p->isPair[size_t(i) * p->width + j] = i != j;
+  for (int i = 0; i < system.getNumForces(); i++)
+    if (!add(*p, system.getForce(i))) return nullptr;
+  if (p->coulomb.empty()) return nullptr;
+  return p;
+}
+
+}  // namespace boltzmill

@@ -72,7 +72,7 @@ let package = Package(
     .target(name: "Molecules", dependencies: ["Basics"], swiftSettings: optimised),
     .target(name: "Trajectories", dependencies: ["NetCDF", "Basics"], swiftSettings: optimised),
     .target(name: "ForceFields", dependencies: ["OpenMM", "Basics"], swiftSettings: optimised),
-    .target(name: "FreeEnergies", dependencies: ["Torch", "Basics"], swiftSettings: optimised),
+    .target(name: "FreeEnergies", dependencies: ["Basics"], swiftSettings: optimised),
     .target(name: "Generative", dependencies: ["Torch", "Basics", "Molecules"], swiftSettings: optimised),
 
     // pictures

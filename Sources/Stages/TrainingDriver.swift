@@ -117,7 +117,7 @@ struct TrainingParameters: Decodable {
       weightDecay: weightDecay, averageDecay: averageDecay, clip: clip)
   }
 
-  static func field(steps: Int, batch: Int, learningRate: Double) -> ParameterField {
+  static func field(steps: Int, batch: Int, learningRate: Double, clip: Double) -> ParameterField {
     ParameterField(
       "training",
       .object([
@@ -131,7 +131,7 @@ struct TrainingParameters: Decodable {
         ParameterField("weight_decay", .nonNegative, default: 0.01, help: "decoupled weight decay"),
         ParameterField(
           "average_decay", .number(0...0.999999), default: 0.999, help: "decay of the moving average of the parameters"),
-        ParameterField("clip", .positive, default: 1.0, help: "largest norm of the gradient"),
+        ParameterField("clip", .positive, default: .number(clip), help: "largest norm of the gradient"),
       ]), help: "optimiser and schedule")
   }
 }

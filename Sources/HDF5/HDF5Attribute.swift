@@ -30,7 +30,7 @@ extension HDF5File {
     func check<Status: SignedInteger>(_ function: String, _ body: () -> Status) throws -> Status {
       try HDF5Library.call(function, file: url.path, path: place, state: state, body)
     }
-    func store<Scalar: HDF5Scalar>(_ type: HDF5Type, _ values: [Scalar], isScalar: Bool, elements: Int) throws {
+    func store(_ type: HDF5Type, isScalar: Bool, elements: Int, _ values: UnsafeRawPointer?) throws {
       if HDF5Library.locked({ H5Aexists(object.id, name) }) > 0 {
         _ = try check("H5Adelete") { H5Adelete(object.id, name) }
       }
@@ -44,21 +44,27 @@ extension HDF5File {
         try check("H5Acreate") {
           H5Acreate2(object.id, name, stored.id, space.id, chdf5_default(), chdf5_default())
         }, state: state)
-      _ = try values.withUnsafeBytes { buffer in
-        try check("H5Awrite") { H5Awrite(attribute.id, memory.id, buffer.baseAddress) }
-      }
+      _ = try check("H5Awrite") { H5Awrite(attribute.id, memory.id, values) }
     }
     switch value {
+    // Of fixed length, though h5py gives those back as bytes: strings of variable length lie in the global heap, which
+    // has no checksum, and the library was seen to loop for ever on a damaged one.
     case .string(let text):
       let (bytes, size) = fixedLengthBytes([text])
-      try store(.string(bytes: size), bytes, isScalar: true, elements: 1)
+      try bytes.withUnsafeBytes { try store(.string(bytes: size), isScalar: true, elements: 1, $0.baseAddress) }
     case .strings(let texts):
       let (bytes, size) = fixedLengthBytes(texts)
-      try store(.string(bytes: size), bytes, isScalar: false, elements: texts.count)
-    case .integer(let number): try store(.int64, [number], isScalar: true, elements: 1)
-    case .integers(let numbers): try store(.int64, numbers, isScalar: false, elements: numbers.count)
-    case .number(let number): try store(.float64, [number], isScalar: true, elements: 1)
-    case .numbers(let numbers): try store(.float64, numbers, isScalar: false, elements: numbers.count)
+      try bytes.withUnsafeBytes {
+        try store(.string(bytes: size), isScalar: false, elements: texts.count, $0.baseAddress)
+      }
+    case .integer(let number):
+      try withUnsafePointer(to: number) { try store(.int64, isScalar: true, elements: 1, $0) }
+    case .integers(let numbers):
+      try numbers.withUnsafeBytes { try store(.int64, isScalar: false, elements: numbers.count, $0.baseAddress) }
+    case .number(let number):
+      try withUnsafePointer(to: number) { try store(.float64, isScalar: true, elements: 1, $0) }
+    case .numbers(let numbers):
+      try numbers.withUnsafeBytes { try store(.float64, isScalar: false, elements: numbers.count, $0.baseAddress) }
     }
   }
 

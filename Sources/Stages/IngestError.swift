@@ -1,0 +1,61 @@
+import Foundation
+
+/// A frame that is not a sound picture of the molecule: which one, and why.
+public struct BadFrame: Equatable, Sendable, CustomStringConvertible {
+  public enum Reason: UInt8, CaseIterable, Sendable {
+    case notFinite = 0
+    case badCell = 1
+    case bondLength = 2
+    case chirality = 3
+
+    /// As stored beside the frames that were dropped.
+    public var name: String {
+      switch self {
+      case .notFinite: return "not finite"
+      case .badCell: return "bad cell"
+      case .bondLength: return "bond length"
+      case .chirality: return "chirality"
+      }
+    }
+  }
+
+  public let file: String
+  /// Index in the file, from 0.
+  public let frame: Int
+  public let reason: Reason
+  /// The reason with its place and value: "bond CA-CB of ALA 2 is 0.31 nm long, 0.15 in the topology".
+  public let detail: String
+
+  public var description: String { "\(file), frame \(frame): \(detail)" }
+}
+
+/// Why frames cannot be taken over.
+public enum IngestError: Error, Equatable, CustomStringConvertible {
+  /// `listed` are the first few of `count`.
+  case badFrames(count: Int, of: Int, listed: [BadFrame])
+  /// Every frame was bad.
+  case nothingLeft(count: Int, listed: [BadFrame])
+  case frameRange(file: String, first: Int, last: Int, available: Int)
+  case badTorsion(name: String, atoms: [Int], atomCount: Int)
+
+  public var description: String {
+    switch self {
+    case .badFrames(let count, let total, let listed):
+      return "\(count) of \(total) frames are bad:\n" + Self.lines(count, listed)
+        + "\nMend the trajectory, or set bad_frames: drop to go on without them"
+    case .nothingLeft(let count, let listed):
+      return "no frame is left: all \(count) are bad:\n" + Self.lines(count, listed)
+        + "\nCompare the topology with the trajectory"
+    case .frameRange(let file, let first, let last, let available):
+      return "\(file): frames \(first) to \(last) were asked for (first, last), the file has 0 to \(available - 1)"
+    case .badTorsion(let name, let atoms, let atomCount):
+      return "torsion \(name): \(atoms) are not four different atoms out of 0 to \(atomCount - 1)"
+    }
+  }
+
+  private static func lines(_ count: Int, _ listed: [BadFrame]) -> String {
+    var lines = listed.map { "  \($0)" }
+    if count > listed.count { lines.append("  and \(count - listed.count) more") }
+    return lines.joined(separator: "\n")
+  }
+}

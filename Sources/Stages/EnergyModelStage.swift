@@ -18,8 +18,8 @@ public enum EnergyModelStage: StageType {
 
   public static let parameters: [ParameterField] = [
     ParameterField("samples", .stage(["sample"]), help: "samples of the emulator to begin with"),
-    NetworkParameters.field(width: 384, depth: 4),
-    TrainingParameters.field(steps: 4500, batch: 512, learningRate: 1e-3, clip: 10),
+    NetworkParameters.field(width: 256, depth: 4),
+    TrainingParameters.field(steps: 4000, batch: 256, learningRate: 1e-3, clip: 10),
     ParameterField(
       "interpolant", .choice(Interpolant.allCases.map(\.rawValue)), default: "trigonometric",
       help: "path along which the densities are learnt"),

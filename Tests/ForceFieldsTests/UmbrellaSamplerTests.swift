@@ -1,0 +1,96 @@
+import Foundation
+import OpenMM
+import Testing
+
+@testable import ForceFields
+
+private let phi = [4, 6, 8, 14]
+private let psi = [6, 8, 14, 16]
+
+private func alanineUmbrella(
+  counts: [Int], threads: Int = 1, production: Double = 0.16, exchange: Double? = nil, seed: UInt64 = 5
+) throws -> UmbrellaSampler {
+  let torsions = [phi, psi]
+  return try UmbrellaSampler(
+    system: System(contentsOf: AlanineFixture.systemXML), grid: UmbrellaGrid(counts: counts), torsions: torsions,
+    forceConstants: Array([200.0, 80].prefix(counts.count)), coordinates: AlanineFixture.load().frame(10),
+    settings: .init(
+      temperature: 300, equilibration: 0.05, production: production, sampleInterval: 0.01, exchangeInterval: exchange,
+      threads: threads, seed: seed))
+}
+
+private func finish(_ sampler: UmbrellaSampler) throws -> [UmbrellaSampler.Visit] {
+  var visits: [UmbrellaSampler.Visit] = []
+  while !sampler.isFinished { visits += try sampler.advance() }
+  return visits
+}
+
+@Suite("Umbrella sampling")
+struct UmbrellaSamplerTests {
+  @Test func gridIsPeriodicAndRowMajor() throws {
+    let grid = try UmbrellaGrid(counts: [4, 3])
+    #expect(grid.windowCount == 12)
+    #expect(grid.indices(of: 7) == [2, 1])
+    #expect(grid.window(at: [-2, 4]) == 7)
+    #expect(abs(grid.center(of: 0)[0] + 3 * .pi / 4) < 1e-15 && abs(grid.center(of: 3)[1] + 2 * .pi / 3) < 1e-15)
+    #expect((0..<12).allSatisfy { grid.nearestWindow(to: grid.center(of: $0)) == $0 })
+    #expect(grid.nearestWindow(to: [.pi, -.pi]) == grid.window(at: [0, 0]))
+    #expect(grid.neighbours.count == 24)
+    #expect(try UmbrellaGrid(counts: [2, 1]).neighbours.count == 1)
+    #expect(throws: UmbrellaSamplerError.self) { try UmbrellaGrid(counts: [4, 0]) }
+  }
+
+  @Test(arguments: [nil, 0.02]) func everyWindowIsVisitedFromBothSides(exchange: Double?) throws {
+    let sampler = try alanineUmbrella(counts: [5, 4], exchange: exchange)
+    let visits = try finish(sampler)
+    #expect(visits.count == 40)
+    #expect(Set(visits.map { $0.direction * 20 + $0.window }).count == 40)
+    #expect(abs(sampler.state.simulated - sampler.totalTime) < 1e-9)
+    #expect(sampler.state.records.allSatisfy { abs($0) <= .pi && $0 != 0 })
+    for visit in visits { #expect(sampler.endFrame(visit).contains { $0 != 0 }) }
+    if exchange != nil {
+      #expect(sampler.state.attempts.allSatisfy { $0 > 0 })
+      #expect(zip(sampler.state.acceptances, sampler.state.attempts).allSatisfy { $0 <= $1 })
+    } else {
+      #expect(sampler.state.attempts == [0, 0])
+    }
+  }
+
+  /// One torsion: the ribs are single windows.
+  @Test func oneTorsion() throws {
+    let sampler = try alanineUmbrella(counts: [36], production: 1)
+    #expect(try finish(sampler).count == 72)
+    let held = (0..<36).filter { window in
+      let center = sampler.grid.center(of: window)[0]
+      let series = (0..<sampler.samples).map { sampler.state.records[(window * sampler.samples + $0) * 2] }
+      let mean = series.reduce(0) { $0 + ($1 - center).remainder(dividingBy: 2 * .pi) } / Double(series.count)
+      return abs(mean) < 0.35
+    }
+    #expect(held.count == 36)
+  }
+
+  /// A run saved and resumed after every piece of work, by other numbers of threads, ends with the same bits.
+  @Test(arguments: [nil, 0.02]) func resumesBitIdentically(exchange: Double?) throws {
+    let whole = try alanineUmbrella(counts: [4, 3], threads: 2, exchange: exchange)
+    _ = try finish(whole)
+    var saved: UmbrellaState?
+    for step in 0..<10_000 {
+      let part = try alanineUmbrella(counts: [4, 3], threads: 1 + step % 3, exchange: exchange)
+      if let saved { try part.resume(saved) }
+      if part.isFinished { break }
+      _ = try part.advance()
+      saved = part.state
+    }
+    #expect(saved == whole.state)
+    let other = try alanineUmbrella(counts: [4, 3], exchange: exchange, seed: 6)
+    _ = try finish(other)
+    #expect(other.state.records != whole.state.records)
+  }
+
+  @Test func settingsAndStatesThatDoNotFitAreErrors() throws {
+    #expect(throws: UmbrellaSamplerError.self) { try alanineUmbrella(counts: [4, 3], production: 0.01) }
+    #expect(throws: UmbrellaSamplerError.self) { try alanineUmbrella(counts: [4, 3], exchange: 0.001) }
+    let small = try alanineUmbrella(counts: [4, 3])
+    #expect(throws: UmbrellaSamplerError.self) { try alanineUmbrella(counts: [5, 3]).resume(small.state) }
+  }
+}

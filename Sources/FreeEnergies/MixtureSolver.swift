@@ -26,9 +26,13 @@ struct MixtureSolver {
 
   /// Starts with self-consistent steps, goes on with Newton steps; a Hessian is kept as long as it works. Returns
   /// unconverged, to be continued with a new matrix, when the free energies leave the range the matrix is good for.
-  func solve(from start: [Double], factor given: Cholesky? = nil) throws -> MixtureSolution {
+  ///
+  /// `factor`: of the Hessian at a solution nearby, of data `1 / factorScale` times as many.
+  func solve(from start: [Double], factor given: Cholesky? = nil, factorScale: Double = 1) throws -> MixtureSolution {
     var f = start
     var factor = given
+    var scale = given == nil ? 1 : factorScale
+    let patience = given == nil ? 0.3 : 0.8
     var sums = matrix.sums(f, logCountShift: logCountShift, multiplicity: multiplicity)
     var lastGradient = Double.infinity
     var step = Double.infinity
@@ -45,20 +49,23 @@ struct MixtureSolver {
         sums = matrix.sums(f, logCountShift: logCountShift, multiplicity: multiplicity)
         continue
       }
-      if factor == nil || gradient > 0.3 * lastGradient { factor = try hessian(f) }
+      if factor == nil || gradient > patience * lastGradient {
+        factor = try hessian(f)
+        scale = 1
+      }
       lastGradient = gradient
       guard let factor else { break }
-      var move = factor.solve(residual).map { -$0 }
+      var move = factor.solve(residual).map { -$0 / scale }
       step = move.map { abs($0) }.max() ?? 0
-      if step < tolerance, gradient < 1e-6 {
+      if step < tolerance, gradient < max(1e-6, 10 * tolerance) {
         for k in f.indices { f[k] += move[k] }
         return solution(f, iteration, step, gradient, true, factor)
       }
       if step > 5 { move = move.map { $0 * 5 / step } }
       let objective = value(sums, f)
       for attempt in 0..<20 {
-        let scale = pow(0.5, Double(attempt))
-        let trial = zip(f, move).map { $0 + scale * $1 }
+        let fraction = pow(0.5, Double(attempt))
+        let trial = zip(f, move).map { $0 + fraction * $1 }
         let trialSums = matrix.sums(trial, logCountShift: logCountShift, multiplicity: multiplicity)
         if value(trialSums, trial) <= objective + 1e-12 * abs(objective) || attempt == 19 {
           f = trial

@@ -1,0 +1,85 @@
+import Basics
+
+/// What umbrella sampling on one torsion or a grid of two has recorded.
+///
+/// The bias of window k is sum over torsions of forceConstant / 2 x wrap(angle - centre)^2, in kT.
+public struct UmbrellaData: Sendable {
+  /// One independent pass over all windows, in one walking direction: the same windows, the same number of samples each.
+  public struct Walk: Sendable {
+    /// "forward", "backward".
+    public var name: String
+    /// Biased torsions, rad, [windows, samples, torsions], in time order.
+    public var series: NDArray<Double>
+    /// Further torsions that may be slow, rad, [windows, samples, others]; others may be 0. Those of methyl rotors belong
+    /// here only times three: their three wells are the same state.
+    public var others: NDArray<Double>
+
+    public init(name: String, series: NDArray<Double>, others: NDArray<Double>) {
+      self.name = name
+      self.series = series
+      self.others = others
+    }
+  }
+
+  public var torsionNames: [String]
+  public var otherNames: [String]
+  /// [windows][torsions], rad.
+  public var centers: [[Double]]
+  /// Per torsion, kT/rad^2.
+  public var forceConstants: [Double]
+  /// Pairs of windows adjacent on the grid, periodic neighbours included.
+  public var neighbours: [(Int, Int)]
+  public var walks: [Walk]
+  /// Time between samples, ps.
+  public var sampleInterval: Double
+
+  public init(
+    torsionNames: [String], otherNames: [String] = [], centers: [[Double]], forceConstants: [Double],
+    neighbours: [(Int, Int)], walks: [Walk], sampleInterval: Double
+  ) {
+    self.torsionNames = torsionNames
+    self.otherNames = otherNames
+    self.centers = centers
+    self.forceConstants = forceConstants
+    self.neighbours = neighbours
+    self.walks = walks
+    self.sampleInterval = sampleInterval
+  }
+
+  public var windowCount: Int { centers.count }
+  public var torsionCount: Int { forceConstants.count }
+  /// Samples per window and walk.
+  public var samplesPerWalk: Int { walks.first?.series.shape[1] ?? 0 }
+
+  /// Throws `FreeEnergiesError.shape` or `.invalidValue`.
+  func validate() throws {
+    let (k, t) = (windowCount, torsionCount)
+    guard k >= 2, t == 1 || t == 2, torsionNames.count == t, centers.allSatisfy({ $0.count == t }) else {
+      throw FreeEnergiesError.shape(
+        "umbrella analysis needs two windows or more on one or two torsions; got \(k) windows, \(t) force constants, "
+          + "\(torsionNames.count) names")
+    }
+    guard forceConstants.allSatisfy({ $0 > 0 && $0.isFinite }), sampleInterval > 0 else {
+      throw FreeEnergiesError.invalidValue(
+        "force constants \(forceConstants) and interval \(sampleInterval) must be positive")
+    }
+    guard neighbours.allSatisfy({ (0..<k).contains($0.0) && (0..<k).contains($0.1) }), !neighbours.isEmpty else {
+      throw FreeEnergiesError.shape("a pair of neighbours names a window that is not there (there are \(k))")
+    }
+    guard let first = walks.first, first.series.shape.count == 3, first.series.shape[1] >= 8 else {
+      throw FreeEnergiesError.shape("umbrella analysis needs at least 8 samples in every window")
+    }
+    let n = first.series.shape[1]
+    for walk in walks {
+      guard walk.series.shape == [k, n, t], walk.others.shape == [k, n, otherNames.count] else {
+        throw FreeEnergiesError.shape(
+          "walk \(walk.name): series \(walk.series.shape) and others \(walk.others.shape) must be "
+            + "\([k, n, t]) and \([k, n, otherNames.count])")
+      }
+      if let bad = walk.series.values.firstIndex(where: { !$0.isFinite }) {
+        throw FreeEnergiesError.invalidValue(
+          "walk \(walk.name), window \(bad / (n * t)), sample \(bad / t % n): the torsion is not a finite number")
+      }
+    }
+  }
+}

@@ -23,7 +23,8 @@ public struct ReportedStage {
 extension ReportedStage {
   // A dataset that is absent is nil: stages write what they know. One that is there but broken throws.
 
-  func number(_ path: String) throws -> Double? {
+  /// The value of a dataset with a single element.
+  public func number(_ path: String) throws -> Double? {
     guard artifact.exists(path), try artifact.shape(path).reduce(1, *) == 1 else { return nil }
     return try artifact.read(path, as: Double.self).values[0]
   }
@@ -37,7 +38,7 @@ extension ReportedStage {
   }
 
   /// The two ends of an interval dataset [2].
-  func interval(_ path: String) throws -> (low: Double, high: Double)? {
+  public func interval(_ path: String) throws -> (low: Double, high: Double)? {
     guard let values = try numbers(path), values.count == 2 else { return nil }
     return (values[0], values[1])
   }

@@ -94,7 +94,7 @@ let package = Package(
       name: "Stages",
       dependencies: [
         "Workflow", "Artifacts", "Reports", "Generative", "FreeEnergies", "ForceFields", "Molecules", "Trajectories",
-        "HDF5", "Torch", "Basics",
+        "HDF5", "Torch", "OpenMM", "Basics",
       ], swiftSettings: optimised),
 
     // face
@@ -121,11 +121,14 @@ let package = Package(
     .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields"]),
     .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies"]),
     .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics"]),
-    .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts", "Basics"]),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts"]),
     .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),
     .testTarget(
       name: "StagesTests",
-      dependencies: ["Stages", "Workflow", "Artifacts", "Molecules", "Trajectories", "NetCDF", "Basics"]),
+      dependencies: [
+        "Stages", "Workflow", "Artifacts", "ForceFields", "FreeEnergies", "Molecules", "OpenMM", "Trajectories",
+        "NetCDF", "Basics",
+      ]),
     .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts"]),
   ],
   swiftLanguageModes: [.v5],

@@ -122,6 +122,9 @@ public final class UmbrellaSampler {
   public var forceProvider: String { sampler.forceProvider }
   public var isFinished: Bool { state.phase == .finished }
 
+  /// ps done so far, all walks together.
+  public var simulatedTime: Double { Double(state.steps) * settings.timestep }
+
   /// ps of the whole run, all walks together.
   public var totalTime: Double {
     let directions = Double(Self.directions)
@@ -147,8 +150,14 @@ public final class UmbrellaSampler {
 
   /// A visit that has come to its end: the window's samples of this direction, and its end frame, are there.
   public struct Visit: Equatable, Sendable {
+    /// 0: the walks up, 1: the walks down.
     public var direction: Int
     public var window: Int
+
+    public init(direction: Int, window: Int) {
+      self.direction = direction
+      self.window = window
+    }
   }
 
   /// Does about a second's work. Returns the visits that it finished.
@@ -223,8 +232,7 @@ public final class UmbrellaSampler {
       state.velocities.replaceSubrange(walk * size..<(walk + 1) * size, with: moved.velocities)
       state.done[walk] += 1
     }
-    let steps = segments.reduce(0) { $0 + $1.equilibrationSteps + $1.productionSteps }
-    state.simulated += Double(steps) * settings.timestep
+    state.steps += segments.reduce(0) { $0 + $1.equilibrationSteps + $1.productionSteps }
     return records
   }
 

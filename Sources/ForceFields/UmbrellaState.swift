@@ -28,15 +28,15 @@ public struct UmbrellaState: Equatable, Sendable {
   /// Exchanges tried and accepted, per axis of the grid.
   public internal(set) var attempts: [Int] = []
   public internal(set) var acceptances: [Int] = []
-  /// ps simulated so far, all walks together.
-  public internal(set) var simulated = 0.0
+  /// Steps done so far, all walks together: an integer, because a sum of times would depend on their order.
+  public internal(set) var steps = 0
 
   init() {}
 
   /// For a state that was saved; `UmbrellaSampler.resume` checks it.
   public init(
     phase: Phase, done: [Int], positions: [Double], velocities: [Double], rowStarts: [Double], records: [Double],
-    endPositions: [Double], attempts: [Int], acceptances: [Int], simulated: Double
+    endPositions: [Double], attempts: [Int], acceptances: [Int], steps: Int
   ) {
     self.phase = phase
     self.done = done
@@ -47,6 +47,6 @@ public struct UmbrellaState: Equatable, Sendable {
     self.endPositions = endPositions
     self.attempts = attempts
     self.acceptances = acceptances
-    self.simulated = simulated
+    self.steps = steps
   }
 }

@@ -45,7 +45,7 @@ struct UmbrellaSamplerTests {
     let visits = try finish(sampler)
     #expect(visits.count == 40)
     #expect(Set(visits.map { $0.direction * 20 + $0.window }).count == 40)
-    #expect(abs(sampler.state.simulated - sampler.totalTime) < 1e-9)
+    #expect(abs(sampler.simulatedTime - sampler.totalTime) < 1e-9)
     #expect(sampler.state.records.allSatisfy { abs($0) <= .pi && $0 != 0 })
     for visit in visits { #expect(sampler.endFrame(visit).contains { $0 != 0 }) }
     if exchange != nil {

@@ -1,0 +1,108 @@
+import Basics
+import ForceFields
+import Foundation
+import FreeEnergies
+import Molecules
+import OpenMM
+import Workflow
+
+/// What an umbrella stage samples: the molecule, its force field, the biased torsions and those to watch.
+struct UmbrellaSetup {
+  static let directionNames = ["up", "down"]
+
+  let parameters: UmbrellaStage.Parameters
+  let temperature: Double
+  let topology: Topology
+  let system: System
+  let grid: UmbrellaGrid
+  let chirality: Chirality
+  /// Names and atoms: the biased torsions first, then the molecule's other backbone and side-chain torsions.
+  let torsionNames: [String]
+  let torsions: [[Int]]
+  /// Which coordinate defines the state.
+  let stateAxis: Int
+
+  init(_ context: StageContext, _ parameters: UmbrellaStage.Parameters) throws {
+    self.parameters = parameters
+    temperature = context.temperature
+    guard let forceField = context.system.forcefield else { throw UmbrellaError.noForceField }
+    let names = parameters.coordinates
+    for (parameter, count) in [
+      ("windows", parameters.windows.count), ("force_constant", parameters.forceConstant.count),
+    ] where count != names.count {
+      throw UmbrellaError.listLength(parameter: parameter, count: count, coordinates: names)
+    }
+    guard let axis = names.firstIndex(of: context.system.state.torsion) else {
+      throw UmbrellaError.stateTorsion(name: context.system.state.torsion, coordinates: names)
+    }
+    stateAxis = axis
+    let topology = try Topology.read(pdb: context.system.topology)
+    self.topology = topology
+    system = try System(contentsOf: forceField)
+    guard system.atomCount == topology.atoms.count else {
+      throw UmbrellaError.atomCount(
+        topology: topology.atoms.count, forceField: system.atomCount, file: forceField.lastPathComponent)
+    }
+    chirality = try Chirality(topology: topology)
+    grid = try UmbrellaGrid(counts: parameters.windows)
+
+    let biased = try names.map { name -> [Int] in
+      guard let atoms = context.system.torsions[name] else { return try topology.torsion(named: name) }
+      guard atoms.count == 4, atoms.allSatisfy(topology.atoms.indices.contains) else {
+        throw UmbrellaError.torsionAtoms(name: name, atoms: atoms, atomCount: topology.atoms.count)
+      }
+      return atoms
+    }
+    // Methyl and ammonium rotors turn between equal states; every other torsion may hide slow motion.
+    let watched = topology.namedTorsions.filter { torsion in
+      !torsion.name.hasPrefix("methyl") && torsion.name != "ammonium"
+        && !biased.contains { $0 == torsion.atoms || $0 == torsion.atoms.reversed() }
+    }
+    torsionNames = names + watched.map(\.fullName)
+    torsions = biased + watched.map(\.atoms)
+  }
+
+  func sampler(threads: Int, seed: UInt64) throws -> UmbrellaSampler {
+    try UmbrellaSampler(
+      system: system, grid: grid, torsions: torsions, forceConstants: parameters.forceConstant,
+      coordinates: topology.referenceCoordinates,
+      settings: .init(
+        temperature: temperature, timestep: parameters.timestep, friction: parameters.friction,
+        equilibration: parameters.equilibration, production: parameters.production,
+        sampleInterval: parameters.sampleInterval,
+        exchangeInterval: parameters.exchange ? parameters.exchangeInterval : nil, threads: threads, seed: seed))
+  }
+
+  /// Throws `UmbrellaError.invertedCentre`.
+  func checkChirality(_ frame: [Double], _ visit: UmbrellaSampler.Visit) throws {
+    let inverted = chirality.invertedCentres(in: frame)
+    guard inverted.isEmpty else {
+      throw UmbrellaError.invertedCentre(
+        labels: inverted.map { topology.label(of: $0) }, center: grid.center(of: visit.window),
+        coordinates: parameters.coordinates, direction: Self.directionNames[visit.direction])
+    }
+  }
+
+  /// The samples as the analysis takes them.
+  func data(_ sampler: UmbrellaSampler) throws -> UmbrellaData {
+    let (windows, samples, all) = (grid.windowCount, sampler.samples, sampler.torsionCount)
+    let biased = grid.counts.count
+    let kT = PhysicalConstants.thermalEnergy(temperature: temperature)
+    let walks = try Self.directionNames.enumerated().map { direction, name in
+      let first = direction * windows * samples
+      func columns(_ range: Range<Int>) throws -> NDArray<Double> {
+        var values: [Double] = []
+        values.reserveCapacity(windows * samples * range.count)
+        for row in first..<first + windows * samples {
+          for column in range { values.append(sampler.state.records[row * all + column]) }
+        }
+        return try NDArray(values, shape: [windows, samples, range.count])
+      }
+      return UmbrellaData.Walk(name: name, series: try columns(0..<biased), others: try columns(biased..<all))
+    }
+    return UmbrellaData(
+      torsionNames: Array(torsionNames.prefix(biased)), otherNames: Array(torsionNames.dropFirst(biased)),
+      centers: (0..<windows).map(grid.center(of:)), forceConstants: parameters.forceConstant.map { $0 / kT },
+      neighbours: grid.neighbours, walks: walks, sampleInterval: parameters.sampleInterval)
+  }
+}

@@ -1,0 +1,147 @@
+import Artifacts
+import Basics
+import ForceFields
+import Foundation
+import FreeEnergies
+import Molecules
+import OpenMM
+import Workflow
+
+/// `umbrella`: umbrella sampling of one torsion or a grid of two, and the free energies that follow.
+///
+/// Two walks come to every window from opposite sides. Output, beside the fixed names of a free-energy stage under /results
+/// (delta_f, delta_f_standard_error, profile/..., overlap):
+///
+/// | path | what |
+/// |---|---|
+/// | /torsions [2, windows, samples, torsions] | rad; the biased ones first, names in /torsion_names |
+/// | /centers [windows, coordinates] | rad |
+/// | /end_coordinates [2, windows, atoms, 3] | nm, the last frame of every window |
+/// | results/delta_f_halves, delta_f_directions [2] | kT, from parts of the data |
+/// | results/delta_f_error/bootstrap, correlated, mbar | kT, by three roads |
+/// | results/statistical_inefficiency, correlation_time [windows] | samples and ps, of the slowest torsion there |
+/// | results/coverage/... | how the windows cover the grid |
+/// | results/exchange_acceptance [coordinates] | where windows exchange |
+public enum UmbrellaStage: StageType {
+  public static let type = "umbrella"
+  public static let version = 1
+  public static let summary = "umbrella sampling on one torsion or a grid of two, with MBAR and its own checks"
+  public static let systemFields: Set<SystemField> = [.topology, .forcefield, .temperature, .torsions, .state]
+
+  public static let parameters: [ParameterField] = [
+    ParameterField(
+      "coordinates", .list(.string, acceptsSingle: true, count: 1...2),
+      default: .list([.string("phi"), .string("psi")]),
+      help: "the torsions to bias, by name"),
+    ParameterField(
+      "windows", .list(.integer(2...360), acceptsSingle: true, count: 1...2),
+      default: .list([.integer(36), .integer(24)]),
+      help: "windows along each coordinate, around the period"),
+    ParameterField(
+      "force_constant", .list(.positive, acceptsSingle: true, count: 1...2),
+      default: .list([.number(200), .number(80)]),
+      unit: "kJ/mol/rad2", help: "of k/2 (torsion - centre)^2, for each coordinate"),
+    ParameterField(
+      "equilibration", .nonNegative, default: .number(5), unit: "ps",
+      help: "before each of the two visits of a window"),
+    ParameterField(
+      "production", .positive, default: .number(40), unit: "ps", help: "per window, half of it in each direction"),
+    ParameterField(
+      "timestep", .number(1e-5...0.01), default: .number(0.001), unit: "ps", help: "of the Langevin dynamics"),
+    ParameterField("friction", .positive, default: .number(1), unit: "1/ps", help: "of the Langevin dynamics"),
+    ParameterField("sample_interval", .positive, default: .number(0.2), unit: "ps", help: "between recorded torsions"),
+    ParameterField(
+      "exchange", .boolean, default: .bool(false), help: "let neighbouring windows exchange their frames (Metropolis)"),
+    ParameterField(
+      "exchange_interval", .positive, default: .number(1), unit: "ps", help: "between exchanges, where windows exchange"
+    ),
+    ParameterField("profile_bins", .integer(6...720), default: .integer(60), help: "bins of the free-energy profile"),
+    ParameterField(
+      "overlap_threshold", .number(1e-6...1), default: .number(0.03),
+      help: "least link between windows in the overlap graph; below it the stage fails"),
+    ParameterField(
+      "bootstrap", .integer(10...10_000), default: .integer(100), help: "replicates of the block bootstrap"),
+  ]
+
+  struct Parameters: Decodable {
+    var coordinates: [String]
+    var windows: [Int]
+    var forceConstant: [Double]
+    var equilibration: Double
+    var production: Double
+    var timestep: Double
+    var friction: Double
+    var sampleInterval: Double
+    var exchange: Bool
+    var exchangeInterval: Double
+    var profileBins: Int
+    var overlapThreshold: Double
+    var bootstrap: Int
+  }
+
+  /// Throws `UmbrellaError`, `UmbrellaSamplerError`, `OpenMMError`, `MoleculesError`; `FreeEnergiesError` where the windows do
+  /// not cover the grid: the sampling is then kept in the checkpoint.
+  public static func run(_ context: StageContext) throws {
+    let parameters = try context.parameters(Parameters.self)
+    let setup = try UmbrellaSetup(context, parameters)
+    let sampler = try setup.sampler(threads: context.threads, seed: context.seed)
+    if let found = try context.checkpoints.latest() {
+      if let warning = found.warning { context.warn(warning) }
+      try sampler.resume(UmbrellaCheckpoint.read(found.artifact))
+      context.log("going on from \(Int(sampler.simulatedTime)) of \(Int(sampler.totalTime)) ps")
+    }
+    let alreadySimulated = sampler.simulatedTime
+    let start = Date()
+    try sample(context, setup, sampler)
+    let seconds = Date().timeIntervalSince(start)
+    let simulated = sampler.simulatedTime - alreadySimulated
+    if simulated > 0 {
+      let speed = simulated / parameters.timestep / seconds
+      context.log(
+        "\(Int(simulated)) ps in \(String(format: "%.0f", seconds)) s, \(Int(speed)) steps/s, forces by "
+          + sampler.forceProvider)
+    }
+
+    var options = UmbrellaAnalysis.Options()
+    options.torsion = setup.stateAxis
+    options.state = TorsionState(from: context.system.state.from, to: context.system.state.to)
+    options.profileBins = parameters.profileBins
+    options.bootstrapReplicates = parameters.bootstrap
+    options.overlapThreshold = parameters.overlapThreshold
+    options.seed = context.seed
+    let result = try UmbrellaAnalysis(data: setup.data(sampler), options: options).run(progress: context.progress)
+    for warning in result.warnings { context.warn(warning) }
+    let output = UmbrellaOutput(writer: context.output, setup: setup, sampler: sampler)
+    try output.writeSamples()
+    try output.write(result)
+    try context.output.writeMeasurement("results/seconds", seconds)
+  }
+
+  /// Advances to the end, with checkpoints by time, watching every stereocentre.
+  private static func sample(_ context: StageContext, _ setup: UmbrellaSetup, _ sampler: UmbrellaSampler) throws {
+    func save() throws {
+      try context.checkpoints.save(step: Int(sampler.simulatedTime)) {
+        try UmbrellaCheckpoint.write(sampler.state, to: $0)
+      }
+    }
+    guard !sampler.isFinished else { return }
+    context.progress.begin("umbrella", total: Int(sampler.totalTime.rounded()), unit: "ps")
+    var saved = Date()
+    var visits = 0
+    while !sampler.isFinished {
+      for visit in try sampler.advance() {
+        visits += 1
+        try setup.checkChirality(Array(sampler.endFrame(visit)), visit)
+      }
+      let metrics = visits > 0 ? [(name: "windows", value: "\(visits)")] : []
+      context.progress.update(completed: Int(sampler.simulatedTime), metrics: metrics)
+      let asked = context.interruptionRequested
+      if asked || sampler.isFinished || Date().timeIntervalSince(saved) >= context.checkpointInterval {
+        try save()
+        saved = Date()
+        if asked { try context.checkInterruption() }
+      }
+    }
+    context.progress.end()
+  }
+}

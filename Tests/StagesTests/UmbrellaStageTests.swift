@@ -1,0 +1,185 @@
+import Artifacts
+import Basics
+import ForceFields
+import Foundation
+import FreeEnergies
+import Molecules
+import OpenMM
+import Testing
+import Workflow
+
+@testable import Stages
+
+/// The umbrella stage on alanine dipeptide, cut so short that its numbers mean little: what is tested is the way to them.
+@Suite(.serialized) struct UmbrellaStageTests {
+  static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
+
+  let folder: URL
+  let system = SystemFiles(
+    topology: Self.dataset.appendingPathComponent("alanine.pdb"),
+    forcefield: Self.dataset.appendingPathComponent("system.xml"))
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("boltzmill-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  }
+
+  /// phi alone, a third of a nanosecond in all.
+  static let short: [String: ParameterValue] = [
+    "coordinates": .list([.string("phi")]), "windows": .list([.integer(36)]), "force_constant": .list([.number(200)]),
+    "equilibration": .number(1), "production": .number(4), "sample_interval": .number(0.05), "bootstrap": .integer(10),
+  ]
+
+  func context(
+    _ name: String, _ values: [String: ParameterValue], system: SystemFiles? = nil, threads: Int = 1,
+    interruption: @escaping () -> Bool = { false }
+  ) throws -> StageContext {
+    var resolved: [String: ParameterValue] = [:]
+    for field in UmbrellaStage.parameters { resolved[field.name] = values[field.name] ?? field.defaultValue }
+    return StageContext(
+      stage: name, seed: 11, values: .object(resolved),
+      output: try ArtifactWriter(url: folder.appendingPathComponent("\(name).h5")),
+      checkpoints: CheckpointStore(folder: folder, stage: name, key: "k"), temperature: 300,
+      system: system ?? self.system, threads: threads, checkpointInterval: 0, interruption: interruption)
+  }
+
+  func commit(_ context: StageContext) throws -> Artifact {
+    try context.output.commit(
+      provenance: Provenance(
+        key: "k", canonical: "{}", stage: context.stage, stageType: "umbrella", stageVersion: 1, seed: 11,
+        start: Date(),
+        end: Date(), wallSeconds: 0))
+    return try Artifact.open(context.output.url, verify: true)
+  }
+
+  @Test func writesTheFixedNamesAndItsDoubts() throws {
+    let context = try context("short", Self.short, threads: 2)
+    try UmbrellaStage.run(context)
+    let artifact = try commit(context)
+    let deltaF = try artifact.scalar("results/delta_f", as: Double.self)
+    #expect(deltaF.isFinite && deltaF > 0)
+    #expect(try artifact.scalar("results/delta_f_standard_error", as: Double.self) > 0)
+    #expect(try artifact.shape("results/overlap") == [36, 36])
+    #expect(try artifact.shape("torsions") == [2, 36, 40, 4])
+    #expect(try artifact.readStrings("torsion_names") == ["phi", "omega1", "psi2", "omega2"])
+    #expect(try artifact.shape("end_coordinates") == [2, 36, 22, 3])
+    #expect(try artifact.shape("results/profile/phi") == [60])
+    let profile = try artifact.read("results/profile/free_energy", as: Double.self).values
+    #expect(profile.min() == 0)
+    // two barriers stand far above the noise of so short a run
+    #expect((profile.max() ?? 0) > 6)
+    // a few ps are not many correlation times of psi, and the stage must say so
+    #expect(context.warnings.contains { $0.contains("correlation times") })
+    let torsions = try artifact.read("torsions", as: Double.self).values
+    let last = try artifact.read("end_coordinates", as: Double.self).values
+    let recomputed = torsionAngles(last, atoms: 22, torsions: [[4, 6, 8, 14]])
+    // the last record of a window is of its last frame
+    for visit in 0..<72 { #expect(abs(recomputed[visit] - torsions[(visit * 40 + 39) * 4]) < 1e-9) }
+  }
+
+  @Test(arguments: [false, true]) func interruptedAndResumedIsBitIdentical(exchange: Bool) throws {
+    var values = Self.short
+    values["exchange"] = .bool(exchange)
+    values["production"] = .number(1)
+    values["equilibration"] = .number(0.3)
+    values["force_constant"] = .list([.number(400)])
+    values["sample_interval"] = .number(0.02)
+    values["exchange_interval"] = .number(0.1)
+    let name = exchange ? "exchange" : "ribs"
+    let whole = try context("\(name)-whole", values)
+    try UmbrellaStage.run(whole)
+    let expected = try commit(whole)
+
+    var interruptions = 0
+    var resumed: Artifact?
+    for attempt in 0..<1000 where resumed == nil {
+      var calls = 0
+      let limit = 9 + 7 * attempt % 13
+      let part = try context("\(name)-parts", values, threads: 1 + attempt % 2) {
+        calls += 1
+        return calls >= limit
+      }
+      do {
+        try UmbrellaStage.run(part)
+        resumed = try commit(part)
+      } catch is WorkflowInterruption {
+        interruptions += 1
+        part.output.discard()
+      }
+    }
+    #expect(interruptions > 2)
+    #expect(resumed?.provenance.contentDigest == expected.provenance.contentDigest)
+    if exchange {
+      #expect(
+        try expected.read("results/exchange_acceptance", as: Double.self).values.allSatisfy { $0 > 0.02 && $0 < 1 })
+    }
+  }
+
+  /// Windows far apart leave gaps: an error, no number, and the sampling kept for whoever changes his mind.
+  @Test func gapsAreAnError() throws {
+    var values = Self.short
+    values["windows"] = .list([.integer(8)])
+    values["force_constant"] = .list([.number(2000)])
+    let context = try context("gap", values)
+    #expect {
+      try UmbrellaStage.run(context)
+    } throws: { error in
+      guard case FreeEnergiesError.coverageGap = error else { return false }
+      return true
+    }
+    #expect(try context.checkpoints.latest() != nil)
+  }
+
+  @Test func setupsThatCannotBeAreErrors() throws {
+    func run(_ change: [String: ParameterValue], system: SystemFiles? = nil) throws {
+      let context = try context("impossible", Self.short.merging(change) { $1 }, system: system)
+      defer { context.output.discard() }
+      try UmbrellaStage.run(context)
+    }
+    #expect(throws: UmbrellaError.listLength(parameter: "windows", count: 2, coordinates: ["phi"])) {
+      try run(["windows": .list([.integer(36), .integer(24)])])
+    }
+    #expect(throws: UmbrellaError.stateTorsion(name: "phi", coordinates: ["psi"])) {
+      try run(["coordinates": .list([.string("psi")])])
+    }
+    #expect(throws: UmbrellaError.noForceField) { try run([:], system: SystemFiles(topology: system.topology)) }
+    #expect(throws: MoleculesError.self) {
+      var named = system
+      named.state.torsion = "chi9"
+      try run(["coordinates": .list([.string("chi9")])], system: named)
+    }
+    #expect(throws: UmbrellaError.torsionAtoms(name: "phi", atoms: [4, 6, 8, 99], atomCount: 22)) {
+      var named = system
+      named.torsions = ["phi": [4, 6, 8, 99]]
+      try run([:], system: named)
+    }
+    let text = try String(contentsOf: Self.dataset.appendingPathComponent("system.xml"), encoding: .utf8)
+    #expect(throws: OpenMMError.self) {
+      let broken = folder.appendingPathComponent("broken.xml")
+      try String(text.prefix(5000)).write(to: broken, atomically: true, encoding: .utf8)
+      try run([:], system: SystemFiles(topology: system.topology, forcefield: broken))
+    }
+    let bare = folder.appendingPathComponent("bare.xml")
+    try """
+    <System type="System" version="1" openmmVersion="8.6.1"><PeriodicBoxVectors><A x="2" y="0" z="0"/><B x="0" y="2" z="0"/>
+    <C x="0" y="0" z="2"/></PeriodicBoxVectors><Particles><Particle mass="1"/></Particles><Constraints/><Forces/></System>
+    """.write(to: bare, atomically: true, encoding: .utf8)
+    #expect(throws: UmbrellaError.atomCount(topology: 22, forceField: 1, file: "bare.xml")) {
+      try run([:], system: SystemFiles(topology: system.topology, forcefield: bare))
+    }
+  }
+
+  @Test func aMirroredFrameIsCaught() throws {
+    let context = try context("mirror", Self.short)
+    defer { context.output.discard() }
+    let setup = try UmbrellaSetup(context, context.parameters(UmbrellaStage.Parameters.self))
+    let frame = setup.topology.referenceCoordinates
+    let visit = UmbrellaSampler.Visit(direction: 1, window: 3)
+    #expect(throws: Never.self) { try setup.checkChirality(frame, visit) }
+    let mirrored = frame.enumerated().map { $0 % 3 == 0 ? -$1 : $1 }
+    #expect {
+      try setup.checkChirality(mirrored, visit)
+    } throws: { "\($0)".contains("CA") && "\($0)".contains("phi = ") && "\($0)".contains("down") }
+  }
+}

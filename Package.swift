@@ -121,13 +121,14 @@ let package = Package(
     .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields"]),
     .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies"]),
     .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics"]),
-    .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts"]),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts", "Basics"]),
     .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),
     .testTarget(
       name: "StagesTests",
       dependencies: [
         "Stages", "Workflow", "Artifacts", "ForceFields", "FreeEnergies", "Molecules", "OpenMM", "Trajectories",
-        "NetCDF", "Basics",
+        "NetCDF",
+        "Basics",
       ]),
     .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts"]),
   ],

@@ -36,7 +36,6 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
   /// Every frame was bad.
   case nothingLeft(count: Int, listed: [BadFrame])
   case frameRange(file: String, first: Int, last: Int, available: Int)
-  case badTorsion(name: String, atoms: [Int], atomCount: Int)
 
   public var description: String {
     switch self {
@@ -48,8 +47,6 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
         + "\nCompare the topology with the trajectory"
     case .frameRange(let file, let first, let last, let available):
       return "\(file): frames \(first) to \(last) were asked for (first, last), the file has 0 to \(available - 1)"
-    case .badTorsion(let name, let atoms, let atomCount):
-      return "torsion \(name): \(atoms) are not four different atoms out of 0 to \(atomCount - 1)"
     }
   }
 

@@ -8,7 +8,7 @@ struct IngestOutput {
   private let context: StageContext
   private let writer: ArtifactWriter
   private let topology: Topology
-  private let torsions: [(name: String, atoms: [Int])]
+  private let torsions: NamedTorsions
   private let files: [URL]
   private let hasTimes: Bool
   private var kept = 0
@@ -18,7 +18,7 @@ struct IngestOutput {
   private static let listedAtMost = 10
 
   init(
-    context: StageContext, topology: Topology, torsions: [(name: String, atoms: [Int])], files: [URL], hasTimes: Bool
+    context: StageContext, topology: Topology, torsions: NamedTorsions, files: [URL], hasTimes: Bool
   ) throws {
     self.context = context
     self.topology = topology
@@ -26,21 +26,16 @@ struct IngestOutput {
     self.files = files
     self.hasTimes = hasTimes
     writer = context.output
-    let attributes = [
-      "conventions": "Pande", "conventionVersion": "1.1", "program": "boltzmill", "programVersion": "1",
-      "application": "boltzmill", "title": "frames of \(context.stage)",
-    ]
-    for (name, value) in attributes.sorted(by: { $0.key < $1.key }) { try writer.setAttribute("", name, value) }
-    try writer.write("topology", strings: [topology.mdtrajJSON])
+    try MDTrajConvention.begin(writer, topologyJSON: topology.mdtrajJSON)
     try writer.createAppendable(
       "coordinates", Float.self, rowShape: [topology.atoms.count, 3], units: "nanometers",
       dims: ["frame", "atom", "axis"])
     try writer.setAttribute("coordinates", "origin", "centre of mass")
     if hasTimes { try writer.createAppendable("time", Float.self, units: "picoseconds", dims: ["frame"]) }
-    for torsion in torsions {
-      let path = "results/torsions/\(torsion.name)"
+    for (name, atoms) in zip(torsions.names, torsions.atoms) {
+      let path = "results/torsions/\(name)"
       try writer.createAppendable(path, Double.self, units: "rad", dims: ["frame"])
-      try writer.setAttribute(path, "atoms", torsion.atoms.map(String.init).joined(separator: ","))
+      try writer.setAttribute(path, "atoms", atoms.map(String.init).joined(separator: ","))
     }
     try writer.createAppendable("results/source/file", Int32.self, dims: ["frame"])
     try writer.createAppendable("results/source/frame", Int64.self, dims: ["frame"])
@@ -79,10 +74,8 @@ struct IngestOutput {
     try writer.append("coordinates", coordinates)
     if hasTimes { try writer.append("time", times) }
     // of the coordinates as they are stored, so that whoever reads the file computes the same
-    let angles = torsionAngles(coordinates, atoms: topology.atoms.count, torsions: torsions.map(\.atoms))
-    for (k, torsion) in torsions.enumerated() {
-      try writer.append(
-        "results/torsions/\(torsion.name)", stride(from: k, to: angles.count, by: torsions.count).map { angles[$0] })
+    for (name, angles) in torsions.angles(coordinates.map(Double.init), atoms: topology.atoms.count) {
+      try writer.append("results/torsions/\(name)", angles)
     }
     try writer.append("results/source/file", [Int32](repeating: Int32(file), count: sources.count))
     try writer.append("results/source/frame", sources)

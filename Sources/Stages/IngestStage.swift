@@ -69,7 +69,7 @@ public enum IngestStage: StageType {
       return try IngestSource(trajectory: trajectory, parameters)
     }
     var output = try IngestOutput(
-      context: context, topology: topology, torsions: torsions(context, topology),
+      context: context, topology: topology, torsions: NamedTorsions(context.system, topology),
       files: sources.map(\.trajectory.url), hasTimes: sources.allSatisfy(\.trajectory.hasTimes))
 
     let total = sources.reduce(0) { $0 + $1.frames.count }
@@ -88,24 +88,6 @@ public enum IngestStage: StageType {
     }
     context.progress.end()
     try output.finish(policy: parameters.badFrames)
-  }
-
-  /// The pipeline file's torsions, and the backbone torsions of the molecule under their names: "phi" where there is just
-  /// one, "phi2" otherwise.
-  private static func torsions(_ context: StageContext, _ topology: Topology) throws -> [(name: String, atoms: [Int])] {
-    var found: [String: [Int]] = [:]
-    let backbone = topology.namedTorsions.filter { ["phi", "psi"].contains($0.name) }
-    for torsion in backbone {
-      let isOnly = backbone.filter { $0.name == torsion.name }.count == 1
-      found[isOnly ? torsion.name : torsion.fullName] = torsion.atoms
-    }
-    for (name, atoms) in context.system.torsions {
-      guard atoms.count == 4, Set(atoms).count == 4, atoms.allSatisfy(topology.atoms.indices.contains) else {
-        throw IngestError.badTorsion(name: name, atoms: atoms, atomCount: topology.atoms.count)
-      }
-      found[name] = atoms
-    }
-    return found.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 }
 

@@ -116,6 +116,23 @@ import Testing
     #expect(level([Double](repeating: 1, count: 1000)) != nil)
   }
 
+  @Test func measuredSecondsAreProtectedButOutsideTheDigest() throws {
+    let scratch = try Scratch()
+    let digests = try [1.5, 2.5].map { seconds in
+      let writer = try ArtifactWriter(url: scratch.file("\(seconds).h5"))
+      try writer.writeMeasurement("results/seconds", seconds)
+      return try writer.commit(provenance: provenance())
+    }
+    #expect(digests[0] == digests[1])
+    let url = scratch.file("1.5.h5")
+    #expect(try Artifact.open(url, verify: true).scalar("results/seconds", as: Double.self) == 1.5)
+    var data = try Data(contentsOf: url)
+    let place = try #require(data.range(of: withUnsafeBytes(of: 1.5) { Data($0) }))
+    data[place.lowerBound + 6] ^= 1
+    try data.write(to: url)
+    #expect(throws: ArtifactError.self) { try Artifact.open(url, verify: true) }
+  }
+
   @Test func misuseIsATypedError() throws {
     let scratch = try Scratch()
     let writer = try ArtifactWriter(url: scratch.file("a.h5"))

@@ -6,6 +6,7 @@ struct PipelineChecker {
   private var findings: [PipelineFileError.Finding] = []
   private var typesOfStages: [String: String] = [:]
   private var stageNames: [String] = []
+  private var isStage: Set<String> = []
 
   init(registry: StageRegistry) { self.registry = registry }
 
@@ -17,7 +18,7 @@ struct PipelineChecker {
     if !Self.isUsableName(name) { report(root["name"]?.location ?? root.location, .badName(name, what: "name")) }
     var seed: UInt64 = 0
     if let node = root["seed"], case .integer(let given) = value(node, .integer(0...Int.max), place: "seed") {
-      seed = UInt64(given)
+      seed = UInt64(clamping: given)
     }
     var temperature = 300.0
     if let node = root["temperature"], case .number(let given) = value(node, .number(1e-3...1e5), place: "temperature")
@@ -27,7 +28,7 @@ struct PipelineChecker {
     let system = systemFiles(root["system"])
     let stages = stageDefinitions(root, system: system, temperature: temperature)
     let ordered = findings.isEmpty ? sorted(stages) : []
-    guard findings.isEmpty else { throw PipelineFileError(findings) }
+    guard findings.isEmpty else { throw PipelineFileError(findings).inOrder }
     return PipelineDefinition(name: name, seed: seed, source: source, stages: ordered)
   }
 
@@ -99,7 +100,7 @@ struct PipelineChecker {
         case .list(let indices)? = value(entry.value, .list(.integer(0...10_000_000), count: 4...4), place: place)
       else { continue }
       let atoms = indices.compactMap { index -> Int? in if case .integer(let atom) = index { atom } else { nil } }
-      if Set(atoms).count < 4 {
+      if atoms.count == 4, Set(atoms).count < 4 {
         report(
           entry.value.location, .outOfRange(place: place, found: "\(atoms)", expected: "four different atom indices"))
       }
@@ -124,6 +125,7 @@ struct PipelineChecker {
     var known: [(ConfigurationNode.Entry, any StageType.Type)] = []
     for entry in entries {
       stageNames.append(entry.key)
+      isStage.insert(entry.key)
       if !Self.isUsableName(entry.key) { report(entry.keyLocation, .badName(entry.key, what: "stage name")) }
       guard entry.value.entries != nil else {
         report(
@@ -183,17 +185,23 @@ struct PipelineChecker {
 
   /// Each stage after its inputs, otherwise in the file's order. A circle is reported.
   private mutating func sorted(_ stages: [StageDefinition]) -> [StageDefinition] {
+    var consumers: [String: [Int]] = [:]
+    var open = stages.map { $0.inputNames.count }
+    for (index, stage) in stages.enumerated() {
+      for input in stage.inputNames { consumers[input, default: []].append(index) }
+    }
+    var ready = ReadyList(stages.indices.filter { open[$0] == 0 })
     var ordered: [StageDefinition] = []
-    var placed: Set<String> = []
-    var rest = stages
-    while !rest.isEmpty {
-      guard let index = rest.firstIndex(where: { $0.inputNames.allSatisfy(placed.contains) }) else {
-        report(rest[0].location, .cycle(circle(among: rest)))
-        return []
+    while let index = ready.popSmallest() {
+      ordered.append(stages[index])
+      for consumer in consumers[stages[index].name] ?? [] {
+        open[consumer] -= 1
+        if open[consumer] == 0 { ready.insert(consumer) }
       }
-      let stage = rest.remove(at: index)
-      placed.insert(stage.name)
-      ordered.append(stage)
+    }
+    if ordered.count < stages.count {
+      let rest = stages.indices.filter { open[$0] > 0 }.map { stages[$0] }
+      report(rest[0].location, .cycle(circle(among: rest)))
     }
     return ordered
   }
@@ -322,7 +330,7 @@ struct PipelineChecker {
       report(node.location, .wrongType(place: place, found: node.shown, expected: "a file's path"))
       return nil
     }
-    let url = URL(fileURLWithPath: text, relativeTo: node.folder).standardizedFileURL
+    let url = node.folder.file(text)
     var isFolder: ObjCBool = false
     if !FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) || isFolder.boolValue {
       report(node.location, .missingFile(text, place: place))
@@ -338,12 +346,12 @@ struct PipelineChecker {
       return nil
     }
     if words.contains(name) {
-      if stageNames.contains(name) {
+      if isStage.contains(name) {
         report(node.location, .syntaxOfInput(name, place: place))
       }
       return .string(name)
     }
-    guard stageNames.contains(name) else {
+    guard isStage.contains(name) else {
       report(node.location, .unknownStage(name, place: place, known: words + stageNames))
       return nil
     }
@@ -354,8 +362,11 @@ struct PipelineChecker {
   }
 
   private static func text<Bound>(_ range: ClosedRange<Bound>) -> String {
-    let lower = "\(range.lowerBound)"
-    let upper = "\(range.upperBound)"
+    func shown(_ bound: Bound) -> String {
+      (bound as? Double).map { ParameterValue.number($0).canonicalJSON } ?? "\(bound)"
+    }
+    let lower = shown(range.lowerBound)
+    let upper = shown(range.upperBound)
     let open = [Double.greatestFiniteMagnitude, .infinity].map { "\($0)" } + ["\(Int.max)"]
     if lower == "\(Double.leastNonzeroMagnitude)" {
       return open.contains(upper) ? "above 0" : "above 0, at most \(upper)"
@@ -365,8 +376,34 @@ struct PipelineChecker {
   }
 }
 
+/// Indices, smallest first.
+private struct ReadyList {
+  private var sorted: [Int]  // largest first
+
+  init(_ indices: [Int]) { sorted = indices.sorted(by: >) }
+
+  mutating func popSmallest() -> Int? { sorted.popLast() }
+
+  mutating func insert(_ index: Int) {
+    var low = 0
+    var high = sorted.count
+    while low < high {
+      let middle = (low + high) / 2
+      if sorted[middle] > index { low = middle + 1 } else { high = middle }
+    }
+    sorted.insert(index, at: low)
+  }
+}
+
 extension ParameterKind {
   var isObject: Bool { if case .object = self { true } else { false } }
+
+  var isInput: Bool {
+    switch self {
+    case .stage, .stageOrChoice, .stages: true
+    default: false
+    }
+  }
 
   /// The stages that a value of this kind names; nil if this is no input, or a word instead of one, or left out.
   func inputNames(_ value: ParameterValue) -> [String]? {

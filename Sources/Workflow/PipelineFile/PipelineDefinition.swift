@@ -8,8 +8,17 @@ public struct PipelineDefinition {
   public let source: String
   /// Each stage after those it needs; otherwise as in the file.
   public let stages: [StageDefinition]
+  private let indices: [String: Int]
 
-  public subscript(name: String) -> StageDefinition? { stages.first { $0.name == name } }
+  init(name: String, seed: UInt64, source: String, stages: [StageDefinition]) {
+    self.name = name
+    self.seed = seed
+    self.source = source
+    self.stages = stages
+    indices = Dictionary(stages.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  public subscript(name: String) -> StageDefinition? { indices[name].map { stages[$0] } }
 
   /// `name` and everything it needs, directly or not.
   func ancestors(of name: String) -> Set<String> {

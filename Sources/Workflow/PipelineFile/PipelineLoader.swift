@@ -27,7 +27,7 @@ public struct PipelineLoader {
     for folder in argument.hasPrefix("/") ? [""] : ["", "pipelines/"] {
       for ending in endings {
         let shown = folder + argument + ending
-        let url = URL(fileURLWithPath: shown, relativeTo: workingFolder).absoluteURL
+        let url = workingFolder.file(shown)
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue {
           return (url, shown)
@@ -41,7 +41,8 @@ public struct PipelineLoader {
     throw PipelineFileError(
       SourceLocation(argument),
       .unreadable(
-        reason: "there is no such file here or in pipelines/" + Suggestion.text(for: argument, among: known)))
+        reason: "there is no such file here or in pipelines/"
+          + Suggestion.text(for: argument.contains(".") ? argument : argument + ".yaml", among: known)))
   }
 
   private func document(_ url: URL, shownAs name: String, chain: [URL]) throws -> ConfigurationNode {
@@ -59,7 +60,7 @@ public struct PipelineLoader {
       throw PipelineFileError(
         base.location, .wrongType(place: "extends", found: base.shown, expected: "a file's name"))
     }
-    let baseURL = URL(fileURLWithPath: path, relativeTo: url.deletingLastPathComponent()).standardizedFileURL
+    let baseURL = url.deletingLastPathComponent().file(path)
     guard !chain.contains(baseURL), chain.count < 16 else {
       throw PipelineFileError(base.location, .circularExtends((chain + [baseURL]).map(\.lastPathComponent)))
     }
@@ -102,5 +103,12 @@ public struct PipelineLoader {
       throw failure("there is no stage or key '\(word)'" + Suggestion.text(for: word, among: known))
     }
     root.set(path[...], to: value)
+  }
+}
+
+extension URL {
+  /// The file at `path`, which is absolute or relative to this folder.
+  func file(_ path: String) -> URL {
+    (path.hasPrefix("/") ? URL(fileURLWithPath: path) : appendingPathComponent(path)).standardizedFileURL
   }
 }

@@ -88,7 +88,22 @@ public struct PipelineFileError: Error, Equatable, CustomStringConvertible {
     findings = [Finding(location: location, problem: problem)]
   }
 
-  public var description: String { findings.map(\.description).joined(separator: "\n") }
+  /// As one reads the file; a file's findings stay together.
+  var inOrder: PipelineFileError {
+    var sources: [String] = []
+    for finding in findings where !sources.contains(finding.location.source) { sources.append(finding.location.source) }
+    return PipelineFileError(
+      sources.flatMap { source in
+        findings.filter { $0.location.source == source }
+          .sorted { ($0.location.line, $0.location.column) < ($1.location.line, $1.location.column) }
+      })
+  }
+
+  /// The first fifty findings, one a line.
+  public var description: String {
+    let rest = findings.count > 50 ? ["and \(findings.count - 50) more"] : []
+    return (findings.prefix(50).map(\.description) + rest).joined(separator: "\n")
+  }
 }
 
 /// The nearest known word to a mistyped one.
@@ -110,7 +125,7 @@ enum Suggestion {
     let scored = known.map { candidate in
       (candidate, distance(lowered, candidate.lowercased().replacingOccurrences(of: "-", with: "_")))
     }
-    guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= max(1, min(word.count, best.0.count) / 3) else {
+    guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= (min(word.count, best.0.count) + 1) / 3 else {
       return nil
     }
     return best.0

@@ -78,12 +78,15 @@ struct StageKey: Equatable {
     if before["stage"] != after["stage"] {
       found.append("stage name: \(Self.shown(before["stage"])) -> \(Self.shown(after["stage"]))")
     }
-    Self.compare(before["parameters"], after["parameters"], path: "", kind: .object(fields), into: &found)
+    let slots = fields.filter { $0.kind.isInput }.map(\.name)
+    Self.compare(
+      before["parameters"]?.without(slots), after["parameters"]?.without(slots), path: "", kind: .object(fields),
+      into: &found)
     if before["seed"] != after["seed"] {
       found.append("seed: \(before["seed"]?.string ?? "?") -> \(after["seed"]?.string ?? "?")")
     }
     Self.compare(before["system"], after["system"], path: "system", kind: nil, into: &found)
-    if includingInputs { Self.compareInputs(before["inputs"], after["inputs"], into: &found) }
+    if includingInputs { Self.compareInputs(before, after, slots: slots, into: &found) }
     return found
   }
 
@@ -115,20 +118,27 @@ struct StageKey: Equatable {
     }
   }
 
-  private static func compareInputs(_ old: ParameterValue?, _ new: ParameterValue?, into found: inout [String]) {
-    guard case .object(let before)? = old, case .object(let after)? = new else { return }
-    for slot in Set(before.keys).union(after.keys).sorted() where before[slot] != after[slot] {
-      func names(_ value: ParameterValue?) -> [String] {
-        guard case .list(let entries)? = value else { return [] }
-        return entries.compactMap { $0["stage"]?.string }
-      }
-      let old = names(before[slot])
-      let new = names(after[slot])
-      if old != new {
-        func text(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
-        found.append("\(slot): \(text(old)) -> \(text(new))")
-      } else {
-        let changed = new.indices.filter { before[slot]?[$0] != after[slot]?[$0] }.map { "'\(new[$0])'" }
+  /// Inputs, and the words that stand in their place.
+  private static func compareInputs(
+    _ old: ParameterValue, _ new: ParameterValue, slots: [String], into found: inout [String]
+  ) {
+    guard case .object(let before)? = old["inputs"], case .object(let after)? = new["inputs"] else { return }
+    func names(_ inputs: [String: ParameterValue], _ slot: String) -> [String] {
+      guard case .list(let entries)? = inputs[slot] else { return [] }
+      return entries.compactMap { $0["stage"]?.string }
+    }
+    func text(_ key: ParameterValue, _ inputs: [String: ParameterValue], _ slot: String) -> String {
+      let names = names(inputs, slot)
+      return names.isEmpty ? shown(key["parameters"]?[slot]) : names.joined(separator: ", ")
+    }
+    let rest = Set(before.keys).union(after.keys).subtracting(slots).sorted()
+    for slot in slots + rest {
+      let texts = (text(old, before, slot), text(new, after, slot))
+      if texts.0 != texts.1 {
+        found.append("\(slot): \(texts.0) -> \(texts.1)")
+      } else if before[slot] != after[slot] {
+        let names = names(after, slot)
+        let changed = names.indices.filter { before[slot]?[$0] != after[slot]?[$0] }.map { "'\(names[$0])'" }
         found.append("\(slot): the content of \(changed.joined(separator: ", ")) changed")
       }
     }
@@ -143,6 +153,13 @@ struct StageKey: Equatable {
       let text = value.canonicalJSON
       return text.count > 80 ? text.prefix(77) + "..." : text
     }
+  }
+}
+
+extension ParameterValue {
+  fileprivate func without(_ names: [String]) -> ParameterValue {
+    guard case .object(let members) = self else { return self }
+    return .object(members.filter { !names.contains($0.key) })
   }
 }
 

@@ -1,0 +1,101 @@
+/// A picture as data: what is drawn, not how. `PlotlyFigure` and `StaticFigure` draw it.
+public struct Figure: Equatable, Sendable {
+  /// One thing in the plot.
+  public enum Series: Equatable, Sendable {
+    /// A line through (x, y); `band` is drawn around it. Breaks where y is not finite.
+    case line(name: String, x: [Double], y: [Double], band: Band? = nil, colour: String, dashed: Bool = false)
+    /// Points, each with an error bar from `low` to `high` where `errors` are given.
+    case points(name: String, x: [Double], y: [Double], errors: Band? = nil, colour: String, size: Double = 6)
+    /// A map z[row][column] over the grid of `y` (rows) and `x` (columns); not finite: blank.
+    case heatMap(x: [Double], y: [Double], z: [[Double]], label: String)
+  }
+
+  /// Lower and upper edges, one pair for each point.
+  public struct Band: Equatable, Sendable {
+    public let low: [Double]
+    public let high: [Double]
+
+    public init(low: [Double], high: [Double]) {
+      self.low = low
+      self.high = high
+    }
+
+    /// `values` give or take `errors`.
+    public init(around values: [Double], errors: [Double]) {
+      low = zip(values, errors).map { $0 - $1 }
+      high = zip(values, errors).map { $0 + $1 }
+    }
+  }
+
+  public struct Axis: Equatable, Sendable {
+    public let title: String
+    public let range: ClosedRange<Double>?
+    /// Names for places on the axis, for axes of categories.
+    public let labels: [(place: Double, text: String)]
+    public let logarithmic: Bool
+
+    public init(
+      _ title: String, range: ClosedRange<Double>? = nil, labels: [(place: Double, text: String)] = [],
+      logarithmic: Bool = false
+    ) {
+      self.title = title
+      self.range = range
+      self.labels = labels
+      self.logarithmic = logarithmic
+    }
+
+    public static func == (one: Axis, other: Axis) -> Bool {
+      one.title == other.title && one.range == other.range && one.logarithmic == other.logarithmic
+        && one.labels.map(\.place) == other.labels.map(\.place) && one.labels.map(\.text) == other.labels.map(\.text)
+    }
+  }
+
+  /// The identifier of its element on the page.
+  public let id: String
+  public let title: String
+  /// What to see in it, in a sentence or two.
+  public let caption: String
+  public let xAxis: Axis
+  public let yAxis: Axis
+  public let series: [Series]
+  /// Takes the page's full width, rather than half of it.
+  public let wide: Bool
+
+  public init(
+    id: String, title: String, caption: String, xAxis: Axis, yAxis: Axis, series: [Series], wide: Bool = false
+  ) {
+    self.id = id
+    self.title = title
+    self.caption = caption
+    self.xAxis = xAxis
+    self.yAxis = yAxis
+    self.series = series
+    self.wide = wide
+  }
+}
+
+/// The colours of the report: dark enough for text-sized marks on white, and apart for colour-blind eyes (Okabe and Ito's order).
+enum Palette {
+  static let reference = "#1a1a1a"
+  static let raw = "#8a8a8a"
+  static let data = "#b08a4a"
+  static let stages = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#a67c00"]
+
+  static func stage(_ index: Int) -> String { stages[index % stages.count] }
+
+  /// A sequential scale from light to dark (low to high), as stops of a gradient.
+  static let scale: [(Double, (Int, Int, Int))] = [
+    (0, (253, 231, 37)), (0.25, (94, 201, 98)), (0.5, (33, 145, 140)), (0.75, (59, 82, 139)), (1, (68, 1, 84)),
+  ]
+
+  static func scaleColour(_ fraction: Double) -> String {
+    let place = min(max(fraction, 0), 1)
+    let upper = scale.firstIndex { $0.0 >= place } ?? scale.count - 1
+    let lower = max(upper - 1, 0)
+    let width = scale[upper].0 - scale[lower].0
+    let share = width > 0 ? (place - scale[lower].0) / width : 0
+    func mixed(_ one: Int, _ other: Int) -> Int { Int((Double(one) + share * Double(other - one)).rounded()) }
+    let (a, b) = (scale[lower].1, scale[upper].1)
+    return "rgb(\(mixed(a.0, b.0)),\(mixed(a.1, b.1)),\(mixed(a.2, b.2)))"
+  }
+}

@@ -1,0 +1,99 @@
+import Artifacts
+import Basics
+import Foundation
+
+/// What a finished run has to say: tables and figures, drawn on a terminal or on one HTML page.
+///
+/// It computes nothing: each number of a table was written by the stage it belongs to, under the fixed names below
+/// `/results`. Only pictures are binned and thinned, for the eye.
+public struct Report {
+  public struct Section {
+    public let title: String
+    public let text: String
+    public let tables: [TextTable]
+    public let figures: [Figure]
+
+    var isEmpty: Bool { tables.isEmpty && figures.isEmpty }
+  }
+
+  /// What a stage warned of when it ran.
+  public struct Warning: Equatable, Sendable {
+    public let stage: String
+    public let message: String
+  }
+
+  public struct Options: Sendable {
+    /// What the report is about; the run's name.
+    public let title: String
+    /// K.
+    public let temperature: Double
+    /// The state of the free-energy difference, in words: "0 < phi < 2 rad".
+    public let state: String
+    /// The state's torsion, along which free energies are drawn.
+    public let torsion: String
+
+    public init(title: String, temperature: Double, state: String, torsion: String = "phi") {
+      self.title = title
+      self.temperature = temperature
+      self.state = state
+      self.torsion = torsion
+    }
+  }
+
+  public let options: Options
+  public let warnings: [Warning]
+  /// The free-energy differences side by side: the report's first table.
+  public let summary: TextTable
+  public let sections: [Section]
+  /// Each stage with the canonical text that its key was made from.
+  public let stages: [(name: String, canonical: String)]
+
+  /// - Parameter compared: the stages whose answers stand side by side, in the order they are shown.
+  /// - Throws: what reading a damaged artifact throws; pieces that were never written are left out.
+  public init(compared: [ReportedStage], options: Options) throws {
+    let run = ReportedRun(compared: compared, options: options)
+    self.options = options
+    summary = try run.freeEnergyTable()
+    sections = try [
+      run.freeEnergySection(), run.populationSection(), run.sampleSection(), run.energyModelSection(),
+      run.umbrellaSection(), run.trainingSection(), run.timingSection(), run.resultsSection(), run.provenanceSection(),
+    ].filter { !$0.isEmpty }
+    stages = run.stages.map { ($0.name, $0.artifact.provenance.canonical) }
+    warnings = run.stages.flatMap { stage in
+      stage.artifact.provenance.warnings.map { Warning(stage: stage.name, message: $0) }
+    }
+  }
+
+  /// What is printed when the report is done: warnings, the summary, and nothing that scrolls away.
+  public var terminalText: String {
+    let said = warnings.map { "WARNING  \($0.stage): \($0.message)" }
+    return (said + (said.isEmpty ? [] : [""]) + [summary.rendered()]).joined(separator: "\n")
+  }
+}
+
+/// The stages of a run, and what the sections read from them.
+struct ReportedRun {
+  let compared: [ReportedStage]
+  let options: Report.Options
+  /// Every stage that was reached, once, inputs before those that use them.
+  let stages: [ReportedStage]
+
+  init(compared: [ReportedStage], options: Report.Options) {
+    self.compared = compared
+    self.options = options
+    var seen: Set<String> = []
+    stages = compared.flatMap(\.lineage).filter { seen.insert($0.name).inserted }
+  }
+
+  func all(_ type: String) -> [ReportedStage] { stages.filter { $0.type == type } }
+
+  var reweighted: [ReportedStage] { compared.filter { $0.type == "reweight" } }
+  var umbrellas: [ReportedStage] { compared.filter { $0.type == "umbrella" } }
+
+  /// The colour of a compared stage, the same in every figure.
+  func colour(_ stage: ReportedStage) -> String {
+    if stage.name == umbrellas.first?.name { return Palette.reference }
+    let others = compared.filter { $0.name != umbrellas.first?.name }
+    return Palette.stage(others.firstIndex { $0.name == stage.name } ?? 0)
+  }
+}

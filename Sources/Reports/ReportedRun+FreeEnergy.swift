@@ -1,0 +1,161 @@
+import Basics
+import Foundation
+
+extension ReportedRun {
+  /// Free-energy differences, with what they stand on, one row for each compared stage.
+  func freeEnergyTable() throws -> TextTable {
+    var table = TextTable(
+      title: "Free-energy difference of the state \(options.state)",
+      columns: [
+        .init("stage"), .init("method"), .init("dF", unit: "kT"), .init("standard error", unit: "kT"),
+        .init("95 % from", unit: "kT"), .init("to", unit: "kT"), .init("ESS", unit: "%"),
+        .init("truncated ESS", unit: "%"), .init("dropped", alignment: .right),
+        .init("energy evaluations", alignment: .right),
+      ])
+    for stage in compared {
+      let interval = try stage.interval("results/delta_f_interval")
+      table.addRow([
+        stage.name, try method(stage), NumberText.fixed(try stage.number("results/delta_f"), 2),
+        NumberText.fixed(try stage.number("results/delta_f_standard_error"), 3), NumberText.fixed(interval?.low, 2),
+        NumberText.fixed(interval?.high, 2), percent(try stage.number("results/ess_fraction")),
+        percent(try stage.number("results/ess_fraction_truncated")),
+        NumberText.count(try stage.number("results/dropped").map { Int($0) }),
+        NumberText.count(try stage.number("results/energy_evaluations").map { Int($0) }),
+      ])
+    }
+    return table
+  }
+
+  func freeEnergySection() throws -> Report.Section {
+    Report.Section(
+      title: "Free energy",
+      text:
+        "dF = -ln(P(state) / P(elsewhere)) at \(NumberText.significant(options.temperature)) K; positive: the state is"
+        + " the rarer one. ESS is Kish's, of all weights; the truncated one stands beside it, never in its place.",
+      tables: [try freeEnergyTable()], figures: try [forest(), profile()].compactMap { $0 })
+  }
+
+  /// How a stage came to its answer, in a word or two.
+  func method(_ stage: ReportedStage) throws -> String {
+    switch stage.type {
+    case "umbrella": return "umbrella sampling, MBAR"
+    case "reweight":
+      if let model = stage.inputs["density"] { return "\(model.type) \(model.name)" }
+      if let density = try stage.artifact.attribute("", "density") { return density }
+      return "reweighting"
+    default: return stage.type
+    }
+  }
+
+  func percent(_ fraction: Double?) -> String { NumberText.fixed(fraction.map { 100 * $0 }, 1) }
+
+  /// Each stage's dF with its 95 % interval (an umbrella's standard error drawn 1.96 times).
+  private func forest() throws -> Figure? {
+    var series: [Figure.Series] = []
+    for (place, stage) in compared.enumerated() {
+      guard let value = try stage.number("results/delta_f") else { continue }
+      let half = try stage.number("results/delta_f_standard_error").map { 1.96 * $0 }
+      let interval = try stage.interval("results/delta_f_interval") ?? half.map { (value - $0, value + $0) }
+      series.append(
+        .points(
+          name: stage.name, x: [Double(place)], y: [value],
+          errors: interval.map { Figure.Band(low: [$0.low], high: [$0.high]) }, colour: colour(stage), size: 11))
+    }
+    guard !series.isEmpty else { return nil }
+    return Figure(
+      id: "free-energy-differences", title: "dF side by side",
+      caption: "Points are the stages' answers, bars their 95 % intervals.",
+      xAxis: .init(
+        "", range: -0.6...(Double(compared.count) - 0.4),
+        labels: compared.enumerated().map { (Double($0.offset), $0.element.name) }),
+      yAxis: .init("dF / kT"), series: series)
+  }
+
+  /// Free energy along the state's torsion, overlaid, with bands of one standard error.
+  private func profile() throws -> Figure? {
+    let torsion = options.torsion
+    var series: [Figure.Series] = []
+    for sample in samplesOfReweighted() {
+      guard let line = try unweightedProfile(sample, name: "\(sample.name), unweighted", colour: Palette.raw) else {
+        continue
+      }
+      series.append(line)
+    }
+    for stage in compared {
+      guard let x = try stage.numbers("results/profile/\(torsion)"),
+        let y = try stage.numbers("results/profile/free_energy"), x.count == y.count
+      else { continue }
+      let errors = try stage.numbers("results/profile/standard_error")
+      series.append(
+        .line(
+          name: stage.name, x: x, y: y,
+          band: errors.flatMap { $0.count == y.count ? Figure.Band(around: y, errors: $0) : nil },
+          colour: colour(stage)))
+    }
+    guard !series.isEmpty else { return nil }
+    return Figure(
+      id: "profile", title: "Free energy along \(torsion)",
+      caption: "Bands are one standard error. Dashed: the emulator's samples as they come, without weights.",
+      xAxis: .init("\(torsion) / rad", range: -Double.pi...Double.pi), yAxis: .init("free energy / kT"), series: series)
+  }
+
+  /// The `sample` stages that reweighting started from, each once.
+  func samplesOfReweighted() -> [ReportedStage] {
+    var seen: Set<String> = []
+    return reweighted.compactMap { $0.inputs["samples"] }.filter { seen.insert($0.name).inserted }
+  }
+
+  private func unweightedProfile(_ stage: ReportedStage, name: String, colour: String) throws -> Figure.Series? {
+    guard let angles = try stage.torsion(options.torsion) else { return nil }
+    let range = -Double.pi...Double.pi
+    let density = Binning.density(angles, range: range, count: 60)
+    guard let top = density.max(), top > 0 else { return nil }
+    return .line(
+      name: name, x: Binning.centres(range, count: 60), y: density.map { $0 > 0 ? -log($0 / top) : .nan },
+      colour: colour, dashed: true)
+  }
+
+  // MARK: populations
+
+  func populationSection() throws -> Report.Section {
+    var table = TextTable(
+      title: "Share of each state",
+      columns: [
+        .init("stage"), .init("state"), .init("population", unit: "%"), .init("95 % from", unit: "%"),
+        .init("to", unit: "%"), .init("unweighted", unit: "%"),
+      ])
+    for stage in compared {
+      guard let populations = try stage.numbers("results/state_populations") else { continue }
+      let intervals = try stage.numbers("results/state_intervals")
+      let raw = try rawPopulations(stage)
+      let names = try stateNames(stage, count: populations.count)
+      for (state, population) in populations.enumerated() {
+        let ends = intervals.flatMap { $0.count == 2 * populations.count ? ($0[2 * state], $0[2 * state + 1]) : nil }
+        table.addRow([
+          stage.name, names[state], small(population), small(ends?.0), small(ends?.1),
+          small(raw.flatMap { state < $0.count ? $0[state] : nil }),
+        ])
+      }
+    }
+    return Report.Section(
+      title: "Populations",
+      text:
+        "A missing state leaves the ESS high: these rows expose it. Unweighted is the share among the samples before"
+        + " reweighting.",
+      tables: table.rows.isEmpty ? [] : [table], figures: [])
+  }
+
+  private func small(_ fraction: Double?) -> String { NumberText.significant(fraction.map { 100 * $0 }, 3) }
+
+  private func rawPopulations(_ stage: ReportedStage) throws -> [Double]? {
+    for name in ["raw_populations", "state_populations_raw", "state_populations_unweighted"] {
+      if let values = try stage.numbers("results/\(name)") { return values }
+    }
+    return nil
+  }
+
+  private func stateNames(_ stage: ReportedStage, count: Int) throws -> [String] {
+    if let names = try stage.strings("results/state_names"), names.count == count { return names }
+    return count == 2 ? [options.state, "elsewhere"] : (0..<count).map { "state \($0)" }
+  }
+}

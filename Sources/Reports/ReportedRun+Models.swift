@@ -1,0 +1,135 @@
+import Basics
+import Foundation
+
+extension ReportedRun {
+  // MARK: the energy model against exact likelihoods
+
+  func energyModelSection() throws -> Report.Section {
+    var table = TextTable(
+      title: "Energy model against exact log-likelihood",
+      columns: [
+        .init("stage"), .init("audited samples", alignment: .right), .init("RMSE", unit: "nat"),
+        .init("Spearman", alignment: .right), .init("model", unit: "(s per likelihood)"),
+        .init("exact", unit: "(s per likelihood)"), .init("speed-up", alignment: .right),
+      ])
+    var figures: [Figure] = []
+    for stage in all("energy-model") {
+      let exact = try stage.numbers("results/exact_log_density")
+      let model = try stage.numbers("results/model_log_density")
+      let (fast, slow) = (
+        try stage.number("results/seconds_per_likelihood"), try stage.number("results/exact_seconds_per_likelihood")
+      )
+      let speedUp = try stage.number("results/speed_up") ?? fast.flatMap { fast in slow.map { $0 / fast } }
+      table.addRow([
+        stage.name, NumberText.count(exact?.count), NumberText.fixed(try stage.number("results/rmse_log_density"), 3),
+        NumberText.fixed(try stage.number("results/spearman"), 4), NumberText.significant(fast, 3),
+        NumberText.significant(slow, 3), speedUp.map { NumberText.significant($0, 3) + " x" } ?? NumberText.absent,
+      ])
+      if let exact, let model, exact.count == model.count { figures += scatter(stage, exact: exact, model: model) }
+    }
+    return Report.Section(
+      title: "Energy model",
+      text: "RMSE after removing the mean is the measure; the rank correlation alone hides a wrong dF.",
+      tables: table.rows.isEmpty ? [] : [table], figures: figures)
+  }
+
+  private func scatter(_ stage: ReportedStage, exact: [Double], model: [Double]) -> [Figure] {
+    guard let range = Binning.middle(exact + model, share: 1) else { return [] }
+    let kept = Binning.thinned(exact.count, limit: 3000)
+    return [
+      Figure(
+        id: "likelihoods-\(stage.name)", title: "Log-densities: \(stage.name)",
+        caption: "The energy model against the emulator's exact likelihood, sample by sample; the line is equality.",
+        xAxis: .init("exact log density / nat"), yAxis: .init("energy model / nat"),
+        series: [
+          .points(
+            name: stage.name, x: kept.map { exact[$0] }, y: kept.map { model[$0] }, colour: Palette.stage(0), size: 4),
+          .line(
+            name: "equal", x: [range.lowerBound, range.upperBound], y: [range.lowerBound, range.upperBound],
+            colour: Palette.reference),
+        ])
+    ]
+  }
+
+  // MARK: training
+
+  func trainingSection() throws -> Report.Section {
+    let figures = try (all("emulator") + all("energy-model")).compactMap { try lossCurves($0) }
+    return Report.Section(
+      title: "Training", text: "Losses as the stages recorded them.", tables: [], figures: figures)
+  }
+
+  private func lossCurves(_ stage: ReportedStage) throws -> Figure? {
+    guard stage.artifact.exists("results/loss"), let steps = try stage.numbers("results/loss/step") else { return nil }
+    var series: [Figure.Series] = []
+    let names = try stage.artifact.list("results/loss").sorted().filter { $0 != "step" }
+    for (position, name) in names.enumerated() {
+      guard let values = try stage.numbers("results/loss/\(name)"), values.count == steps.count else { continue }
+      let kept = Binning.thinned(values.count, limit: 2000)
+      series.append(
+        .line(name: name, x: kept.map { steps[$0] }, y: kept.map { values[$0] }, colour: Palette.stage(position)))
+    }
+    guard !series.isEmpty else { return nil }
+    return Figure(
+      id: "loss-\(stage.name)", title: "Losses: \(stage.name)", caption: "By training step.", xAxis: .init("step"),
+      yAxis: .init("loss"), series: series)
+  }
+
+  // MARK: the reference
+
+  func umbrellaSection() throws -> Report.Section {
+    var figures: [Figure] = []
+    for stage in all("umbrella") {
+      if let map = try overlap(stage) { figures.append(map) }
+      figures += try windowFigures(stage)
+    }
+    return Report.Section(
+      title: "Umbrella sampling",
+      text: "A reference is believed when its windows overlap, last many correlation times, and its halves and walking"
+        + " directions agree. Its own checks stand under \"All results\".",
+      tables: [], figures: figures)
+  }
+
+  private func overlap(_ stage: ReportedStage) throws -> Figure? {
+    guard stage.artifact.exists("results/overlap") else { return nil }
+    let shape = try stage.artifact.shape("results/overlap")
+    guard shape.count == 2, shape[0] == shape[1], shape[0] > 1 else { return nil }
+    let values = try stage.artifact.read("results/overlap", as: Double.self).values
+    let limit = 144
+    let blocks = Binning.blockMaximum(values, size: shape[0], limit: limit)
+    let block = Double((shape[0] + limit - 1) / limit)
+    let places = blocks.indices.map { Double($0) * block + (block - 1) / 2 }
+    return Figure(
+      id: "overlap-\(stage.name)", title: "Overlap of windows: \(stage.name)",
+      caption: "log10 of the overlap matrix"
+        + (block > 1 ? "; each cell is the largest of \(Int(block)) x \(Int(block)) windows." : "."),
+      xAxis: .init("window"), yAxis: .init("window"),
+      series: [
+        .heatMap(x: places, y: places, z: blocks.map { $0.map { $0 > 1e-6 ? log10($0) : .nan } }, label: "log10")
+      ])
+  }
+
+  /// One line for each per-window series that the stage kept (statistical inefficiencies and the like).
+  private func windowFigures(_ stage: ReportedStage) throws -> [Figure] {
+    guard stage.artifact.exists("results"),
+      let windows = try stage.artifact.exists("results/overlap")
+        ? stage.artifact.shape("results/overlap").first : nil
+    else { return [] }
+    return try stage.artifact.list("results").sorted().compactMap { name in
+      let path = "results/\(name)"
+      guard try !stage.artifact.isGroup(path), try stage.artifact.shape(path) == [windows],
+        let values = try stage.numbers(path)
+      else { return nil }
+      return Figure(
+        id: "windows-\(stage.name)-\(name)", title: "\(name.replacingOccurrences(of: "_", with: " ")): \(stage.name)",
+        caption: "By window, as the stage recorded it.", xAxis: .init("window"),
+        yAxis: .init(try label(name, stage.artifact.attribute(path, "units"))),
+        series: [.line(name: name, x: values.indices.map(Double.init), y: values, colour: Palette.stage(0))])
+    }
+  }
+
+  private func label(_ name: String, _ units: String?) -> String {
+    let words = name.replacingOccurrences(of: "_", with: " ")
+    return units.map { $0.isEmpty ? words : "\(words) / \($0)" } ?? words
+  }
+}

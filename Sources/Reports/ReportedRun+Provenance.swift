@@ -1,0 +1,78 @@
+import Artifacts
+import Basics
+import Foundation
+
+extension ReportedRun {
+  func timingSection() throws -> Report.Section {
+    var table = TextTable(
+      title: "Wall time",
+      columns: [
+        .init("stage"), .init("type"), .init("time", alignment: .right), .init("device"), .init("started (UTC)"),
+      ])
+    for stage in stages {
+      let provenance = stage.artifact.provenance
+      table.addRow([
+        stage.name, stage.type, NumberText.duration(seconds: provenance.wallSeconds), provenance.device,
+        Self.time(provenance.start),
+      ])
+    }
+    let total = stages.map(\.artifact.provenance.wallSeconds).reduce(0, +)
+    table.addRow(["all", "", NumberText.duration(seconds: total)])
+    return Report.Section(
+      title: "Timing", text: "From each artifact's provenance. A stage that was skipped shows the run that made it.",
+      tables: [table], figures: [])
+  }
+
+  /// Every scalar under /results, so that nothing a stage says is left out.
+  func resultsSection() throws -> Report.Section {
+    var table = TextTable(
+      title: "All results",
+      columns: [.init("stage"), .init("name"), .init("value", alignment: .right), .init("unit")])
+    for stage in stages {
+      for path in try stage.scalarPaths(below: "results") {
+        table.addRow([
+          stage.name, String(path.dropFirst("results/".count)), NumberText.significant(try stage.number(path), 6),
+          try stage.artifact.attribute(path, "units") ?? "",
+        ])
+      }
+    }
+    return Report.Section(
+      title: "All results", text: "Every scalar that a stage wrote under /results.",
+      tables: table.rows.isEmpty ? [] : [table], figures: [])
+  }
+
+  func provenanceSection() throws -> Report.Section {
+    var table = TextTable(
+      title: "Stages",
+      columns: [
+        .init("stage"), .init("type"), .init("version", alignment: .right), .init("seed", alignment: .right),
+        .init("key"), .init("content"),
+      ])
+    var versions: [String: String] = [:]
+    for stage in stages {
+      let provenance = stage.artifact.provenance
+      table.addRow([
+        stage.name, stage.type, String(provenance.stageVersion), String(provenance.seed),
+        String(provenance.key.prefix(16)), String(provenance.contentDigest.prefix(16)),
+      ])
+      for (part, version) in provenance.versions {
+        let others = versions[part].map { $0 == version ? $0 : "\($0), \(version)" }
+        versions[part] = others ?? version
+      }
+    }
+    var libraries = TextTable(title: "Versions", columns: [.init("part"), .init("version")])
+    for (part, version) in versions.sorted(by: { $0.key < $1.key }) { libraries.addRow([part, version]) }
+    return Report.Section(
+      title: "Provenance",
+      text:
+        "A stage's key is the hash of its type, parameters, seed and the content of its inputs; the content hash is over"
+        + " what it wrote. Both are cut to 16 digits here; the artifacts hold them in full.",
+      tables: [table] + (libraries.rows.isEmpty ? [] : [libraries]), figures: [])
+  }
+
+  static func time(_ date: Date) -> String {
+    let formatter = ISO8601DateFormatter()
+    formatter.formatOptions = [.withFullDate, .withTime, .withColonSeparatorInTime, .withSpaceBetweenDateAndTime]
+    return formatter.string(from: date)
+  }
+}

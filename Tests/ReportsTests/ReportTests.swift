@@ -1,0 +1,162 @@
+import Basics
+import Foundation
+import Testing
+
+@testable import Reports
+
+@Suite struct ReportTests {
+  static let options = Report.Options(title: "alanine", temperature: 300, state: "0 < phi < 2 rad")
+
+  private func report(full: Bool = true, warnings: [String] = []) throws -> (Report, Scratch) {
+    let scratch = try Scratch()
+    var fixture = RunFixture(scratch.url)
+    return (try Report(compared: fixture.compared(full: full, warnings: warnings), options: Self.options), scratch)
+  }
+
+  @Test func summarySetsTheAnswersSideBySide() throws {
+    let (report, scratch) = try report()
+    defer { withExtendedLifetime(scratch) {} }
+    #expect(
+      report.summary.rows == [
+        ["boltzmann", "energy-model ebm", "3.81", "–", "3.74", "3.88", "34.0", "36.0", "3", "5,000"],
+        ["traced", "reweighting", "3.79", "–", "3.72", "3.86", "19.0", "21.0", "3", "5,000"],
+        ["umbrella", "umbrella sampling, MBAR", "3.86", "0.040", "–", "–", "–", "–", "–", "–"],
+      ])
+    #expect(report.terminalText == report.summary.rendered())
+  }
+
+  @Test func everyPieceThatWasWrittenIsShown() throws {
+    let (report, scratch) = try report()
+    defer { withExtendedLifetime(scratch) {} }
+    #expect(
+      report.sections.map(\.title) == [
+        "Free energy", "Populations", "Samples and weights", "Energy model", "Umbrella sampling", "Training", "Timing",
+        "All results", "Provenance",
+      ])
+    #expect(
+      Set(report.sections.flatMap(\.figures).map(\.id)) == [
+        "free-energy-differences", "profile", "ramachandran-frames", "ramachandran-fresh", "ramachandran-boltzmann",
+        "ramachandran-traced", "log-weights", "energies", "likelihoods-ebm", "overlap-umbrella",
+        "windows-umbrella-statistical_inefficiency", "loss-emulator", "loss-ebm",
+      ])
+    let model = try #require(report.sections.first { $0.title == "Energy model" }?.tables.first)
+    #expect(model.rows == [["ebm", "2,000", "0.940", "0.9850", "2e-05", "0.005", "250 x"]])
+    let states = try #require(report.sections.first { $0.title == "Populations" }?.tables.first)
+    #expect(states.rows.first == ["boltzmann", "0 < phi < 2 rad", "2.16", "2", "2.32", "–"])
+  }
+
+  @Test func missingPiecesAreLeftOut() throws {
+    let (report, scratch) = try report(full: false)
+    defer { withExtendedLifetime(scratch) {} }
+    #expect(
+      report.sections.map(\.title) == ["Free energy", "Energy model", "Timing", "All results", "Provenance"])
+    #expect(report.sections.flatMap(\.figures).map(\.id) == ["free-energy-differences"])
+    let page = try ReportPage(report).html(plotly: nil)
+    #expect(page.contains("energy-model ebm"))
+  }
+
+  @Test func warningsAreLoud() throws {
+    let (report, scratch) = try report(warnings: ["halves disagree: 3.6 <-> 4.0 kT"])
+    defer { withExtendedLifetime(scratch) {} }
+    #expect(report.warnings == [.init(stage: "umbrella", message: "halves disagree: 3.6 <-> 4.0 kT")])
+    #expect(report.terminalText.hasPrefix("WARNING  umbrella: halves disagree: 3.6 <-> 4.0 kT\n\nFree-energy"))
+    let page = try ReportPage(report).html(plotly: nil)
+    #expect(page.contains("<strong>umbrella</strong>: halves disagree: 3.6 &lt;-&gt; 4.0 kT"))
+  }
+
+  @Test func pageIsWellFormedAndAlone() throws {
+    let (report, scratch) = try report(warnings: ["a & b"])
+    defer { withExtendedLifetime(scratch) {} }
+    for plotly in [nil, "window.Plotly = { newPlot() { return '</script>' } }"] {
+      let page = try ReportPage(report).html(plotly: plotly)
+      #expect(page.hasPrefix("<!DOCTYPE html>"))
+      #expect(!page.contains("http://") && !page.contains("https://"), "the page must not ask anything of a network")
+      #expect(Self.unclosedElements(page) == [])
+      #expect(!page.contains("{{"))
+      #expect(page.contains("<svg ") == (plotly == nil))
+      #expect(page.utf8.count < 3_000_000)
+      if plotly != nil {
+        #expect(page.components(separatedBy: "</script>").count == 3, "a script must not be ended by its own text")
+      }
+    }
+  }
+
+  @Test func figuresAreValidJSON() throws {
+    let (report, scratch) = try report()
+    defer { withExtendedLifetime(scratch) {} }
+    for figure in report.sections.flatMap(\.figures) {
+      let parsed = try JSONSerialization.jsonObject(with: Data(PlotlyFigure(figure: figure).json.utf8))
+      let object = try #require(parsed as? [String: Any])
+      let traces = try #require(object["data"] as? [[String: Any]])
+      #expect(!traces.isEmpty)
+      for trace in traces where trace["type"] as? String != "heatmap" {
+        #expect((trace["x"] as? [Any])?.count == (trace["y"] as? [Any])?.count)
+      }
+    }
+  }
+
+  /// Elements that are opened and not closed in order (void and self-closing ones aside); scripts and styles are skipped.
+  private static func unclosedElements(_ page: String) -> [String] {
+    var text = page[...]
+    var open: [String] = []
+    var wrong: [String] = []
+    while let start = text.firstIndex(of: "<"), let end = text[start...].firstIndex(of: ">") {
+      let tag = text[text.index(after: start)..<end]
+      text = text[text.index(after: end)...]
+      if tag.hasPrefix("!") || tag.hasSuffix("/") { continue }
+      if tag.hasPrefix("/") {
+        let name = String(tag.dropFirst())
+        if open.popLast() != name { wrong.append("/\(name)") }
+        continue
+      }
+      let name = String(tag.prefix { $0.isLetter || $0.isNumber })
+      open.append(name)
+      if name == "script" || name == "style", let close = text.range(of: "</\(name)>") {
+        text = text[close.lowerBound...]
+      }
+    }
+    return wrong + open
+  }
+}
+
+@Suite struct BinningTests {
+  @Test func densityIntegratesToTheShareInRange() {
+    let density = Binning.density([0.1, 0.2, 0.9, 5, .nan], range: 0...1, count: 4)
+    #expect(density == [2, 0, 0, 1])  // of four finite values, three lie in bins of width 1/4
+    #expect(Binning.density([0.1, 0.9], weights: [3, 1], range: 0...1, count: 2) == [1.5, 0.5])
+  }
+
+  @Test func torusFreeEnergyIsZeroWhereItIsFullest() {
+    let map = Binning.torusFreeEnergy(x: [1, 1, -1], y: [1, 1, -1], weights: [1, 1, 1], count: 2)
+    #expect(map[1][1] == 0 && abs(map[0][0] - log(2)) < 1e-12)
+    #expect(map[0][1].isNaN && map[1][0].isNaN)
+  }
+
+  @Test func thinningKeepsTheEnds() {
+    let kept = Binning.thinned(100_001, limit: 2000)
+    #expect(kept.count == 2000 && kept.first == 0 && kept.last == 100_000)
+    #expect(Binning.thinned(3, limit: 2000) == [0, 1, 2])
+  }
+
+  @Test func blocksKeepTheLargest() {
+    let blocks = Binning.blockMaximum([1, 0, 0, 0, 2, 0, 0, 0, 3], size: 3, limit: 2)
+    #expect(blocks == [[2, 0], [0, 3]])
+  }
+
+  @Test func weightsAreSafe() {
+    #expect(
+      Binning.weights([1000, -.infinity, .nan, 1000 - log(2)]).map { ($0 * 1e9).rounded() / 1e9 } == [1, 0, 0, 0.5])
+    #expect(Binning.middle([3, 3], share: 0.9) == nil)
+  }
+}
+
+@Suite struct PlotlyTests {
+  @Test func isFoundWhereBootstrapPutIt() throws {
+    let scratch = try Scratch()
+    let place = scratch.url.appendingPathComponent(Plotly.place)
+    try FileManager.default.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data("// Plotly".utf8).write(to: place)
+    #expect(Plotly.script(environment: ["BOLTZMILL_DEPS": scratch.url.path]) == "// Plotly")
+    #expect(Plotly.script(environment: ["BOLTZMILL_DEPS": scratch.url.path + "/nowhere"]) == nil)
+  }
+}

@@ -1,0 +1,249 @@
+import Artifacts
+import Basics
+import Foundation
+import Workflow
+
+/// Which fake stages ran, by run folder: tests run side by side.
+final class RunLog: @unchecked Sendable {
+  static let shared = RunLog()
+  private let lock = NSLock()
+  private var names: [String: [String]] = [:]
+
+  func add(_ context: StageContext) {
+    lock.withLock { names[Self.folder(context), default: []].append(context.stage) }
+  }
+
+  /// The stages that ran in the folder since it was last asked.
+  func take(_ folder: URL) -> [String] {
+    lock.withLock { names.removeValue(forKey: folder.standardizedFileURL.path) ?? [] }
+  }
+
+  private static func folder(_ context: StageContext) -> String {
+    context.output.url.deletingLastPathComponent().standardizedFileURL.path
+  }
+}
+
+/// Writes numbers it is given, or those of a file.
+enum SourceStage: StageType {
+  static let type = "source"
+  static let version = 1
+  static let summary = "numbers from the pipeline file"
+  static let parameters: [ParameterField] = [
+    ParameterField(
+      "values", .list(.number(-1000...1000), acceptsSingle: true), default: [1, 2, 3], help: "the numbers"),
+    ParameterField("file", .path, optional: true, help: "a file whose bytes are the numbers"),
+    ParameterField("note", .string, default: "", help: "changes the key and not the content"),
+    ParameterField("warning", .string, optional: true, help: "something to warn of"),
+  ]
+
+  struct Parameters: Decodable {
+    var values: [Double]
+    var file: String?
+    var warning: String?
+  }
+
+  static func run(_ context: StageContext) throws {
+    RunLog.shared.add(context)
+    let parameters = try context.parameters(Parameters.self)
+    var values = parameters.values
+    if let file = parameters.file { values = try Data(contentsOf: URL(fileURLWithPath: file)).map(Double.init) }
+    if let warning = parameters.warning { context.warn(warning) }
+    try context.output.write("values", values, shape: [values.count], units: "nm")
+  }
+}
+
+/// Scales its input's numbers.
+enum ScaleStage: StageType {
+  static let type = "scale"
+  static let version = 1
+  static let summary = "numbers times a factor"
+  static let systemFields: Set<SystemField> = [.temperature]
+  static let parameters: [ParameterField] = [
+    ParameterField("of", .stage(["source", "scale", "count"]), help: "what is scaled"),
+    ParameterField(
+      "training",
+      .object([
+        ParameterField("steps", .count, default: 20000, help: "a whole number"),
+        ParameterField("learning_rate", .positive, default: 1e-3, help: "a number above zero"),
+      ]), help: "a group"),
+    ParameterField("factor", .number(-10...10), default: 2, unit: "nm", help: "the factor"),
+    ParameterField("mode", .choice(["plain", "fail", "crash-never"]), default: "plain", help: "how"),
+  ]
+
+  struct Failure: Error, CustomStringConvertible { var description: String { "told to fail" } }
+
+  struct Parameters: Decodable {
+    struct Training: Decodable {
+      var steps: Int
+      var learningRate: Double
+    }
+    var factor: Double
+    var mode: String
+    var training: Training
+  }
+
+  static func run(_ context: StageContext) throws {
+    RunLog.shared.add(context)
+    let parameters = try context.parameters(Parameters.self)
+    if parameters.mode == "fail" { throw Failure() }
+    let values = try context.input("of").artifact.read("values", as: Double.self).values.map { $0 * parameters.factor }
+    try context.output.write("values", values, shape: [values.count])
+    try context.output.writeScalar("results/temperature", context.temperature, units: "K")
+  }
+}
+
+/// Counts upwards with a checkpoint at each step; stops itself at a step where it is told to be interrupted.
+enum CountStage: StageType {
+  static let type = "count"
+  static let version = 1
+  static let summary = "a long stage"
+  static let parameters: [ParameterField] = [
+    ParameterField("steps", .integer(1...1000), default: 10, help: "how far to count")
+  ]
+
+  /// By run folder: calls when the step is reached.
+  static let hooks = Hooks()
+  final class Hooks: @unchecked Sendable {
+    private let lock = NSLock()
+    private var actions: [String: (Int) -> Void] = [:]
+    func set(_ folder: URL, _ action: @escaping (Int) -> Void) {
+      lock.withLock { actions[folder.standardizedFileURL.path] = action }
+    }
+    func call(_ folder: URL, _ step: Int) {
+      lock.withLock { actions[folder.standardizedFileURL.path] }?(step)
+    }
+  }
+
+  struct Parameters: Decodable { var steps: Int }
+
+  static func run(_ context: StageContext) throws {
+    RunLog.shared.add(context)
+    let steps = try context.parameters(Parameters.self).steps
+    let folder = context.output.url.deletingLastPathComponent()
+    var stream = RandomStream(seed: context.seed)
+    var values: [Double] = []
+    if let found = try context.checkpoints.latest() {
+      values = try found.artifact.read("values", as: Double.self).values
+      let state = try found.artifact.readString("stream")
+      stream = try JSONDecoder().decode(RandomStream.self, from: Data(state.utf8))
+    }
+    context.progress.begin("count", total: steps, unit: "steps")
+    while values.count < steps {
+      values.append(stream.uniform())
+      context.progress.update(completed: values.count)
+      hooks.call(folder, values.count)
+      try context.checkpoints.save(step: values.count) { writer in
+        try writer.write("values", values, shape: [values.count])
+        try writer.write("stream", string: String(decoding: try JSONEncoder().encode(stream), as: UTF8.self))
+      }
+      if values.count < steps { try context.checkInterruption() }
+    }
+    context.progress.end()
+    try context.output.write("values", values, shape: [values.count])
+  }
+}
+
+/// Reads several stages and what one of them was made from.
+enum GatherStage: StageType {
+  static let type = "gather"
+  static let version = 1
+  static let summary = "several inputs together"
+  static let parameters: [ParameterField] = [
+    ParameterField("compare", .stages(["scale", "source"]), help: "what is gathered"),
+    ParameterField(
+      "against", .stageOrChoice(["source"], words: ["nothing", "zero"]), default: "nothing", help: "a base"),
+  ]
+  static let indirectInputs = [["compare", "of"]]
+
+  static func run(_ context: StageContext) throws {
+    RunLog.shared.add(context)
+    var sums: [Double] = []
+    var names: [String] = []
+    for input in try context.inputs("compare") {
+      sums.append(try input.artifact.read("values", as: Double.self).values.reduce(0, +))
+      names.append(input.name)
+      if let inner = input.optionalInput("of") {
+        names.append(inner.name)
+        sums.append(try inner.artifact.read("values", as: Double.self).values.reduce(0, +))
+      }
+    }
+    try context.output.write("sums", sums, shape: [sums.count])
+    try context.output.write("names", strings: names)
+    try context.output.write("against", string: context.optionalInput("against")?.name ?? "none")
+  }
+}
+
+/// Needs the molecule.
+enum MoleculeStage: StageType {
+  static let type = "molecule"
+  static let version = 3
+  static let summary = "reads the system section"
+  static let systemFields: Set<SystemField> = [.topology, .torsions, .state, .temperature]
+  static let parameters: [ParameterField] = []
+
+  static func run(_ context: StageContext) throws {
+    RunLog.shared.add(context)
+    try context.output.write("topology", string: String(contentsOf: context.system.topology, encoding: .utf8))
+    try context.output.write("state", string: context.system.state.torsion)
+  }
+}
+
+let fakeRegistry = StageRegistry([
+  SourceStage.self, ScaleStage.self, CountStage.self, GatherStage.self, MoleculeStage.self,
+])
+
+/// A folder of its own for a test, with a pipeline file in it.
+final class Workplace {
+  let folder: URL
+  var lines: [String] = []
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("workflow-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  func write(_ text: String, to name: String = "test.yaml") throws {
+    try text.write(to: folder.appendingPathComponent(name), atomically: true, encoding: .utf8)
+  }
+
+  func load(_ text: String? = nil, overrides: [String] = [], name: String = "test.yaml") throws -> PipelineDefinition {
+    if let text { try write(text, to: name) }
+    return try PipelineLoader(registry: fakeRegistry).load(
+      folder.appendingPathComponent(name), shownAs: name, overrides: overrides, workingFolder: folder)
+  }
+
+  /// What loading the text says is wrong.
+  func problems(_ text: String, overrides: [String] = []) -> String {
+    do {
+      _ = try load(text, overrides: overrides)
+      return "nothing"
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  func runFolder(_ pipeline: PipelineDefinition) -> RunFolder {
+    RunFolder(runs: folder.appendingPathComponent("runs"), pipeline: pipeline)
+  }
+
+  func engine(_ pipeline: PipelineDefinition, interruption: Interruption = Interruption()) -> Engine {
+    Engine(
+      pipeline: pipeline, folder: runFolder(pipeline),
+      console: Console(isTerminal: false, clock: { 0 }, output: { [unowned self] in lines.append($0) }),
+      interruption: interruption,
+      environment: { RunEnvironment(versions: ["LibTest": "1.2"], device: "cpu") })
+  }
+
+  /// Runs the text as the pipeline file; returns the outcome and the stages whose code ran.
+  func run(
+    _ text: String, overrides: [String] = [], options: RunOptions = RunOptions(),
+    interruption: Interruption = Interruption()
+  ) throws -> (outcome: RunOutcome, ran: [String]) {
+    let pipeline = try load(text, overrides: overrides)
+    let engine = engine(pipeline, interruption: interruption)
+    let outcome = try engine.run(options)
+    return (outcome, RunLog.shared.take(engine.folder.url))
+  }
+}

@@ -17,7 +17,7 @@ public struct UmbrellaAnalysis: Sendable {
     /// Correlation times a window must last.
     public var minimumCorrelationTimes = 20.0
     /// Standard errors by which halves or directions may differ.
-    public var agreement = 2.0
+    public var agreement = 2.5
     /// More samples than this are thinned for MBAR (not for correlation times).
     public var maximumSamples = 200_000
     public var seed: UInt64 = 0
@@ -92,7 +92,7 @@ public struct UmbrellaAnalysis: Sendable {
         "\(result.shortWindows.count) of \(data.windowCount) windows last fewer than "
           + "\(Int(options.minimumCorrelationTimes)) correlation times: window \(worst) is \(format(length)) ps long and "
           + "\(result.slowestTorsion[worst]) there has a correlation time of \(format(result.correlationTimes[worst])) ps. "
-          + "The standard error counts these windows by that time (\(format(slowError)) kT); longer windows, or a second "
+          + "The standard error counts what goes with that torsion by that time (\(format(slowError)) kT); longer windows, or a second "
           + "biased torsion, would cure it.")
     }
     for (what, parts) in [("halves", result.halves), ("walking directions", result.directions)] where parts.count > 1 {
@@ -109,7 +109,7 @@ public struct UmbrellaAnalysis: Sendable {
             + "equilibrium; the standard error is widened to half the difference, \(format(spread)) kT.")
       }
     }
-    if result.coverage.slidWindows.count * 10 > data.windowCount {
+    if result.coverage.slidWindows.count * 4 > data.windowCount {
       result.warnings.append(
         "\(result.coverage.slidWindows.count) of \(data.windowCount) windows have their mean far from their centre: the force "
           + "constant is small for this surface.")
@@ -122,25 +122,38 @@ struct UmbrellaCorrelation {
   /// Of the slowest torsion, in samples.
   let inefficiency: [Double]
   let slowest: [String]
+  /// Its index among the biased torsions and then the others.
+  private let slowestIndex: [Int]
 
   init(data: UmbrellaData) {
-    let (n, d, m) = (data.samplesPerWalk, data.torsionCount, data.otherNames.count)
     let names = data.torsionNames + data.otherNames
-    let found = parallelMap(data.windowCount) { k -> (Double, String) in
-      var best = (1.0, names[0])
-      for t in 0..<(d + m) {
-        let segments = data.walks.map { walk in
-          (0..<n).map { i in
-            t < d ? walk.series.values[(k * n + i) * d + t] : walk.others.values[(k * n + i) * m + t - d]
-          }
-        }
-        let g = statisticalInefficiency(angleSegments: segments)
-        if g > best.0 { best = (g, names[t]) }
+    let found = parallelMap(data.windowCount) { k -> (g: Double, torsion: Int) in
+      var best = (g: 1.0, torsion: 0)
+      for t in names.indices {
+        let g = statisticalInefficiency(angleSegments: Self.angles(data, window: k, torsion: t))
+        if g > best.g { best = (g, t) }
       }
       return best
     }
-    inefficiency = found.map(\.0)
-    slowest = found.map(\.1)
+    inefficiency = found.map(\.g)
+    slowestIndex = found.map(\.torsion)
+    slowest = found.map { names[$0.torsion] }
+  }
+
+  /// The slowest torsion of a window, every `stride`-th sample, walk after walk.
+  func slowestAngles(window: Int, data: UmbrellaData, stride: Int) -> [Double] {
+    Self.angles(data, window: window, torsion: slowestIndex[window]).flatMap { walk in
+      Swift.stride(from: 0, to: walk.count, by: stride).map { walk[$0] }
+    }
+  }
+
+  private static func angles(_ data: UmbrellaData, window k: Int, torsion t: Int) -> [[Double]] {
+    let (n, d, m) = (data.samplesPerWalk, data.torsionCount, data.otherNames.count)
+    return data.walks.map { walk in
+      (0..<n).map { i in
+        t < d ? walk.series.values[(k * n + i) * d + t] : walk.others.values[(k * n + i) * m + t - d]
+      }
+    }
   }
 }
 

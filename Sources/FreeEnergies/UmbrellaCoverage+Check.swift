@@ -125,7 +125,7 @@ struct UmbrellaCoverageCheck {
         }
       }
     }
-    let needed = max(3, total / max(1, counts.count) / 200)
+    let needed = max(3, total / max(1, counts.count) / 1000)
     let empty = counts.indices.filter { counts[$0] < needed }
     guard empty.isEmpty else {
       let degrees = { (x: Double) in String(format: "%.2f", Self.wrap(x)) }

@@ -11,9 +11,10 @@ struct UmbrellaEstimate {
   let deltaF: Double
   private let weights: [Double]
   private let directInfluence: [Double]
-  /// What each sample adds to the error, and its statistical inefficiency per window, in samples.
+  /// What each sample adds to the error, about its window's mean.
   private let influence: [Double]
-  private let influenceInefficiency: [Double]
+  /// Statistical inefficiency of that, over all windows together, in samples.
+  private let influenceInefficiency: Double
 
   init(pool: UmbrellaPool, mbar: MBAR, correlation: UmbrellaCorrelation, options: UmbrellaAnalysis.Options) throws {
     self.pool = pool
@@ -24,37 +25,59 @@ struct UmbrellaEstimate {
     self.inside = inside
     weights = mbar.unbiasedLogWeights().map { exp($0) }
     (deltaF, directInfluence) = try mbar.subsetInfluence(weights: weights, inside: inside)
-    let influence = try mbar.fullInfluence(of: directInfluence, state: pool.window)
-    self.influence = influence
-    let n = pool.samplesPerWalk
-    influenceInefficiency = parallelMap(pool.data.windowCount) { k in
-      let start = k * pool.samplesPerWindow
-      return statisticalInefficiency(
-        segments: (0..<pool.data.walks.count).map { w in Array(influence[(start + w * n)..<(start + (w + 1) * n)]) })
+    var influence = try mbar.fullInfluence(of: directInfluence, state: pool.window)
+    let size = pool.samplesPerWindow
+    for start in stride(from: 0, to: influence.count, by: size) {
+      let mean = influence[start..<(start + size)].reduce(0, +) / Double(size)
+      for i in start..<(start + size) { influence[i] -= mean }
     }
+    self.influence = influence
+    // Variance and covariances are summed over windows before they are divided: a window counts by what it contributes,
+    // and the noise of single short windows averages out.
+    let n = pool.samplesPerWalk
+    influenceInefficiency = statisticalInefficiency(
+      segments: (0..<(influence.count / n)).map { Array(influence[($0 * n)..<(($0 + 1) * n)]) })
   }
 
-  /// Standard errors, kT. `correlated`: each window's influence counted by its own inefficiency. `slow`: windows of `short`
-  /// counted by their slowest torsion instead where that is longer. `mbar`: the asymptotic error on samples thinned by the
-  /// torsions' inefficiency.
+  /// Standard errors, kT. `correlated`: influences with their own correlation. `slow`: in the windows of `short`, the part of
+  /// the variance that goes with the slowest torsion counted by that torsion's inefficiency instead. `mbar`: the asymptotic error on samples thinned by the torsions' inefficiency.
   func linearErrors(short: [Int]) throws -> (correlated: Double, slow: Double, mbar: Double) {
     let size = pool.samplesPerWindow
     let isShort = Set(short)
+    let own = influenceInefficiency
     var sums = (independent: 0.0, correlated: 0.0, slow: 0.0, thinned: 0.0)
     for k in 0..<pool.data.windowCount {
-      let values = influence[(k * size)..<((k + 1) * size)]
-      let mean = values.reduce(0, +) / Double(size)
-      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } * Double(size) / Double(size - 1)
+      let squares = influence[(k * size)..<((k + 1) * size)].reduce(0) { $0 + $1 * $1 }
+      let variance = squares * Double(size) / Double(size - 1)
       let torsion = max(1, correlation.inefficiency[k] / Double(pool.stride))
-      let own = influenceInefficiency[k]
       sums.independent += variance
       sums.correlated += variance * own
-      sums.slow += variance * (isShort.contains(k) ? max(own, torsion) : own)
+      let shared = isShort.contains(k) && torsion > own ? slowShare(window: k) : 0
+      sums.slow += variance * ((1 - shared) * own + shared * torsion)
       sums.thinned += variance * torsion
     }
     let asymptotic = try mbar.asymptoticVariances(of: [directInfluence])[0]
     let thinning = sums.independent > 0 ? sums.thinned / sums.independent : 1
     return (sums.correlated.squareRoot(), sums.slow.squareRoot(), (asymptotic * thinning).squareRoot())
+  }
+
+  /// Share of a window's influence variance that its slowest torsion explains: R^2 of a regression on its cosine and sine.
+  private func slowShare(window k: Int) -> Double {
+    let size = pool.samplesPerWindow
+    let angles = correlation.slowestAngles(window: k, data: pool.data, stride: pool.stride)
+    let y = Array(influence[(k * size)..<((k + 1) * size)])
+    var columns = [angles.map { cos($0) }, angles.map { sin($0) }]
+    for c in columns.indices {
+      let mean = columns[c].reduce(0, +) / Double(size)
+      for i in 0..<size { columns[c][i] -= mean }
+    }
+    let dot = { (a: [Double], b: [Double]) in zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+    let (aa, ab, bb) = (dot(columns[0], columns[0]), dot(columns[0], columns[1]), dot(columns[1], columns[1]))
+    let (ay, by, yy) = (dot(columns[0], y), dot(columns[1], y), dot(y, y))
+    let determinant = aa * bb - ab * ab
+    guard yy > 0, determinant > 1e-12 * aa * bb else { return 0 }
+    let explained = (ay * ay * bb - 2 * ay * by * ab + by * by * aa) / determinant
+    return min(1, max(0, explained / yy))
   }
 
   /// Estimates from parts of the samples, MBAR solved anew for each; `part` names the part of a sample.
@@ -79,7 +102,7 @@ struct UmbrellaEstimate {
       var multiplicity = [Double](repeating: 0, count: pool.count)
       for start in stride(from: 0, to: pool.count, by: n) {
         let k = pool.window[start]
-        let inefficiency = max(influenceInefficiency[k], correlation.inefficiency[k] / Double(pool.stride))
+        let inefficiency = max(influenceInefficiency, correlation.inefficiency[k] / Double(pool.stride))
         let length = min(max(1, Int((3 * inefficiency).rounded(.up))), max(1, n / 4))
         var drawn = 0
         while drawn < n {

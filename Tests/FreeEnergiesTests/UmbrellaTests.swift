@@ -1,0 +1,146 @@
+import Basics
+import Foundation
+import Testing
+
+@testable import FreeEnergies
+
+/// The ways in which umbrella sampling of alanine dipeptide went wrong, on a surface with a known answer.
+@Suite struct UmbrellaTests {
+  private func options(_ replicates: Int = 30) -> UmbrellaAnalysis.Options {
+    var options = UmbrellaAnalysis.Options()
+    options.bootstrapReplicates = replicates
+    return options
+  }
+
+  private func describe(_ name: String, _ result: UmbrellaResult, exact: Double) {
+    let f = { (x: Double) in String(format: "%.3f", x) }
+    print(
+      "\(name): \(f(result.deltaF)) +- \(f(result.standardError)), exact \(f(exact)); bootstrap "
+        + "\(f(result.bootstrapStandardError)), correlated \(f(result.correlatedStandardError)), MBAR "
+        + "\(f(result.mbarStandardError)), \((result.halves + result.directions).map { "\($0.name) \(f($0.deltaF))" }), "
+        + "short \(result.shortWindows.count), slid \(result.coverage.slidWindows.count), link "
+        + "\(f(result.coverage.weakestLink)), \(result.warnings)")
+  }
+
+  @Test func stiffGridGivesTheKnownAnswerWithoutWarnings() throws {
+    let surface = ModelSurface()
+    let data = try surface.umbrella(
+      windows: [30, 16], forceConstants: [80, 20], samples: 60, stepsPerSample: 12, seed: 1)
+    let result = try UmbrellaAnalysis(data: data, options: options()).run()
+    describe("stiff grid", result, exact: surface.exactDeltaF)
+    #expect(abs(result.deltaF - surface.exactDeltaF) < 3 * result.standardError)
+    #expect(result.standardError < 0.15)
+    #expect(result.warnings.isEmpty)
+    // the profile against quadrature, where it is low enough to matter
+    var worst = 0.0
+    var exact: [Double] = []
+    for angle in result.profile.angles {
+      var p = 0.0
+      for i in -5...5 {
+        for j in 0..<200 { p += exp(-surface.energy(angle + Double(i) / 110 * .pi / 3, Double(j) / 100 * .pi)) }
+      }
+      exact.append(-log(p))
+    }
+    let low = exact.min()!
+    for (k, f) in result.profile.freeEnergy.enumerated() where exact[k] - low < 12 {
+      worst = max(worst, abs(f - (exact[k] - low)) / max(result.profile.standardError[k], 0.05))
+    }
+    #expect(worst < 4.5, "largest deviation of the profile: \(worst) standard errors")
+  }
+
+  /// Over seeds (estimate - exact) / error has mean 0 and standard deviation about 1.
+  @Test func errorsAreCalibrated() throws {
+    var surface = ModelSurface()
+    surface.psiBarrier = 0.5
+    let exact = surface.exactDeltaF
+    var sums = [0.0, 0, 0, 0, 0]
+    let count = 30
+    let z = try (0..<count).map { seed -> Double in
+      let data = try surface.umbrella(
+        windows: [24], forceConstants: [80], samples: 200, stepsPerSample: 10, seed: UInt64(100 + seed))
+      let result = try UmbrellaAnalysis(data: data, options: options(20)).run()
+      let errors = [
+        result.standardError, result.bootstrapStandardError, result.correlatedStandardError, result.mbarStandardError,
+        Double(result.shortWindows.count),
+      ]
+      for k in errors.indices { sums[k] += errors[k] / Double(count) }
+      return (result.deltaF - exact) / result.standardError
+    }
+    print("mean errors: quoted, bootstrap, correlated, MBAR; short windows: \(sums)")
+    let mean = z.reduce(0, +) / Double(z.count)
+    let deviation = (z.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(z.count - 1)).squareRoot()
+    print("umbrella z-scores over \(z.count) seeds: mean \(mean), standard deviation \(deviation)")
+    #expect(abs(mean) < 0.4)
+    #expect(deviation > 0.7 && deviation < 1.3)
+  }
+
+  @Test func slowHiddenTorsionWarnsAndWidens() throws {
+    var surface = ModelSurface()
+    surface.psiBarrier = 7
+    surface.coupling = 2.5
+    let exact = surface.exactDeltaF
+    for seed in [2, 3] {
+      let data = try surface.umbrella(
+        windows: [24], forceConstants: [80], samples: 400, stepsPerSample: 10, seed: UInt64(seed))
+      let result = try UmbrellaAnalysis(data: data, options: options()).run()
+      describe("phi alone", result, exact: exact)
+      #expect(result.shortWindows.count > 3)
+      #expect(result.warnings.contains { $0.contains("correlation times") && $0.contains("psi") })
+      #expect(result.standardError > 1.3 * max(result.bootstrapStandardError, result.correlatedStandardError))
+      #expect(abs(result.deltaF - exact) < 3 * result.standardError)
+    }
+  }
+
+  @Test func weakWindowsOnAHighBarrierAreAnError() throws {
+    let surface = ModelSurface()
+    for windows in [[16, 16], [16]] {
+      let data = try surface.umbrella(
+        windows: windows, forceConstants: Array([10, 10].prefix(windows.count)), samples: 60, stepsPerSample: 10,
+        seed: 5)
+      let error = #expect(throws: FreeEnergiesError.self) {
+        let result = try UmbrellaAnalysis(data: data, options: options()).run()
+        describe("weak \(windows)", result, exact: surface.exactDeltaF)
+      }
+      let text = error.map { "\($0)" } ?? ""
+      #expect(
+        text.contains("leave a gap") && text.contains("rad, where at least") && text.contains("larger force constant"),
+        "\(text)")
+    }
+  }
+
+  @Test func bistableWindowsDisagreeAndWiden() throws {
+    var surface = ModelSurface()
+    surface.psiBarrier = 2
+    surface.psiBarrierOnTop = 14
+    surface.coupling = 3
+    let exact = surface.exactDeltaF
+    var warned = 0
+    for seed in 7..<10 {
+      let data = try surface.umbrella(
+        windows: [30, 6], forceConstants: [80, 4], samples: 100, stepsPerSample: 10, seed: UInt64(seed))
+      let result = try UmbrellaAnalysis(data: data, options: options(20)).run()
+      describe("bistable", result, exact: exact)
+      #expect(!result.warnings.isEmpty)
+      if result.warnings.contains(where: { $0.contains("disagree") }) { warned += 1 }
+      #expect(abs(result.deltaF - exact) < 3.5 * result.standardError)
+    }
+    #expect(warned > 0)
+  }
+
+  @Test func badInputIsATypedError() throws {
+    var data = try ModelSurface().umbrella(windows: [12], forceConstants: [10], samples: 10, stepsPerSample: 1, seed: 1)
+    data.walks[1].series.values[37] = .nan
+    let error = #expect(throws: FreeEnergiesError.self) { try UmbrellaAnalysis(data: data).run() }
+    #expect("\(error!)".contains("walk backward, window 3, sample 7"))
+    data.forceConstants = [-1]
+    #expect(throws: FreeEnergiesError.self) { try UmbrellaAnalysis(data: data).run() }
+    data.walks = []
+    #expect(throws: FreeEnergiesError.self) { try UmbrellaAnalysis(data: data).run() }
+  }
+
+  @Test func stateWrapsAroundTheCircle() {
+    let state = TorsionState(from: 2.5, to: -2.5)
+    #expect(state.contains(3.1) && state.contains(-3.1) && !state.contains(0) && !state.contains(2.4))
+    #expect(TorsionState().contains(1) && !TorsionState().contains(-1) && TorsionState().contains(1 - 2 * .pi))
+  }
+}

@@ -78,7 +78,8 @@ let package = Package(
     // pictures
     .target(
       name: "Reports",
-      dependencies: ["Artifacts", "Basics", .product(name: "Mustache", package: "swift-mustache")]),
+      dependencies: ["Artifacts", "Basics", .product(name: "Mustache", package: "swift-mustache")],
+      swiftSettings: optimised),
 
     // engine
     .target(

@@ -15,7 +15,7 @@ struct PlotlyFigure {
     let isMap = figure.series.contains { if case .heatMap = $0 { true } else { false } }
     let common = """
       "paper_bgcolor":"white","plot_bgcolor":"white","font":{"family":"inherit","size":13,"color":"#1a1a1a"},\
-      "margin":{"l":64,"r":16,"t":12,"b":56},"hovermode":"closest","legend":{"orientation":"h","y":1.02,"yanchor":"bottom","x":0},\
+      "margin":{"l":64,"r":16,"t":60,"b":56},"hovermode":"closest","legend":{"orientation":"h","y":1,"yanchor":"bottom","x":0},\
       "showlegend":\(figure.series.count > 1 && !isMap)
       """
     return "{\(common),\"xaxis\":\(axis(figure.xAxis)),\"yaxis\":\(axis(figure.yAxis))}"

@@ -12,7 +12,7 @@ enum ReportTemplate {
     </style>
     {{{script}}}
     </head>
-    <body>
+    <body{{#interactive}} class="live"{{/interactive}}>
     <header>
     <h1>{{title}}</h1>
     <p>{{subtitle}}</p>
@@ -117,10 +117,11 @@ enum ReportTemplate {
     th { border-bottom: 2px solid #1a1a1a; }
     td { border-bottom: 1px solid #e2e2e2; }
     .right { text-align: right; }
-    .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1.6rem; }
+    .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1.6rem; }
     figure { margin: 0; min-width: 0; }
     figure.wide { grid-column: 1 / -1; }
-    .plot { width: 100%; min-height: 26rem; }
+    .plot { width: 100%; }
+    .live .plot { min-height: 26rem; }
     .plot svg { width: 100%; height: auto; display: block; }
     figcaption { color: #444; font-size: .92rem; }
     details { margin: .3rem 0; }

@@ -7,17 +7,16 @@ extension ReportedRun {
     var table = TextTable(
       title: "Free-energy difference of the state \(options.state)",
       columns: [
-        .init("stage"), .init("method"), .init("dF", unit: "kT"), .init("standard error", unit: "kT"),
-        .init("95 % from", unit: "kT"), .init("to", unit: "kT"), .init("ESS", unit: "%"),
-        .init("truncated ESS", unit: "%"), .init("dropped", alignment: .right),
-        .init("energy evaluations", alignment: .right),
+        .init("stage"), .init("method"), .init("dF", unit: "kT"), .init("error", unit: "kT"),
+        .init("95 % interval", unit: "kT"), .init("ESS", unit: "%"), .init("truncated", unit: "%"),
+        .init("dropped", alignment: .right), .init("energies", alignment: .right),
       ])
     for stage in compared {
       let interval = try stage.interval("results/delta_f_interval")
       table.addRow([
         stage.name, try method(stage), NumberText.fixed(try stage.number("results/delta_f"), 2),
-        NumberText.fixed(try stage.number("results/delta_f_standard_error"), 3), NumberText.fixed(interval?.low, 2),
-        NumberText.fixed(interval?.high, 2), percent(try stage.number("results/ess_fraction")),
+        NumberText.fixed(try stage.number("results/delta_f_standard_error"), 3), Self.text(interval),
+        percent(try stage.number("results/ess_fraction")),
         percent(try stage.number("results/ess_fraction_truncated")),
         NumberText.count(try stage.number("results/dropped").map { Int($0) }),
         NumberText.count(try stage.number("results/energy_evaluations").map { Int($0) }),
@@ -31,7 +30,8 @@ extension ReportedRun {
       title: "Free energy",
       text:
         "dF = -ln(P(state) / P(elsewhere)) at \(NumberText.significant(options.temperature)) K; positive: the state is"
-        + " the rarer one. ESS is Kish's, of all weights; the truncated one stands beside it, never in its place.",
+        + " the rarer one. Error is one standard error. ESS is Kish's, of all weights; the one of truncated weights stands beside"
+        + " it, never in its place. Energies counts evaluations of the force field.",
       tables: [try freeEnergyTable()], figures: try [forest(), profile()].compactMap { $0 })
   }
 
@@ -45,6 +45,10 @@ extension ReportedRun {
       return "reweighting"
     default: return stage.type
     }
+  }
+
+  private static func text(_ interval: (low: Double, high: Double)?) -> String {
+    interval.map { "\(NumberText.fixed($0.low, 2)) to \(NumberText.fixed($0.high, 2))" } ?? NumberText.absent
   }
 
   func percent(_ fraction: Double?) -> String { NumberText.fixed(fraction.map { 100 * $0 }, 1) }

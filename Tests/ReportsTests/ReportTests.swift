@@ -18,9 +18,9 @@ import Testing
     defer { withExtendedLifetime(scratch) {} }
     #expect(
       report.summary.rows == [
-        ["boltzmann", "energy-model ebm", "3.81", "–", "3.74", "3.88", "34.0", "36.0", "3", "5,000"],
-        ["traced", "reweighting", "3.79", "–", "3.72", "3.86", "19.0", "21.0", "3", "5,000"],
-        ["umbrella", "umbrella sampling, MBAR", "3.86", "0.040", "–", "–", "–", "–", "–", "–"],
+        ["boltzmann", "energy-model ebm", "3.81", "–", "3.74 to 3.88", "34.0", "36.0", "3", "5,000"],
+        ["traced", "reweighting", "3.79", "–", "3.72 to 3.86", "19.0", "21.0", "3", "5,000"],
+        ["umbrella", "umbrella sampling, MBAR", "3.86", "0.040", "–", "–", "–", "–", "–"],
       ])
     #expect(report.terminalText == report.summary.rendered())
   }

@@ -78,16 +78,26 @@ extension ReportedRun {
   // MARK: the reference
 
   func umbrellaSection() throws -> Report.Section {
+    var parts = TextTable(
+      title: "dF from parts of the data", columns: [.init("stage"), .init("part"), .init("dF", unit: "kT")])
     var figures: [Figure] = []
     for stage in all("umbrella") {
+      for path in ["results/delta_f_halves", "results/delta_f_directions"] {
+        guard let values = try stage.numbers(path) else { continue }
+        let names = try stage.artifact.attribute(path, "parts")?.components(separatedBy: ", ") ?? []
+        for (place, value) in values.enumerated() {
+          let name = names.count == values.count ? names[place] : "part \(place + 1)"
+          parts.addRow([stage.name, name, NumberText.fixed(value, 2)])
+        }
+      }
       if let map = try overlap(stage) { figures.append(map) }
       figures += try windowFigures(stage)
     }
     return Report.Section(
       title: "Umbrella sampling",
       text: "A reference is believed when its windows overlap, last many correlation times, and its halves and walking"
-        + " directions agree. Its own checks stand under \"All results\".",
-      tables: [], figures: figures)
+        + " directions agree. Its other checks stand under \"All results\".",
+      tables: parts.rows.isEmpty ? [] : [parts], figures: figures)
   }
 
   private func overlap(_ stage: ReportedStage) throws -> Figure? {

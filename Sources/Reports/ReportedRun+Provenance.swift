@@ -23,21 +23,23 @@ extension ReportedRun {
       tables: [table], figures: [])
   }
 
-  /// Every scalar under /results, so that nothing a stage says is left out.
+  /// Every scalar and short list under /results, so that nothing a stage says is left out.
   func resultsSection() throws -> Report.Section {
     var table = TextTable(
       title: "All results",
       columns: [.init("stage"), .init("name"), .init("value", alignment: .right), .init("unit")])
     for stage in stages {
-      for path in try stage.scalarPaths(below: "results") {
+      for path in try stage.shortPaths(below: "results") {
+        let values = try stage.numbers(path) ?? []
         table.addRow([
-          stage.name, String(path.dropFirst("results/".count)), NumberText.significant(try stage.number(path), 6),
+          stage.name, String(path.dropFirst("results/".count)),
+          values.map { NumberText.significant($0, 6) }.joined(separator: ", "),
           try stage.artifact.attribute(path, "units") ?? "",
         ])
       }
     }
     return Report.Section(
-      title: "All results", text: "Every scalar that a stage wrote under /results.",
+      title: "All results", text: "Every number, and every list of at most four, that a stage wrote under /results.",
       tables: table.rows.isEmpty ? [] : [table], figures: [])
   }
 

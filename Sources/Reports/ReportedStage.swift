@@ -43,14 +43,14 @@ extension ReportedStage {
     return (values[0], values[1])
   }
 
-  /// The scalar datasets below a group, with their full paths.
-  func scalarPaths(below group: String) throws -> [String] {
+  /// The datasets of one to four numbers below a group, with their full paths.
+  func shortPaths(below group: String) throws -> [String] {
     guard artifact.exists(group) else { return [] }
     return try artifact.list(group).sorted().flatMap { name -> [String] in
       let path = "\(group)/\(name)"
-      if try artifact.isGroup(path) { return try scalarPaths(below: path) }
+      if try artifact.isGroup(path) { return try shortPaths(below: path) }
       let isNumber = try !artifact.typeName(path).lowercased().contains("string")
-      return try isNumber && artifact.shape(path).reduce(1, *) == 1 ? [path] : []
+      return try isNumber && (1...4).contains(artifact.shape(path).reduce(1, *)) ? [path] : []
     }
   }
 

@@ -41,6 +41,10 @@ import Testing
       ])
     let model = try #require(report.sections.first { $0.title == "Energy model" }?.tables.first)
     #expect(model.rows == [["ebm", "2,000", "0.940", "0.9850", "2e-05", "0.005", "250 x"]])
+    let parts = try #require(report.sections.first { $0.title == "Umbrella sampling" }?.tables.first)
+    #expect(parts.rows == [["umbrella", "first half", "3.87"], ["umbrella", "second half", "3.84"]])
+    let everything = try #require(report.sections.first { $0.title == "All results" }?.tables.first)
+    #expect(everything.rows.contains(["boltzmann", "delta_f_interval", "3.74, 3.88", "kT"]))
     let states = try #require(report.sections.first { $0.title == "Populations" }?.tables.first)
     #expect(states.rows.first == ["boltzmann", "0 < phi < 2 rad", "2.16", "2", "2.32", "–"])
   }

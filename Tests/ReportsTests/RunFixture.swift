@@ -50,6 +50,8 @@ struct RunFixture {
       try writer.writeScalar("results/delta_f", 3.86, units: "kT")
       try writer.writeScalar("results/delta_f_standard_error", 0.04, units: "kT")
       guard full else { return }
+      try writer.write("results/delta_f_halves", [3.87, 3.84], shape: [2], units: "kT")
+      try writer.setAttribute("results/delta_f_halves", "parts", "first half, second half")
       try Self.profile(writer)
       var overlap = [Double](repeating: 0, count: windows * windows)
       for row in 0..<windows {

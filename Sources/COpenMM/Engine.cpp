@@ -23,7 +23,7 @@ struct Evaluator {
     if (sound) {
       for (size_t i = 0; i < count; i++) positions[i] = OpenMM::Vec3(frame[3 * i], frame[3 * i + 1], frame[3 * i + 2]);
       context.setPositions(positions);
-      if (context.getSystem().getNumParticles() > 0) context.computeVirtualSites();
+      context.computeVirtualSites();
       const int types = OpenMM::State::Energy | (forces ? OpenMM::State::Forces : 0);
       const OpenMM::State state = context.getState(types);
       const double potential = state.getPotentialEnergy();

@@ -84,6 +84,8 @@ struct TorsionSamplerTests {
       settings: .init(
         temperature: 300, friction: 5, timestep: 0.004, threads: 2, torsions: [], forceConstants: [],
         recordInterval: 1000))
+    // a force that the built-in kernel does not know
+    #expect(sampler.forceProvider == "OpenMM Reference")
     let walks = 4000
     var states = try (0..<walks).map {
       TorsionSampler.State(positions: [0, 0, 0], velocities: try sampler.thermalVelocities(seed: 7_000 + UInt64($0)))

@@ -149,23 +149,44 @@ struct SchemaCommand: ParsableCommand {
 
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "report", abstract: "Say where the reports are, and print their tables.")
+    commandName: "report",
+    abstract: "Print the reports' tables and say where their pages are; draws a missing page again.")
 
   @OptionGroup var pipeline: PipelineOptions
 
   func run() throws {
     let engine = try pipeline.engine()
-    let assessments = try engine.assess().filter { $0.stage.type.type == "report" }
+    let assessments = try engine.assess().filter { $0.stage.type.type == ReportStage.type }
     guard !assessments.isEmpty else {
-      throw ValidationError("\(engine.pipeline.source) has no stage of type report")
+      throw ValidationError("\(engine.pipeline.source) has no stage of type \(ReportStage.type)")
     }
     for assessment in assessments {
-      let url = engine.folder.artifact(assessment.stage.name)
+      let name = assessment.stage.name
+      let url = engine.folder.artifact(name)
       guard FileManager.default.fileExists(atPath: url.path) else {
-        throw EngineError.noArtifact(stage: assessment.stage.name, file: url.relativePath)
+        throw EngineError.noArtifact(stage: name, file: url.relativePath)
       }
-      if assessment.state != .upToDate { printError("\(assessment.stage.name) is not up to date: \(assessment.state)") }
-      print(try ArtifactInspection.text(Artifact.open(url, verify: false)))
+      if assessment.state != .upToDate { printError("\(name) is not up to date: \(assessment.state)") }
+      let page = url.deletingPathExtension().appendingPathExtension("html")
+      if assessment.state == .upToDate, !FileManager.default.fileExists(atPath: page.path) { try redraw(name) }
+      print(try Artifact.open(url, verify: false).readString("results/table"))
+      if FileManager.default.fileExists(atPath: page.path) { print("page: \(page.relativePath)") }
+    }
+  }
+
+  private func redraw(_ stage: String) throws {
+    let definition = try pipeline.load()
+    let folder = pipeline.folder(definition)
+    try folder.lock(as: CommandLineText.command(["report"] + pipeline.words))
+    var options = RunOptions()
+    options.only = [stage]
+    options.force = [stage]
+    let engine = Engine(
+      pipeline: definition, folder: folder, console: Console(quiet: true), environment: Libraries.environment)
+    for outcome in try engine.run(options).stages {
+      if case .failed(let message) = outcome.result {
+        throw EngineError.stageFailed(stage: outcome.stage, message: message)
+      }
     }
   }
 }

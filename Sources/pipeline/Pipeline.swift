@@ -30,7 +30,7 @@ struct Pipeline: ParsableCommand {
   /// Prints the error and ends the process with the code that is promised for it.
   private static func leave(with error: any Error) -> Never {
     func fail(_ text: String, _ code: Int32) -> Never {
-      FileHandle.standardError.write(Data((text + "\n").utf8))
+      printError(text)
       Foundation.exit(code)
     }
     switch error {

@@ -58,4 +58,4 @@ enum CommandLineText {
   }
 }
 
-func printError(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+func printError(_ text: String) { StandardError.write(text + "\n") }

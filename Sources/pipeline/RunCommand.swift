@@ -20,8 +20,8 @@ struct RunCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Only these stages; * and ? match any name.", valueName: "stage,..."))
   var only: [String] = []
 
-  @Option(help: ArgumentHelp("Run these again though they are finished; '*' for all.", valueName: "stage,..."))
-  var force: [String] = []
+  @Flag(help: "Run the selected stages again though they are finished.")
+  var force = false
 
   @Flag(help: "After a failure go on with stages that do not need the failed one.")
   var keepGoing = false
@@ -49,7 +49,7 @@ struct RunCommand: ParsableCommand {
     options.from = from
     options.until = until
     options.only = Self.names(only)
-    options.force = Self.names(force)
+    options.force = force ? ["*"] : []
     options.keepGoing = keepGoing
     options.checkpointInterval = checkpointInterval
     if let threads { options.threads = threads }
@@ -57,7 +57,7 @@ struct RunCommand: ParsableCommand {
     if dryRun {
       let engine = Engine(pipeline: definition, folder: folder, console: Console())
       let selected = try engine.selection(options)
-      let assessments = try engine.assess(forced: options.force)
+      let assessments = try engine.assess(forced: force ? Array(selected) : [])
       print(
         json
           ? StatusTable.json(assessments, pipeline: definition).prettyJSON

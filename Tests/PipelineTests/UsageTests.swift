@@ -1,2 +1,55 @@
+import Foundation
 import Testing
-@Test func placeholder() {}
+
+@Suite struct UsageTests {
+  @Test func helpAndUsageErrors() throws {
+    let program = try Program()
+    let help = try program.run("--help")
+    #expect(help.code == 0)
+    for word in [
+      "run", "status", "explain", "graph", "verify", "inspect", "report", "clean", "schema", "doctor", "Exit codes",
+    ] {
+      #expect(help.output.contains(word))
+    }
+    let unknown = try program.run("rum")
+    #expect(unknown.code == 2)
+    #expect(unknown.errors.contains("Unexpected argument 'rum'") || unknown.errors.contains("rum"))
+    #expect(try program.run("run").code == 2)
+    #expect(try program.run("run", "x.yaml", "--threads", "0").errors.contains("--threads must be 1 to 4096"))
+    #expect(try program.run("run", "x.yaml", "--checkpoint-interval", "-1").code == 2)
+  }
+
+  @Test func missingAndWrongFiles() throws {
+    let program = try Program()
+    let missing = try program.run("run", "alanine.yaml")
+    #expect(missing.code == 2)
+    #expect(missing.errors == "alanine.yaml: there is no such file here or in pipelines/\n")
+    try program.write("stages:\n  frames: { uses: ingest, trajectory: none.nc, strid: 2 }\n", to: "wrong.yaml")
+    let wrong = try program.run("run", "wrong.yaml")
+    #expect(wrong.code == 2)
+    #expect(wrong.output.isEmpty)
+    let lines = wrong.errors.split(separator: "\n").map(String.init)
+    #expect(lines.count == 3)
+    #expect(lines[0] == "wrong.yaml:1:1: stage 'frames' needs 'topology' in 'system:'")
+    #expect(lines[1].hasPrefix("wrong.yaml:2:39: stage 'frames': trajectory: there is no file none.nc"))
+    #expect(
+      lines[2].hasPrefix("wrong.yaml:2:48: unknown key 'strid' in stage 'frames' (ingest); did you mean 'stride'?"))
+    #expect(!FileManager.default.fileExists(atPath: program.folder.appendingPathComponent("runs").path))
+  }
+
+  @Test func schemaIsJSON() throws {
+    let result = try Program().run("schema")
+    #expect(result.code == 0)
+    let schema = try #require(
+      try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+    let definitions = try #require(schema["definitions"] as? [String: Any])
+    #expect(definitions["ingest"] != nil && definitions["emulator"] != nil)
+  }
+
+  @Test func doctorListsTheLibraries() throws {
+    let result = try Program().run("doctor")
+    for word in ["LibTorch", "OpenMM", "HDF5", "NetCDF", "device", "threads", "free disk space"] {
+      #expect(result.output.contains(word))
+    }
+  }
+}

@@ -1,6 +1,19 @@
 import Basics
 import Foundation
 
+/// Standard error, for messages. What cannot be written (a full disk, a reader that left) is lost; the run goes on.
+public enum StandardError {
+  public static func write(_ text: String) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let count = bytes.withUnsafeBytes { Foundation.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return }
+      bytes = bytes.dropFirst(count)
+    }
+  }
+}
+
 /// What a person sees of a run on standard error: lines, and the progress of the running stage as a bar on a terminal or as
 /// a line every ten seconds elsewhere.
 public final class Console: Basics.ProgressReporting, @unchecked Sendable {
@@ -34,7 +47,7 @@ public final class Console: Basics.ProgressReporting, @unchecked Sendable {
         var size = winsize()
         return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
       },
-      output: quiet ? { _ in } : { FileHandle.standardError.write(Data($0.utf8)) })
+      output: quiet ? { _ in } : StandardError.write)
   }
 
   /// Prints wherever `output` says; for tests.

@@ -9,6 +9,7 @@ public enum EngineError: Error, Equatable, CustomStringConvertible {
   case inputNotFinished(stage: String, input: String)
   case emptySelection
   case noArtifact(stage: String, file: String)
+  case stageFailed(stage: String, message: String)
 
   public var description: String {
     switch self {
@@ -24,13 +25,14 @@ public enum EngineError: Error, Equatable, CustomStringConvertible {
     case .emptySelection: return "the selection leaves no stage to run"
     case .noArtifact(let stage, let file):
       return "stage '\(stage)' has no artifact yet (\(file)); run the pipeline first"
+    case .stageFailed(let stage, let message): return "stage '\(stage)': \(message)"
     }
   }
 
   /// True where the user has to change the command; false where something failed.
   public var isUsage: Bool {
     switch self {
-    case .folder: return false
+    case .folder, .stageFailed: return false
     default: return true
     }
   }

@@ -27,8 +27,19 @@ public final class Interruption: @unchecked Sendable {
   /// From now on signals count. Once per process.
   public func observeSignals() {
     observesSignals = true
+    signal(SIGPIPE, SIG_IGN)  // a reader of the log that leaves does not end the run
     signalCount.pointee = 0
     interruptCount.pointee = 0
+    // whoever started this process may have had them blocked, and a mask is inherited
+    var set = sigset_t()
+    sigemptyset(&set)
+    for number in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&set, number) }
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    // whoever started this process may have left them blocked
+    var mask = sigset_t()
+    sigemptyset(&mask)
+    for number in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&mask, number) }
+    pthread_sigmask(SIG_UNBLOCK, &mask, nil)
     for number in [SIGINT, SIGTERM, SIGUSR1] {
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { number in

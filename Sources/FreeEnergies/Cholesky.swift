@@ -1,5 +1,5 @@
 /// Factor L of a symmetric positive definite matrix A = L L^T, and solutions with it.
-struct Cholesky {
+struct Cholesky: Sendable {
   let size: Int
   private var lower: [Double]
 

@@ -13,8 +13,9 @@ public struct FreeEnergyProfile: Equatable, Sendable {
   /// Standard errors of -ln P(bin), kT; NaN where unknown.
   public var standardError: [Double]
 
-  /// Bin of an angle in rad; angles outside (-pi, pi] are wrapped.
+  /// Bin of an angle in rad; angles outside (-pi, pi] are wrapped; 0 for what is no number.
   public static func bin(of angle: Double, bins: Int) -> Int {
+    guard angle.isFinite else { return 0 }
     let wrapped = angle.remainder(dividingBy: 2 * .pi)
     return min(bins - 1, max(0, Int((wrapped + .pi) / (2 * .pi) * Double(bins))))
   }

@@ -64,7 +64,7 @@ struct RunCommand: ParsableCommand {
           : StatusTable.dryRun(assessments, selected: selected))
       return
     }
-    ProcessEnvironment.prepare()
+    if try needsNumerics(definition, folder, options) { ProcessEnvironment.prepare() }
     let interruption = Interruption()
     interruption.observeSignals()
     try folder.lock(as: CommandLineText.command(["run"] + pipeline.words))
@@ -77,6 +77,15 @@ struct RunCommand: ParsableCommand {
       printError(try failureText(outcome, engine: engine, folder: folder))
       throw ExitCode(outcome.exitCode)
     }
+  }
+
+  /// False where every selected stage is finished: such a run only looks.
+  private func needsNumerics(_ definition: PipelineDefinition, _ folder: RunFolder, _ options: RunOptions) throws
+    -> Bool
+  {
+    let engine = Engine(pipeline: definition, folder: folder, console: Console(quiet: true))
+    let selected = try engine.selection(options)
+    return try force || engine.assess().contains { selected.contains($0.stage.name) && $0.state != .upToDate }
   }
 
   /// The errors, what is kept, and the command that goes on from there.

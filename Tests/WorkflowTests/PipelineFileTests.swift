@@ -229,6 +229,7 @@ import Testing
     }
   }
 
+  /// Each takes below half a second on an idle machine; a hang would take minutes.
   @Test func quickOnAwkwardDocuments() throws {
     let place = try Workplace()
     let clock = ContinuousClock()
@@ -238,7 +239,7 @@ import Testing
       "stages: {" + (0..<8000).map { "s\($0): {uses: source}" }.joined(separator: ", ") + "}",
     ] {
       let elapsed = clock.measure { _ = place.problems(text) }
-      #expect(elapsed < .seconds(3), "\(text.prefix(20)): \(elapsed)")
+      #expect(elapsed < .seconds(10), "\(text.prefix(20)): \(elapsed)")
     }
   }
 

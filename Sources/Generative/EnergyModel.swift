@@ -3,8 +3,9 @@ import Torch
 
 /// An energy-based model of an emulator's law along an interpolant: U(t, x) is ln p_t(x) up to one constant, with the plus sign.
 ///
-/// U(t, x) = scale f(t, x) - |x_euclidean|^2 / 2 + constant: the network only learns how p_t differs from the prior. At t = 1 it is
-/// the emulator's log-density, at the cost of one forward pass.
+/// U(t, x) = constant - |x_euclidean|^2 / 2 + scale f_0 + sum_i f_i phi_i, where f(t, x) is the network's output and phi its features of
+/// position (the Euclidean coordinates, sin and cos of k theta): the network only learns how p_t differs from the prior, and has
+/// a term linear in the coordinates at its disposal. At t = 1 it is the emulator's log-density, at the cost of one forward pass.
 /// Source: Aggarwal, Chen, Boffi, Koes, "BoltzNCE", arXiv 2507.00846, sections 3 and 4.
 public struct EnergyModel {
   public let network: ResidualNetwork
@@ -24,8 +25,16 @@ public struct EnergyModel {
 
   /// x [n, d], t [n] -> U [n].
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
+    let (output, features) = try network.withPositionFeatures(x, t)
     let euclidean = try space.split(x).euclidean
-    return try network(x, t).reshaped(-1) * Self.scale - euclidean.square().sum(-1) * 0.5 + constant
+    let scalar = try output.slice(0..<1, axis: 1).reshaped(-1) * Self.scale
+    let linear = try (output.slice(1..<output.shape[1], axis: 1) * features).sum(-1)
+    return try scalar + linear - euclidean.square().sum(-1) * 0.5 + constant
+  }
+
+  /// Outputs that a network for this model must have.
+  public static func outputs(space: LatentSpace, harmonics: Int) -> Int {
+    1 + ResidualNetwork.positionFeatures(space, harmonics)
   }
 
   /// Log-density at the data end, [n], in Float64; one forward pass per sample, in chunks.
@@ -91,7 +100,8 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
   ///
   /// Score matching: |alpha dU/dx + z|^2 over Euclidean coordinates, |sigma dU/dtheta - sigma s(theta_t - theta_1)|^2 on the torus
   /// with s the score of the wrapped normal; its sum over dimensions divided by `scoreDivisor`.
-  /// InfoNCE over time: -(U(t, I_t) - ln(exp U(t, I_t) + exp U(t', I_t))).
+  /// InfoNCE over time: which of t and t' a point I_t belongs to, -(V(t) - ln(exp V(t) + exp V(t'))) with V = U + ln rho. The density
+  /// rho of the drawn times must stand there, or the optimum of U is ln p_t + ln rho(t) and not ln p_t.
   public func callAsFunction(
     _ model: EnergyModel, data: Tensor, labels: Tensor?, step: Int, _ generator: Generator
   ) throws -> Terms {
@@ -137,8 +147,9 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
     var contrastiveLoss = try Tensor.zeros([])
     if contrastive != 0 {
       let width = negativeWidths[step % negativeWidths.count]
-      let there = try model(point, reflected(t + generator.normal([n]) * width))
-      contrastiveLoss = try (there - here).softplus().mean()
+      let other = try reflected(t + generator.normal([n]) * width)
+      let there = try model(point, other) + logTimeDensity(other)
+      contrastiveLoss = try (there - here - logTimeDensity(t)).softplus().mean()
       try add(contrastiveLoss, contrastive)
     }
 
@@ -159,6 +170,11 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
     let uniform = try FlowMatchingLoss.stratifiedTimes(n, generator)
     let late = try 1 - uniform.power(3)
     return try generator.uniform([n]).less(dataEndFraction).select(late, else: uniform)
+  }
+
+  /// ln rho(t) of the times that `times` draws: 1 - f + f (1 - t)^(-2/3) / 3.
+  private func logTimeDensity(_ t: Tensor) throws -> Tensor {
+    try ((1 - t).clamped(1e-6...1).power(-2.0 / 3) * (dataEndFraction / 3) + (1 - dataEndFraction)).log()
   }
 
   /// Folded back into [0, 1] at both ends; clipping would put a point mass there.

@@ -76,7 +76,7 @@ public struct ResidualNetwork {
   }
 
   static func inputWidth(_ space: LatentSpace, _ configuration: NetworkConfiguration) -> Int {
-    space.euclidean + 2 * configuration.harmonics * space.angles + 1 + 2 * configuration.timeFrequencies
+    positionFeatures(space, configuration.harmonics) + 1 + 2 * configuration.timeFrequencies
   }
 
   public func replacing(parameters: [Tensor]) -> ResidualNetwork {
@@ -98,8 +98,23 @@ public struct ResidualNetwork {
 
   /// x [n, dimension], t [n] -> [n, outputs].
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
+    try output(of: features(x, t).values)
+  }
+
+  /// The output [n, outputs] together with the input's features of position [n, positionFeatures]: the Euclidean coordinates,
+  /// then sin and cos of k theta.
+  public func withPositionFeatures(_ x: Tensor, _ t: Tensor) throws -> (output: Tensor, features: Tensor) {
+    let input = try features(x, t).values
+    return (try output(of: input), try input.slice(0..<Self.positionFeatures(space, configuration.harmonics), axis: 1))
+  }
+
+  static func positionFeatures(_ space: LatentSpace, _ harmonics: Int) -> Int {
+    space.euclidean + 2 * harmonics * space.angles
+  }
+
+  private func output(of input: Tensor) throws -> Tensor {
     let p = parameters
-    var h = try features(x, t).values.linear(p[0], p[1])
+    var h = try input.linear(p[0], p[1])
     var i = 2
     for _ in 0..<configuration.depth {
       let inner = try h.layerNorm(p[i], p[i + 1]).linear(p[i + 2], p[i + 3]).silu()

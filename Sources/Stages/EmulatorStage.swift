@@ -22,7 +22,7 @@ public enum EmulatorStage: StageType {
       "interpolant", .choice(Interpolant.allCases.map(\.rawValue)), default: "linear",
       help: "path from noise to data"),
     NetworkParameters.field(width: 256, depth: 4),
-    TrainingParameters.field(steps: 10000, batch: 512, learningRate: 1e-3, clip: 1),
+    TrainingParameters.field(steps: 8000, batch: 512, learningRate: 1e-3, clip: 1),
     ParameterField(
       "validation_fraction", .number(0...0.5), default: 0.05,
       help: "frames held out, in blocks, to see over-fitting; the emulator never sees them"),

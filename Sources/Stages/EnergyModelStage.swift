@@ -19,7 +19,7 @@ public enum EnergyModelStage: StageType {
   public static let parameters: [ParameterField] = [
     ParameterField("samples", .stage(["sample"]), help: "samples of the emulator to begin with"),
     NetworkParameters.field(width: 256, depth: 4),
-    TrainingParameters.field(steps: 4000, batch: 256, learningRate: 1e-3, clip: 10),
+    TrainingParameters.field(steps: 3000, batch: 256, learningRate: 1e-3, clip: 10),
     ParameterField(
       "interpolant", .choice(Interpolant.allCases.map(\.rawValue)), default: "trigonometric",
       help: "path along which the densities are learnt"),
@@ -40,7 +40,7 @@ public enum EnergyModelStage: StageType {
       "fresh_samples", .integer(0...Int.max), default: 100_000, help: "samples drawn from the emulator while training"),
     ParameterField("refresh_every", .count, default: 50, help: "steps between two draws of fresh samples"),
     ParameterField(
-      "ode_steps", .integer(1...10_000), default: 10, help: "rk4 steps of the fresh samples"),
+      "ode_steps", .integer(1...10_000), default: 8, help: "rk4 steps of the fresh samples"),
     ParameterField(
       "evaluation_samples", .integer(10...1_000_000), default: 2000,
       help: "fresh samples whose exact log-density the model is compared with"),
@@ -76,7 +76,8 @@ public enum EnergyModelStage: StageType {
 
     let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, ["noise"]))
     let space = emulator.chart.space
-    let configuration = parameters.network.configuration(outputs: 1)
+    let configuration = parameters.network.configuration(
+      outputs: EnergyModel.outputs(space: space, harmonics: parameters.network.harmonics))
     let trainer = try Trainer(
       network: ResidualNetwork(space: space, configuration: configuration, generator: generator),
       settings: parameters.training.settings, generator: generator,

@@ -24,7 +24,7 @@ public enum SampleStage: StageType {
     ParameterField(
       "integrator", .choice(["rk4", "dopri5"]), default: "rk4",
       help: "fixed-step Runge-Kutta 4 or adaptive Dormand-Prince 5(4)"),
-    ParameterField("ode_steps", .integer(1...10_000), default: 10, help: "steps of rk4, four evaluations each"),
+    ParameterField("ode_steps", .integer(1...10_000), default: 8, help: "steps of rk4, four evaluations each"),
     ParameterField("absolute_tolerance", .positive, default: 1e-5, help: "of dopri5"),
     ParameterField("relative_tolerance", .positive, default: 1e-5, help: "of dopri5"),
     ParameterField("batch", .count, default: 1000, help: "conformations integrated together"),

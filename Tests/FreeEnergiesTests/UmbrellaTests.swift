@@ -127,6 +127,18 @@ import Testing
     #expect(warned > 0)
   }
 
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["BOLTZMILL_BENCHMARKS"] != nil, "a benchmark"))
+  func fullGridBenchmark() throws {
+    let surface = ModelSurface()
+    let data = try surface.umbrella(
+      windows: [36, 24], forceConstants: [80, 32], samples: 100, stepsPerSample: 10, seed: 77)
+    let clock = ContinuousClock()
+    var result: UmbrellaResult?
+    let time = try clock.measure { result = try UmbrellaAnalysis(data: data, options: options(100)).run() }
+    describe(
+      "36 x 24 windows, 172,800 samples, 100 replicates, \(time)", try #require(result), exact: surface.exactDeltaF)
+  }
+
   @Test func badInputIsATypedError() throws {
     var data = try ModelSurface().umbrella(windows: [12], forceConstants: [10], samples: 10, stepsPerSample: 1, seed: 1)
     data.walks[1].series.values[37] = .nan

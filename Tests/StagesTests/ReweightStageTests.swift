@@ -1,0 +1,158 @@
+import Artifacts
+import Basics
+import ForceFields
+import Foundation
+import Molecules
+import Testing
+import Workflow
+
+@testable import Stages
+
+/// The reweight stage on hand-made samples of alanine dipeptide whose log-density, and so whose answer, is chosen.
+@Suite struct ReweightStageTests {
+  static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
+
+  let folder: URL
+  let system = SystemFiles(
+    topology: Self.dataset.appendingPathComponent("alanine.pdb"),
+    forcefield: Self.dataset.appendingPathComponent("system.xml"))
+  let count = 400
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("boltzmill-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  }
+
+  /// The reference with phi turned, every fourth sample into the state; sample 7 mirrored, sample 8 with two atoms in one
+  /// place.
+  func coordinates() throws -> [Double] {
+    let topology = try Topology.read(pdb: system.topology)
+    let zmatrix = try InternalCoordinates(topology: topology)
+    let phi = try #require(zmatrix.coordinate(ofTorsion: topology.torsion(named: "phi")))
+    let start = try zmatrix.internalCoordinates(topology.referenceCoordinates, frames: 1).values
+    var random = RandomStream(seed: 4, "samples")
+    var values: [Double] = []
+    for n in 0..<count {
+      var q = start
+      q[phi] = n % 4 == 0 ? 0.2 + 1.6 * random.uniform() : -0.2 - 2.5 * random.uniform()
+      values += q
+    }
+    var x = try zmatrix.cartesian(values, frames: count).coordinates
+    for k in 0..<22 { x[(7 * 22 + k) * 3 + 2] *= -1 }
+    for k in 0..<3 { x[(8 * 22 + 5) * 3 + k] = x[(8 * 22 + 3) * 3 + k] }
+    return x
+  }
+
+  func samples(_ x: [Double], estimates: [[Double]], method: String) throws -> StageInput {
+    let writer = try ArtifactWriter(url: folder.appendingPathComponent("fresh.h5"))
+    try writer.write("coordinates", x, shape: [x.count / 66, 22, 3], units: "nanometers")
+    let mean = estimates[0].indices.map { n in estimates.reduce(0) { $0 + $1[n] } / Double(estimates.count) }
+    try writer.write("log_density", mean, shape: [mean.count])
+    try writer.setAttribute("log_density", "method", method)
+    if estimates.count > 1 {
+      try writer.write("log_density_probes", estimates.flatMap { $0 }, shape: [estimates.count, mean.count])
+    }
+    return StageInput(name: "fresh", type: "sample", artifact: try commit(writer, "sample"))
+  }
+
+  func commit(_ writer: ArtifactWriter, _ type: String) throws -> Artifact {
+    _ = try writer.commit(
+      provenance: Provenance(
+        key: "k", canonical: "{}", stage: type, stageType: type, stageVersion: 1, seed: 1, start: Date(), end: Date(),
+        wallSeconds: 0))
+    return try Artifact.open(writer.url, verify: true)
+  }
+
+  func context(_ samples: StageInput, density: String, system: SystemFiles? = nil) throws -> StageContext {
+    var resolved: [String: ParameterValue] = [:]
+    for field in ReweightStage.parameters { resolved[field.name] = field.defaultValue }
+    resolved["samples"] = .string(samples.name)
+    resolved["density"] = .string(density)
+    return StageContext(
+      stage: "traced", seed: 3, values: .object(resolved), inputs: ["samples": [samples]],
+      output: try ArtifactWriter(url: folder.appendingPathComponent("traced.h5")),
+      checkpoints: CheckpointStore(folder: folder, stage: "traced", key: "k"), temperature: 300,
+      system: system ?? self.system, threads: 2)
+  }
+
+  @Test func perfectDensityGivesCountsUnderTheFixedNames() throws {
+    let x = try coordinates()
+    let thermal = PhysicalConstants.thermalEnergy(temperature: 300)
+    let forceField = try #require(system.forcefield)
+    let energies = try OpenMMEngine(systemXML: forceField, threads: 1).energies(x)
+    let exact = energies.map { $0.isFinite ? -$0 / thermal + 12 : 0 }
+    let context = try context(samples(x, estimates: [exact], method: "exact-trace"), density: "exact-trace")
+    try ReweightStage.run(context)
+    let artifact = try commit(context.output, "reweight")
+    let number = { (name: String) in try artifact.scalar("results/\(name)", as: Double.self) }
+    // one sample in four is in the state; one elsewhere is mirrored, and one that is in the state (8) has no finite energy
+    #expect(try abs(number("delta_f") - log(299.0 / 99.0)) < 1e-6)
+    #expect(try abs(number("ess_fraction") - 398.0 / 400.0) < 1e-6)
+    #expect(try number("inverted") == 1)
+    #expect(try number("non_finite") == 1)
+    #expect(try number("dropped") == 1)
+    #expect(try number("energy_evaluations") == 400)
+    let interval = try artifact.read("results/delta_f_interval", as: Double.self).values
+    #expect(interval[0] < log(3) && interval[1] > log(3) && interval[1] - interval[0] < 0.8)
+    #expect(try abs(artifact.read("results/state_populations", as: Double.self).values[0] - 99.0 / 398.0) < 1e-9)
+    #expect(try artifact.shape("results/state_intervals") == [2, 2])
+    #expect(try artifact.readStrings("results/state_names") == ["phi in (0, 2)", "elsewhere"])
+    #expect(try artifact.shape("results/profile/phi") == [60])
+    let weights = try artifact.read("log_weights", as: Double.self).values
+    #expect(weights[7] == -.infinity && weights[8] == -.infinity && abs(weights[0] + log(398.0)) < 1e-6)
+    let stored = try artifact.read("energies", as: Double.self).values
+    #expect(zip(stored, energies).allSatisfy { $0 == $1 })
+    #expect(try artifact.attribute("energies", "units") == "kJ/mol")
+    #expect(context.warnings.count == 2 && context.warnings[1].contains("inverted stereocentre"))
+    #expect(!artifact.exists("results/noise/effect"))
+  }
+
+  @Test func noisyEstimatesAreCorrected() throws {
+    let x = try coordinates()
+    let thermal = PhysicalConstants.thermalEnergy(temperature: 300)
+    let energies = try OpenMMEngine(systemXML: #require(system.forcefield), threads: 1).energies(x)
+    var random = RandomStream(seed: 8, "noise")
+    let estimates = (0..<2).map { _ in
+      energies.map { ($0.isFinite ? -$0 / thermal : 0) + 0.7 * random.normal() }
+    }
+    let context = try context(samples(x, estimates: estimates, method: "stochastic-trace"), density: "stochastic-trace")
+    try ReweightStage.run(context)
+    let artifact = try commit(context.output, "reweight")
+    let variance = try artifact.read("results/noise/variance", as: Double.self).values
+    // 0.7^2 / 2 in both states, from 400 squared differences
+    for v in variance { #expect(abs(v - 0.245) < 0.12) }
+    #expect(try abs(artifact.scalar("results/noise/effect", as: Double.self)) < 0.15)
+    #expect(try artifact.scalar("results/noise/effect_standard_error", as: Double.self) > 0)
+    let deltaF = try artifact.scalar("results/delta_f", as: Double.self)
+    let error = try artifact.scalar("results/delta_f_standard_error", as: Double.self)
+    #expect(abs(deltaF - log(299.0 / 99.0)) < 4 * error)
+  }
+
+  @Test func wrongInputsAreTypedErrors() throws {
+    let x = try coordinates()
+    let zeros = [Double](repeating: 0, count: count)
+    let input = try samples(x, estimates: [zeros], method: "exact-trace")
+    #expect(
+      throws: ReweightError.densityNotThere(
+        stage: "fresh", wanted: "stochastic-trace", found: "log_density: exact-trace")
+    ) { try ReweightStage.run(context(input, density: "stochastic-trace")) }
+    var bare = system
+    bare.forcefield = nil
+    #expect(throws: ReweightError.noForceField) {
+      try ReweightStage.run(context(input, density: "exact-trace", system: bare))
+    }
+    var other = system
+    other.state.torsion = "chi7"
+    let error = #expect(throws: ReweightError.self) {
+      try ReweightStage.run(context(input, density: "exact-trace", system: other))
+    }
+    #expect("\(error!)".contains("'chi7' is none of"))
+    let writer = try ArtifactWriter(url: folder.appendingPathComponent("small.h5"))
+    try writer.write("coordinates", [Double](repeating: 0, count: 30), shape: [1, 10, 3])
+    let small = StageInput(name: "small", type: "sample", artifact: try commit(writer, "sample"))
+    #expect(throws: ReweightError.atomCount(stage: "small", found: 10, expected: 22)) {
+      try ReweightStage.run(context(small, density: "exact-trace"))
+    }
+  }
+}

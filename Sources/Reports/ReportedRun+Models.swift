@@ -128,6 +128,7 @@ extension ReportedRun {
     return try stage.artifact.list("results").sorted().compactMap { name in
       let path = "results/\(name)"
       guard try !stage.artifact.isGroup(path), try stage.artifact.shape(path) == [windows],
+        try stage.holdsNumbers(path),
         let values = try stage.numbers(path)
       else { return nil }
       return Figure(

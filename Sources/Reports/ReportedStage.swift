@@ -49,10 +49,11 @@ extension ReportedStage {
     return try artifact.list(group).sorted().flatMap { name -> [String] in
       let path = "\(group)/\(name)"
       if try artifact.isGroup(path) { return try shortPaths(below: path) }
-      let isNumber = try !artifact.typeName(path).lowercased().contains("string")
-      return try isNumber && (1...4).contains(artifact.shape(path).reduce(1, *)) ? [path] : []
+      return try holdsNumbers(path) && (1...4).contains(artifact.shape(path).reduce(1, *)) ? [path] : []
     }
   }
+
+  func holdsNumbers(_ path: String) throws -> Bool { try !artifact.typeName(path).lowercased().contains("string") }
 
   /// A torsion series that `ingest` and `sample` write, rad.
   func torsion(_ name: String) throws -> [Double]? { try numbers("results/torsions/\(name)") }

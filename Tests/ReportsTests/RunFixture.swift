@@ -50,6 +50,7 @@ struct RunFixture {
       try writer.writeScalar("results/delta_f", 3.86, units: "kT")
       try writer.writeScalar("results/delta_f_standard_error", 0.04, units: "kT")
       guard full else { return }
+      try writer.write("results/slowest_torsion", strings: (0..<windows).map { $0 % 2 == 0 ? "phi" : "psi" })
       try writer.write("results/delta_f_halves", [3.87, 3.84], shape: [2], units: "kT")
       try writer.setAttribute("results/delta_f_halves", "parts", "first half, second half")
       try Self.profile(writer)

@@ -41,7 +41,9 @@ extension ReportedRun {
     case "umbrella": return "umbrella sampling, MBAR"
     case "reweight":
       if let model = stage.inputs["density"] { return "\(model.type) \(model.name)" }
-      if let density = try stage.artifact.attribute("", "density") { return density }
+      if stage.artifact.exists("log_density"), let trace = try stage.artifact.attribute("log_density", "method") {
+        return trace
+      }
       return "reweighting"
     default: return stage.type
     }
@@ -131,7 +133,7 @@ extension ReportedRun {
     for stage in compared {
       guard let populations = try stage.numbers("results/state_populations") else { continue }
       let intervals = try stage.numbers("results/state_intervals")
-      let raw = try rawPopulations(stage)
+      let raw = try stage.numbers("results/state_populations_unweighted")
       let names = try stateNames(stage, count: populations.count)
       for (state, population) in populations.enumerated() {
         let ends = intervals.flatMap { $0.count == 2 * populations.count ? ($0[2 * state], $0[2 * state + 1]) : nil }
@@ -150,13 +152,6 @@ extension ReportedRun {
   }
 
   private func small(_ fraction: Double?) -> String { NumberText.significant(fraction.map { 100 * $0 }, 3) }
-
-  private func rawPopulations(_ stage: ReportedStage) throws -> [Double]? {
-    for name in ["raw_populations", "state_populations_raw", "state_populations_unweighted"] {
-      if let values = try stage.numbers("results/\(name)") { return values }
-    }
-    return nil
-  }
 
   private func stateNames(_ stage: ReportedStage, count: Int) throws -> [String] {
     if let names = try stage.strings("results/state_names"), names.count == count { return names }

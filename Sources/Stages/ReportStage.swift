@@ -17,7 +17,7 @@ import Workflow
 /// | ess_fraction, ess_fraction_truncated [stages] | Kish, of all samples |
 /// | table | the table as it was printed |
 ///
-/// The page is drawn from artifacts alone and can be drawn again: `pipeline run FILE --only report --force`.
+/// The page is drawn from artifacts alone; `pipeline report FILE` draws it again where it is missing.
 public enum ReportStage: StageType {
   public static let type = "report"
   public static let version = 1

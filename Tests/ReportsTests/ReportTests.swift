@@ -19,7 +19,7 @@ import Testing
     #expect(
       report.summary.rows == [
         ["boltzmann", "energy-model ebm", "3.81", "–", "3.74 to 3.88", "34.0", "36.0", "3", "5,000"],
-        ["traced", "reweighting", "3.79", "–", "3.72 to 3.86", "19.0", "21.0", "3", "5,000"],
+        ["traced", "stochastic-trace", "3.79", "–", "3.72 to 3.86", "19.0", "21.0", "3", "5,000"],
         ["umbrella", "umbrella sampling, MBAR", "3.86", "0.040", "–", "–", "–", "–", "–"],
       ])
     #expect(report.terminalText == report.summary.rendered())
@@ -46,7 +46,7 @@ import Testing
     let everything = try #require(report.sections.first { $0.title == "All results" }?.tables.first)
     #expect(everything.rows.contains(["boltzmann", "delta_f_interval", "3.74, 3.88", "kT"]))
     let states = try #require(report.sections.first { $0.title == "Populations" }?.tables.first)
-    #expect(states.rows.first == ["boltzmann", "0 < phi < 2 rad", "2.16", "2", "2.32", "–"])
+    #expect(states.rows.first == ["boltzmann", "phi in (0, 2)", "2.16", "2", "2.32", "49"])
   }
 
   @Test func missingPiecesAreLeftOut() throws {

@@ -107,6 +107,10 @@ struct RunFixture {
       try writer.write("results/state_populations", [0.0216, 0.9784], shape: [2])
       try writer.write("results/state_intervals", [0.02, 0.0232, 0.9768, 0.98], shape: [2, 2])
       try Self.profile(writer)
+      try writer.write("results/state_names", strings: ["phi in (0, 2)", "elsewhere"])
+      try writer.write("results/state_populations_unweighted", [0.49, 0.51], shape: [2])
+      try writer.write("log_density", [Double](repeating: 100, count: sampleCount), shape: [sampleCount])
+      try writer.setAttribute("log_density", "method", "stochastic-trace")
       var logWeights = (0..<sampleCount).map { _ in 1.2 * stream.normal() }
       logWeights[17] = -.infinity
       try writer.write("log_weights", logWeights, shape: [sampleCount])

@@ -26,10 +26,14 @@ public final class UmbrellaSampler {
     public var exchangeInterval: Double?
     public var threads: Int
     public var seed: UInt64
+    /// Let OpenMM compute every force, also where the built-in kernel could.
+    public var plainForces: Bool
 
     public init(
       temperature: Double, timestep: Double = 0.001, friction: Double = 1, equilibration: Double = 5,
-      production: Double = 40, sampleInterval: Double = 0.2, exchangeInterval: Double? = nil, threads: Int, seed: UInt64
+      production: Double = 40, sampleInterval: Double = 0.2, exchangeInterval: Double? = nil, threads: Int,
+      seed: UInt64,
+      plainForces: Bool = false
     ) {
       self.temperature = temperature
       self.timestep = timestep
@@ -40,6 +44,7 @@ public final class UmbrellaSampler {
       self.exchangeInterval = exchangeInterval
       self.threads = threads
       self.seed = seed
+      self.plainForces = plainForces
     }
   }
 
@@ -103,7 +108,8 @@ public final class UmbrellaSampler {
       system: system,
       settings: .init(
         temperature: settings.temperature, friction: settings.friction, timestep: settings.timestep,
-        threads: settings.threads, torsions: torsions, forceConstants: forceConstants, recordInterval: interval))
+        threads: settings.threads, torsions: torsions, forceConstants: forceConstants, recordInterval: interval,
+        plainForces: settings.plainForces))
     rows = grid.counts[0]
     columns = grid.windowCount / rows
     let start = try sampler.minimised(coordinates)

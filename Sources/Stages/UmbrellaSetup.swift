@@ -70,7 +70,8 @@ struct UmbrellaSetup {
         temperature: temperature, timestep: parameters.timestep, friction: parameters.friction,
         equilibration: parameters.equilibration, production: parameters.production,
         sampleInterval: parameters.sampleInterval,
-        exchangeInterval: parameters.exchange ? parameters.exchangeInterval : nil, threads: threads, seed: seed))
+        exchangeInterval: parameters.exchange ? parameters.exchangeInterval : nil, threads: threads, seed: seed,
+        plainForces: parameters.forces == "openmm"))
   }
 
   /// Throws `UmbrellaError.invertedCentre`.

@@ -51,6 +51,11 @@ public enum UmbrellaStage: StageType {
     ParameterField("friction", .positive, default: .number(1), unit: "1/ps", help: "of the Langevin dynamics"),
     ParameterField("sample_interval", .positive, default: .number(0.2), unit: "ps", help: "between recorded torsions"),
     ParameterField(
+      "forces", .choice(["auto", "openmm"]), default: "auto",
+      help:
+        "auto: the built-in kernel where it covers the force field and agrees with OpenMM on the first frame, else OpenMM; "
+        + "openmm: OpenMM's Reference platform always"),
+    ParameterField(
       "exchange", .boolean, default: .bool(false), help: "let neighbouring windows exchange their frames (Metropolis)"),
     ParameterField(
       "exchange_interval", .positive, default: .number(1), unit: "ps", help: "between exchanges, where windows exchange"
@@ -72,6 +77,7 @@ public enum UmbrellaStage: StageType {
     var timestep: Double
     var friction: Double
     var sampleInterval: Double
+    var forces: String
     var exchange: Bool
     var exchangeInterval: Double
     var profileBins: Int

@@ -6,7 +6,7 @@ import Testing
 
 /// The ways in which umbrella sampling of alanine dipeptide went wrong, on a surface with a known answer.
 @Suite struct UmbrellaTests {
-  private func options(_ replicates: Int = 30) -> UmbrellaAnalysis.Options {
+  private func options(_ replicates: Int = 20) -> UmbrellaAnalysis.Options {
     var options = UmbrellaAnalysis.Options()
     options.bootstrapReplicates = replicates
     return options
@@ -54,7 +54,7 @@ import Testing
     surface.psiBarrier = 0.5
     let exact = surface.exactDeltaF
     var sums = [0.0, 0, 0, 0, 0]
-    let count = 30
+    let count = 24
     let z = try (0..<count).map { seed -> Double in
       let data = try surface.umbrella(
         windows: [24], forceConstants: [80], samples: 200, stepsPerSample: 10, seed: UInt64(100 + seed))
@@ -118,7 +118,7 @@ import Testing
     for seed in 7..<10 {
       let data = try surface.umbrella(
         windows: [30, 6], forceConstants: [80, 4], samples: 100, stepsPerSample: 10, seed: UInt64(seed))
-      let result = try UmbrellaAnalysis(data: data, options: options(20)).run()
+      let result = try UmbrellaAnalysis(data: data, options: options(10)).run()
       describe("bistable", result, exact: exact)
       #expect(!result.warnings.isEmpty)
       if result.warnings.contains(where: { $0.contains("disagree") }) { warned += 1 }

@@ -9,20 +9,22 @@ import Workflow
 @testable import Stages
 
 /// The reweight stage on hand-made samples of alanine dipeptide whose log-density, and so whose answer, is chosen.
-@Suite struct ReweightStageTests {
+@Suite final class ReweightStageTests {
   static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
 
   let folder: URL
   let system = SystemFiles(
-    topology: Self.dataset.appendingPathComponent("alanine.pdb"),
-    forcefield: Self.dataset.appendingPathComponent("system.xml"))
+    topology: ReweightStageTests.dataset.appendingPathComponent("alanine.pdb"),
+    forcefield: ReweightStageTests.dataset.appendingPathComponent("system.xml"))
   let count = 400
 
   init() throws {
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("boltzmill-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
 
   /// The reference with phi turned, every fourth sample into the state; sample 7 mirrored, sample 8 with two atoms in one
   /// place.

@@ -29,7 +29,12 @@ enum Binning {
     return total > 0 ? sums.map { $0 / total / width } : sums
   }
 
-  /// -ln of the density of (x, y) in a square grid over the torus, minimum 0; nan where nothing was seen. z[row of y][column of x].
+  /// Free energies above this many kT are not drawn: a cell that holds none but weights of e^-100 says nothing, and would
+  /// flatten all that does.
+  static let highestFreeEnergy = 25.0
+
+  /// -ln of the density of (x, y) in a square grid over the torus, minimum 0; nan where nothing was seen, and above
+  /// `highestFreeEnergy`. z[row of y][column of x].
   static func torusFreeEnergy(x: [Double], y: [Double], weights: [Double]? = nil, count: Int) -> [[Double]] {
     let range = -Double.pi...Double.pi
     var sums = [[Double]](repeating: [Double](repeating: 0, count: count), count: count)
@@ -39,8 +44,11 @@ enum Binning {
       sums[row][column] += weights.map { $0[position] } ?? 1
     }
     let top = sums.lazy.flatMap { $0 }.max() ?? 0
-    return sums.map { $0.map { $0 > 0 ? -log($0 / top) : .nan } }
+    return sums.map { $0.map { drawn($0 > 0 ? -log($0 / top) : .nan) } }
   }
+
+  /// `freeEnergy`, or nan where it is not drawn.
+  static func drawn(_ freeEnergy: Double) -> Double { freeEnergy <= highestFreeEnergy ? freeEnergy : .nan }
 
   /// Weights from log-weights, the largest being 1; those that are not finite become 0.
   static func weights(_ logWeights: [Double]) -> [Double] {

@@ -89,7 +89,7 @@ extension ReportedRun {
     }
     for stage in compared {
       guard let x = try stage.numbers("results/profile/\(torsion)"),
-        let y = try stage.numbers("results/profile/free_energy"), x.count == y.count
+        let y = try stage.numbers("results/profile/free_energy")?.map(Binning.drawn), x.count == y.count
       else { continue }
       let errors = try stage.numbers("results/profile/standard_error")
       series.append(

@@ -64,12 +64,13 @@ extension ReportedRun {
       guard let top = finite.max() else { continue }
       centred.append((stage, finite.map { $0 - top }))
     }
-    guard let range = Binning.middle(centred.flatMap(\.1), share: 0.998) else { return nil }
-    let wide = range.lowerBound...max(0, range.upperBound)
+    guard let range = Binning.middle(centred.flatMap(\.1), share: 0.98) else { return nil }
+    let wide = max(range.lowerBound, -Binning.highestFreeEnergy)...0
     return Figure(
       id: "log-weights", title: "Log-weights",
       caption:
-        "Relative to the largest weight of each stage. A long way from the bulk to 0 means that few samples carry all.",
+        "Relative to the largest weight of each stage. A long way from the bulk to 0 means that few samples carry all. "
+        + "The lowest hundredth is not drawn.",
       xAxis: .init("ln(w / largest w)"), yAxis: .init("density"),
       series: centred.map { stage, values in
         .line(

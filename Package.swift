@@ -131,7 +131,7 @@ let package = Package(
         "NetCDF",
         "Basics",
       ]),
-    .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts"]),
+    .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts", "Trajectories"]),
   ],
   swiftLanguageModes: [.v5],
   cxxLanguageStandard: .cxx20

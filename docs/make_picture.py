@@ -18,6 +18,9 @@ import matplotlib.pyplot as plt
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"]
 
 
+LARGEST_ERROR = 2.0  # kT; a bin with more says nothing and is left out
+
+
 def text(file, path):
     value = file[path][()]
     return value.decode() if isinstance(value, bytes) else str(value)
@@ -74,6 +77,7 @@ def main():
     def draw(name, file, colour, label):
         x, y = np.asarray(file[f"results/profile/{torsion}"]), np.asarray(file["results/profile/free_energy"])
         error = np.asarray(file["results/profile/standard_error"])
+        y = np.where(error <= LARGEST_ERROR, y, np.nan)
         profile.fill_between(x, y - error, y + error, color=colour, alpha=0.25, linewidth=0)
         profile.plot(x, y, color=colour, linewidth=1.6, label=label)
         value = float(file["results/delta_f"][()])

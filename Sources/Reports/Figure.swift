@@ -6,8 +6,9 @@ public struct Figure: Equatable, Sendable {
     case line(name: String, x: [Double], y: [Double], band: Band? = nil, colour: String, dashed: Bool = false)
     /// Points, each with an error bar from `low` to `high` where `errors` are given.
     case points(name: String, x: [Double], y: [Double], errors: Band? = nil, colour: String, size: Double = 6)
-    /// A map z[row][column] over the grid of `y` (rows) and `x` (columns); not finite: blank.
-    case heatMap(x: [Double], y: [Double], z: [[Double]], label: String)
+    /// A map z[row][column] over the grid of `y` (rows) and `x` (columns); not finite: blank. Beyond `range` colours stay
+    /// those of its ends.
+    case heatMap(x: [Double], y: [Double], z: [[Double]], label: String, range: ClosedRange<Double>? = nil)
   }
 
   /// Lower and upper edges, one pair for each point.

@@ -74,12 +74,13 @@ struct PlotlyFigure {
         "opacity":\(x.count > 200 ? 0.4 : 1)}\(bars)}
         """
       ]
-    case .heatMap(let x, let y, let z, let label):
+    case .heatMap(let x, let y, let z, let label, let range):
+      let ends = range.map { "\"zmin\":\(Self.number($0.lowerBound)),\"zmax\":\(Self.number($0.upperBound))," } ?? ""
       let stops = Palette.scale.map { "[\(Self.number($0.0)),\"\(Palette.scaleColour($0.0))\"]" }
       return [
         """
         {"type":"heatmap","x":\(Self.numbers(x)),"y":\(Self.numbers(y)),"z":[\(z.map(Self.numbers).joined(separator: ","))],\
-        "colorscale":[\(stops.joined(separator: ","))],"hoverongaps":false,\
+        \(ends)"colorscale":[\(stops.joined(separator: ","))],"hoverongaps":false,\
         "colorbar":{"title":{"text":\(Self.text(label)),"side":"right"},"thickness":12,"outlinewidth":0}}
         """
       ]

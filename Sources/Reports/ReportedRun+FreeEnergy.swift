@@ -80,6 +80,7 @@ extension ReportedRun {
   /// Free energy along the state's torsion, overlaid, with bands of one standard error.
   private func profile() throws -> Figure? {
     let torsion = options.torsion
+    var top = 12.0
     var series: [Figure.Series] = []
     for sample in samplesOfReweighted() {
       guard let line = try unweightedProfile(sample, name: "\(sample.name), unweighted", colour: Palette.raw) else {
@@ -91,19 +92,27 @@ extension ReportedRun {
       guard let x = try stage.numbers("results/profile/\(torsion)"),
         let y = try stage.numbers("results/profile/free_energy")?.map(Binning.drawn), x.count == y.count
       else { continue }
-      let errors = try stage.numbers("results/profile/standard_error")
+      let errors = try stage.numbers("results/profile/standard_error").flatMap { $0.count == y.count ? $0 : nil }
+      // A bin that hardly any weight fell into says nothing, however high its line would stand.
+      let drawn = y.indices.map { (errors?[$0] ?? 0) <= Self.largestError ? y[$0] : .nan }
+      if stage.type == "umbrella" { top = max(top, drawn.lazy.filter(\.isFinite).max() ?? 0) }
       series.append(
         .line(
-          name: stage.name, x: x, y: y,
-          band: errors.flatMap { $0.count == y.count ? Figure.Band(around: y, errors: $0) : nil },
+          name: stage.name, x: x, y: drawn, band: errors.map { Figure.Band(around: drawn, errors: $0) },
           colour: colour(stage)))
     }
     guard !series.isEmpty else { return nil }
     return Figure(
       id: "profile", title: "Free energy along \(torsion)",
-      caption: "Bands are one standard error. Dashed: the emulator's samples as they come, without weights.",
-      xAxis: .init("\(torsion) / rad", range: -Double.pi...Double.pi), yAxis: .init("free energy / kT"), series: series)
+      caption:
+        "Bands are one standard error; bins with more than \(NumberText.significant(Self.largestError)) kT of it are"
+        + " left out. Dashed: the emulator's samples as they come, without weights.",
+      xAxis: .init("\(torsion) / rad", range: -Double.pi...Double.pi),
+      yAxis: .init("free energy / kT", range: -1...(1.08 * top)), series: series)
   }
+
+  /// Of a bin of a profile that is worth drawing, kT.
+  private static let largestError = 2.0
 
   /// The `sample` stages that reweighting started from, each once.
   func samplesOfReweighted() -> [ReportedStage] {

@@ -6,11 +6,11 @@ extension ReportedRun {
 
   func energyModelSection() throws -> Report.Section {
     var table = TextTable(
-      title: "Energy model against exact log-likelihood",
+      title: "Energy model against exact log-likelihood, and seconds per likelihood",
       columns: [
         .init("stage"), .init("audited samples", alignment: .right), .init("RMSE", unit: "nat"),
-        .init("Spearman", alignment: .right), .init("model", unit: "(s per likelihood)"),
-        .init("exact", unit: "(s per likelihood)"), .init("speed-up", alignment: .right),
+        .init("Spearman", alignment: .right), .init("model", unit: "s"), .init("exact", unit: "s"),
+        .init("speed-up", alignment: .right),
       ])
     var figures: [Figure] = []
     for stage in all("energy-model") {
@@ -23,7 +23,7 @@ extension ReportedRun {
       table.addRow([
         stage.name, NumberText.count(exact?.count), NumberText.fixed(try stage.number("results/rmse_log_density"), 3),
         NumberText.fixed(try stage.number("results/spearman"), 4), NumberText.significant(fast, 3),
-        NumberText.significant(slow, 3), speedUp.map { NumberText.significant($0, 3) + " x" } ?? NumberText.absent,
+        NumberText.significant(slow, 3), speedUp.map(Self.factor) ?? NumberText.absent,
       ])
       if let exact, let model, exact.count == model.count { figures += scatter(stage, exact: exact, model: model) }
     }
@@ -31,6 +31,12 @@ extension ReportedRun {
       title: "Energy model",
       text: "RMSE after removing the mean is the measure; the rank correlation alone hides a wrong dF.",
       tables: table.rows.isEmpty ? [] : [table], figures: figures)
+  }
+
+  private static func factor(_ value: Double) -> String {
+    (value.isFinite && value >= 1000 && value < 1e15
+      ? NumberText.count(Int(value.rounded())) : NumberText.significant(value, 3))
+      + " x"
   }
 
   private func scatter(_ stage: ReportedStage, exact: [Double], model: [Double]) -> [Figure] {
@@ -62,17 +68,20 @@ extension ReportedRun {
   private func lossCurves(_ stage: ReportedStage) throws -> Figure? {
     guard stage.artifact.exists("results/loss"), let steps = try stage.numbers("results/loss/step") else { return nil }
     var series: [Figure.Series] = []
+    var (lowest, highest) = (Double.infinity, -Double.infinity)
     let names = try stage.artifact.list("results/loss").sorted().filter { $0 != "step" }
     for (position, name) in names.enumerated() {
       guard let values = try stage.numbers("results/loss/\(name)"), values.count == steps.count else { continue }
       let kept = Binning.thinned(values.count, limit: 2000)
+      lowest = min(lowest, values.lazy.filter(\.isFinite).min() ?? lowest)
+      highest = max(highest, values.lazy.filter(\.isFinite).max() ?? highest)
       series.append(
         .line(name: name, x: kept.map { steps[$0] }, y: kept.map { values[$0] }, colour: Palette.stage(position)))
     }
     guard !series.isEmpty else { return nil }
     return Figure(
       id: "loss-\(stage.name)", title: "Losses: \(stage.name)", caption: "By training step.", xAxis: .init("step"),
-      yAxis: .init("loss"), series: series)
+      yAxis: .init("loss", logarithmic: lowest > 0 && highest > 50 * lowest), series: series)
   }
 
   // MARK: the reference
@@ -135,7 +144,9 @@ extension ReportedRun {
         id: "windows-\(stage.name)-\(name)", title: "\(name.replacingOccurrences(of: "_", with: " ")): \(stage.name)",
         caption: "By window, as the stage recorded it.", xAxis: .init("window"),
         yAxis: .init(try label(name, stage.artifact.attribute(path, "units"))),
-        series: [.line(name: name, x: values.indices.map(Double.init), y: values, colour: Palette.stage(0))])
+        series: [
+          .points(name: name, x: values.indices.map(Double.init), y: values, colour: Palette.stage(0), size: 4)
+        ])
     }
   }
 

@@ -7,7 +7,8 @@ extension ReportedRun {
     let figures = try ramachandrans() + [logWeights(), energies()].compactMap { $0 }
     return Report.Section(
       title: "Samples and weights",
-      text: "Maps show -ln of the density in 72 x 72 cells, in kT above the fullest cell; white cells hold nothing.",
+      text:
+        "Maps show -ln of the density in 72 x 72 cells, in kT above the fullest cell, to 12 kT; white cells hold nothing.",
       tables: [], figures: figures)
   }
 
@@ -50,7 +51,8 @@ extension ReportedRun {
         yAxis: .init("\(second) / rad", range: -Double.pi...Double.pi),
         series: [
           .heatMap(
-            x: centres, y: centres, z: Binning.torusFreeEnergy(x: x, y: y, weights: weights, count: count), label: "kT")
+            x: centres, y: centres, z: Binning.torusFreeEnergy(x: x, y: y, weights: weights, count: count), label: "kT",
+            range: 0...12)
         ])
     ]
   }
@@ -65,7 +67,7 @@ extension ReportedRun {
       centred.append((stage, finite.map { $0 - top }))
     }
     guard let range = Binning.middle(centred.flatMap(\.1), share: 0.98) else { return nil }
-    let wide = max(range.lowerBound, -Binning.highestFreeEnergy)...0
+    let wide = min(-1, max(range.lowerBound, -Binning.highestFreeEnergy))...0.0
     return Figure(
       id: "log-weights", title: "Log-weights",
       caption:

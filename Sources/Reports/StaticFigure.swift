@@ -60,7 +60,7 @@ struct StaticFigure {
         values += horizontal ? x : y + (band.map { $0.low + $0.high } ?? [])
       case .points(_, let x, let y, let errors, _, _):
         values += horizontal ? x : y + (errors.map { $0.low + $0.high } ?? [])
-      case .heatMap(let x, let y, _, _):
+      case .heatMap(let x, let y, _, _, _):
         isMap = true
         values += horizontal ? x : y
       }
@@ -142,8 +142,8 @@ struct StaticFigure {
           "<circle cx=\"\(h)\" cy=\"\(v)\" r=\"\(text(size / 2))\" fill=\"\(colour)\" fill-opacity=\"\(opacity)\"/>")
       }
       return marks.joined(separator: "\n")
-    case .heatMap(let x, let y, let z, _):
-      return map(x, y, z, frame)
+    case .heatMap(let x, let y, let z, _, let range):
+      return map(x, y, z, range, frame)
     }
   }
 
@@ -174,9 +174,13 @@ struct StaticFigure {
     return "<path d=\"\(shapes)\" fill=\"\(colour)\" fill-opacity=\"0.25\"/>"
   }
 
-  private func map(_ x: [Double], _ y: [Double], _ z: [[Double]], _ frame: Frame) -> String {
+  private func map(_ x: [Double], _ y: [Double], _ z: [[Double]], _ range: ClosedRange<Double>?, _ frame: Frame)
+    -> String
+  {
     let finite = z.lazy.flatMap { $0 }.filter(\.isFinite)
-    guard let low = finite.min(), let high = finite.max(), x.count > 1, y.count > 1 else { return "" }
+    guard let low = range?.lowerBound ?? finite.min(), let high = range?.upperBound ?? finite.max(), x.count > 1,
+      y.count > 1
+    else { return "" }
     let (w, h) = (
       abs(frame.horizontal(x[1]) - frame.horizontal(x[0])), abs(frame.vertical(y[1]) - frame.vertical(y[0]))
     )

@@ -27,11 +27,14 @@ struct TrainingDriver {
   ) throws {
     context.progress.begin(title, total: trainer.settings.steps, unit: "steps")
     defer { context.progress.end() }
+    let start = (date: Date(), step: trainer.step)
     var saved = Date()
     while !trainer.isFinished {
       let metrics = try step()
-      let samples = (name: "samples", value: String(trainer.step * trainer.settings.batch))
-      context.progress.update(completed: trainer.step, metrics: metrics + [samples])
+      let elapsed = max(1e-9, Date().timeIntervalSince(start.date))
+      let rate = Double((trainer.step - start.step) * trainer.settings.batch) / elapsed
+      context.progress.update(
+        completed: trainer.step, metrics: metrics + [(name: "samples/s", value: String(format: "%.0f", rate))])
       let asked = context.interruptionRequested
       if asked || Date().timeIntervalSince(saved) >= context.checkpointInterval {
         try save(extra)

@@ -127,6 +127,60 @@ import Testing
     #expect(warned > 0)
   }
 
+  /// Windows that drift: in their first half they see the free energy A(phi) = a cos(phi - 1), in the second A(phi) = -a cos(phi - 1),
+  /// each drawn exactly. Either half alone looks perfect; only their disagreement tells.
+  @Test func driftingWindowsMakeTheHalvesDisagreeAndWiden() throws {
+    let (windows, samples, stiffness, tilt) = (24, 200, 60.0, 0.6)
+    let centers = (0..<windows).map { 2 * Double.pi * Double($0) / Double(windows) - .pi }
+    func data(drifting: Bool) throws -> UmbrellaData {
+      let walks = try ["up", "down"].map { name -> UmbrellaData.Walk in
+        var stream = RandomStream(seed: 5, name)
+        var series: [Double] = []
+        for center in centers {
+          for n in 0..<samples {
+            let a = !drifting || n < samples / 2 ? tilt : -tilt
+            var angle = center
+            // the biased law by rejection from the bias alone
+            repeat {
+              angle = center + stream.normal() / stiffness.squareRoot()
+            } while stream.uniform() > exp(-a * cos(angle - 1) - tilt)
+            series.append(wrap(angle))
+          }
+        }
+        return UmbrellaData.Walk(
+          name: name, series: try NDArray(series, shape: [windows, samples, 1]),
+          others: try NDArray([], shape: [windows, samples, 0]))
+      }
+      return UmbrellaData(
+        torsionNames: ["phi"], centers: centers.map { [$0] }, forceConstants: [stiffness],
+        neighbours: (0..<windows).map { ($0, ($0 + 1) % windows) }, walks: walks, sampleInterval: 1)
+    }
+    func exact(_ a: Double) -> Double {
+      let bins = 20_000
+      var (inside, outside) = (0.0, 0.0)
+      for k in 0..<bins {
+        let phi = 2 * Double.pi * (Double(k) + 0.5) / Double(bins) - .pi
+        if phi > 0, phi < 2 { inside += exp(-a * cos(phi - 1)) } else { outside += exp(-a * cos(phi - 1)) }
+      }
+      return -log(inside / outside)
+    }
+
+    let steady = try UmbrellaAnalysis(data: data(drifting: false), options: options()).run()
+    #expect(steady.warnings.isEmpty, "\(steady.warnings)")
+    #expect(abs(steady.deltaF - exact(tilt)) < 4 * steady.standardError)
+
+    let drifting = try UmbrellaAnalysis(data: data(drifting: true), options: options()).run()
+    describe("drifting", drifting, exact: .nan)
+    #expect(drifting.warnings.contains { $0.contains("The halves disagree") })
+    // a half has sqrt(2) times the statistical error of the whole
+    let error = 2.0.squareRoot() * drifting.bootstrapStandardError
+    #expect(abs(drifting.halves[0].deltaF - exact(tilt)) < 4 * error)
+    #expect(abs(drifting.halves[1].deltaF - exact(-tilt)) < 4 * error)
+    #expect(drifting.standardError > 0.4 * abs(exact(tilt) - exact(-tilt)))
+  }
+
+  private func wrap(_ angle: Double) -> Double { angle.remainder(dividingBy: 2 * .pi) }
+
   @Test(.enabled(if: ProcessInfo.processInfo.environment["BOLTZMILL_BENCHMARKS"] != nil, "a benchmark"))
   func fullGridBenchmark() throws {
     let surface = ModelSurface()

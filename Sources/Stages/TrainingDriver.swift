@@ -33,8 +33,9 @@ struct TrainingDriver {
       let metrics = try step()
       let elapsed = max(1e-9, Date().timeIntervalSince(start.date))
       let rate = Double((trainer.step - start.step) * trainer.settings.batch) / elapsed
-      context.progress.update(
-        completed: trainer.step, metrics: metrics + [(name: "samples/s", value: String(format: "%.0f", rate))])
+      // after the loss, which comes first
+      let shown = metrics.prefix(1) + [(name: "samples/s", value: String(format: "%.0f", rate))] + metrics.dropFirst()
+      context.progress.update(completed: trainer.step, metrics: Array(shown))
       let asked = context.interruptionRequested
       if asked || Date().timeIntervalSince(saved) >= context.checkpointInterval {
         try save(extra)

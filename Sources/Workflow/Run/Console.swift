@@ -98,7 +98,7 @@ public final class Console: Basics.ProgressReporting, @unchecked Sendable {
       barIsShown = true
     } else {
       let percent = current.total > 0 ? " \(Self.percent(current)) %" : ""
-      output("\(stage): \(current.title)\(percent), \(details)\n")
+      output("\(stage): \(current.title)\(percent), \(details.joined(separator: ", "))\n")
     }
   }
 
@@ -118,7 +118,8 @@ public final class Console: Basics.ProgressReporting, @unchecked Sendable {
     work.total > 0 ? Int(100 * min(1, max(0, Double(work.completed) / Double(work.total)))) : 0
   }
 
-  private static func details(_ work: Work, rate: Double, metrics: [(name: String, value: String)]) -> String {
+  /// What is told beside the bar: how much is done, the rate, the time left, then the stage's own metrics.
+  private static func details(_ work: Work, rate: Double, metrics: [(name: String, value: String)]) -> [String] {
     var parts = ["\(NumberText.count(work.completed)) of \(NumberText.count(work.total)) \(work.unit)"]
     if rate > 0 {
       let rounded = rate >= 100 ? NumberText.count(Int(min(rate, 1e15))) : NumberText.significant(rate, 3)
@@ -127,13 +128,23 @@ public final class Console: Basics.ProgressReporting, @unchecked Sendable {
         parts.append(NumberText.duration(seconds: Double(work.total - work.completed) / rate) + " left")
       }
     }
-    return (parts + metrics.map { "\($0.name) \($0.value)" }).joined(separator: ", ")
+    return parts + metrics.map { "\($0.name) \($0.value)" }
   }
 
-  private static func bar(_ work: Work, details: String, width: Int) -> String {
-    let cells = 20
-    let filled = cells * percent(work) / 100
-    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: cells - filled)
-    return String("\(work.title) \(bar) \(percent(work)) %  \(details)".prefix(max(20, width - 1)))
+  /// One line of at most `width` - 1 characters. On a narrow terminal the bar gets shorter, then the counts and the rate go,
+  /// then the last metrics: time left and the first metrics matter more.
+  private static func bar(_ work: Work, details: [String], width: Int) -> String {
+    func line(_ cells: Int, _ parts: [String]) -> String {
+      let filled = cells * percent(work) / 100
+      let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: cells - filled)
+      return "\(work.title) \(bar) \(percent(work)) %  \(parts.joined(separator: ", "))"
+    }
+    let room = max(20, width - 1)
+    let droppable = max(0, min(2, details.count - 1))
+    for candidate in [line(20, details)] + (0...droppable).map({ line(8, Array(details.dropFirst($0))) })
+    where candidate.count <= room { return candidate }
+    var parts = Array(details.dropFirst(droppable))
+    while parts.count > 1, line(8, parts).count > room { parts.removeLast() }
+    return String(line(8, parts).prefix(room))
   }
 }

@@ -24,7 +24,7 @@ let space = LatentSpace(euclidean: 55, angles: 5)
 let generator = try Generator(seed: 1)
 let emulator = try ResidualNetwork(
   space: space, configuration: NetworkConfiguration(width: 256, depth: 4, outputs: 60), generator: generator)
-let field = VectorField(network: emulator, interpolant: .linear)
+let field = ResidualVectorField(network: emulator, interpolant: .linear)
 
 let flowTrainer = try Trainer(
   network: emulator, settings: OptimizationSettings(steps: 1000, batch: 512), generator: generator, columns: [])
@@ -33,7 +33,7 @@ let loss = FlowMatchingLoss(interpolant: .linear)
 func flowStep() throws {
   let t = try FlowMatchingLoss.stratifiedTimes(512, generator)
   _ = try flowTrainer.update(
-    loss(VectorField(network: flowTrainer.network, interpolant: .linear), data: data, t: t, generator))
+    loss(ResidualVectorField(network: flowTrainer.network, interpolant: .linear), data: data, t: t, generator))
 }
 for _ in 0..<5 { try flowStep() }
 line("flow matching, batch 512, 256 x 4", try seconds { for _ in 0..<50 { try flowStep() } } / 50 * 1e3, "ms per step")
@@ -41,14 +41,14 @@ line("flow matching, batch 512, 256 x 4", try seconds { for _ in 0..<50 { try fl
 let energyTrainer = try Trainer(
   network: ResidualNetwork(
     space: space,
-    configuration: NetworkConfiguration(width: 256, depth: 4, outputs: EnergyModel.outputs(space: space, harmonics: 3)),
+    configuration: NetworkConfiguration(width: 256, depth: 4, outputs: ResidualEnergyModel.outputs(space: space, harmonics: 3)),
     generator: generator),
   settings: OptimizationSettings(steps: 1000, batch: 512), generator: generator, columns: [])
 let labels = try Tensor.zeros([256])
 let half = try data.slice(0..<256)
 let objective = EnergyModelObjective()
 func energyStep() throws {
-  let model = EnergyModel(network: energyTrainer.network, interpolant: .trigonometric, constant: 0)
+  let model = ResidualEnergyModel(network: energyTrainer.network, interpolant: .trigonometric, constant: 0)
   _ = try energyTrainer.update(objective(model, data: half, labels: labels, step: energyTrainer.step, generator).total)
 }
 for _ in 0..<3 { try energyStep() }
@@ -63,7 +63,7 @@ _ = try stochastic.batch(1000, seed: 1, index: 0)
 let plainTime = try seconds { for i in 0..<4 { _ = try plain.batch(1000, seed: 1, index: i) } } / 4000
 let stochasticTime = try seconds { for i in 0..<4 { _ = try stochastic.batch(1000, seed: 1, index: i) } } / 4000
 let exactTime = try seconds { _ = try exact.batch(200, seed: 1, index: 0) } / 200
-let model = EnergyModel(network: energyTrainer.average, interpolant: .trigonometric, constant: 0)
+let model = ResidualEnergyModel(network: energyTrainer.average, interpolant: .trigonometric, constant: 0)
 let points = try space.prior(10_000, generator)
 _ = try model.logDensity(points)
 let energyTime = try seconds { _ = try model.logDensity(points) } / 10_000

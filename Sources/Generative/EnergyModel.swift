@@ -1,13 +1,51 @@
 import Foundation
 import Torch
 
-/// An energy-based model of an emulator's law along an interpolant: U(t, x) is ln p_t(x) up to one constant, with the plus sign.
+/// An energy-based model of a law along an interpolant: U(t, x) is ln p_t(x) up to one constant, with the plus sign. At t = 1 it is the
+/// emulator's log-density, at the cost of one forward pass.
+/// Source: Aggarwal, Chen, Boffi, Koes, "BoltzNCE", arXiv 2507.00846, sections 3 and 4.
+public protocol EnergyModel {
+  associatedtype Net: Network
+  var network: Net { get }
+  var space: LatentSpace { get }
+  var interpolant: Interpolant { get }
+  func replacing(network: Net) -> Self
+  /// x [n, d], t [n] -> U [n].
+  func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor
+}
+
+extension EnergyModel {
+  /// U at time `t`, [n], in Float64; one forward pass per sample, in chunks.
+  public func values(_ x: Tensor, at t: Double, chunk: Int = 8192) throws -> Tensor {
+    try withoutGradients {
+      let type = network.scalarType
+      var parts: [Tensor] = []
+      var start = 0
+      while start < x.shape[0] {
+        let rows = try x.slice(start..<min(start + chunk, x.shape[0])).cast(type)
+        parts.append(try self(rows, Tensor.full([rows.shape[0]], t, type)).cast(.float64))
+        start += chunk
+      }
+      return parts.isEmpty ? try Tensor.zeros([0], .float64) : try Tensor.concatenated(parts, axis: 0)
+    }
+  }
+
+  /// Log-density at the data end up to the model's constant, [n], in Float64.
+  public func logDensity(_ x: Tensor, chunk: Int = 8192) throws -> Tensor { try values(x, at: 1, chunk: chunk) }
+
+  /// dU/dx, [n, d].
+  public func score(_ x: Tensor, _ t: Tensor, createGraph: Bool) throws -> Tensor {
+    let leaf = try x.requiringGradient()
+    return try self(leaf, t).sum().gradients(of: [leaf], createGraph: createGraph)[0]
+  }
+}
+
+/// An energy model by a residual network.
 ///
 /// U(t, x) = constant - |x_euclidean|^2 / 2 + scale f_0 + sum_i f_i phi_i, where f(t, x) is the network's output and phi its features of
 /// position (the Euclidean coordinates, sin and cos of k theta): the network only learns how p_t differs from the prior, and has
-/// a term linear in the coordinates at its disposal. At t = 1 it is the emulator's log-density, at the cost of one forward pass.
-/// Source: Aggarwal, Chen, Boffi, Koes, "BoltzNCE", arXiv 2507.00846, sections 3 and 4.
-public struct EnergyModel {
+/// a term linear in the coordinates at its disposal.
+public struct ResidualEnergyModel: EnergyModel {
   public let network: ResidualNetwork
   public let interpolant: Interpolant
   /// Added to U: about the mean log-density, so that the network's output stays of order one.
@@ -23,7 +61,10 @@ public struct EnergyModel {
 
   public var space: LatentSpace { network.space }
 
-  /// x [n, d], t [n] -> U [n].
+  public func replacing(network: ResidualNetwork) -> ResidualEnergyModel {
+    ResidualEnergyModel(network: network, interpolant: interpolant, constant: constant)
+  }
+
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
     let (output, features) = try network.withPositionFeatures(x, t)
     let euclidean = try space.split(x).euclidean
@@ -35,27 +76,6 @@ public struct EnergyModel {
   /// Outputs that a network for this model must have.
   public static func outputs(space: LatentSpace, harmonics: Int) -> Int {
     1 + ResidualNetwork.positionFeatures(space, harmonics)
-  }
-
-  /// Log-density at the data end, [n], in Float64; one forward pass per sample, in chunks.
-  public func logDensity(_ x: Tensor, chunk: Int = 8192) throws -> Tensor {
-    try withoutGradients {
-      let type = network.frequencies.scalarType ?? .float32
-      var parts: [Tensor] = []
-      var start = 0
-      while start < x.shape[0] {
-        let rows = try x.slice(start..<min(start + chunk, x.shape[0])).cast(type)
-        parts.append(try self(rows, Tensor.ones([rows.shape[0]], type)).cast(.float64))
-        start += chunk
-      }
-      return parts.isEmpty ? try Tensor.zeros([0], .float64) : try Tensor.concatenated(parts, axis: 0)
-    }
-  }
-
-  /// dU/dx, [n, d].
-  public func score(_ x: Tensor, _ t: Tensor, createGraph: Bool) throws -> Tensor {
-    let leaf = try x.requiringGradient()
-    return try self(leaf, t).sum().gradients(of: [leaf], createGraph: createGraph)[0]
   }
 }
 
@@ -103,14 +123,14 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
   /// InfoNCE over time: which of t and t' a point I_t belongs to, -(V(t) - ln(exp V(t) + exp V(t'))) with V = U + ln rho. The density
   /// rho of the drawn times must stand there, or the optimum of U is ln p_t + ln rho(t) and not ln p_t.
   public func callAsFunction(
-    _ model: EnergyModel, data: Tensor, labels: Tensor?, step: Int, _ generator: Generator
+    _ model: some EnergyModel, data: Tensor, labels: Tensor?, step: Int, _ generator: Generator
   ) throws -> Terms {
     let space = model.space
     let n = data.shape[0]
     let t = try times(n, generator)
     let time = try t.unsqueezed(-1)
     let (x, theta) = try space.split(data)
-    let z = try generator.normal([n, space.euclidean])
+    let z = try space.noise(n, generator)
     let alpha = try model.interpolant.alpha(time)
     var point = try alpha * z + model.interpolant.beta(time) * x
     var turn: Tensor?

@@ -10,11 +10,13 @@ public struct FlowMatchingLoss {
   public init(interpolant: Interpolant) { self.interpolant = interpolant }
 
   /// data [n, d], t [n]; the noise is drawn from `generator`. Returns the mean over points and dimensions, a scalar.
-  public func callAsFunction(_ field: VectorField, data: Tensor, t: Tensor, _ generator: Generator) throws -> Tensor {
+  public func callAsFunction(
+    _ field: some VectorField, data: Tensor, t: Tensor, _ generator: Generator
+  ) throws -> Tensor {
     let space = field.space
     let n = data.shape[0]
     let (x, theta) = try space.split(data)
-    let z = try generator.normal([n, space.euclidean])
+    let z = try space.noise(n, generator)
     let time = try t.unsqueezed(-1)
     let y = try interpolant.alpha(time) * z + interpolant.beta(time) * x
     let target = try interpolant.alphaDerivative(time) * z + interpolant.betaDerivative(time) * x
@@ -24,9 +26,8 @@ public struct FlowMatchingLoss {
     }
     let turn = try generator.normal([n, space.angles])
     let angles = try theta + TorusPath.sigma(time) * turn
-    let output = try space.split(field.network(space.joined(y, angles), t))
-    let (c, s) = try interpolant.velocityPreconditioning(time)
-    let euclidean = try (c * y + s * output.euclidean - target).square().sum()
+    let output = try space.split(field.trainingOutput(space.joined(y, angles), t))
+    let euclidean = try (output.euclidean - target).square().sum()
     let torus = try (output.angles - turn).square().sum()
     return try (euclidean + torus) / Double(n * space.dimension)
   }

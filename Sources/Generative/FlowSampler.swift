@@ -55,11 +55,11 @@ public struct FlowSamples {
 
 /// Draws from an emulator in batches; each batch has a random stream of its own, so a batch can be drawn again alone.
 public struct FlowSampler {
-  public let field: VectorField
+  public let field: any VectorField
   public let integrator: Integrator
   public let method: LogDensityMethod
 
-  public init(field: VectorField, integrator: Integrator, method: LogDensityMethod) throws {
+  public init(field: any VectorField, integrator: Integrator, method: LogDensityMethod) throws {
     if method == .stochasticTrace, !integrator.isFixedStep { throw SamplingError.stochasticTraceNeedsFixedSteps }
     self.field = field
     self.integrator = integrator
@@ -79,7 +79,7 @@ public struct FlowSampler {
   public func batch(_ count: Int, seed: UInt64, index: Int) throws -> FlowSamples {
     let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["batch", String(index)]))
     return try withoutGradients {
-      let start = try field.space.prior(count, generator, field.network.frequencies.scalarType ?? .float32)
+      let start = try field.space.prior(count, generator, field.scalarType)
       return try integrate(from: start, generator)
     }
   }

@@ -3,17 +3,42 @@ import Torch
 /// Where generative models live: `euclidean` coordinates on R^n with unit scale, followed by `angles` on the torus, rad.
 ///
 /// A point is a row [euclidean | angles]. A 2-D toy system has no angles; a molecule in internal coordinates has its whitened
-/// narrow coordinates first and its broad torsions after them.
+/// narrow coordinates first and its broad torsions after them; a molecule in Cartesian coordinates has [atoms, 3] of them, flattened,
+/// and where `meanFree`, only points whose mean over atoms vanishes: a subspace of 3 (atoms - 1) dimensions.
 public struct LatentSpace: Codable, Equatable, Sendable {
   public let euclidean: Int
   public let angles: Int
+  /// Euclidean coordinates are positions [atoms, 3] whose mean over atoms is zero.
+  public let meanFree: Bool
 
-  public init(euclidean: Int, angles: Int) {
+  public init(euclidean: Int, angles: Int, meanFree: Bool = false) {
     self.euclidean = euclidean
     self.angles = angles
+    self.meanFree = meanFree
   }
 
+  /// Positions of `atoms` atoms.
+  public init(atoms: Int, meanFree: Bool) {
+    self.init(euclidean: 3 * atoms, angles: 0, meanFree: meanFree)
+  }
+
+  /// Columns of a point.
   public var dimension: Int { euclidean + angles }
+
+  /// Dimensions of the space that densities refer to: 3 fewer than columns where points are mean-free.
+  public var degreesOfFreedom: Int { dimension - (meanFree ? 3 : 0) }
+
+  /// Euclidean columns [..., euclidean] without their mean over atoms, where points are mean-free; else unchanged.
+  public func projected(_ x: Tensor) throws -> Tensor {
+    guard meanFree else { return x }
+    let positions = try x.reshaped(Array(x.shape.dropLast()) + [euclidean / 3, 3])
+    return try (positions - positions.mean(-2, keepingDimensions: true)).reshaped(x.shape)
+  }
+
+  /// Standard normal noise of the Euclidean columns, [count, euclidean]; mean-free where points are.
+  public func noise(_ count: Int, _ generator: Generator, _ type: ScalarType = .float32) throws -> Tensor {
+    try projected(generator.normal([count, euclidean], type))
+  }
 
   /// Euclidean and angular columns of [..., dimension].
   public func split(_ x: Tensor) throws -> (euclidean: Tensor, angles: Tensor) {
@@ -26,16 +51,17 @@ public struct LatentSpace: Codable, Equatable, Sendable {
 
   /// Draws [count, dimension] from the prior: standard normal times uniform on the torus.
   public func prior(_ count: Int, _ generator: Generator, _ type: ScalarType = .float32) throws -> Tensor {
-    let normal = try generator.normal([count, euclidean], type)
+    let normal = try noise(count, generator, type)
+    guard angles > 0 else { return normal }
     let uniform = try (generator.uniform([count, angles], type) * 2 - 1) * Double.pi
     return try joined(normal, uniform)
   }
 
-  /// ln of the prior's density at x [n, dimension], [n].
+  /// ln of the prior's density at x [n, dimension], [n], per volume of the space's degrees of freedom.
   public func priorLogDensity(_ x: Tensor) throws -> Tensor {
     let normal = try split(x).euclidean
     let logTwoPi = 1.8378770664093454835606594728112353
-    let constant = -0.5 * Double(euclidean) * logTwoPi - Double(angles) * logTwoPi
+    let constant = -0.5 * Double(degreesOfFreedom - angles) * logTwoPi - Double(angles) * logTwoPi
     return try normal.square().sum(-1) * -0.5 + constant
   }
 

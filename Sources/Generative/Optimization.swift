@@ -88,11 +88,11 @@ public struct LossCurve: Equatable, Sendable {
 }
 
 /// Parameters, their moving average, Adam's moments and the schedule: one optimisation step at a time.
-public final class Trainer {
+public final class Trainer<Net: Network> {
   public let settings: OptimizationSettings
-  public private(set) var network: ResidualNetwork
+  public private(set) var network: Net
   /// The moving average: the network to use.
-  public let average: ResidualNetwork
+  public let average: Net
   public let generator: Generator
   public private(set) var step = 0
   public var curve: LossCurve
@@ -100,7 +100,7 @@ public final class Trainer {
 
   /// Start of a training. `generator` feeds initial parameters, then noise and times.
   public init(
-    network: ResidualNetwork, settings: OptimizationSettings, generator: Generator, columns: [String]
+    network: Net, settings: OptimizationSettings, generator: Generator, columns: [String]
   ) throws {
     self.settings = settings
     self.network = network.replacing(parameters: try network.parameters.map { try $0.requiringGradient() })
@@ -142,14 +142,16 @@ public final class Trainer {
         tensors.append((name: "\(group)/\(name)", array: try tensor.array()))
       }
     }
-    tensors.append((name: "frequencies", array: try network.frequencies.array()))
+    for constant in network.constants {
+      tensors.append((name: "constants/\(constant.name)", array: try constant.tensor.array()))
+    }
     return TrainingState(step: step, tensors: tensors, generator: try generator.state(), curve: curve)
   }
 
   public func restore(_ state: TrainingState) throws {
     let saved = Dictionary(state.tensors.map { ($0.name, $0.array) }, uniquingKeysWith: { first, _ in first })
-    func tensors(_ group: String) throws -> [Tensor] {
-      try zip(network.parameterNames, network.parameters).map { name, mine in
+    func tensors(_ group: String, _ like: [(name: String, tensor: Tensor)]) throws -> [Tensor] {
+      try like.map { name, mine in
         guard let array = saved["\(group)/\(name)"] else { throw TrainingError.badState("no \(group)/\(name)") }
         guard array.shape == mine.shape else {
           throw TrainingError.badState("\(group)/\(name) has shape \(array.shape), not \(mine.shape)")
@@ -157,11 +159,13 @@ public final class Trainer {
         return try Tensor(array)
       }
     }
-    guard let frequencies = saved["frequencies"] else { throw TrainingError.badState("no frequencies") }
-    let (first, second) = (try tensors("first_moment"), try tensors("second_moment"))
-    for (mine, theirs) in zip(network.parameters, try tensors("parameters")) { try mine.copyInPlace(from: theirs) }
-    for (mine, theirs) in zip(average.parameters, try tensors("average")) { try mine.copyInPlace(from: theirs) }
-    try network.frequencies.copyInPlace(from: Tensor(frequencies))
+    let named = zip(network.parameterNames, network.parameters).map { (name: $0, tensor: $1) }
+    let (parameters, averages) = (try tensors("parameters", named), try tensors("average", named))
+    let constants = try tensors("constants", network.constants)
+    let (first, second) = (try tensors("first_moment", named), try tensors("second_moment", named))
+    for (mine, theirs) in zip(network.parameters, parameters) { try mine.copyInPlace(from: theirs) }
+    for (mine, theirs) in zip(average.parameters, averages) { try mine.copyInPlace(from: theirs) }
+    for (mine, theirs) in zip(network.constants, constants) { try mine.tensor.copyInPlace(from: theirs) }
     try optimizer.restore(firstMoments: first, secondMoments: second, step: state.step)
     try generator.restore(state.generator)
     step = state.step

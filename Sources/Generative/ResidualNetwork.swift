@@ -23,8 +23,7 @@ public struct NetworkConfiguration: Codable, Equatable, Sendable {
 /// A residual multilayer perceptron over (x, t): features, a linear layer, `depth` blocks h + W2 silu(W1 layerNorm(h)), a last
 /// layer norm and a linear head that starts at zero.
 ///
-/// A value: `replacing(parameters:)` gives the same network with averaged or Float64 parameters.
-public struct ResidualNetwork {
+public struct ResidualNetwork: Network {
   public let space: LatentSpace
   public let configuration: NetworkConfiguration
   /// In the order of `parameterNames`.
@@ -44,7 +43,7 @@ public struct ResidualNetwork {
 
   public var parameterNames: [String] { Self.parameterNames(configuration) }
 
-  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
+  public var constants: [(name: String, tensor: Tensor)] { [(name: "frequencies", tensor: frequencies)] }
 
   public init(
     space: LatentSpace, configuration: NetworkConfiguration, parameters: [Tensor], frequencies: Tensor
@@ -79,19 +78,9 @@ public struct ResidualNetwork {
     positionFeatures(space, configuration.harmonics) + 1 + 2 * configuration.timeFrequencies
   }
 
-  public func replacing(parameters: [Tensor]) -> ResidualNetwork {
-    ResidualNetwork(space: space, configuration: configuration, parameters: parameters, frequencies: frequencies)
-  }
-
-  public func cast(_ type: ScalarType) throws -> ResidualNetwork {
+  public func replacing(parameters: [Tensor], constants: [Tensor]) -> ResidualNetwork {
     ResidualNetwork(
-      space: space, configuration: configuration, parameters: try parameters.map { try $0.detached().cast(type) },
-      frequencies: try frequencies.cast(type))
-  }
-
-  /// A copy with storage of its own, e.g. for an average.
-  public func cloned() throws -> ResidualNetwork {
-    replacing(parameters: try parameters.map { try $0.detached().clone() })
+      space: space, configuration: configuration, parameters: parameters, frequencies: constants.first ?? frequencies)
   }
 
   // MARK: - evaluation

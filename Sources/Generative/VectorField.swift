@@ -1,10 +1,61 @@
 import Foundation
 import Torch
 
-/// The emulator's velocity on a latent space: Euclidean block c(t) x + s(t) f, torus block sigma'(t) f.
+/// A learnt velocity dx/dt = v(t, x) on a latent space, from the prior at t = 0 to the data at t = 1.
+public protocol VectorField {
+  associatedtype Net: Network
+  var network: Net { get }
+  var space: LatentSpace { get }
+  func replacing(network: Net) -> Self
+
+  /// x [n, d], t [n] -> dx/dt [n, d].
+  func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor
+
+  /// What flow matching compares: the velocity [n, d], of which the angular part is divided by sigma'(t).
+  func trainingOutput(_ x: Tensor, _ t: Tensor) throws -> Tensor
+
+  /// Velocity [n, d], and for each direction e of `directions` [m, n, d] the value of e . J e, [m, n]. Nothing is recorded for
+  /// back-propagation.
+  func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor)
+
+  /// Velocity [n, d] and the exact divergence [n], by all d directions.
+  func withDivergence(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor)
+}
+
+extension VectorField {
+  public var scalarType: ScalarType { network.scalarType }
+
+  /// For a space without angles.
+  public func trainingOutput(_ x: Tensor, _ t: Tensor) throws -> Tensor { try self(x, t) }
+
+  /// By reverse mode: one forward pass, one backward pass per direction.
+  public func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
+    try withGradients {
+      let leaf = try x.detached().requiringGradient()
+      let value = try self(leaf, t)
+      var forms: [Tensor] = []
+      for k in 0..<directions.shape[0] {
+        let e = try directions.slice(k..<(k + 1)).reshaped(x.shape)
+        let pulled = try value.vectorJacobianProduct(e, inputs: [leaf], retainGraph: true)[0]
+        forms.append(try (pulled * e).sum(-1))
+      }
+      return (try value.detached(), try Tensor.stacked(forms, axis: 0))
+    }
+  }
+
+  /// By `withQuadraticForms` of the unit vectors.
+  public func withDivergence(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor) {
+    let d = space.dimension
+    let basis = try Tensor.identity(d, x.scalarType ?? .float32).reshaped(d, 1, d).expanded([d, x.shape[0], d])
+    let (velocity, forms) = try withQuadraticForms(x, t, directions: basis)
+    return (velocity, try forms.sum(0))
+  }
+}
+
+/// The velocity of a residual network: Euclidean block c(t) x + s(t) f, torus block sigma'(t) f.
 ///
 /// c and s are `Interpolant.velocityPreconditioning`; f is the network's output, of unit scale everywhere.
-public struct VectorField {
+public struct ResidualVectorField: VectorField {
   public let network: ResidualNetwork
   public let interpolant: Interpolant
 
@@ -15,14 +66,23 @@ public struct VectorField {
 
   public var space: LatentSpace { network.space }
 
-  /// x [n, d], t [n] -> dx/dt [n, d].
+  public func replacing(network: ResidualNetwork) -> ResidualVectorField {
+    ResidualVectorField(network: network, interpolant: interpolant)
+  }
+
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
     try velocity(x, network(x, t), Factors(t, interpolant))
   }
 
-  /// Velocity [n, d], and for each direction e of `directions` [m, n, d] the value of e . J e, [m, n].
-  ///
-  /// The Euclidean part c(t) |e|^2 is exact for any probe with |e_euclidean|^2 = n and for unit vectors alike.
+  public func trainingOutput(_ x: Tensor, _ t: Tensor) throws -> Tensor {
+    let (c, s) = try interpolant.velocityPreconditioning(t.unsqueezed(-1))
+    let f = try space.split(network(x, t))
+    let euclidean = try c * space.split(x).euclidean + s * f.euclidean
+    return space.angles > 0 ? try space.joined(euclidean, f.angles) : euclidean
+  }
+
+  /// By forward mode, all directions at once. The Euclidean part c(t) |e|^2 is exact for any probe with |e_euclidean|^2 = n and for
+  /// unit vectors alike.
   public func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
     let factors = try Factors(t, interpolant)
     let (value, tangents) = try network.withTangents(x, t, directions: directions)
@@ -31,15 +91,6 @@ public struct VectorField {
     var forms = try products.euclidean.sum(-1) * factors.s + probes * factors.c
     if space.angles > 0 { forms = try forms + products.angles.sum(-1) * factors.sigmaDerivative }
     return (try velocity(x, value, factors), forms)
-  }
-
-  /// Velocity [n, d] and the exact divergence [n], by all d directions at once.
-  public func withDivergence(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor) {
-    let type = x.scalarType ?? .float32
-    let d = space.dimension
-    let basis = try Tensor.identity(d, type).reshaped(d, 1, d).expanded([d, x.shape[0], d])
-    let (velocity, forms) = try withQuadraticForms(x, t, directions: basis)
-    return (velocity, try forms.sum(0))
   }
 
   private func velocity(_ x: Tensor, _ output: Tensor, _ factors: Factors) throws -> Tensor {

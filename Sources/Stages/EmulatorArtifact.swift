@@ -8,7 +8,7 @@ import Workflow
 /// What an `emulator` stage's artifact holds besides its training state: the chart, the network's shape, the interpolant.
 struct EmulatorArtifact {
   let chart: InternalChart
-  let field: VectorField
+  let field: any VectorField
   /// The topology in MDTraj's JSON, for trajectories made from samples.
   let topologyJSON: String
   /// Content digest of the emulator's artifact: samples and energy models remember whose they are.
@@ -35,7 +35,7 @@ struct EmulatorArtifact {
     let chart = try decoder.decode(InternalChart.self, from: Data(artifact.readString("emulator/chart").utf8))
     let network = try NetworkStore.average(artifact, space: header.space, configuration: header.network)
     return EmulatorArtifact(
-      chart: chart, field: VectorField(network: network, interpolant: header.interpolant),
+      chart: chart, field: ResidualVectorField(network: network, interpolant: header.interpolant),
       topologyJSON: try artifact.readStrings("topology").first ?? "", digest: artifact.provenance.contentDigest)
   }
 }
@@ -50,6 +50,6 @@ enum NetworkStore {
     }
     return ResidualNetwork(
       space: space, configuration: configuration, parameters: parameters,
-      frequencies: try Tensor(artifact.read("training/tensors/frequencies", as: Float.self)))
+      frequencies: try Tensor(artifact.read("training/tensors/constants/frequencies", as: Float.self)))
   }
 }

@@ -72,10 +72,10 @@ public enum EmulatorStage: StageType {
     try driver.run(extra: { try $0.write("recent", recent, shape: [recent.count]) }) {
       let rows = try training.selected(sampler.indices(step: trainer.step))
       let t = try FlowMatchingLoss.stratifiedTimes(batch, trainer.generator)
-      let field = VectorField(network: trainer.network, interpolant: parameters.interpolant)
+      let field = ResidualVectorField(network: trainer.network, interpolant: parameters.interpolant)
       recent.append(try trainer.update(loss(field, data: rows, t: t, trainer.generator)))
       if trainer.step % recordEvery == 0 || trainer.isFinished {
-        let average = VectorField(network: trainer.average, interpolant: parameters.interpolant)
+        let average = ResidualVectorField(network: trainer.average, interpolant: parameters.interpolant)
         let held = try validation.map { try validationLoss(loss, average, $0, seed: context.seed) } ?? .nan
         shown = [recent.reduce(0, +) / Double(recent.count), held]
         trainer.curve.record(step: trainer.step, shown)
@@ -113,7 +113,7 @@ public enum EmulatorStage: StageType {
 
   /// Always the same noise and times, so that two values can be compared.
   private static func validationLoss(
-    _ loss: FlowMatchingLoss, _ field: VectorField, _ rows: Tensor, seed: UInt64
+    _ loss: FlowMatchingLoss, _ field: some VectorField, _ rows: Tensor, seed: UInt64
   ) throws -> Double {
     try withoutGradients {
       let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["validation"]))

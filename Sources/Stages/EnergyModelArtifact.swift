@@ -18,7 +18,7 @@ public enum EnergyModelArtifactError: Error, CustomStringConvertible, Equatable 
 
 /// An `energy-model` stage's result: the log-density of its emulator at one forward pass per sample.
 struct EnergyModelArtifact {
-  let model: EnergyModel
+  let model: any EnergyModel
   let logDeterminant: Double
   let emulatorDigest: String
   let name: String
@@ -43,7 +43,7 @@ struct EnergyModelArtifact {
     let header = try JSONDecoder().decode(Header.self, from: Data(text.utf8))
     let network = try NetworkStore.average(input.artifact, space: header.space, configuration: header.network)
     return EnergyModelArtifact(
-      model: EnergyModel(network: network, interpolant: header.interpolant, constant: header.constant),
+      model: ResidualEnergyModel(network: network, interpolant: header.interpolant, constant: header.constant),
       logDeterminant: header.logDeterminant, emulatorDigest: header.emulator, name: input.name)
   }
 

@@ -77,7 +77,7 @@ public enum EnergyModelStage: StageType {
     let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, ["noise"]))
     let space = emulator.chart.space
     let configuration = parameters.network.configuration(
-      outputs: EnergyModel.outputs(space: space, harmonics: parameters.network.harmonics))
+      outputs: ResidualEnergyModel.outputs(space: space, harmonics: parameters.network.harmonics))
     let trainer = try Trainer(
       network: ResidualNetwork(space: space, configuration: configuration, generator: generator),
       settings: parameters.training.settings, generator: generator,
@@ -108,7 +108,7 @@ public enum EnergyModelStage: StageType {
         try pool.replaceOldest(with: flow)
       }
       let index = try order.indices(step: step)
-      let model = EnergyModel(network: trainer.network, interpolant: parameters.interpolant, constant: constant)
+      let model = ResidualEnergyModel(network: trainer.network, interpolant: parameters.interpolant, constant: constant)
       let terms = try parameters.losses(
         model, data: pool.latents.selected(index), labels: pool.labels.map { try $0.selected(index) }, step: step,
         generator)
@@ -125,7 +125,7 @@ public enum EnergyModelStage: StageType {
       return zip(["loss", "score", "nce", "label"], row).map { (name: $0, value: String(format: "%.3f", $1)) }
     }
 
-    let model = EnergyModel(network: trainer.average, interpolant: parameters.interpolant, constant: constant)
+    let model = ResidualEnergyModel(network: trainer.average, interpolant: parameters.interpolant, constant: constant)
     try EnergyModelArtifact.write(
       EnergyModelArtifact.Header(
         space: space, network: configuration, interpolant: parameters.interpolant, constant: constant,
@@ -137,7 +137,7 @@ public enum EnergyModelStage: StageType {
 
   /// Compares the model with the exact log-density on fresh samples, and times both.
   private static func evaluate(
-    _ model: EnergyModel, _ emulator: EmulatorArtifact, _ parameters: Parameters, _ context: StageContext
+    _ model: any EnergyModel, _ emulator: EmulatorArtifact, _ parameters: Parameters, _ context: StageContext
   ) throws {
     let exact = try FlowSampler(
       field: emulator.field, integrator: .rungeKutta4(steps: parameters.odeSteps), method: .exactTrace)

@@ -39,7 +39,7 @@ public enum SampleStage: StageType {
     var relativeTolerance: Double
     var batch: Int
 
-    func sampler(_ field: VectorField) throws -> FlowSampler {
+    func sampler(_ field: any VectorField) throws -> FlowSampler {
       let method: Integrator =
         integrator == "rk4"
         ? .rungeKutta4(steps: odeSteps) : .dormandPrince(absolute: absoluteTolerance, relative: relativeTolerance)

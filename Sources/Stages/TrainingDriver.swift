@@ -6,9 +6,9 @@ import Torch
 import Workflow
 
 /// The loop around a `Trainer` that every training stage shares: progress, checkpoints by time, interruption, resume.
-struct TrainingDriver {
+struct TrainingDriver<Net: Network> {
   let context: StageContext
-  let trainer: Trainer
+  let trainer: Trainer<Net>
   let title: String
 
   /// Goes on from the newest checkpoint, if there is one. `extra` restores what the stage itself saved there.

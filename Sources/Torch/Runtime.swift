@@ -33,6 +33,14 @@ public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Re
   return try body()
 }
 
+/// Runs `body` with gradient recording on, also inside `withoutGradients`.
+public func withGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
+  let before = bm_grad_enabled()
+  bm_set_grad_enabled(true)
+  defer { bm_set_grad_enabled(before) }
+  return try body()
+}
+
 /// The one gate for status codes of the C layer.
 func check(_ operation: String, _ status: Int32) throws {
   if status != 0 {

@@ -12,7 +12,7 @@ import Torch
     let zero = try ResidualNetwork(
       space: space, configuration: NetworkConfiguration(width: 8, depth: 1, outputs: 5), generator: Generator(seed: 1)
     ).cast(.float64)
-    let field = VectorField(network: zero, interpolant: .linear)
+    let field = ResidualVectorField(network: zero, interpolant: .linear)
     let start = try space.prior(50, Generator(seed: 2), .float64)
     for integrator in [Integrator.rungeKutta4(steps: 40), .dormandPrince(absolute: 1e-9, relative: 1e-9)] {
       let sampler = try FlowSampler(field: field, integrator: integrator, method: .exactTrace)
@@ -24,7 +24,7 @@ import Torch
   }
 
   @Test func exactTraceEqualsTheDeterminantOfTheFlowMap() throws {
-    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 7), interpolant: .linear)
+    let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 7), interpolant: .linear)
     let sampler = try FlowSampler(
       field: field, integrator: .dormandPrince(absolute: 1e-10, relative: 1e-10), method: .exactTrace)
     let n = 4
@@ -45,7 +45,7 @@ import Torch
   }
 
   @Test func fixedAndAdaptiveStepsAgree() throws {
-    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 10), interpolant: .linear)
+    let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 10), interpolant: .linear)
     let start = try space.prior(20, Generator(seed: 11), .float64)
     let adaptive = try FlowSampler(
       field: field, integrator: .dormandPrince(absolute: 1e-9, relative: 1e-9), method: .exactTrace
@@ -59,7 +59,7 @@ import Torch
 
   /// Statistical: z-scores of the stochastic trace against the exact one, seeded.
   @Test func stochasticTraceIsUnbiasedAndItsTwoEstimatesGiveItsNoise() throws {
-    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 12, scale: 0.4), interpolant: .linear)
+    let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 12, scale: 0.4), interpolant: .linear)
     let n = 4000
     let start = try space.prior(n, Generator(seed: 13), .float64)
     let exact = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 8), method: .exactTrace)
@@ -79,7 +79,7 @@ import Torch
   }
 
   @Test func aBatchIsItsStream() throws {
-    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 15), interpolant: .linear)
+    let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 15), interpolant: .linear)
     let sampler = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 4), method: .stochasticTrace)
     let first = try sampler.batch(16, seed: 99, index: 3)
     let again = try sampler.batch(16, seed: 99, index: 3)
@@ -91,7 +91,7 @@ import Torch
   }
 
   @Test func adaptiveStepsRefuseTheStochasticTrace() throws {
-    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 16), interpolant: .linear)
+    let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 16), interpolant: .linear)
     #expect(throws: SamplingError.stochasticTraceNeedsFixedSteps) {
       try FlowSampler(field: field, integrator: .dormandPrince(absolute: 1, relative: 1), method: .stochasticTrace)
     }

@@ -20,7 +20,7 @@ import Torch
     return try Tensor(rows, shape: [n, 2])
   }
 
-  func trainer(steps: Int) throws -> Trainer {
+  func trainer(steps: Int) throws -> Trainer<ResidualNetwork> {
     let generator = try Generator(seed: 21)
     let network = try ResidualNetwork(
       space: space, configuration: NetworkConfiguration(width: 48, depth: 2, outputs: 2), generator: generator)
@@ -29,14 +29,14 @@ import Torch
       generator: generator, columns: ["loss"])
   }
 
-  func advance(_ trainer: Trainer, to step: Int, _ rows: Tensor) throws {
+  func advance(_ trainer: Trainer<ResidualNetwork>, to step: Int, _ rows: Tensor) throws {
     var sampler = try EpochSampler(count: rows.shape[0], batch: 128, seed: 5)
     let loss = FlowMatchingLoss(interpolant: .linear)
     while trainer.step < step {
       let batch = try rows.selected(sampler.indices(step: trainer.step))
       let t = try FlowMatchingLoss.stratifiedTimes(128, trainer.generator)
       let value = try trainer.update(
-        loss(VectorField(network: trainer.network, interpolant: .linear), data: batch, t: t, trainer.generator))
+        loss(ResidualVectorField(network: trainer.network, interpolant: .linear), data: batch, t: t, trainer.generator))
       trainer.curve.record(step: trainer.step, [value])
     }
   }
@@ -99,7 +99,7 @@ import Torch
     let rows = try data(8000, seed: 2)
     let trainer = try trainer(steps: 800)
     try advance(trainer, to: 800, rows)
-    let field = VectorField(network: trainer.average, interpolant: .linear)
+    let field = ResidualVectorField(network: trainer.average, interpolant: .linear)
     let samples = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 12), method: .exactTrace)
       .batch(4000, seed: 4, index: 0)
     let latents = try samples.latents.values(as: Double.self)
@@ -120,7 +120,7 @@ import Torch
     let network = try ResidualNetwork(
       space: space,
       configuration: NetworkConfiguration(
-        width: 48, depth: 2, outputs: EnergyModel.outputs(space: space, harmonics: 3)), generator: generator)
+        width: 48, depth: 2, outputs: ResidualEnergyModel.outputs(space: space, harmonics: 3)), generator: generator)
     let ebm = try Trainer(
       network: network, settings: OptimizationSettings(steps: 1200, batch: 128, learningRate: 3e-3, warmUp: 50),
       generator: generator, columns: [])
@@ -129,14 +129,14 @@ import Torch
     var sampler = try EpochSampler(count: 4000, batch: 128, seed: 6)
     while !ebm.isFinished {
       let index = try sampler.indices(step: ebm.step)
-      let model = EnergyModel(network: ebm.network, interpolant: .trigonometric, constant: -2)
+      let model = ResidualEnergyModel(network: ebm.network, interpolant: .trigonometric, constant: -2)
       let terms = try objective(
         model, data: samples.latents.selected(index), labels: labels.selected(index), step: ebm.step, generator)
       _ = try ebm.update(terms.total)
     }
     let fresh = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 12), method: .exactTrace)
       .batch(2000, seed: 4, index: 1)
-    let model = EnergyModel(network: ebm.average, interpolant: .trigonometric, constant: -2)
+    let model = ResidualEnergyModel(network: ebm.average, interpolant: .trigonometric, constant: -2)
     let error = try model.logDensity(fresh.latents) - #require(fresh.logDensities).reshaped(-1)
     let centred = try error - error.mean()
     #expect(try centred.square().mean().sqrt().item() < 0.15)

@@ -26,7 +26,7 @@ import Torch
   }
 
   @Test(arguments: Interpolant.allCases) func divergenceEqualsFiniteDifferences(interpolant: Interpolant) throws {
-    let field = VectorField(network: try roughNetwork(space, outputs: 5, seed: 3), interpolant: interpolant)
+    let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 3), interpolant: interpolant)
     let generator = try Generator(seed: 4)
     let x = try generator.normal([6, 5], .float64)
     let t = try generator.uniform([6], .float64)

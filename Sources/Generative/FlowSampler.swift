@@ -47,10 +47,19 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
 public struct FlowSamples {
   /// [n, d], angles wrapped.
   public var latents: Tensor
+  /// The points of the prior they were transported from, [n, d].
+  public var prior: Tensor
   /// Independent estimates of the log-density on the latent space, [estimates, n] in Float64; nil without likelihood.
   public var logDensities: Tensor?
   /// Evaluations of the network per sample.
   public var functionEvaluations: Int
+
+  public init(latents: Tensor, prior: Tensor, logDensities: Tensor?, functionEvaluations: Int) {
+    self.latents = latents
+    self.prior = prior
+    self.logDensities = logDensities
+    self.functionEvaluations = functionEvaluations
+  }
 }
 
 /// Draws from an emulator in batches; each batch has a random stream of its own, so a batch can be drawn again alone.
@@ -97,7 +106,7 @@ public struct FlowSampler {
         try integrateAdaptive(&state, absolute: absolute, relative: relative, &evaluations)
       }
       return FlowSamples(
-        latents: try field.space.wrapped(state.x), logDensities: state.logDensity, functionEvaluations: evaluations)
+        latents: try field.space.wrapped(state.x), prior: start, logDensities: state.logDensity, functionEvaluations: evaluations)
     }
   }
 

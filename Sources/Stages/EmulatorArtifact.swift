@@ -7,7 +7,7 @@ import Workflow
 
 /// What an `emulator` stage's artifact holds besides its training state: the chart, the network's shape, the interpolant.
 struct EmulatorArtifact {
-  let chart: InternalChart
+  let chart: Chart
   let field: any VectorField
   /// The topology in MDTraj's JSON, for trajectories made from samples.
   let topologyJSON: String
@@ -15,12 +15,11 @@ struct EmulatorArtifact {
   let digest: String
 
   struct Header: Codable {
-    var space: LatentSpace
-    var network: NetworkConfiguration
+    var architecture: Architecture
     var interpolant: Interpolant
   }
 
-  static func write(_ chart: InternalChart, _ header: Header, topologyJSON: String, to writer: ArtifactWriter) throws {
+  static func write(_ chart: Chart, _ header: Header, topologyJSON: String, to writer: ArtifactWriter) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     try writer.write("emulator/header", string: String(decoding: encoder.encode(header), as: UTF8.self))
@@ -32,24 +31,50 @@ struct EmulatorArtifact {
     let artifact = input.artifact
     let decoder = JSONDecoder()
     let header = try decoder.decode(Header.self, from: Data(artifact.readString("emulator/header").utf8))
-    let chart = try decoder.decode(InternalChart.self, from: Data(artifact.readString("emulator/chart").utf8))
-    let network = try NetworkStore.average(artifact, space: header.space, configuration: header.network)
+    let chart = try decoder.decode(Chart.self, from: Data(artifact.readString("emulator/chart").utf8))
+    let blank = try header.architecture.field(chart, header.interpolant, Generator(seed: 0))
     return EmulatorArtifact(
-      chart: chart, field: ResidualVectorField(network: network, interpolant: header.interpolant),
+      chart: chart, field: try NetworkStore.averaged(blank, artifact),
       topologyJSON: try artifact.readStrings("topology").first ?? "", digest: artifact.provenance.contentDigest)
+  }
+}
+
+/// The kind and shape of an emulator's network: everything but its numbers.
+enum Architecture: Codable, Equatable {
+  case residual(NetworkConfiguration)
+
+  /// A vector field with fresh parameters.
+  func field(_ chart: Chart, _ interpolant: Interpolant, _ generator: Generator) throws -> any VectorField {
+    switch self {
+    case .residual(let configuration):
+      return ResidualVectorField(
+        network: try ResidualNetwork(space: chart.space, configuration: configuration, generator: generator),
+        interpolant: interpolant)
+    }
   }
 }
 
 /// The averaged network of a training state in an artifact.
 enum NetworkStore {
-  static func average(
-    _ artifact: Artifact, space: LatentSpace, configuration: NetworkConfiguration
-  ) throws -> ResidualNetwork {
-    let parameters = try ResidualNetwork.parameterNames(configuration).map {
-      try Tensor(artifact.read("training/tensors/average/\($0)", as: Float.self))
+  /// `blank` with the averaged parameters and the constants of the artifact's training state.
+  static func averaged<Net: Network>(_ blank: Net, _ artifact: Artifact) throws -> Net {
+    blank.replacing(
+      parameters: try zip(blank.parameterNames, blank.parameters).map {
+        try tensor("average/\($0)", like: $1, artifact)
+      },
+      constants: try blank.constants.map { try tensor("constants/\($0.name)", like: $0.tensor, artifact) })
+  }
+
+  static func averaged<Field: VectorField>(_ blank: Field, _ artifact: Artifact) throws -> any VectorField {
+    blank.replacing(network: try averaged(blank.network, artifact))
+  }
+
+  private static func tensor(_ name: String, like blank: Tensor, _ artifact: Artifact) throws -> Tensor {
+    let array = try artifact.read("training/tensors/\(name)", as: Float.self)
+    guard array.shape == blank.shape else {
+      throw TrainingError.badState(
+        "\(artifact.url.lastPathComponent): \(name) has shape \(array.shape), not \(blank.shape)")
     }
-    return ResidualNetwork(
-      space: space, configuration: configuration, parameters: parameters,
-      frequencies: try Tensor(artifact.read("training/tensors/constants/frequencies", as: Float.self)))
+    return try Tensor(array)
   }
 }

@@ -43,22 +43,40 @@ public enum EmulatorStage: StageType {
     try Runtime.initialize(threads: context.threads)
     let frames = try context.input("frames").artifact
     let topology = try Topology.read(pdb: context.system.topology)
-    let coordinates = try InternalCoordinates(topology: topology)
     let positions = try frames.read("coordinates", as: Double.self)
     let count = positions.shape.first ?? 0
-    let (values, _) = try coordinates.internalCoordinates(positions.values, frames: count)
+    let chart = try makeChart(parameters, topology, positions.values, count, context)
+    let latents = try chart.latents(positions.values, frames: count).cast(.float32)
+    let (training, validation) = try split(latents, count, fraction: parameters.validationFraction)
+
+    let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, ["noise"]))
+    let architecture = try parameters.network.architecture(chart)
+    let header = EmulatorArtifact.Header(architecture: architecture, interpolant: parameters.interpolant)
+    try train(
+      architecture.field(chart, parameters.interpolant, generator), on: training, validation, parameters, generator,
+      context)
+    try EmulatorArtifact.write(chart, header, topologyJSON: topology.mdtrajJSON, to: context.output)
+  }
+
+  private static func makeChart(
+    _ parameters: Parameters, _ topology: Topology, _ positions: [Double], _ count: Int, _ context: StageContext
+  ) throws -> Chart {
+    let coordinates = try InternalCoordinates(topology: topology)
+    let (values, _) = try coordinates.internalCoordinates(positions, frames: count)
     let chart = try InternalChart(coordinates: coordinates, values: values, frames: count)
     context.log(
       "\(count) frames; \(chart.space.euclidean) narrow and \(chart.space.angles) broad coordinates: "
         + chart.broad.map { coordinates.label(of: $0, in: topology) }.joined(separator: ", "))
-    let latents = try chart.latents(internal: values, frames: count).cast(.float32)
-    let (training, validation) = try split(latents, count, fraction: parameters.validationFraction)
+    return .internal(chart)
+  }
 
-    let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, ["noise"]))
-    let configuration = parameters.network.configuration(outputs: chart.space.dimension)
+  private static func train(
+    _ field: some VectorField, on training: Tensor, _ validation: Tensor?, _ parameters: Parameters,
+    _ generator: Generator, _ context: StageContext
+  ) throws {
     let trainer = try Trainer(
-      network: ResidualNetwork(space: chart.space, configuration: configuration, generator: generator),
-      settings: parameters.training.settings, generator: generator, columns: ["train", "validation"])
+      network: field.network, settings: parameters.training.settings, generator: generator,
+      columns: ["train", "validation"])
     let driver = TrainingDriver(context: context, trainer: trainer, title: "emulator")
     // losses since the last row of the curve
     var recent: [Double] = []
@@ -72,10 +90,10 @@ public enum EmulatorStage: StageType {
     try driver.run(extra: { try $0.write("recent", recent, shape: [recent.count]) }) {
       let rows = try training.selected(sampler.indices(step: trainer.step))
       let t = try FlowMatchingLoss.stratifiedTimes(batch, trainer.generator)
-      let field = ResidualVectorField(network: trainer.network, interpolant: parameters.interpolant)
-      recent.append(try trainer.update(loss(field, data: rows, t: t, trainer.generator)))
+      let now = field.replacing(network: trainer.network)
+      recent.append(try trainer.update(loss(now, data: rows, t: t, trainer.generator)))
       if trainer.step % recordEvery == 0 || trainer.isFinished {
-        let average = ResidualVectorField(network: trainer.average, interpolant: parameters.interpolant)
+        let average = field.replacing(network: trainer.average)
         let held = try validation.map { try validationLoss(loss, average, $0, seed: context.seed) } ?? .nan
         shown = [recent.reduce(0, +) / Double(recent.count), held]
         trainer.curve.record(step: trainer.step, shown)
@@ -86,10 +104,6 @@ public enum EmulatorStage: StageType {
         (name: "validation", value: String(format: "%.4f", shown[1])),
       ]
     }
-
-    let header = EmulatorArtifact.Header(
-      space: chart.space, network: configuration, interpolant: parameters.interpolant)
-    try EmulatorArtifact.write(chart, header, topologyJSON: topology.mdtrajJSON, to: context.output)
     try TrainingStateStore.write(trainer.state(), to: context.output)
     try TrainingStateStore.writeResults(trainer.curve, to: context.output)
     try context.output.writeScalar("results/parameters", Int64(trainer.network.parameterCount))

@@ -41,7 +41,8 @@ struct EnergyModelArtifact {
   static func read(_ input: StageInput) throws -> EnergyModelArtifact {
     let text = try input.artifact.readString("energy_model/header")
     let header = try JSONDecoder().decode(Header.self, from: Data(text.utf8))
-    let network = try NetworkStore.average(input.artifact, space: header.space, configuration: header.network)
+    let blank = try ResidualNetwork(space: header.space, configuration: header.network, generator: Generator(seed: 0))
+    let network = try NetworkStore.averaged(blank, input.artifact)
     return EnergyModelArtifact(
       model: ResidualEnergyModel(network: network, interpolant: header.interpolant, constant: header.constant),
       logDeterminant: header.logDeterminant, emulatorDigest: header.emulator, name: input.name)

@@ -52,66 +52,123 @@ public enum SampleStage: StageType {
     try Runtime.initialize(threads: context.threads)
     let emulator = try EmulatorArtifact.read(context.input("emulator"))
     let topology = try Topology.read(pdb: context.system.topology)
+    guard topology.atoms.count == emulator.chart.atoms else {
+      throw ReweightError.atomCount(
+        stage: context.stage, found: topology.atoms.count, expected: emulator.chart.atoms)
+    }
+    let draws = try draw(parameters, emulator, context)
+    try write(draws, emulator, topology, parameters, context)
+  }
+
+  /// Integrates batch after batch. Each has a random stream of its own, so a draw that was stopped goes on with the next batch.
+  private static func draw(
+    _ parameters: Parameters, _ emulator: EmulatorArtifact, _ context: StageContext
+  ) throws -> FlowDraws {
     let sampler = try parameters.sampler(emulator.field)
+    var draws = FlowDraws(dimension: emulator.chart.space.dimension, estimates: sampler.estimates)
+    if let found = try context.checkpoints.latest() {
+      if let warning = found.warning { context.warn(warning) }
+      try draws.restore(found.artifact)
+      context.log("going on from sample \(draws.count) of \(parameters.count)")
+    }
+    context.progress.begin("sample", total: parameters.count, unit: "samples")
+    defer { context.progress.end() }
+    let before = draws.seconds
+    let start = Date()
+    var saved = Date()
+    while draws.count < parameters.count {
+      let count = min(parameters.batch, parameters.count - draws.count)
+      try draws.append(sampler.batch(count, seed: context.seed, index: draws.count / parameters.batch))
+      draws.seconds = before + Date().timeIntervalSince(start)
+      context.progress.update(completed: draws.count)
+      let asked = context.interruptionRequested
+      if asked || Date().timeIntervalSince(saved) >= context.checkpointInterval, draws.count < parameters.count {
+        try context.checkpoints.save(step: draws.count, draws.write)
+        saved = Date()
+        if asked { try context.checkInterruption() }
+      }
+    }
+    return draws
+  }
+
+  private static func write(
+    _ draws: FlowDraws, _ emulator: EmulatorArtifact, _ topology: Topology, _ parameters: Parameters,
+    _ context: StageContext
+  ) throws {
     let chirality = try Chirality(topology: topology)
     let torsions = try NamedTorsions(context.system, topology)
     let atoms = topology.atoms.count
-
+    let dimension = emulator.chart.space.dimension
     let output = context.output
     try MDTrajConvention.begin(output, topologyJSON: emulator.topologyJSON)
     try output.createAppendable(
       "coordinates", Double.self, rowShape: [atoms, 3], units: "nanometers", dims: ["frame", "atom", "xyz"])
-    try output.createAppendable(
-      "latents", Float.self, rowShape: [emulator.chart.space.dimension], dims: ["frame", "latent"])
-    try output.createAppendable(
-      "internal", Double.self, rowShape: [emulator.chart.coordinates.dimension], dims: ["frame", "coordinate"])
+    for name in ["latents", "prior"] {
+      try output.createAppendable(name, Float.self, rowShape: [dimension], dims: ["frame", "latent"])
+    }
+    if case .internal(let chart) = emulator.chart {
+      try output.createAppendable(
+        "internal", Double.self, rowShape: [chart.coordinates.dimension], dims: ["frame", "coordinate"])
+    }
     try output.createAppendable("log_jacobian", Double.self, dims: ["frame"])
     for name in torsions.names {
       try output.createAppendable("results/torsions/\(name)", Double.self, units: "rad", dims: ["frame"])
     }
 
-    var estimates = [[Double]](repeating: [], count: sampler.estimates)
-    var inverted = 0
-    var evaluations = 0
-    let start = Date()
-    context.progress.begin("sample", total: parameters.count, unit: "samples")
-    var done = 0
-    var index = 0
-    while done < parameters.count {
-      try context.checkInterruption()
-      let count = min(parameters.batch, parameters.count - done)
-      let samples = try emulator.samples(count, sampler, seed: context.seed, index: index)
+    var estimates = [[Double]](repeating: [], count: draws.estimates.count)
+    var (mirrored, inverted) = (0, 0)
+    for rows in draws.batches(of: parameters.batch) {
+      var flow = try draws.samples(rows)
+      var samples = try emulator.molecules(flow)
+      if case .cartesian = emulator.chart {
+        mirrored += try mirror(&flow, &samples, chirality, emulator)
+      }
       try output.append("coordinates", samples.coordinates)
       try output.append("latents", samples.latents.values(as: Float.self))
-      try output.append("internal", samples.internalCoordinates)
+      try output.append("prior", flow.prior.values(as: Float.self))
+      if let values = samples.internalCoordinates { try output.append("internal", values) }
       try output.append("log_jacobian", samples.logJacobian)
       for (name, angles) in torsions.angles(samples.coordinates, atoms: atoms) {
         try output.append("results/torsions/\(name)", angles)
       }
       for (k, estimate) in samples.logDensities.enumerated() { estimates[k] += estimate }
       inverted += chirality.invertedFrames(in: samples.coordinates).count
-      evaluations += samples.functionEvaluations * count
-      done += count
-      index += 1
-      context.progress.update(completed: done)
     }
-    context.progress.end()
-    let seconds = Date().timeIntervalSince(start)
 
+    let count = draws.count
     if !estimates.isEmpty {
-      let mean = (0..<done).map { i in estimates.reduce(0) { $0 + $1[i] } / Double(estimates.count) }
-      try output.write("log_density", mean, shape: [done], dims: ["frame"])
+      let mean = (0..<count).map { i in estimates.reduce(0) { $0 + $1[i] } / Double(estimates.count) }
+      try output.write("log_density", mean, shape: [count], dims: ["frame"])
       try output.setAttribute("log_density", "method", parameters.logDensity.rawValue)
       if estimates.count > 1 {
         try output.write(
-          "log_density_probes", estimates.flatMap { $0 }, shape: [estimates.count, done], dims: ["estimate", "frame"])
+          "log_density_probes", estimates.flatMap { $0 }, shape: [estimates.count, count], dims: ["estimate", "frame"])
       }
     }
     try output.setAttribute("latents", "emulator", emulator.digest)
-    if inverted > 0 { context.warn("\(inverted) of \(done) samples have an inverted stereocentre") }
-    try output.writeScalar("results/mirrored_fraction", Double(inverted) / Double(max(1, done)))
-    try output.writeMeasurement("results/seconds", seconds)
-    try output.writeScalar("results/function_evaluations", Int64(evaluations))
-    try output.writeScalar("results/samples", Int64(done))
+    if inverted > 0 { context.warn("\(inverted) of \(count) samples have an inverted stereocentre") }
+    try output.writeScalar("results/mirrored_fraction", Double(mirrored + inverted) / Double(max(1, count)))
+    try output.writeScalar("results/inverted", Int64(inverted))
+    try output.writeMeasurement("results/seconds", draws.seconds)
+    try output.writeScalar("results/function_evaluations", Int64(draws.functionEvaluations))
+    try output.writeScalar("results/samples", Int64(count))
+  }
+
+  /// Samples in which every stereocentre has the other hand are replaced by their mirror images: a network that commutes with
+  /// reflections draws both hands alike, with equal densities. Returns how many there were.
+  private static func mirror(
+    _ flow: inout FlowSamples, _ samples: inout MolecularSamples, _ chirality: Chirality, _ emulator: EmulatorArtifact
+  ) throws -> Int {
+    guard !chirality.centres.isEmpty else { return 0 }
+    let signs = (0..<samples.count).map { frame -> Float in
+      chirality.invertedCentres(in: samples.coordinates, frame: frame).count == chirality.centres.count ? -1 : 1
+    }
+    let flipped = signs.filter { $0 < 0 }.count
+    guard flipped > 0 else { return 0 }
+    let column = try Tensor(signs, shape: [signs.count, 1])
+    flow.latents = try flow.latents * column
+    flow.prior = try flow.prior * column
+    samples = try emulator.molecules(flow)
+    return flipped
   }
 }

@@ -147,6 +147,10 @@ struct NetworkParameters: Decodable {
   var harmonics: Int
   var timeFrequencies: Int
 
+  func architecture(_ chart: Chart) throws -> Architecture {
+    .residual(configuration(outputs: chart.space.dimension))
+  }
+
   func configuration(outputs: Int) -> NetworkConfiguration {
     NetworkConfiguration(
       width: width, depth: depth, harmonics: harmonics, timeFrequencies: timeFrequencies, outputs: outputs)

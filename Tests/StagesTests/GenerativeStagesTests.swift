@@ -139,9 +139,10 @@ import Workflow
     let straight = try run(EmulatorStage.self, "emulator", values, ["frames": [input]])
     let elsewhere = folder.appendingPathComponent("interrupted")
     func interrupted(
-      _ type: any StageType.Type, _ values: [String: ParameterValue], _ inputs: [String: [StageInput]]
+      _ type: any StageType.Type, _ values: [String: ParameterValue], _ inputs: [String: [StageInput]],
+      after limits: [Int] = [13, 31]
     ) throws -> StageInput {
-      for limit in [13, 31] {
+      for limit in limits {
         var asked = 0
         #expect(throws: WorkflowInterruption.self) {
           _ = try run(
@@ -159,7 +160,10 @@ import Workflow
     let resumed = try interrupted(EmulatorStage.self, values, ["frames": [input]])
     #expect(resumed.artifact.provenance.contentDigest == straight.artifact.provenance.contentDigest)
 
-    let samples = try run(SampleStage.self, "samples", ["count": 128, "ode_steps": 3], ["emulator": [straight]])
+    let draw: [String: ParameterValue] = ["count": 128, "ode_steps": 3, "batch": 20]
+    let samples = try run(SampleStage.self, "samples", draw, ["emulator": [straight]])
+    let drawnAgain = try interrupted(SampleStage.self, draw, ["emulator": [straight]], after: [0, 2])
+    #expect(drawnAgain.artifact.provenance.contentDigest == samples.artifact.provenance.contentDigest)
     let fit: [String: ParameterValue] = [
       "training": Self.smallTraining, "network": Self.smallNetwork, "fresh_samples": 60, "refresh_every": 7,
       "evaluation_samples": 10, "ode_steps": 3,

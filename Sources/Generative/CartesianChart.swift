@@ -1,0 +1,102 @@
+import Foundation
+import Torch
+
+/// The map between positions in nm and the latent space of Cartesian models: centred, in the models' unit of length.
+///
+/// Latents are rows [3 atoms]: positions times `scale`. Models see angstrom (scale 10 per nm) unless told otherwise. Where the space is
+/// mean-free, densities are per volume of the 3 (atoms - 1)-dimensional subspace of centred positions; they include the orientation.
+public struct CartesianChart: Codable, Equatable, Sendable {
+  public let atoms: Int
+  /// Latent units per nm.
+  public let scale: Double
+  /// Whether prior, velocities and samples have no centre of mass of their own.
+  public let meanFree: Bool
+  /// Class of each atom: atoms of one class can be exchanged. [atoms]
+  public let atomClasses: [Int]
+
+  public init(atomClasses: [Int], scale: Double = 10, meanFree: Bool = true) {
+    atoms = atomClasses.count
+    self.scale = scale
+    self.meanFree = meanFree
+    self.atomClasses = atomClasses
+  }
+
+  public var space: LatentSpace { LatentSpace(atoms: atoms, meanFree: meanFree) }
+
+  /// ln |det d latent / d position|: log-densities over positions in nm are those over latents plus this.
+  public var logDeterminant: Double { Double(space.degreesOfFreedom) * log(scale) }
+
+  /// Centred latents [frames, 3 atoms] in Float64 of positions [frames, atoms, 3] in nm.
+  public func latents(_ coordinates: [Double], frames: Int) throws -> Tensor {
+    let positions = try Tensor(coordinates, shape: [frames, atoms, 3])
+    let centred = try positions - positions.mean(1, keepingDimensions: true)
+    return try (centred * scale).reshaped(frames, 3 * atoms)
+  }
+
+  /// Positions [frames, atoms, 3] in nm.
+  public func coordinates(latents: Tensor) throws -> [Double] {
+    try (latents.cast(.float64) / scale).values(as: Double.self)
+  }
+}
+
+/// Where a model of molecules works: internal or Cartesian coordinates.
+public enum Chart: Codable, Equatable, Sendable {
+  case `internal`(InternalChart)
+  case cartesian(CartesianChart)
+
+  public var space: LatentSpace {
+    switch self {
+    case .internal(let chart): return chart.space
+    case .cartesian(let chart): return chart.space
+    }
+  }
+
+  /// ln |det d latent / d coordinate|, a constant.
+  public var logDeterminant: Double {
+    switch self {
+    case .internal(let chart): return chart.logDeterminant
+    case .cartesian(let chart): return chart.logDeterminant
+    }
+  }
+
+  public var atoms: Int {
+    switch self {
+    case .internal(let chart): return (chart.coordinates.dimension + 6) / 3
+    case .cartesian(let chart): return chart.atoms
+    }
+  }
+
+  /// Latents [frames, d] in Float64 of positions [frames, atoms, 3] in nm.
+  public func latents(_ coordinates: [Double], frames: Int) throws -> Tensor {
+    switch self {
+    case .internal(let chart):
+      let (values, _) = try chart.coordinates.internalCoordinates(coordinates, frames: frames)
+      return try chart.latents(internal: values, frames: frames)
+    case .cartesian(let chart):
+      return try chart.latents(coordinates, frames: frames)
+    }
+  }
+
+  public struct Conformations {
+    /// [n, atoms, 3], nm.
+    public var coordinates: [Double]
+    /// ln |dx/dq| of internal coordinates q, [n]; 0 for Cartesian ones.
+    public var logJacobian: [Double]
+    /// [n, dimension], nm and rad; nil for Cartesian ones.
+    public var internalCoordinates: [Double]?
+  }
+
+  public func conformations(latents: Tensor) throws -> Conformations {
+    let n = latents.shape[0]
+    switch self {
+    case .internal(let chart):
+      let values = try chart.internalCoordinates(latents: latents)
+      let (coordinates, logJacobian) = try chart.coordinates.cartesian(values, frames: n)
+      return Conformations(coordinates: coordinates, logJacobian: logJacobian, internalCoordinates: values)
+    case .cartesian(let chart):
+      return Conformations(
+        coordinates: try chart.coordinates(latents: latents), logJacobian: [Double](repeating: 0, count: n),
+        internalCoordinates: nil)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import Artifacts
+import Basics
+import Generative
+import Torch
+
+/// Samples drawn so far, as they come from the flow.
+struct FlowDraws {
+  let dimension: Int
+  private(set) var latents: [Float] = []
+  private(set) var prior: [Float] = []
+  /// [estimates][count]
+  private(set) var estimates: [[Double]]
+  private(set) var functionEvaluations = 0
+  var seconds = 0.0
+
+  init(dimension: Int, estimates: Int) {
+    self.dimension = dimension
+    self.estimates = [[Double]](repeating: [], count: estimates)
+  }
+
+  var count: Int { latents.count / max(1, dimension) }
+
+  mutating func append(_ flow: FlowSamples) throws {
+    let n = flow.latents.shape[0]
+    latents += try flow.latents.values(as: Float.self)
+    prior += try flow.prior.values(as: Float.self)
+    if let values = try flow.logDensities?.values(as: Double.self) {
+      for k in estimates.indices { estimates[k] += values[k * n..<(k + 1) * n] }
+    }
+    functionEvaluations += flow.functionEvaluations * n
+  }
+
+  func batches(of size: Int) -> [Range<Int>] {
+    stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
+  }
+
+  func samples(_ rows: Range<Int>) throws -> FlowSamples {
+    let span = rows.lowerBound * dimension..<rows.upperBound * dimension
+    let shape = [rows.count, dimension]
+    return FlowSamples(
+      latents: try Tensor(Array(latents[span]), shape: shape), prior: try Tensor(Array(prior[span]), shape: shape),
+      logDensities: estimates.isEmpty
+        ? nil : try Tensor(estimates.flatMap { $0[rows] }, shape: [estimates.count, rows.count]),
+      functionEvaluations: 0)
+  }
+
+  func write(to writer: ArtifactWriter) throws {
+    try writer.write("draws/latents", NDArray(latents, shape: [count, dimension]), compression: .none)
+    try writer.write("draws/prior", NDArray(prior, shape: [count, dimension]), compression: .none)
+    try writer.write(
+      "draws/estimates", NDArray(estimates.flatMap { $0 }, shape: [estimates.count, count]), compression: .none)
+    try writer.writeScalar("draws/function_evaluations", Int64(functionEvaluations))
+    try writer.writeScalar("draws/seconds", seconds)
+  }
+
+  mutating func restore(_ checkpoint: Artifact) throws {
+    latents = try checkpoint.read("draws/latents", as: Float.self).values
+    prior = try checkpoint.read("draws/prior", as: Float.self).values
+    let values = try checkpoint.read("draws/estimates", as: Double.self).values
+    for k in estimates.indices { estimates[k] = Array(values[k * count..<(k + 1) * count]) }
+    functionEvaluations = Int(try checkpoint.scalar("draws/function_evaluations", as: Int64.self))
+    seconds = try checkpoint.scalar("draws/seconds", as: Double.self)
+  }
+}

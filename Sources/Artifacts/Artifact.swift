@@ -14,13 +14,41 @@ public final class Artifact {
     self.provenance = provenance
   }
 
-  /// Opens an artifact and checks its provenance; with `verify` also reads everything and compares its digest.
-  ///
-  /// Throws `HDF5Error.noSuchFile` or `.notHDF5`, `ArtifactError.incomplete`, `.provenanceDamaged` or `.contentDamaged`.
+  /// How far a file is trusted.
+  public enum Check: Sendable {
+    /// The caller knows that the file is as it was when it was last checked.
+    case nothing
+    /// Every byte is as it was committed (see `Seal`).
+    case seal
+    /// The seal, and that what HDF5 reads has the committed digest.
+    case content
+  }
+
+  /// Opens an artifact; with `verify` also reads all its data and compares the digest: `check: .content`, else `.seal`.
   public static func open(_ url: URL, verify: Bool) throws -> Artifact {
-    let file = try HDF5File.open(url)
-    let artifact = Artifact(url: url, file: file, provenance: try ProvenanceStore.read(from: file))
-    if verify { try artifact.verify() }
+    try open(url, check: verify ? .content : .seal)
+  }
+
+  /// Opens an artifact after the check asked for, and reads its provenance.
+  ///
+  /// Throws `HDF5Error.noSuchFile`, or `ArtifactError`; see `ArtifactError.isDamage`.
+  public static func open(_ url: URL, check: Check) throws -> Artifact {
+    let artifact: Artifact
+    switch check {
+    case .nothing:
+      let file = try HDF5File.open(url)
+      artifact = Artifact(url: url, file: file, provenance: try ProvenanceStore.read(from: file))
+    case .seal, .content:
+      try Seal.check(url)
+      let file: HDF5File
+      do {
+        file = try HDF5File.open(url)
+      } catch {
+        throw ArtifactError.unopenable(file: url.path, reason: "\(error)")
+      }
+      artifact = Artifact(url: url, file: file, provenance: try ProvenanceStore.read(from: file))
+    }
+    if check == .content { try artifact.verify() }
     return artifact
   }
 

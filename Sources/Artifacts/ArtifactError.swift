@@ -2,6 +2,12 @@ import Foundation
 
 /// What is wrong with an artifact or a checkpoint, and where.
 public enum ArtifactError: Error, Equatable, CustomStringConvertible {
+  /// The file does not end in a seal: it is not a committed artifact, or not all of one.
+  case unsealed(file: String, reason: String)
+  /// The file's first `bytes` bytes are not those that were sealed.
+  case sealBroken(file: String, bytes: Int)
+  /// The file is as it was committed, and the library cannot open it all the same.
+  case unopenable(file: String, reason: String)
   /// The file lacks a part that every committed artifact has.
   case incomplete(file: String, missing: String)
   /// What the file holds is not what was committed.
@@ -16,6 +22,13 @@ public enum ArtifactError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
+    case .unsealed(let file, let reason):
+      return "\(file): not a committed artifact: \(reason); delete the file, and the stage runs again"
+    case .sealBroken(let file, let bytes):
+      return "\(file): damaged: its \(bytes) bytes are not those that were committed; "
+        + "delete the file, and the stage runs again"
+    case .unopenable(let file, let reason):
+      return "\(file): sound, but it cannot be opened: \(reason)"
     case .incomplete(let file, let missing):
       return "\(file): not a committed artifact: \(missing) is missing; run the stage again with --force"
     case .contentDamaged(let file, let expected, let found):
@@ -29,6 +42,15 @@ public enum ArtifactError: Error, Equatable, CustomStringConvertible {
       return "\(file): \(path): \(reason)"
     case .system(let call, let file, let code):
       return "\(file): \(call) failed: \(String(cString: strerror(code)))"
+    }
+  }
+
+  /// The file is not what was committed. False where it may be sound and only cannot be reached now: no permission, no free
+  /// file handle, a disk that does not answer.
+  public var isDamage: Bool {
+    switch self {
+    case .unsealed, .sealBroken, .incomplete, .contentDamaged, .provenanceDamaged: return true
+    case .unopenable, .writtenWrongly, .misuse, .system: return false
     }
   }
 }

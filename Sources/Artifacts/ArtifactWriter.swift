@@ -44,8 +44,10 @@ public final class ArtifactWriter {
       throw ArtifactError.system(call: "mkdir", file: folder.path, code: errno)
     }
     FileSystem.removeLeftovers(of: url)
+    try FaultPoint.beforeTemporary.pass()
     do {
       file = try HDF5File.create(temporary)
+      try FaultPoint.afterTemporary.pass()
     } catch {
       FileSystem.remove(temporary)
       throw error
@@ -155,6 +157,7 @@ public final class ArtifactWriter {
       throw HDF5Error.typeMismatch(
         file: url.path, path: key, stored: stream.type.description, requested: T.hdf5Type.description)
     }
+    try FaultPoint.midWrite.pass()
     streams[key] = nil  // the hash below shall not be copied on write
     try stream.dataset.append(values)
     values.withUnsafeBytes { stream.hash.update(bufferPointer: $0) }
@@ -191,10 +194,11 @@ public final class ArtifactWriter {
 
   // MARK: Commit
 
-  /// Finishes the artifact: writes /provenance, closes the file, reads all of it back and compares, forces it to the
-  /// disk, renames it to its place and forces the folder to the disk. Returns the content digest (hex).
+  /// Finishes the artifact: writes /provenance, closes the file, reads all of it back and compares, seals it, forces it to
+  /// the disk, renames it to its place and forces the folder to the disk. Returns the content digest (hex).
   ///
-  /// After an error there is no temporary file, and what was at `url` before is still there.
+  /// After an error there is no temporary file, and what was at `url` before is still there (or, where only forcing the
+  /// folder to the disk failed, the new artifact).
   @discardableResult
   public func commit(provenance: Provenance) throws -> String {
     _ = try open("")
@@ -213,10 +217,11 @@ public final class ArtifactWriter {
     provenance.measurements = measurements
     try ProvenanceStore.write(provenance, to: file)
     streams = [:]
+    try FaultPoint.beforeClose.pass()
     try file.close()
     self.file = nil
 
-    let written = try Artifact.open(temporary, verify: false)
+    let written = try Artifact.open(temporary, check: .nothing)
     guard written.provenance == provenance else {
       throw ArtifactError.writtenWrongly(file: temporary.path, path: "/provenance")
     }
@@ -228,9 +233,15 @@ public final class ArtifactWriter {
     }
     try written.close()
 
+    try FaultPoint.beforeSeal.pass()
+    try Seal.append(to: temporary)
+    try FaultPoint.beforeSync.pass()
     try FileSystem.synchronise(temporary)
+    try FaultPoint.beforeRename.pass()
     try FileSystem.rename(temporary, to: url)
+    try FaultPoint.afterRename.pass()
     try FileSystem.synchronise(url.deletingLastPathComponent())
+    try FaultPoint.afterCommit.pass()
     return provenance.contentDigest
   }
 
@@ -262,7 +273,9 @@ public final class ArtifactWriter {
     guard key != ProvenanceStore.group, !key.hasPrefix(ProvenanceStore.group + "/") else {
       throw ArtifactError.misuse(file: url.path, path: key, reason: "/provenance is written by commit alone")
     }
-    return try file.createDataset(key, type: type, shape: shape, layout: layout)
+    let dataset = try file.createDataset(key, type: type, shape: shape, layout: layout)
+    try FaultPoint.midWrite.pass()
+    return dataset
   }
 
   private func record(_ path: String, type: HDF5Type, shape: [Int], hash: SHA256) {

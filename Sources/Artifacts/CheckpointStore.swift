@@ -7,13 +7,19 @@ public final class CheckpointStore {
   private let slots: [URL]
   private let stage: String
   private let key: String
+  private let reportDamage: ((String) -> Void)?
   private var next: (slot: Int, generation: Int)?
 
+  /// What stands for the stage type in a checkpoint's provenance.
+  public static let stageType = "checkpoint"
   private static let stepPath = "checkpoint/step"
   private static let generationPath = "checkpoint/generation"
 
   /// `key` is the stage's key: a checkpoint with another one belongs to other parameters and is not used.
-  public init(folder: URL, stage: String, key: String) {
+  ///
+  /// With `reportDamage`, `latest` moves damaged files out of the way (NAME.damaged) and says so there; without, it only looks.
+  public init(folder: URL, stage: String, key: String, reportDamage: ((String) -> Void)? = nil) {
+    self.reportDamage = reportDamage
     self.stage = stage
     self.key = key
     slots = ["A", "B"].map { folder.appendingPathComponent("\(stage).ckpt-\($0).h5") }
@@ -30,14 +36,24 @@ public final class CheckpointStore {
     let end = Date()
     try writer.commit(
       provenance: Provenance(
-        key: key, canonical: "", stage: stage, stageType: "checkpoint", stageVersion: 1, seed: 0, start: start,
+        key: key, canonical: "", stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0, start: start,
         end: end, wallSeconds: end.timeIntervalSince(start)))
     next = (1 - slot, generation + 1)
+    try FaultPoint.betweenGenerations.pass()
   }
 
   /// The newest sound checkpoint with this key; nil when there is none. A damaged one beside it is named in `warning`.
+  /// Throws `ArtifactError` where a checkpoint may be sound and cannot be read now.
   public func latest() throws -> (step: Int, artifact: Artifact, warning: String?)? {
-    let (sound, damage) = inspect(verify: true)
+    let (sound, damaged) = try inspect(check: .content)
+    let damage = try damaged.map { found in
+      let what = "checkpoint \(found.url.lastPathComponent) is damaged and was not used (\(found.reason))"
+      guard let reportDamage else { return what }
+      let kept = try FileSystem.setAside(found.url)
+      let text = what + "; the file is kept as \(kept.lastPathComponent)"
+      reportDamage(text)
+      return text
+    }
     warnings = damage
     guard let newest = sound.max(by: { $0.generation < $1.generation }) else { return nil }
     next = (1 - newest.slot, newest.generation + 1)
@@ -51,33 +67,45 @@ public final class CheckpointStore {
 
   /// Removes both files.
   public func removeAll() throws {
-    for slot in slots where unlink(slot.path) != 0 && errno != ENOENT {
-      throw ArtifactError.system(call: "unlink", file: slot.path, code: errno)
-    }
     next = nil
+    for (index, slot) in slots.enumerated() {
+      if index > 0 { try FaultPoint.midRemoval.pass() }
+      guard unlink(slot.path) == 0 || errno == ENOENT else {
+        throw ArtifactError.system(call: "unlink", file: slot.path, code: errno)
+      }
+    }
   }
 
   private typealias Found = (slot: Int, step: Int, generation: Int, artifact: Artifact)
 
   private func plan() throws -> (slot: Int, generation: Int) {
-    guard let newest = inspect(verify: false).sound.max(by: { $0.generation < $1.generation }) else { return (0, 1) }
+    guard let newest = try inspect(check: .seal).sound.max(by: { $0.generation < $1.generation }) else { return (0, 1) }
     return (1 - newest.slot, newest.generation + 1)
   }
 
-  private func inspect(verify: Bool) -> (sound: [Found], damage: [String]) {
+  private func inspect(check: Artifact.Check) throws -> (sound: [Found], damage: [(url: URL, reason: String)]) {
     var sound: [Found] = []
-    var damage: [String] = []
-    for (slot, url) in slots.enumerated() where FileManager.default.fileExists(atPath: url.path) {
+    var damage: [(url: URL, reason: String)] = []
+    for (slot, url) in slots.enumerated() {
       do {
-        let artifact = try Artifact.open(url, verify: verify)
-        guard artifact.provenance.key == key else { continue }
+        let artifact = try Artifact.open(url, check: check)
+        let provenance = artifact.provenance
+        guard provenance.stageType == Self.stageType, provenance.stage == stage else {
+          damage.append((url, "it holds the \(provenance.stageType) of stage '\(provenance.stage)'"))
+          continue
+        }
+        guard provenance.key == key else { continue }
         sound.append(
           (
             slot, try artifact.scalar(Self.stepPath, as: Int.self),
             try artifact.scalar(Self.generationPath, as: Int.self), artifact
           ))
+      } catch HDF5Error.noSuchFile {
+        continue
+      } catch let error as ArtifactError where !error.isDamage {
+        throw error
       } catch {
-        damage.append("checkpoint \(url.lastPathComponent) is damaged and was not used (\(error))")
+        damage.append((url, "\(error)"))
       }
     }
     return (sound, damage)

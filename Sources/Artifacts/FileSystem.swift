@@ -23,6 +23,19 @@ enum FileSystem {
     unlink(url.path)
   }
 
+  /// Moves a damaged file out of the way, keeping it: to NAME.damaged, NAME.damaged-2, ... Returns where it went.
+  static func setAside(_ file: URL) throws -> URL {
+    var target = URL(fileURLWithPath: file.path + ".damaged")
+    var number = 1
+    var status = stat()
+    while lstat(target.path, &status) == 0 {
+      number += 1
+      target = URL(fileURLWithPath: "\(file.path).damaged-\(number)")
+    }
+    try rename(file, to: target)
+    return target
+  }
+
   /// The name of a temporary file beside `target`: hidden, and with the process that owns it.
   static func temporary(for target: URL) -> URL {
     counterLock.lock()
@@ -34,19 +47,34 @@ enum FileSystem {
 
   /// Removes temporary files of `target` that a process on this host left behind when it died.
   static func removeLeftovers(of target: URL) {
-    let folder = target.deletingLastPathComponent()
-    let prefix = prefix(target) + host + "-"
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] where name.hasPrefix(prefix) {
-      guard let process = Int32(name.dropFirst(prefix.count).prefix { $0 != "-" }), process != getpid() else {
-        continue
-      }
+    removeLeftovers(in: target.deletingLastPathComponent()) { $0 == target.lastPathComponent }
+  }
+
+  /// Removes temporary files in `folder` that a process on this host left behind when it died. `wanted` is asked about the
+  /// names of the files that they were to become.
+  static func removeLeftovers(in folder: URL, where wanted: (String) -> Bool = { _ in true }) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] where name.hasPrefix(".") {
+      guard let mark = name.range(of: ".h5\(mark)\(host)-", options: .backwards),
+        wanted(String(name[..<mark.lowerBound].dropFirst()) + ".h5"),
+        let process = Int32(name[mark.upperBound...].prefix { $0 != "-" }), process != getpid()
+      else { continue }
       if kill(process, 0) != 0, errno == ESRCH { unlink(folder.appendingPathComponent(name).path) }
     }
   }
 
-  private static func prefix(_ target: URL) -> String { ".\(target.lastPathComponent).tmp-" }
+  private static let mark = ".tmp-"
+  private static func prefix(_ target: URL) -> String { ".\(target.lastPathComponent)\(mark)" }
 
   private static let host = ProcessInfo.processInfo.hostName
   private static let counterLock = NSLock()
   nonisolated(unsafe) private static var counter = 0
+}
+
+/// Care for a folder of artifacts as a whole.
+public enum ArtifactFolder {
+  /// Moves a damaged file out of the way, keeping it as NAME.damaged. Returns where it went. Throws `ArtifactError.system`.
+  public static func setAside(_ file: URL) throws -> URL { try FileSystem.setAside(file) }
+
+  /// Removes the temporary files that processes of this host left behind when they were killed.
+  public static func removeLeftovers(in folder: URL) { FileSystem.removeLeftovers(in: folder) }
 }

@@ -5,26 +5,68 @@ import Testing
 @testable import Artifacts
 
 @Suite struct DamageTests {
-  /// Flips one bit in every 31st byte of the file, one at a time: either the check finds it, or nothing that can be
-  /// read has changed (padding, unused slots).
-  @Test func aFlippedBitAnywhereIsFoundOrHarmless() throws {
-    let scratch = try Scratch()
-    let url = scratch.file("a.h5")
-    let copy = scratch.file("copy.h5")
+  /// A small artifact with a dataset of each kind of storage.
+  private func write(_ url: URL) throws {
     let writer = try ArtifactWriter(url: url)
     try writer.write("x", (0..<64).map { Double($0).squareRoot() }, shape: [64], units: "nm")
     try writer.write("results/names", strings: ["phi", "psi"])
     try writer.setAttribute("results", "note", "text")
     try writer.commit(provenance: provenance(warnings: ["w"]))
+  }
+
+  /// Gives a changed file the seal that belongs to its bytes, so that what comes after the seal is put to the test.
+  private func reseal(_ data: Data, to url: URL) throws {
+    try data.dropLast(Seal.size).write(to: url)
+    try Seal.append(to: url)
+  }
+
+  /// Every bit counts, padding included, and so does every byte of the length.
+  @Test func anyFlippedBitAndAnyOtherLengthBreakTheSeal() throws {
+    let scratch = try Scratch()
+    let url = scratch.file("a.h5")
+    let copy = scratch.file("copy.h5")
+    try write(url)
+    let data = try Data(contentsOf: url)
+    func isRefused(_ damaged: Data) throws -> Bool {
+      try damaged.write(to: copy)
+      do {
+        _ = try Artifact.open(copy, verify: false)
+        return false
+      } catch let error as ArtifactError {
+        return error.isDamage
+      }
+    }
+    var tried = 0
+    for position in stride(from: 0, to: data.count, by: 13) {
+      var damaged = data
+      damaged[position] ^= 1 << UInt8(position % 8)
+      #expect(try isRefused(damaged), "bit flipped at byte \(position)")
+      tried += 1
+    }
+    for length in [0, 1, Seal.size - 1, Seal.size, data.count / 2, data.count - Seal.size, data.count - 1] {
+      #expect(try isRefused(data.prefix(length)), "cut to \(length)")
+    }
+    #expect(try isRefused(data + [0]))
+    #expect(try isRefused(data + data.suffix(Seal.size)))
+    #expect(tried > 500)
+  }
+
+  /// What the seal does not see, the checks behind it do: one bit flipped in every 31st byte and the file sealed again.
+  /// Either the check finds it, or nothing that can be read has changed (padding, unused slots).
+  @Test func aFlippedBitUnderASoundSealIsFoundOrHarmless() throws {
+    let scratch = try Scratch()
+    let url = scratch.file("a.h5")
+    let copy = scratch.file("copy.h5")
+    try write(url)
     let original = try Artifact.open(url, verify: true)
     let content = try original.content()
     let data = try Data(contentsOf: url)
     var found = 0
     var harmless = 0
-    for position in stride(from: 0, to: data.count, by: 31) {
+    for position in stride(from: 0, to: data.count - Seal.size, by: 31) {
       var damaged = data
       damaged[position] ^= 1 << UInt8(position % 8)
-      try damaged.write(to: copy)
+      try reseal(damaged, to: copy)
       do {
         let artifact = try Artifact.open(copy, verify: true)
         #expect(artifact.provenance == original.provenance, "bit flipped at byte \(position)")
@@ -43,7 +85,7 @@ import Testing
     var data = try Data(contentsOf: url)
     let place = try #require(data.range(of: Data(text.utf8)))
     data[place.lowerBound] ^= 2
-    try data.write(to: url)
+    try reseal(data, to: url)
   }
 
   @Test func damageIsNamedByItsPart() throws {
@@ -59,7 +101,7 @@ import Testing
     }
     #expect(file == url.path)
     #expect(expected == digest)
-    // Without a request to verify only the provenance is checked.
+    // Without a request to verify only the seal and the provenance are checked.
     #expect(throws: Never.self) { try Artifact.open(url, verify: false) }
 
     try writeSample(url)
@@ -78,8 +120,8 @@ import Testing
     let data = try Data(contentsOf: url)
     for length in [0, 4, 100, data.count / 2, data.count - 1] {
       try data.prefix(length).write(to: url)
-      let error = #expect(throws: HDF5Error.self) { try Artifact.open(url, verify: false) }
-      guard case .notHDF5 = error else {
+      let error = #expect(throws: ArtifactError.self) { try Artifact.open(url, verify: false) }
+      guard case .unsealed = error else {
         Issue.record("\(length): \(String(describing: error))")
         continue
       }
@@ -88,6 +130,8 @@ import Testing
     let file = try HDF5File.create(foreign)
     _ = try file.createDataset("x", type: .float64, shape: [])
     try file.close()
+    #expect(throws: ArtifactError.self) { try Artifact.open(foreign, verify: false) }
+    try Seal.append(to: foreign)
     #expect(throws: ArtifactError.incomplete(file: foreign.path, missing: "/provenance/record")) {
       try Artifact.open(foreign, verify: false)
     }

@@ -138,6 +138,7 @@ public final class Engine {
     let selected = try selection(options)
     let forced = try names(matching: options.force).intersection(selected)
     try checkInputs(of: selected)
+    ArtifactFolder.removeLeftovers(in: folder.url)
     defer { assessor.artifacts.save() }
     for name in forced { try markForced(name) }
 
@@ -164,6 +165,7 @@ public final class Engine {
         continue
       }
       outcomes[stage.name] = outcome
+      try FaultPoint.betweenStages.pass()
       switch outcome.result {
       case .failed where !options.keepGoing: stopped = true
       case .interrupted: stopped = true
@@ -171,6 +173,7 @@ public final class Engine {
       }
       if interruption.isRequested, !isLast(index, selected) { stopped = true }
     }
+    try FaultPoint.beforeNotes.pass()
     return RunOutcome(stages: pipeline.stages.compactMap { outcomes[$0.name] })
   }
 
@@ -231,11 +234,18 @@ public final class Engine {
       }
       return outcome(.notRun("'\(input)' is not finished"), "")
     }
-    let assessment = try assessor.assess(stage, digests: digests)
+    let assessment: StageAssessment
+    do {
+      assessment = try assessor.assess(stage, digests: digests)
+    } catch let error as EngineError {
+      return outcome(.failed("\(error)"), "")
+    }
     let warnings = assessment.provenance?.warnings ?? []
     switch assessment.state {
     case .upToDate:
       digests[stage.name] = assessment.digest
+      // left behind by a run that was killed just after it had finished the stage
+      try? CheckpointStore(folder: folder.url, stage: stage.name, key: "").removeAll()
       return outcome(.skipped, Self.skipReason(assessment), warnings)
     case .damaged(let reason): try setAside(stage.name, reason: reason)
     case .missing, .stale, .forced, .waiting: break
@@ -278,7 +288,10 @@ public final class Engine {
     let inputs = try openInputs(of: stage, expecting: digests)
     let environment = resolvedEnvironment
     let seed = RandomStream.derivedSeed(pipeline.seed, [stage.name])
-    let checkpoints = CheckpointStore(folder: folder.url, stage: stage.name, key: key)
+    let checkpoints = CheckpointStore(folder: folder.url, stage: stage.name, key: key) { [console] in
+      console.line("warning: \(stage.name): \($0)")
+    }
+    try FaultPoint.beforeStage.pass()
     let start = Date()
     console.stage = stage.name
     defer { console.end() }
@@ -294,6 +307,7 @@ public final class Engine {
       context.output.discard()
       throw error
     }
+    try FaultPoint.afterWork.pass()
     let end = Date()
     let seconds = end.timeIntervalSince(start)
     let digest = try context.output.commit(
@@ -301,6 +315,7 @@ public final class Engine {
         key: key, canonical: canonical, stage: stage.name, stageType: stage.type.type,
         stageVersion: stage.type.version, seed: seed, versions: environment.versions, device: environment.device,
         start: start, end: end, wallSeconds: seconds, warnings: context.warnings))
+    try FaultPoint.afterArtifact.pass()
     assessor.artifacts.committed(stage.name, digest: digest)
     try? FileManager.default.removeItem(at: folder.forcedMark(stage.name))
     try checkpoints.removeAll()
@@ -327,6 +342,8 @@ public final class Engine {
         return artifact
       } catch let error as EngineError {
         throw error
+      } catch let error as ArtifactError where !error.isDamage {
+        throw EngineError.unreachable(file: folder.artifact(name).path, reason: "\(error)")
       } catch {
         throw DamagedInput(stage: name, reason: "\(error)")
       }

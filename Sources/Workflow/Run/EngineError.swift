@@ -1,6 +1,8 @@
 /// What can go wrong outside the stages themselves.
 public enum EngineError: Error, Equatable, CustomStringConvertible {
   case unreadableInput(file: String, reason: String)
+  /// A finished stage's artifact may be sound, and it cannot be read now.
+  case unreachable(file: String, reason: String)
   /// Another run holds the run folder.
   case locked(folder: String, holder: String)
   case folder(path: String, reason: String)
@@ -14,6 +16,7 @@ public enum EngineError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .unreadableInput(let file, let reason): return "\(file) cannot be read: \(reason)"
+    case .unreachable(_, let reason): return "\(reason); nothing was changed: mend this, then run again"
     case .locked(let folder, let holder):
       return "\(folder) is in use by another run (\(holder)); wait for it or stop it, then run again"
     case .folder(let path, let reason): return "\(path): \(reason)"
@@ -32,7 +35,7 @@ public enum EngineError: Error, Equatable, CustomStringConvertible {
   /// True where the user has to change the command; false where something failed.
   public var isUsage: Bool {
     switch self {
-    case .folder, .stageFailed: return false
+    case .folder, .stageFailed, .unreachable: return false
     default: return true
     }
   }

@@ -76,21 +76,5 @@ public final class RunFolder {
   // MARK: Files
 
   /// Moves a damaged file out of the way, keeping it. Returns where it went.
-  func setAside(_ file: URL) throws -> URL {
-    var target = URL(fileURLWithPath: file.path + ".damaged")
-    var number = 1
-    while lstatSucceeds(target) {
-      number += 1
-      target = URL(fileURLWithPath: "\(file.path).damaged-\(number)")
-    }
-    guard rename(file.path, target.path) == 0 else {
-      throw EngineError.folder(path: file.path, reason: "cannot be renamed: \(String(cString: strerror(errno)))")
-    }
-    return target
-  }
-
-  private func lstatSucceeds(_ url: URL) -> Bool {
-    var status = stat()
-    return lstat(url.path, &status) == 0
-  }
+  func setAside(_ file: URL) throws -> URL { try ArtifactFolder.setAside(file) }
 }

@@ -95,11 +95,15 @@ final class StageAssessor {
         state = .damaged("the file cannot be followed")
       } else if forced || FileManager.default.fileExists(atPath: folder.forcedMark(stage.name).path) {
         state = provenance == nil ? .missing : .forced
+      } else if let provenance, provenance.stage != stage.name || provenance.stageType == CheckpointStore.stageType {
+        state = .damaged("the file holds the \(provenance.stageType) of stage '\(provenance.stage)'")
       } else if let provenance {
         state = Self.state(provenance, draft, stage: stage, waitingFor: open, in: pipeline)
       } else {
         state = .missing
       }
+    } catch let error as ArtifactError where !error.isDamage {
+      throw EngineError.unreachable(file: url.path, reason: "\(error)")
     } catch {
       state = .damaged("\(error)")
     }

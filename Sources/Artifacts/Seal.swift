@@ -86,7 +86,9 @@ enum Seal {
       let found = pread(descriptor, buffer.baseAddress, count, off_t(position))
       if found < 0, errno == EINTR { continue }
       guard found >= 0 else { throw ArtifactError.system(call: "read", file: url.path, code: errno) }
-      guard found > 0 else { throw ArtifactError.unsealed(file: url.path, reason: "it became shorter while it was read") }
+      guard found > 0 else {
+        throw ArtifactError.unsealed(file: url.path, reason: "it became shorter while it was read")
+      }
       return found
     }
   }
@@ -110,7 +112,9 @@ enum Seal {
         return pwrite(descriptor, base + done, buffer.count - done, off_t(position + done))
       }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw ArtifactError.system(call: "write", file: url.path, code: count < 0 ? errno : ENOSPC) }
+      guard count > 0 else {
+        throw ArtifactError.system(call: "write", file: url.path, code: count < 0 ? errno : ENOSPC)
+      }
       done += count
     }
   }

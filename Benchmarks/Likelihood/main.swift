@@ -48,8 +48,8 @@ let labels = try Tensor.zeros([256])
 let half = try data.slice(0..<256)
 let objective = EnergyModelObjective()
 func energyStep() throws {
-  let model = ResidualEnergyModel(network: energyTrainer.network, interpolant: .trigonometric, constant: 0)
-  _ = try energyTrainer.update(objective(model, data: half, labels: labels, step: energyTrainer.step, generator).total)
+  let model = ResidualEnergyModel(network: energyTrainer.network, interpolant: .trigonometric)
+  _ = try energyTrainer.update(objective(model, data: half, labels: .init(logDensity: labels), step: energyTrainer.step, generator).total)
 }
 for _ in 0..<3 { try energyStep() }
 line(
@@ -63,7 +63,7 @@ _ = try stochastic.batch(1000, seed: 1, index: 0)
 let plainTime = try seconds { for i in 0..<4 { _ = try plain.batch(1000, seed: 1, index: i) } } / 4000
 let stochasticTime = try seconds { for i in 0..<4 { _ = try stochastic.batch(1000, seed: 1, index: i) } } / 4000
 let exactTime = try seconds { _ = try exact.batch(200, seed: 1, index: 0) } / 200
-let model = ResidualEnergyModel(network: energyTrainer.average, interpolant: .trigonometric, constant: 0)
+let model = ResidualEnergyModel(network: energyTrainer.average, interpolant: .trigonometric)
 let points = try space.prior(10_000, generator)
 _ = try model.logDensity(points)
 let energyTime = try seconds { _ = try model.logDensity(points) } / 10_000

@@ -115,36 +115,34 @@ public struct ResidualNetwork: Network {
 
   /// Value and directional derivatives by forward mode: x [n, d], t [n], directions [m, n, d] -> [n, outputs], [m, n, outputs].
   ///
-  /// All directions go through each layer as one matrix product; nothing is recorded for back-propagation.
+  /// All directions go through each layer as one matrix product. Recorded for back-propagation unless the caller switches that off.
   public func withTangents(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (value: Tensor, tangents: Tensor) {
-    try withoutGradients {
-      let p = parameters
-      let (input, sine, cosine) = try features(x, t)
-      let parts = try space.split(directions)
-      var moved = [parts.euclidean]
-      if space.angles > 0, let sine, let cosine {
-        let angular = try harmonicAngles(parts.angles)
-        moved += [try angular * cosine, try -(angular * sine)]
-      }
-      let change = try Tensor.concatenated(moved, axis: -1)
-      let columns = change.shape[2]
-
-      var h = try input.linear(p[0], p[1])
-      var dh = try change.linear(p[0].slice(0..<columns, axis: 1), nil)
-      var i = 2
-      for _ in 0..<configuration.depth {
-        let (normed, dNormed) = try Self.layerNorm(h, dh, p[i], p[i + 1])
-        let inner = try normed.linear(p[i + 2], p[i + 3])
-        let gate = try inner.sigmoid()
-        let slope = try gate * (inner * (1 - gate) + 1)
-        let dInner = try dNormed.linear(p[i + 2], nil) * slope
-        h = try h + (inner * gate).linear(p[i + 4], p[i + 5])
-        dh = try dh + dInner.linear(p[i + 4], nil)
-        i += 6
-      }
-      let (normed, dNormed) = try Self.layerNorm(h, dh, p[i], p[i + 1])
-      return (try normed.linear(p[i + 2], p[i + 3]), try dNormed.linear(p[i + 2], nil))
+    let p = parameters
+    let (input, sine, cosine) = try features(x, t)
+    let parts = try space.split(directions)
+    var moved = [parts.euclidean]
+    if space.angles > 0, let sine, let cosine {
+      let angular = try harmonicAngles(parts.angles)
+      moved += [try angular * cosine, try -(angular * sine)]
     }
+    let change = try Tensor.concatenated(moved, axis: -1)
+    let columns = change.shape[2]
+
+    var h = try input.linear(p[0], p[1])
+    var dh = try change.linear(p[0].slice(0..<columns, axis: 1), nil)
+    var i = 2
+    for _ in 0..<configuration.depth {
+      let (normed, dNormed) = try Self.layerNorm(h, dh, p[i], p[i + 1])
+      let inner = try normed.linear(p[i + 2], p[i + 3])
+      let gate = try inner.sigmoid()
+      let slope = try gate * (inner * (1 - gate) + 1)
+      let dInner = try dNormed.linear(p[i + 2], nil) * slope
+      h = try h + (inner * gate).linear(p[i + 4], p[i + 5])
+      dh = try dh + dInner.linear(p[i + 4], nil)
+      i += 6
+    }
+    let (normed, dNormed) = try Self.layerNorm(h, dh, p[i], p[i + 1])
+    return (try normed.linear(p[i + 2], p[i + 3]), try dNormed.linear(p[i + 2], nil))
   }
 
   private static func layerNorm(

@@ -20,6 +20,12 @@ public protocol VectorField {
 
   /// Velocity [n, d] and the exact divergence [n], by all d directions.
   func withDivergence(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor)
+
+  /// Velocity [n, d]; e . J e for each of `directions` [m, n, d], [m, n]; and the gradient of v . score + mean_m e . J e over x,
+  /// [n, d], in which `score` [n, d] is held fixed.
+  func withScoreTransport(
+    _ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor
+  ) throws -> (velocity: Tensor, forms: Tensor, pull: Tensor)
 }
 
 extension VectorField {
@@ -84,6 +90,21 @@ public struct ResidualVectorField: VectorField {
   /// By forward mode, all directions at once. The Euclidean part c(t) |e|^2 is exact for any probe with |e_euclidean|^2 = n and for
   /// unit vectors alike.
   public func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
+    try withoutGradients { try quadraticForms(x, t, directions) }
+  }
+
+  /// Forward mode for the directions, then one backward pass.
+  public func withScoreTransport(
+    _ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor
+  ) throws -> (velocity: Tensor, forms: Tensor, pull: Tensor) {
+    try withGradients {
+      let leaf = try x.requiringGradient()
+      let (value, forms) = try quadraticForms(leaf, t, directions)
+      return try Self.pulled(leaf, value, forms, score)
+    }
+  }
+
+  private func quadraticForms(_ x: Tensor, _ t: Tensor, _ directions: Tensor) throws -> (Tensor, Tensor) {
     let factors = try Factors(t, interpolant)
     let (value, tangents) = try network.withTangents(x, t, directions: directions)
     let products = try space.split(directions * tangents)

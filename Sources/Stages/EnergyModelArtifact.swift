@@ -27,7 +27,6 @@ struct EnergyModelArtifact {
     var space: LatentSpace
     var network: NetworkConfiguration
     var interpolant: Interpolant
-    var constant: Double
     var logDeterminant: Double
     var emulator: String
   }
@@ -44,7 +43,7 @@ struct EnergyModelArtifact {
     let blank = try ResidualNetwork(space: header.space, configuration: header.network, generator: Generator(seed: 0))
     let network = try NetworkStore.averaged(blank, input.artifact)
     return EnergyModelArtifact(
-      model: ResidualEnergyModel(network: network, interpolant: header.interpolant, constant: header.constant),
+      model: ResidualEnergyModel(network: network, interpolant: header.interpolant),
       logDeterminant: header.logDeterminant, emulatorDigest: header.emulator, name: input.name)
   }
 

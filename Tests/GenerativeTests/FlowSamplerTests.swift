@@ -59,7 +59,8 @@ import Torch
 
   /// Statistical: z-scores of the stochastic trace against the exact one, seeded.
   @Test func stochasticTraceIsUnbiasedAndItsTwoEstimatesGiveItsNoise() throws {
-    let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 12, scale: 0.4), interpolant: .linear)
+    let field = ResidualVectorField(
+      network: try roughNetwork(space, outputs: 5, seed: 12, scale: 0.4), interpolant: .linear)
     let n = 4000
     let start = try space.prior(n, Generator(seed: 13), .float64)
     let exact = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 8), method: .exactTrace)

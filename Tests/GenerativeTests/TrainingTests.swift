@@ -129,14 +129,15 @@ import Torch
     var sampler = try EpochSampler(count: 4000, batch: 128, seed: 6)
     while !ebm.isFinished {
       let index = try sampler.indices(step: ebm.step)
-      let model = ResidualEnergyModel(network: ebm.network, interpolant: .trigonometric, constant: -2)
+      let model = ResidualEnergyModel(network: ebm.network, interpolant: .trigonometric)
       let terms = try objective(
-        model, data: samples.latents.selected(index), labels: labels.selected(index), step: ebm.step, generator)
+        model, data: samples.latents.selected(index), labels: .init(logDensity: labels.selected(index)), step: ebm.step,
+        generator)
       _ = try ebm.update(terms.total)
     }
     let fresh = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 12), method: .exactTrace)
       .batch(2000, seed: 4, index: 1)
-    let model = ResidualEnergyModel(network: ebm.average, interpolant: .trigonometric, constant: -2)
+    let model = ResidualEnergyModel(network: ebm.average, interpolant: .trigonometric)
     let error = try model.logDensity(fresh.latents) - #require(fresh.logDensities).reshaped(-1)
     let centred = try error - error.mean()
     #expect(try centred.square().mean().sqrt().item() < 0.15)

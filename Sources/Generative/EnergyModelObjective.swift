@@ -1,0 +1,145 @@
+import Foundation
+import Torch
+
+/// Weights and settings of the energy model's four losses. A weight of 0 leaves its loss out.
+///
+/// The published objective is score matching and InfoNCE over time; labels are what the emulator knows of its own samples.
+public struct EnergyModelObjective: Codable, Equatable, Sendable {
+  /// Weight of denoising score matching.
+  public var score: Double
+  /// Weight of InfoNCE over time.
+  public var contrastive: Double
+  /// Weight of the regression of U(1, x) on likelihood labels.
+  public var label: Double
+  /// Weight of the regression of dU(1, x)/dx on score labels.
+  public var scoreLabel: Double
+  /// Standard deviations of t' - t for the negatives, used in turn.
+  public var negativeWidths: [Double]
+  /// Beyond this many nats the label loss grows linearly.
+  public var huberDelta: Double
+  /// Of the times, the fraction drawn as 1 - u^3 (toward the data) rather than uniformly.
+  public var dataEndFraction: Double
+
+  public init(
+    score: Double = 1, contrastive: Double = 1, label: Double = 1, scoreLabel: Double = 0,
+    negativeWidths: [Double] = [0.02, 0.1, 0.4], huberDelta: Double = 3, dataEndFraction: Double = 0.5
+  ) {
+    self.score = score
+    self.contrastive = contrastive
+    self.label = label
+    self.scoreLabel = scoreLabel
+    self.negativeWidths = negativeWidths
+    self.huberDelta = huberDelta
+    self.dataEndFraction = dataEndFraction
+  }
+
+  /// Sums over dimensions are divided by this, so that the four losses are of one size.
+  static let scoreDivisor = 6.0
+  /// A score label counts by its square up to this, linearly beyond: near the edge of the emulator's support labels have long tails.
+  static let scoreLabelDelta = 5.0
+  /// Factor on the angular part of a score label's error; scores of angles are larger than those of whitened coordinates.
+  static let angularScoreScale = 0.2
+
+  public struct Terms {
+    public var total: Tensor
+    public var score: Tensor?
+    public var contrastive: Tensor?
+    public var label: Tensor?
+    public var scoreLabel: Tensor?
+  }
+
+  /// What is known of a batch of data at t = 1.
+  public struct Labels {
+    /// Log-densities, [n].
+    public var logDensity: Tensor?
+    /// Their gradients, [n, d]; rows of NaN where they are not known.
+    public var score: Tensor?
+
+    public init(logDensity: Tensor? = nil, score: Tensor? = nil) {
+      self.logDensity = logDensity
+      self.score = score
+    }
+  }
+
+  /// Losses of one batch, data [n, d]. Throws `TrainingError` when no loss has both a weight and what it needs.
+  ///
+  /// InfoNCE over time: which of t and t' a point I_t belongs to, -(V(t) - ln(exp V(t) + exp V(t'))) with V = U + ln rho. The density
+  /// rho of the drawn times must stand there, or the optimum of U is ln p_t + ln rho(t) and not ln p_t.
+  public func callAsFunction(
+    _ model: some EnergyModel, data: Tensor, labels: Labels = Labels(), step: Int, _ generator: Generator
+  ) throws -> Terms {
+    let n = data.shape[0]
+    var total: Tensor?
+    func add(_ term: Tensor?, _ weight: Double) throws {
+      guard let term, weight != 0 else { return }
+      total = try total.map { try $0 + term * weight } ?? term * weight
+    }
+
+    var (scoreLoss, contrastiveLoss): (Tensor?, Tensor?)
+    if score != 0 || contrastive != 0 {
+      let t = try times(n, generator)
+      let path = try PathPoint(
+        data: data, t: t, space: model.space, interpolant: model.interpolant,
+        smallestSigma: PathPoint.smallestTrainingSigma, generator)
+      let leaf = try score != 0 ? path.point.requiringGradient() : path.point
+      let here = try model(leaf, t)
+      if score != 0 {
+        let gradient = try here.sum().gradients(of: [leaf], createGraph: true)[0]
+        scoreLoss = try path.squaredScoreResidual(gradient, space: model.space).mean() / Self.scoreDivisor
+      }
+      if contrastive != 0 {
+        let width = negativeWidths[step % negativeWidths.count]
+        let other = try reflected(t + generator.normal([n]) * width)
+        let there = try model(path.point, other) + logTimeDensity(other)
+        contrastiveLoss = try (there - here - logTimeDensity(t)).softplus().mean()
+      }
+    }
+    let (labelLoss, scoreLabelLoss) = try labelLosses(model, data, labels)
+    try add(scoreLoss, score)
+    try add(contrastiveLoss, contrastive)
+    try add(labelLoss, label)
+    try add(scoreLabelLoss, scoreLabel)
+    guard let total else { throw TrainingError.badState("every loss of the energy model has weight 0") }
+    return Terms(
+      total: total, score: scoreLoss, contrastive: contrastiveLoss, label: labelLoss, scoreLabel: scoreLabelLoss)
+  }
+
+  /// Losses at the data end.
+  private func labelLosses(
+    _ model: some EnergyModel, _ data: Tensor, _ labels: Labels
+  ) throws -> (label: Tensor?, score: Tensor?) {
+    let density = label != 0 ? labels.logDensity : nil
+    let slope = scoreLabel != 0 ? labels.score : nil
+    guard density != nil || slope != nil else { return (nil, nil) }
+    let leaf = try slope == nil ? data : data.requiringGradient()
+    let value = try model(leaf, Tensor.ones([data.shape[0]], data.scalarType ?? .float32))
+    let labelLoss = try density.map { try value.huberLoss($0, delta: huberDelta).mean() }
+    guard let slope else { return (labelLoss, nil) }
+    let gradient = try value.sum().gradients(of: [leaf], createGraph: true)[0]
+    // where no label is known the gradient stands in for it: an error of 0
+    let target = try slope.isFinite().select(slope, else: gradient.detached())
+    let parts = try model.space.split(gradient - target)
+    var error = parts.euclidean
+    if model.space.angles > 0 { error = try model.space.joined(error, parts.angles * Self.angularScoreScale) }
+    let zeros = try Tensor.zeros(error.shape, error.scalarType ?? .float32)
+    let loss = try error.huberLoss(zeros, delta: Self.scoreLabelDelta) * 2
+    return (labelLoss, try loss.sum(-1).mean() / Self.scoreDivisor)
+  }
+
+  private func times(_ n: Int, _ generator: Generator) throws -> Tensor {
+    let uniform = try FlowMatchingLoss.stratifiedTimes(n, generator)
+    let late = try 1 - uniform.power(3)
+    return try generator.uniform([n]).less(dataEndFraction).select(late, else: uniform)
+  }
+
+  /// ln rho(t) of the times that `times` draws: 1 - f + f (1 - t)^(-2/3) / 3.
+  private func logTimeDensity(_ t: Tensor) throws -> Tensor {
+    try ((1 - t).clamped(1e-6...1).power(-2.0 / 3) * (dataEndFraction / 3) + (1 - dataEndFraction)).log()
+  }
+
+  /// Folded back into [0, 1] at both ends; clipping would put a point mass there.
+  private func reflected(_ t: Tensor) throws -> Tensor {
+    let folded = try t.remainder(2)
+    return try folded.minimum(2 - folded)
+  }
+}

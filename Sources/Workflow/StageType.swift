@@ -46,17 +46,21 @@ public struct StateDefinition: Codable, Equatable, Sendable {
 public struct SystemFiles: Sendable {
   /// A PDB file. `/dev/null` for a stage that did not declare `.topology`.
   public var topology: URL
-  /// A serialised OpenMM System.
+  /// A force field's file.
   public var forcefield: URL?
+  /// The method that stands in the place of a force field's file.
+  public var forcefieldMethod: ForceFieldChoice?
   /// Torsions by name, four atom indices each (from 0); empty where the file names none.
   public var torsions: [String: [Int]]
   public var state: StateDefinition
 
   public init(
-    topology: URL, forcefield: URL? = nil, torsions: [String: [Int]] = [:], state: StateDefinition = StateDefinition()
+    topology: URL, forcefield: URL? = nil, forcefieldMethod: ForceFieldChoice? = nil, torsions: [String: [Int]] = [:],
+    state: StateDefinition = StateDefinition()
   ) {
     self.topology = topology
     self.forcefield = forcefield
+    self.forcefieldMethod = forcefieldMethod
     self.torsions = torsions
     self.state = state
   }

@@ -57,7 +57,6 @@ struct PipelineChecker {
     guard let node else { return nil }
     let fields = [
       ParameterField("topology", .path, optional: true, help: "PDB file"),
-      ParameterField("forcefield", .path, optional: true, help: "serialised OpenMM System"),
       ParameterField(
         "state",
         .object([
@@ -70,13 +69,17 @@ struct PipelineChecker {
       report(node.location, .wrongType(place: "system", found: node.shown, expected: "a group of keys"))
       return nil
     }
-    checkKeys(node, known: fields.map(\.name) + ["torsions"], place: "'system'")
+    checkKeys(node, known: fields.map(\.name) + ["forcefield", "torsions"], place: "'system'")
     var values: [String: ParameterValue] = [:]
     for field in fields {
       values[field.name] = fieldValue(field, in: node, place: "system", location: node.location) ?? .null
     }
     var files = SystemFiles(topology: URL(fileURLWithPath: values["topology"]?.string ?? "/dev/null"))
-    files.forcefield = values["forcefield"]?.string.map { URL(fileURLWithPath: $0) }
+    if let forcefield = node["forcefield"], !forcefield.isNull {
+      forceField(forcefield, into: &files)
+      // one that is wrong is not reported as missing too
+      if !files.hasForceField { files.forcefield = URL(fileURLWithPath: "/dev/null") }
+    }
     if case .object(let state)? = values["state"], case .string(let torsion)? = state["torsion"],
       case .number(let from)? = state["from"], case .number(let to)? = state["to"]
     {
@@ -84,6 +87,48 @@ struct PipelineChecker {
     }
     if let torsions = node["torsions"] { files.torsions = self.torsions(torsions) }
     return (files, node.location)
+  }
+
+  /// A file's path, a method's name, or a group that names a method and gives its parameters.
+  private mutating func forceField(_ node: ConfigurationNode, into files: inout SystemFiles) {
+    let place = "system: forcefield"
+    let names = registry.forceFieldMethods.map(\.name)
+    func method(_ name: ConfigurationNode) -> ForceFieldMethod? {
+      name.text.flatMap { text in registry.forceFieldMethods.first { $0.name == text } }
+    }
+    guard node.entries != nil else {
+      if let method = method(node) {
+        if let defaults = method.defaults {
+          files.forcefieldMethod = ForceFieldChoice(method: method.name, values: defaults)
+        } else {
+          let required = method.parameters.filter(\.isRequired).map { "\($0.name): ..." }.joined(separator: ", ")
+          report(
+            node.location,
+            .wrongType(place: place, found: node.shown, expected: "a group { method: \(method.name), \(required) }"))
+        }
+      } else if let text = node.text, !FileManager.default.fileExists(atPath: node.folder.file(text).path),
+        Suggestion.nearest(to: text, among: names) != nil
+      {
+        report(node.location, .unknownWord(place: place, found: text, known: names + ["a file's path"]))
+      } else {
+        files.forcefield = path(node, place: place)?.string.map { URL(fileURLWithPath: $0) }
+      }
+      return
+    }
+    guard let name = node["method"] else {
+      report(node.location, .missingKey("method", place: place, help: "one of " + names.joined(separator: ", ")))
+      return
+    }
+    guard let method = method(name) else {
+      report(name.location, .unknownWord(place: place + ".method", found: name.text ?? name.shown, known: names))
+      return
+    }
+    checkKeys(node, known: ["method"] + method.parameters.map(\.name), place: "\(place) (\(method.name))")
+    var values: [String: ParameterValue] = [:]
+    for field in method.parameters {
+      values[field.name] = fieldValue(field, in: node, place: place, location: node.location)
+    }
+    files.forcefieldMethod = ForceFieldChoice(method: method.name, values: .object(values))
   }
 
   private mutating func torsions(_ node: ConfigurationNode) -> [String: [Int]] {
@@ -165,7 +210,8 @@ struct PipelineChecker {
       slots.append(StageDefinition.Slot(name: field.name, stages: names))
     }
     for field in [SystemField.topology, .forcefield] where type.systemFields.contains(field) {
-      let isThere = field == .topology ? system?.files.topology.path != "/dev/null" : system?.files.forcefield != nil
+      let isThere =
+        field == .topology ? system?.files.topology.path != "/dev/null" : system?.files.hasForceField == true
       if system == nil || !isThere {
         report(system?.location ?? rootLocation, .missingSystemField(field.rawValue, stage: entry.key))
       }
@@ -173,13 +219,17 @@ struct PipelineChecker {
     var visible = SystemFiles(topology: URL(fileURLWithPath: "/dev/null"))
     if let files = system?.files {
       if type.systemFields.contains(.topology) { visible.topology = files.topology }
-      if type.systemFields.contains(.forcefield) { visible.forcefield = files.forcefield }
+      if type.systemFields.contains(.forcefield) {
+        visible.forcefield = files.forcefield
+        visible.forcefieldMethod = files.forcefieldMethod
+      }
       if type.systemFields.contains(.torsions) { visible.torsions = files.torsions }
       if type.systemFields.contains(.state) { visible.state = files.state }
     }
     return StageDefinition(
       name: entry.key, type: type, parameters: .object(values), slots: slots,
       temperature: type.systemFields.contains(.temperature) ? temperature : .nan, system: visible,
+      forceFieldFields: registry.forceFieldMethods.first { $0.name == visible.forcefieldMethod?.method }?.parameters,
       location: entry.keyLocation)
   }
 
@@ -416,6 +466,10 @@ extension ParameterKind {
     default: return nil
     }
   }
+}
+
+extension SystemFiles {
+  var hasForceField: Bool { forcefield != nil || forcefieldMethod != nil }
 }
 
 extension PipelineFileProblem {

@@ -55,6 +55,8 @@ public struct StageDefinition {
   /// In K.
   public let temperature: Double
   public let system: SystemFiles
+  /// The parameters of `system.forcefieldMethod`.
+  let forceFieldFields: [ParameterField]?
   public let location: SourceLocation
 
   /// Every stage this one reads directly, without repetition.

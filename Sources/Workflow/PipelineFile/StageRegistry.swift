@@ -2,10 +2,13 @@
 public struct StageRegistry {
   /// In the order given, for help texts.
   public let types: [any StageType.Type]
+  /// What `system.forcefield` may name instead of a file.
+  public let forceFieldMethods: [ForceFieldMethod]
   private let byName: [String: any StageType.Type]
 
-  public init(_ types: [any StageType.Type]) {
+  public init(_ types: [any StageType.Type], forceFieldMethods: [ForceFieldMethod] = []) {
     self.types = types
+    self.forceFieldMethods = forceFieldMethods
     byName = Dictionary(types.map { ($0.type, $0) }, uniquingKeysWith: { first, _ in first })
   }
 

@@ -22,6 +22,11 @@ struct StageKey: Equatable {
       case .topology: system["topology"] = .string(try Self.file(stage.system.topology, files))
       case .forcefield:
         if let url = stage.system.forcefield { system["forcefield"] = .string(try Self.file(url, files)) }
+        if let choice = stage.system.forcefieldMethod, let fields = stage.forceFieldFields {
+          system["forcefield"] = [
+            "method": .string(choice.method), "parameters": try Self.keyed(choice.values, .object(fields), files),
+          ]
+        }
       case .temperature: system["temperature"] = .number(stage.temperature)
       case .torsions: system["torsions"] = .object(stage.system.torsions.mapValues { .list($0.map { .integer($0) }) })
       case .state:

@@ -3,7 +3,7 @@ public enum PipelineSchema {
   public static func schema(_ registry: StageRegistry) -> ParameterValue {
     var system: [String: ParameterValue] = [
       "topology": ["type": "string", "description": "PDB file of the molecule"],
-      "forcefield": ["type": "string", "description": "serialised OpenMM System (XML)"],
+      "forcefield": forceField(registry),
     ]
     system["torsions"] = [
       "type": "object", "description": "torsions by name, four atom indices each, from 0",
@@ -47,6 +47,25 @@ public enum PipelineSchema {
       ],
       "definitions": .object(definitions),
     ]
+  }
+
+  /// A file, a method's name, or a group with a method's parameters.
+  private static func forceField(_ registry: StageRegistry) -> ParameterValue {
+    let groups = registry.forceFieldMethods.map { method -> ParameterValue in
+      var schema = object(method.parameters)
+      if case .object(var members) = schema, case .object(var properties)? = members["properties"] {
+        properties["method"] = ["const": .string(method.name)]
+        members["properties"] = .object(properties)
+        members["required"] = .list(
+          [.string("method")] + method.parameters.filter(\.isRequired).map { .string($0.name) })
+        members["description"] = .string(method.summary)
+        schema = .object(members)
+      }
+      return schema
+    }
+    let words = registry.forceFieldMethods.filter { $0.defaults != nil }.map(\.name)
+    let description = (["a force field's file"] + words).joined(separator: ", or ")
+    return ["description": .string(description), "anyOf": .list([["type": "string"]] + groups)]
   }
 
   private static func stage(_ type: any StageType.Type) -> ParameterValue {

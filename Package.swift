@@ -121,7 +121,7 @@ let package = Package(
     .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "NetCDF"]),
     .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields"]),
     .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies"]),
-    .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics"]),
+    .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics", "HDF5"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts", "Basics"]),
     .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),
     .testTarget(

@@ -34,8 +34,12 @@ extension VectorField {
   /// For a space without angles.
   public func trainingOutput(_ x: Tensor, _ t: Tensor) throws -> Tensor { try self(x, t) }
 
-  /// By reverse mode: one forward pass, one backward pass per direction.
   public func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
+    try quadraticFormsByReverseMode(x, t, directions: directions)
+  }
+
+  /// One forward pass, and one backward pass per direction.
+  func quadraticFormsByReverseMode(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
     try withGradients {
       let leaf = try x.detached().requiringGradient()
       let value = try self(leaf, t)

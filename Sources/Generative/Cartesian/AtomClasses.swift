@@ -1,0 +1,88 @@
+import Torch
+
+/// Which atoms the molecules of a batch have: one class per atom, and padding where molecules differ in size.
+///
+/// Networks tell atoms apart by their class alone: atoms of one class can be exchanged without changing anything.
+public struct AtomClasses {
+  /// [1 or n, atoms, classes], a single 1 per atom; zero for padding.
+  public let oneHot: Tensor
+  /// [1 or n, atoms], 1 for an atom and 0 for padding; nil where there is no padding.
+  public let mask: Tensor?
+
+  /// `oneHot` [1 or n, atoms, classes]; `mask` [1 or n, atoms] or nil.
+  public init(oneHot: Tensor, mask: Tensor?) {
+    self.oneHot = oneHot
+    self.mask = mask
+  }
+
+  /// One molecule, the same in every row of a batch: a class 0 ..< `count` per atom.
+  public init(_ classes: [Int], count: Int) throws { try self.init(molecules: [classes], count: count) }
+
+  /// One molecule per row of a batch, padded to the largest.
+  public init(molecules: [[Int]], count: Int) throws {
+    let atoms = molecules.map(\.count).max() ?? 0
+    var oneHot = [Float](repeating: 0, count: molecules.count * atoms * count)
+    var mask = [Float](repeating: 0, count: molecules.count * atoms)
+    for (row, classes) in molecules.enumerated() {
+      for (atom, value) in classes.enumerated() {
+        guard (0..<count).contains(value) else {
+          throw CartesianNetworkError.unknownClass(value, atom: atom, count: count)
+        }
+        oneHot[(row * atoms + atom) * count + value] = 1
+        mask[row * atoms + atom] = 1
+      }
+    }
+    self.init(
+      oneHot: try Tensor(oneHot, shape: [molecules.count, atoms, count]),
+      mask: mask.allSatisfy { $0 == 1 } ? nil : try Tensor(mask, shape: [molecules.count, atoms]))
+  }
+
+  public var atoms: Int { oneHot.shape[1] }
+
+  /// Classes that exist.
+  public var count: Int { oneHot.shape[2] }
+
+  /// [1 or n, atoms, atoms]: 1 where both atoms exist and differ.
+  func pairs() throws -> Tensor {
+    let others = try 1 - Tensor.identity(atoms, oneHot.scalarType ?? .float32)
+    guard let mask else { return try others.unsqueezed(0) }
+    return try mask.unsqueezed(1) * mask.unsqueezed(2) * others
+  }
+
+  /// The class of every atom followed by the time, [n, atoms, classes + 1].
+  func features(_ time: Tensor) throws -> Tensor {
+    let n = time.shape[0]
+    return try Tensor.concatenated(
+      [oneHot.expanded([n, atoms, count]), time.reshaped(n, 1, 1).expanded([n, atoms, 1])], axis: -1)
+  }
+
+  /// For `Network.constants`.
+  var constants: [(name: String, tensor: Tensor)] {
+    [(name: "atom_classes", tensor: oneHot)] + (mask.map { [(name: "atom_mask", tensor: $0)] } ?? [])
+  }
+
+  /// The inverse of `constants`; what is missing stays as it is.
+  func replacing(_ constants: [Tensor]) -> AtomClasses {
+    AtomClasses(oneHot: constants.first ?? oneHot, mask: constants.count > 1 ? constants[1] : mask)
+  }
+}
+
+public enum CartesianNetworkError: Error, CustomStringConvertible, Equatable {
+  case unknownClass(Int, atom: Int, count: Int)
+  case parameterMissing(String)
+  case parameterUnknown(String)
+  case parameterShape(String, found: [Int], expected: [Int])
+
+  public var description: String {
+    switch self {
+    case .unknownClass(let value, let atom, let count):
+      return "atom \(atom) has class \(value), but the network has classes 0 ..< \(count)"
+    case .parameterMissing(let name):
+      return "the weights have no tensor \(name): they belong to a network of another configuration"
+    case .parameterUnknown(let name):
+      return "the weights have a tensor \(name) that this network does not: they belong to another configuration"
+    case .parameterShape(let name, let found, let expected):
+      return "the tensor \(name) has shape \(found); this network needs \(expected)"
+    }
+  }
+}

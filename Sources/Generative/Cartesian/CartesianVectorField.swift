@@ -1,0 +1,77 @@
+import Torch
+
+/// A network over molecules: positions [n, atoms, 3] and times [n] to one vector per atom, [n, atoms, 3].
+///
+/// It commutes with rotations, reflections and the exchange of atoms of one class, and does not see translations.
+public protocol CartesianNetwork: Network {
+  var atoms: AtomClasses { get }
+  /// The same parameters on other molecules.
+  func replacing(atoms: AtomClasses) -> Self
+  func callAsFunction(_ positions: Tensor, _ time: Tensor) throws -> Tensor
+  /// The output and its derivatives along `directions` [m, n, atoms, 3], [m, n, atoms, 3], by forward mode; nil where the
+  /// network has none, and then back-propagation is used.
+  func withTangents(_ positions: Tensor, _ time: Tensor, directions: Tensor) throws -> (
+    value: Tensor, tangents: Tensor
+  )?
+}
+
+extension CartesianNetwork {
+  public func withTangents(
+    _ positions: Tensor, _ time: Tensor, directions: Tensor
+  ) throws -> (value: Tensor, tangents: Tensor)? { nil }
+}
+
+/// The velocity of a molecule's atoms by an equivariant network. Lengths are those of the network: angstrom by convention.
+///
+/// Where the space is mean-free, the mean over atoms is taken out of the network's output: positions stay on the subspace that the
+/// prior lives on. The divergence, a sum over all 3 atoms directions, is then that on the subspace, because the
+/// network does not see translations.
+public struct CartesianVectorField<Net: CartesianNetwork>: VectorField {
+  public let network: Net
+  public let space: LatentSpace
+  /// The network was trained with time running from data (0) to noise (1), as published weights are: it is given 1 - t, and
+  /// its output, a derivative by that time, changes sign.
+  public let networkTimeIsReversed: Bool
+
+  public init(network: Net, space: LatentSpace, networkTimeIsReversed: Bool = false) {
+    self.network = network
+    self.space = space
+    self.networkTimeIsReversed = networkTimeIsReversed
+  }
+
+  public func replacing(network: Net) -> CartesianVectorField {
+    CartesianVectorField(network: network, space: space, networkTimeIsReversed: networkTimeIsReversed)
+  }
+
+  public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
+    try flattened(network(positions(x), networkTime(t)))
+  }
+
+  public func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
+    let m = directions.shape[0]
+    let moves = try directions.reshaped(m, x.shape[0], space.dimension / 3, 3)
+    guard let (value, tangents) = try network.withTangents(positions(x), networkTime(t), directions: moves) else {
+      return try quadraticFormsByReverseMode(x, t, directions: directions)
+    }
+    return (try flattened(value), try (flattened(tangents) * directions).sum(-1))
+  }
+
+  private func positions(_ x: Tensor) throws -> Tensor { try x.reshaped(-1, space.dimension / 3, 3) }
+
+  private func networkTime(_ t: Tensor) throws -> Tensor { try networkTimeIsReversed ? 1 - t : t }
+
+  /// [..., atoms, 3] -> [..., 3 atoms], without the mean where points have none, in the project's direction of time.
+  private func flattened(_ vectors: Tensor) throws -> Tensor {
+    let velocity = try networkTimeIsReversed ? -vectors : vectors
+    let flat = try velocity.reshaped(Array(vectors.shape.dropLast(2)) + [space.dimension])
+    guard space.meanFree else { return flat }
+    guard let mask = try network.atoms.mask?.unsqueezed(-1) else { return try space.projected(flat) }
+    let mean = try velocity.sum(-2, keepingDimensions: true) / mask.sum(-2, keepingDimensions: true)
+    return try ((velocity - mean) * mask).reshaped(flat.shape)
+  }
+}
+
+/// A velocity by geometric vector perceptrons.
+public typealias GVPVectorField = CartesianVectorField<GVPNetwork>
+/// A velocity by an E(n) equivariant graph network ("ECNF").
+public typealias EGNNVectorField = CartesianVectorField<EGNNNetwork>

@@ -1,0 +1,76 @@
+import Basics
+import Foundation
+import HDF5
+import Torch
+
+@testable import Generative
+
+/// Published weights, inputs and outputs of a GVP network, in ../shared.
+struct GVPOracle {
+  static let folder: URL = {
+    if let folder = ProcessInfo.processInfo.environment["BOLTZMILL_SHARED"] {
+      return URL(fileURLWithPath: folder).appendingPathComponent("oracles/gvp")
+    }
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    return root.deletingLastPathComponent().appendingPathComponent("shared/oracles/gvp")
+  }()
+
+  static var isThere: Bool {
+    FileManager.default.fileExists(atPath: folder.appendingPathComponent("gvp_alanine_biased.h5").path)
+  }
+
+  let file: HDF5File
+
+  init(_ name: String) throws { file = try HDF5File.open(Self.folder.appendingPathComponent(name)) }
+
+  func tensor(_ path: String) throws -> Tensor {
+    let dataset = try file.dataset(path)
+    return try Tensor(dataset.read(as: Double.self), shape: dataset.shape)
+  }
+
+  func network() throws -> GVPNetwork {
+    var weights: [String: NDArray<Float>] = [:]
+    for name in try file.list("weights") {
+      let dataset = try file.dataset("weights/\(name)")
+      weights[name] = try NDArray(dataset.read(as: Float.self), shape: dataset.shape)
+    }
+    let classes = try file.dataset("cases/atom_class").read(as: Int64.self).map(Int.init)
+    return try GVPNetwork(
+      configuration: GVPConfiguration(), atoms: AtomClasses(classes, count: 21), weights: weights)
+  }
+
+  /// As published: positions with a free centre of mass, time running backwards.
+  func field(_ type: ScalarType) throws -> GVPVectorField {
+    GVPVectorField(
+      network: try network().cast(type), space: LatentSpace(atoms: 22, meanFree: false), networkTimeIsReversed: true)
+  }
+}
+
+/// The Cartesian networks, small enough for derivatives by differences and with parameters that leave nothing trivially right.
+enum CartesianKind: String, CaseIterable, Sendable {
+  case gvp, egnn
+
+  func network(_ atoms: AtomClasses, seed: UInt64 = 1) throws -> any CartesianNetwork {
+    let generator = try Generator(seed: seed)
+    func shaken<Net: Network>(_ network: Net) throws -> Net {
+      network.replacing(parameters: try network.parameters.map { try $0 + generator.normal($0.shape) * 0.1 })
+    }
+    switch self {
+    case .gvp:
+      let configuration = GVPConfiguration(
+        layers: 3, scalars: 12, vectors: 5, radialFunctions: 6, cutoff: 8, positionRange: 1, atomClasses: atoms.count)
+      return try shaken(GVPNetwork(configuration: configuration, atoms: atoms, generator: generator))
+    case .egnn:
+      let configuration = EGNNConfiguration(layers: 3, width: 12, coordinateRange: 3, atomClasses: atoms.count)
+      return try shaken(EGNNNetwork(configuration: configuration, atoms: atoms, generator: generator))
+    }
+  }
+
+  func field(_ atoms: AtomClasses, seed: UInt64 = 1, _ type: ScalarType) throws -> any VectorField {
+    func field(_ network: some CartesianNetwork) throws -> any VectorField {
+      CartesianVectorField(network: try network.cast(type), space: LatentSpace(atoms: atoms.atoms, meanFree: true))
+    }
+    return try field(network(atoms, seed: seed))
+  }
+}

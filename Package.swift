@@ -53,6 +53,7 @@ let package = Package(
       name: "COpenMM",
       cxxSettings: cxxFlags + [.unsafeFlags(["-isystem", deps + "/OpenMM.libs/include"])],
       linkerSettings: openMMLink),
+    .target(name: "COptimalTransport", cxxSettings: cxxFlags),
 
     // values shared by every floor: arrays, random streams, constants, progress
     .target(name: "Basics", swiftSettings: optimised),
@@ -62,6 +63,7 @@ let package = Package(
     .target(name: "NetCDF", dependencies: ["CNetCDF", "Basics"], swiftSettings: optimised),
     .target(name: "Torch", dependencies: ["CTorch", "Basics"], swiftSettings: optimised),
     .target(name: "OpenMM", dependencies: ["COpenMM", "Basics"], swiftSettings: optimised),
+    .target(name: "OptimalTransport", dependencies: ["COptimalTransport"], swiftSettings: optimised),
 
     // store
     .target(
@@ -73,7 +75,9 @@ let package = Package(
     .target(name: "Trajectories", dependencies: ["NetCDF", "Basics"], swiftSettings: optimised),
     .target(name: "ForceFields", dependencies: ["OpenMM", "Basics"], swiftSettings: optimised),
     .target(name: "FreeEnergies", dependencies: ["Basics"], swiftSettings: optimised),
-    .target(name: "Generative", dependencies: ["Torch", "Basics", "Molecules"], swiftSettings: optimised),
+    .target(
+      name: "Generative", dependencies: ["Torch", "OptimalTransport", "Basics", "Molecules"],
+      swiftSettings: optimised),
 
     // pictures
     .target(
@@ -116,6 +120,7 @@ let package = Package(
     .testTarget(name: "NetCDFTests", dependencies: ["NetCDF"]),
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
     .testTarget(name: "OpenMMTests", dependencies: ["OpenMM"]),
+    .testTarget(name: "OptimalTransportTests", dependencies: ["OptimalTransport", "Basics"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "HDF5"]),
     .testTarget(name: "MoleculesTests", dependencies: ["Molecules"]),
     .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "NetCDF"]),

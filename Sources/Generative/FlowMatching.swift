@@ -1,13 +1,18 @@
 import Torch
 
-/// The flow-matching loss, velocity objective, independent coupling.
+/// The flow-matching loss, velocity objective.
 ///
 /// E_t |v(t, I_t) - (alpha' z + beta' x)|^2 over Euclidean coordinates; on the torus |f - z|^2, which is the same divided by
 /// sigma'(t)^2. Source: Lipman et al., "Flow matching for generative modeling", ICLR 2023.
 public struct FlowMatchingLoss {
   public let interpolant: Interpolant
+  /// How noise and data of a batch are paired.
+  public let coupling: Coupling
 
-  public init(interpolant: Interpolant) { self.interpolant = interpolant }
+  public init(interpolant: Interpolant, coupling: Coupling = .independent) {
+    self.interpolant = interpolant
+    self.coupling = coupling
+  }
 
   /// data [n, d], t [n]; the noise is drawn from `generator`. Returns the mean over points and dimensions, a scalar.
   public func callAsFunction(
@@ -16,7 +21,7 @@ public struct FlowMatchingLoss {
     let space = field.space
     let n = data.shape[0]
     let (x, theta) = try space.split(data)
-    let z = try space.noise(n, generator)
+    let z = try coupling.coupled(noise: space.noise(n, generator), data: x)
     let time = try t.unsqueezed(-1)
     let y = try interpolant.alpha(time) * z + interpolant.beta(time) * x
     let target = try interpolant.alphaDerivative(time) * z + interpolant.betaDerivative(time) * x

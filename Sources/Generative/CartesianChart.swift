@@ -68,12 +68,20 @@ public enum Chart: Codable, Equatable, Sendable {
 
   /// Latents [frames, d] in Float64 of positions [frames, atoms, 3] in nm.
   public func latents(_ coordinates: [Double], frames: Int) throws -> Tensor {
+    try latentsAndJacobians(coordinates, frames: frames).latents
+  }
+
+  /// Latents [frames, d] in Float64 of positions [frames, atoms, 3] in nm, and ln |dx/dq| of internal coordinates, [frames]; 0 for
+  /// Cartesian ones.
+  public func latentsAndJacobians(
+    _ coordinates: [Double], frames: Int
+  ) throws -> (latents: Tensor, logJacobian: [Double]) {
     switch self {
     case .internal(let chart):
-      let (values, _) = try chart.coordinates.internalCoordinates(coordinates, frames: frames)
-      return try chart.latents(internal: values, frames: frames)
+      let (values, logJacobian) = try chart.coordinates.internalCoordinates(coordinates, frames: frames)
+      return (try chart.latents(internal: values, frames: frames), logJacobian)
     case .cartesian(let chart):
-      return try chart.latents(coordinates, frames: frames)
+      return (try chart.latents(coordinates, frames: frames), [Double](repeating: 0, count: frames))
     }
   }
 

@@ -65,6 +65,10 @@ enum NetworkStore {
       constants: try blank.constants.map { try tensor("constants/\($0.name)", like: $0.tensor, artifact) })
   }
 
+  static func averaged<Model: EnergyModel>(_ blank: Model, _ artifact: Artifact) throws -> any EnergyModel {
+    blank.replacing(network: try averaged(blank.network, artifact))
+  }
+
   static func averaged<Field: VectorField>(_ blank: Field, _ artifact: Artifact) throws -> any VectorField {
     blank.replacing(network: try averaged(blank.network, artifact))
   }

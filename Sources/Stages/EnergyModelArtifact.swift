@@ -19,32 +19,33 @@ public enum EnergyModelArtifactError: Error, CustomStringConvertible, Equatable 
 /// An `energy-model` stage's result: the log-density of its emulator at one forward pass per sample.
 struct EnergyModelArtifact {
   let model: any EnergyModel
-  let logDeterminant: Double
+  let chart: EnergyModelChart
   let emulatorDigest: String
   let name: String
 
   struct Header: Codable {
-    var space: LatentSpace
-    var network: NetworkConfiguration
+    var architecture: EnergyArchitecture
     var interpolant: Interpolant
-    var logDeterminant: Double
     var emulator: String
   }
 
-  static func write(_ header: Header, to writer: ArtifactWriter) throws {
+  static func write(_ header: Header, _ chart: EnergyModelChart, to writer: ArtifactWriter) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     try writer.write("energy_model/header", string: String(decoding: encoder.encode(header), as: UTF8.self))
+    try writer.write("energy_model/chart", string: String(decoding: encoder.encode(chart), as: UTF8.self))
   }
 
   static func read(_ input: StageInput) throws -> EnergyModelArtifact {
-    let text = try input.artifact.readString("energy_model/header")
-    let header = try JSONDecoder().decode(Header.self, from: Data(text.utf8))
-    let blank = try ResidualNetwork(space: header.space, configuration: header.network, generator: Generator(seed: 0))
-    let network = try NetworkStore.averaged(blank, input.artifact)
+    func decoded<T: Decodable>(_ type: T.Type, _ path: String) throws -> T {
+      try JSONDecoder().decode(type, from: Data(input.artifact.readString(path).utf8))
+    }
+    let header = try decoded(Header.self, "energy_model/header")
+    let chart = try decoded(EnergyModelChart.self, "energy_model/chart")
+    let blank = try header.architecture.model(chart.chart, header.interpolant, Generator(seed: 0))
     return EnergyModelArtifact(
-      model: ResidualEnergyModel(network: network, interpolant: header.interpolant),
-      logDeterminant: header.logDeterminant, emulatorDigest: header.emulator, name: input.name)
+      model: try NetworkStore.averaged(blank, input.artifact), chart: chart, emulatorDigest: header.emulator,
+      name: input.name)
   }
 
   /// ln q of every sample of a `sample` artifact over Cartesian coordinates, up to the rigid-body constant, [n].
@@ -53,9 +54,62 @@ struct EnergyModelArtifact {
     guard try samples.artifact.attribute("latents", "emulator") == emulatorDigest else {
       throw EnergyModelArtifactError.anotherEmulator(samples: samples.name, energyModel: name)
     }
-    let latents = try Tensor(samples.artifact.read("latents", as: Float.self))
-    let jacobian = try samples.artifact.read("log_jacobian", as: Double.self).values
-    let values = try model.logDensity(latents).values(as: Double.self)
-    return zip(values, jacobian).map { $0 + logDeterminant - $1 }
+    let (latents, logJacobian) = try chart.latents(of: samples.artifact)
+    return try cartesianLogDensity(latents, logJacobian)
+  }
+
+  func cartesianLogDensity(_ latents: Tensor, _ logJacobian: [Double]) throws -> [Double] {
+    chart.cartesian(try model.logDensity(latents).values(as: Double.self), logJacobian)
+  }
+}
+
+/// The kind and shape of an energy model's network: everything but its numbers.
+enum EnergyArchitecture: Codable, Equatable {
+  case residual(NetworkConfiguration)
+
+  /// A model with fresh parameters.
+  func model(_ chart: Chart, _ interpolant: Interpolant, _ generator: Generator) throws -> any EnergyModel {
+    switch self {
+    case .residual(let configuration):
+      return ResidualEnergyModel(
+        network: try ResidualNetwork(space: chart.space, configuration: configuration, generator: generator),
+        interpolant: interpolant)
+    }
+  }
+}
+
+/// The chart an energy model works on: its emulator's, or internal coordinates of a Cartesian emulator's samples.
+struct EnergyModelChart: Codable {
+  let chart: Chart
+  /// The samples' own latents are those of this chart.
+  let isEmulators: Bool
+
+  /// Latents [n, d] in Float32 and ln |dx/dq|, [n], of a `sample` artifact.
+  func latents(of samples: Artifact) throws -> (latents: Tensor, logJacobian: [Double]) {
+    if isEmulators {
+      return (
+        try Tensor(samples.read("latents", as: Float.self)),
+        try samples.read("log_jacobian", as: Double.self).values
+      )
+    }
+    let positions = try samples.read("coordinates", as: Double.self)
+    let (latents, logJacobian) = try chart.latentsAndJacobians(positions.values, frames: positions.shape.first ?? 0)
+    return (try latents.cast(.float32), logJacobian)
+  }
+
+  func latents(of samples: MolecularSamples) throws -> (latents: Tensor, logJacobian: [Double]) {
+    if isEmulators { return (samples.latents, samples.logJacobian) }
+    let (latents, logJacobian) = try chart.latentsAndJacobians(samples.coordinates, frames: samples.count)
+    return (try latents.cast(.float32), logJacobian)
+  }
+
+  /// ln q over Cartesian coordinates from ln q over latents, [n].
+  func cartesian(_ logDensities: [Double], _ logJacobian: [Double]) -> [Double] {
+    zip(logDensities, logJacobian).map { $0 + chart.logDeterminant - $1 }
+  }
+
+  /// The inverse of `cartesian`.
+  func latent(_ logDensities: [Double], _ logJacobian: [Double]) -> [Double] {
+    zip(logDensities, logJacobian).map { $0 - chart.logDeterminant + $1 }
   }
 }

@@ -8,7 +8,7 @@ import Workflow
 /// Compares an energy model with its emulator's exact log-density on fresh samples, and times both.
 struct EnergyModelEvaluation {
   let model: any EnergyModel
-  let emulator: EmulatorArtifact
+  let source: EnergyModelSource
   let samples: Int
   let odeSteps: Int
 
@@ -23,9 +23,8 @@ struct EnergyModelEvaluation {
     let seed = RandomStream.derivedSeed(context.seed, ["evaluation"])
     let exact = try exactSamples(seed, context)
     let (latents, truth) = (exact.latents, exact.logDensities)
-    let predicted = zip(try model.logDensity(latents).values(as: Double.self), exact.logJacobian).map {
-      emulator.cartesianLogDensity(latent: $0, logJacobian: $1)
-    }
+    let predicted = source.chart.cartesian(
+      try model.logDensity(latents).values(as: Double.self), exact.logJacobian)
     let seconds = try secondsPerLikelihood(latents)
     let prior = try model.priorOffset(samples: Self.priorSamples, seed: seed)
     let profile = try model.normalizationProfile(data: latents, intervals: Self.intervals, seed: seed)
@@ -76,7 +75,7 @@ struct EnergyModelEvaluation {
 
   private func exactSamples(_ seed: UInt64, _ context: StageContext) throws -> ExactSamples {
     let exact = try FlowSampler(
-      field: emulator.field, integrator: .rungeKutta4(steps: odeSteps), method: .exactTrace)
+      field: source.emulator.field, integrator: .rungeKutta4(steps: odeSteps), method: .exactTrace)
     var (logDensities, logJacobian) = ([Double](), [Double]())
     var latents: [Tensor] = []
     context.progress.begin("exact likelihood", total: samples, unit: "samples")
@@ -84,11 +83,11 @@ struct EnergyModelEvaluation {
     let start = Date()
     while logDensities.count < samples {
       try context.checkInterruption()
-      let drawn = try emulator.samples(
-        min(200, samples - logDensities.count), exact, seed: seed, index: latents.count)
+      let drawn = try source.draw(min(200, samples - logDensities.count), exact, seed: seed, index: latents.count)
+      let (rows, jacobian) = try source.chart.latents(of: drawn)
       logDensities += drawn.logDensities[0]
-      logJacobian += drawn.logJacobian
-      latents.append(drawn.latents)
+      logJacobian += jacobian
+      latents.append(rows)
       context.progress.update(completed: logDensities.count)
     }
     let seconds = Date().timeIntervalSince(start) / Double(samples)

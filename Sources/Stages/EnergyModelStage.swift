@@ -15,9 +15,15 @@ public enum EnergyModelStage: StageType {
   public static let version = 2
   public static let summary = "fit an energy-based model, whose likelihood costs one forward pass"
   public static let indirectInputs = [["samples", "emulator"]]
+  public static let systemFields: Set<SystemField> = [.topology]
 
   public static let parameters: [ParameterField] = [
     ParameterField("samples", .stage(["sample"]), help: "samples of the emulator to begin with"),
+    ParameterField(
+      "coordinates", .choice(["emulator", "internal"]), default: "emulator",
+      help:
+        "emulator: those the samples were drawn in; internal: bonds, angles and torsions also where the emulator is Cartesian"
+    ),
     NetworkParameters.field(width: 256, depth: 4),
     ParameterField(
       "head", .choice(EnergyHead.allCases.map(\.rawValue)), default: .string(EnergyHead.linear.rawValue),
@@ -53,6 +59,7 @@ public enum EnergyModelStage: StageType {
   ]
 
   struct Parameters: Decodable {
+    var coordinates: String
     var network: NetworkParameters
     var head: EnergyHead
     var training: TrainingParameters
@@ -62,6 +69,12 @@ public enum EnergyModelStage: StageType {
     var refreshEvery: Int
     var odeSteps: Int
     var evaluationSamples: Int
+
+    func architecture(_ chart: Chart) -> EnergyArchitecture {
+      .residual(
+        network.configuration(
+          outputs: ResidualEnergyModel.outputs(space: chart.space, harmonics: network.harmonics, head: head)))
+    }
 
     /// Fresh samples per draw: all of them, spread over the draws.
     var samplesPerDraw: Int {
@@ -77,19 +90,28 @@ public enum EnergyModelStage: StageType {
   public static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try Runtime.initialize(threads: context.threads)
-    let samples = try context.input("samples")
-    let emulator = try EmulatorArtifact.read(samples.input("emulator"))
-    var pool = try SamplePool(
-      samples.artifact, emulator, labelled: parameters.losses.label > 0, scored: parameters.losses.scoreLabel > 0)
-
+    let source = try EnergyModelSource(context, coordinates: parameters.coordinates)
     let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, ["noise"]))
-    let space = emulator.chart.space
-    let configuration = parameters.network.configuration(
-      outputs: ResidualEnergyModel.outputs(
-        space: space, harmonics: parameters.network.harmonics, head: parameters.head))
+    let architecture = parameters.architecture(source.chart.chart)
+    let model = try architecture.model(source.chart.chart, parameters.interpolant, generator)
+    try EnergyModelArtifact.write(
+      EnergyModelArtifact.Header(
+        architecture: architecture, interpolant: parameters.interpolant, emulator: source.emulator.digest),
+      source.chart, to: context.output)
+    let trained = try train(model, source, parameters, generator, context)
+    try EnergyModelEvaluation(
+      model: trained, source: source, samples: parameters.evaluationSamples, odeSteps: parameters.odeSteps
+    ).run(context)
+  }
+
+  private static func train<Model: EnergyModel>(
+    _ model: Model, _ source: EnergyModelSource, _ parameters: Parameters, _ generator: Generator,
+    _ context: StageContext
+  ) throws -> any EnergyModel {
+    var pool = try SamplePool(
+      source, labelled: parameters.losses.label > 0, scored: parameters.losses.scoreLabel > 0)
     let trainer = try Trainer(
-      network: ResidualNetwork(space: space, configuration: configuration, generator: generator),
-      settings: parameters.training.settings, generator: generator,
+      network: model.network, settings: parameters.training.settings, generator: generator,
       columns: ["train"] + lossNames)
     let driver = TrainingDriver(context: context, trainer: trainer, title: "energy model")
     var recent: [[Double]] = []
@@ -100,7 +122,7 @@ public enum EnergyModelStage: StageType {
       try pool.restore(checkpoint)
     }
 
-    let fresh = try FreshSamples(emulator.field, pool, steps: parameters.odeSteps)
+    let fresh = try FreshSamples(source, pool, steps: parameters.odeSteps)
     let drawSeed = RandomStream.derivedSeed(context.seed, ["fresh"])
     var order = try EpochSampler(
       count: pool.count, batch: parameters.training.batch, seed: RandomStream.derivedSeed(context.seed, ["order"]))
@@ -115,9 +137,9 @@ public enum EnergyModelStage: StageType {
         )
       }
       let index = try order.indices(step: step)
-      let model = ResidualEnergyModel(network: trainer.network, interpolant: parameters.interpolant)
       let terms = try parameters.losses(
-        model, data: pool.latents.selected(index), labels: pool.labels(index), step: step, generator)
+        model.replacing(network: trainer.network), data: pool.latents.selected(index), labels: pool.labels(index),
+        step: step, generator)
       let total = try trainer.update(terms.total)
       recent.append(
         [total] + (try [terms.score, terms.contrastive, terms.label, terms.scoreLabel].map { try $0?.item() ?? .nan }))
@@ -131,43 +153,8 @@ public enum EnergyModelStage: StageType {
         (name: $0, value: String(format: "%.3f", $1))
       }
     }
-
-    let model = ResidualEnergyModel(network: trainer.average, interpolant: parameters.interpolant)
-    try EnergyModelArtifact.write(
-      EnergyModelArtifact.Header(
-        space: space, network: configuration, interpolant: parameters.interpolant,
-        logDeterminant: emulator.chart.logDeterminant, emulator: emulator.digest), to: context.output)
     try TrainingStateStore.write(trainer.state(), to: context.output)
     try TrainingStateStore.writeResults(trainer.curve, to: context.output)
-    try EnergyModelEvaluation(
-      model: model, emulator: emulator, samples: parameters.evaluationSamples, odeSteps: parameters.odeSteps
-    ).run(context)
-  }
-}
-
-/// Draws from the emulator into a pool, with the labels that the pool has.
-private struct FreshSamples {
-  let field: any VectorField
-  let steps: Int
-  let plain: FlowSampler?
-
-  init(_ field: any VectorField, _ pool: SamplePool, steps: Int) throws {
-    self.field = field
-    self.steps = steps
-    plain =
-      try pool.scores != nil
-      ? nil
-      : FlowSampler(
-        field: field, integrator: .rungeKutta4(steps: steps), method: pool.labels == nil ? .none : .stochasticTrace)
-  }
-
-  func draw(_ count: Int, seed: UInt64, index: Int, into pool: inout SamplePool) throws {
-    if let plain {
-      let flow = try plain.batch(count, seed: seed, index: index)
-      try pool.replaceOldest(latents: flow.latents, estimates: flow.logDensities, scores: nil)
-    } else {
-      let drawn = try ScoreLabelSampler(field: field, steps: steps).batch(count, seed: seed, index: index)
-      try pool.replaceOldest(latents: drawn.latents, estimates: drawn.logDensities, scores: drawn.scores)
-    }
+    return model.replacing(network: trainer.average)
   }
 }

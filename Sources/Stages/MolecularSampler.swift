@@ -18,6 +18,8 @@ struct MolecularSamples {
   var logDensities: [[Double]]
   /// Evaluations of the network per sample.
   var functionEvaluations: Int
+  /// How many of them are mirror images of what was drawn.
+  var mirrored = 0
 
   var count: Int { logJacobian.count }
 }
@@ -41,6 +43,25 @@ extension EmulatorArtifact {
       latents: flow.latents, internalCoordinates: conformations.internalCoordinates,
       coordinates: conformations.coordinates, logJacobian: conformations.logJacobian, logDensities: logDensities,
       functionEvaluations: flow.functionEvaluations)
+  }
+
+  /// The molecules of a flow of either hand: those of a Cartesian emulator in which every stereocentre has the other hand are
+  /// replaced by their mirror images, in `flow` too. A network that commutes with reflections draws both hands alike, with equal
+  /// densities.
+  func molecules(_ flow: inout FlowSamples, mirroredBy chirality: Chirality) throws -> MolecularSamples {
+    let samples = try molecules(flow)
+    guard case .cartesian = chart, !chirality.centres.isEmpty else { return samples }
+    let signs = (0..<samples.count).map { frame -> Float in
+      chirality.invertedCentres(in: samples.coordinates, frame: frame).count == chirality.centres.count ? -1 : 1
+    }
+    let flipped = signs.filter { $0 < 0 }.count
+    guard flipped > 0 else { return samples }
+    let column = try Tensor(signs, shape: [signs.count, 1])
+    flow.latents = try flow.latents * column
+    flow.prior = try flow.prior * column
+    var result = try molecules(flow)
+    result.mirrored = flipped
+    return result
   }
 
   /// ln q(x) from the log-density over latents: + ln |d latent / dq| - ln |dx/dq|.

@@ -2,6 +2,14 @@ import Artifacts
 import Generative
 import Torch
 
+public enum SamplePoolError: Error, CustomStringConvertible, Equatable {
+  case scoresElsewhere
+
+  public var description: String {
+    "losses.score_label above 0 needs coordinates: emulator; scores are not carried over to other coordinates"
+  }
+}
+
 /// The samples an energy model trains on: rows of latents with their labels, of which the oldest are replaced.
 struct SamplePool {
   private(set) var latents: Tensor
@@ -13,14 +21,17 @@ struct SamplePool {
 
   var count: Int { latents.shape[0] }
 
-  init(_ samples: Artifact, _ emulator: EmulatorArtifact, labelled: Bool, scored: Bool) throws {
-    latents = try Tensor(samples.read("latents", as: Float.self))
+  /// Throws `SamplePoolError.scoresElsewhere` where score labels are asked for on another chart than the emulator's.
+  init(_ source: EnergyModelSource, labelled: Bool, scored: Bool) throws {
+    let samples = source.samples.artifact
+    let logJacobian: [Double]
+    (latents, logJacobian) = try source.chart.latents(of: samples)
     if labelled, samples.exists("log_density") {
       let density = try samples.read("log_density", as: Double.self).values
-      let jacobian = try samples.read("log_jacobian", as: Double.self).values
-      labels = try Tensor(zip(density, jacobian).map { Float($0 - emulator.chart.logDeterminant + $1) })
+      labels = try Tensor(source.chart.latent(density, logJacobian).map(Float.init))
     }
     if scored {
+      guard source.chart.isEmulators else { throw SamplePoolError.scoresElsewhere }
       scores =
         try samples.exists("scores")
         ? Tensor(samples.read("scores", as: Float.self)) : Tensor.full(latents.shape, .nan)

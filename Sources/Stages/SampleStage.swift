@@ -119,10 +119,8 @@ public enum SampleStage: StageType {
     var (mirrored, inverted) = (0, 0)
     for rows in draws.batches(of: parameters.batch) {
       var flow = try draws.samples(rows)
-      var samples = try emulator.molecules(flow)
-      if case .cartesian = emulator.chart {
-        mirrored += try mirror(&flow, &samples, chirality, emulator)
-      }
+      let samples = try emulator.molecules(&flow, mirroredBy: chirality)
+      mirrored += samples.mirrored
       try output.append("coordinates", samples.coordinates)
       try output.append("latents", samples.latents.values(as: Float.self))
       try output.append("prior", flow.prior.values(as: Float.self))
@@ -152,23 +150,5 @@ public enum SampleStage: StageType {
     try output.writeMeasurement("results/seconds", draws.seconds)
     try output.writeScalar("results/function_evaluations", Int64(draws.functionEvaluations))
     try output.writeScalar("results/samples", Int64(count))
-  }
-
-  /// Samples in which every stereocentre has the other hand are replaced by their mirror images: a network that commutes with
-  /// reflections draws both hands alike, with equal densities. Returns how many there were.
-  private static func mirror(
-    _ flow: inout FlowSamples, _ samples: inout MolecularSamples, _ chirality: Chirality, _ emulator: EmulatorArtifact
-  ) throws -> Int {
-    guard !chirality.centres.isEmpty else { return 0 }
-    let signs = (0..<samples.count).map { frame -> Float in
-      chirality.invertedCentres(in: samples.coordinates, frame: frame).count == chirality.centres.count ? -1 : 1
-    }
-    let flipped = signs.filter { $0 < 0 }.count
-    guard flipped > 0 else { return 0 }
-    let column = try Tensor(signs, shape: [signs.count, 1])
-    flow.latents = try flow.latents * column
-    flow.prior = try flow.prior * column
-    samples = try emulator.molecules(flow)
-    return flipped
   }
 }

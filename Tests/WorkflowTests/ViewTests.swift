@@ -27,6 +27,12 @@ import Testing
     #expect(scale["properties"]?["factor"]?["x-unit"] == "nm")
     #expect(scale["properties"]?["training"]?["properties"]?["steps"]?["default"] == 20000)
     #expect(scale["properties"]?["training"]?["properties"]?["learning_rate"]?["exclusiveMinimum"] == 0)
+    // a placeholder may stand for any value
+    #expect(scale["properties"]?["factor"]?["type"] == ["number", "string"])
+    #expect(scale["properties"]?["factor"]?["pattern"] != nil)
+    #expect(scale["properties"]?["of"]?["pattern"] == nil)
+    #expect(scale["properties"]?["mode"]?["anyOf"]?[0]?["enum"]?[0] == "plain")
+    #expect(schema["properties"]?["matrix"]?["properties"]?["exclude"] != nil)
     // it is JSON
     let data = Data(schema.prettyJSON.utf8)
     #expect(try JSONDecoder().decode(ParameterValue.self, from: data)["title"] == "boltzmill pipeline")

@@ -4,14 +4,26 @@ import Foundation
 struct PipelineChecker {
   let registry: StageRegistry
   private var findings: [PipelineFileError.Finding] = []
-  private var typesOfStages: [String: String] = [:]
+  private var reported: Set<String> = []
   private var stageNames: [String] = []
   private var isStage: Set<String> = []
+  private var expansion: MatrixExpansion?
+  /// The instance that is being checked.
+  private var current: StageInstance?
+  private var inputCount = 0
+  private var surroundingsByCell: [[Int]: Surroundings] = [:]
+
+  static let maximumInputs = 200_000
 
   init(registry: StageRegistry) { self.registry = registry }
 
   mutating func check(_ root: ConfigurationNode, file: URL, shownAs source: String) throws -> PipelineDefinition {
-    checkKeys(root, known: ["name", "seed", "temperature", "system", "stages", "extends"], place: "the file")
+    checkKeys(
+      root, known: ["name", "seed", "temperature", "system", "matrix", "stages", "extends"], place: "the file")
+    for key in ["name", "seed"] {
+      guard let node = root[key], let placeholder = node.placeholders.first else { continue }
+      report(node.location, .limit("'\(key)' is the whole run's and cannot be '\(placeholder.written)'"))
+    }
     let name =
       root["name"].map { value($0, .string, place: "name")?.string ?? "" }
       ?? file.deletingPathExtension().lastPathComponent
@@ -20,16 +32,18 @@ struct PipelineChecker {
     if let node = root["seed"], case .integer(let given) = value(node, .integer(0...Int.max), place: "seed") {
       seed = UInt64(clamping: given)
     }
-    var temperature = 300.0
-    if let node = root["temperature"], case .number(let given) = value(node, .number(1e-3...1e5), place: "temperature")
-    {
-      temperature = given
-    }
-    let system = systemFiles(root["system"])
-    let stages = stageDefinitions(root, system: system, temperature: temperature)
+    var reader = MatrixReader()
+    let matrix = reader.read(root["matrix"])
+    findings += reader.findings
+    // a broken matrix would make every placeholder look wrong
+    guard reader.findings.isEmpty else { throw PipelineFileError(findings).inOrder }
+    let stages = stageDefinitions(root, matrix)
     let ordered = findings.isEmpty ? sorted(stages) : []
     guard findings.isEmpty else { throw PipelineFileError(findings).inOrder }
-    return PipelineDefinition(name: name, seed: seed, source: source, stages: ordered)
+    return PipelineDefinition(
+      name: name, seed: seed, source: source, stages: ordered, axes: matrix.axes.map(\.name),
+      cells: matrix.axes.isEmpty
+        ? [] : matrix.cells.map { zip(matrix.axes, $0).map { axis, index in axis.entries[index].label } })
   }
 
   /// Names become file names: nothing in them may lead out of the run folder or hide the file.
@@ -42,7 +56,12 @@ struct PipelineChecker {
   }
 
   private mutating func report(_ location: SourceLocation, _ problem: PipelineFileProblem) {
-    findings.append(PipelineFileError.Finding(location: location, problem: problem))
+    let finding = PipelineFileError.Finding(location: location, problem: problem)
+    // what is wrong in the file is wrong in every cell of the matrix: once is enough
+    var text = finding.description
+    if let current { text = text.replacingOccurrences(of: "'\(current.name)'", with: "'\(current.base)'") }
+    guard reported.insert(text).inserted || current?.name == current?.base else { return }
+    findings.append(finding)
   }
 
   private mutating func checkKeys(_ node: ConfigurationNode, known: [String], place: String) {
@@ -52,6 +71,36 @@ struct PipelineChecker {
   }
 
   // MARK: System
+
+  /// What the file says around a stage: the system section and the temperature, in one cell of the matrix.
+  private struct Surroundings {
+    var files: SystemFiles?
+    /// Where it stood.
+    var location: SourceLocation
+    var temperature = 300.0
+  }
+
+  /// The surroundings in the cell of each number, those that are equal being made once.
+  private mutating func surroundings(_ root: ConfigurationNode, _ matrix: Matrix, of number: Int) -> Surroundings {
+    let mask = matrix.bits([root["system"], root["temperature"]].flatMap { $0?.placeholders ?? [] }.map(\.axis))
+    let projection = Matrix.project(matrix.cells[number], mask)
+    if let known = surroundingsByCell[projection] { return known }
+    var substitution = matrix.substitution(matrix.cells[number])
+    let section = root["system"].map { substitution.apply($0) }
+    let temperature = root["temperature"].map { substitution.apply($0) }
+    var found = Surroundings(location: root.location)
+    if substitution.findings.isEmpty {
+      let system = systemFiles(section)
+      found.files = system?.files
+      found.location = system?.location ?? root.location
+      if let temperature, case .number(let given) = value(temperature, .number(1e-3...1e5), place: "temperature") {
+        found.temperature = given
+      }
+    }
+    for finding in substitution.findings where !findings.contains(finding) { findings.append(finding) }
+    surroundingsByCell[projection] = found
+    return found
+  }
 
   private mutating func systemFiles(_ node: ConfigurationNode?) -> (files: SystemFiles, location: SourceLocation)? {
     guard let node else { return nil }
@@ -156,9 +205,7 @@ struct PipelineChecker {
 
   // MARK: Stages
 
-  private mutating func stageDefinitions(
-    _ root: ConfigurationNode, system: (files: SystemFiles, location: SourceLocation)?, temperature: Double
-  ) -> [StageDefinition] {
+  private mutating func stageDefinitions(_ root: ConfigurationNode, _ matrix: Matrix) -> [StageDefinition] {
     guard let section = root["stages"] else {
       report(root.location, .missingKey("stages", place: "the file", help: "a group of stages by name"))
       return []
@@ -167,7 +214,7 @@ struct PipelineChecker {
       report(section.location, .wrongType(place: "stages", found: section.shown, expected: "a group of stages by name"))
       return []
     }
-    var known: [(ConfigurationNode.Entry, any StageType.Type)] = []
+    var known: [MatrixExpansion.Stage] = []
     for entry in entries {
       stageNames.append(entry.key)
       isStage.insert(entry.key)
@@ -188,21 +235,28 @@ struct PipelineChecker {
         report(uses.location, .unknownStageType(uses.text ?? uses.shown, known: registry.names))
         continue
       }
-      typesOfStages[entry.key] = type.type
-      known.append((entry, type))
+      known.append(MatrixExpansion.Stage(entry: entry, type: type))
     }
-    return known.compactMap { entry, type in stage(entry, type, system, temperature, root.location) }
+    _ = surroundings(root, matrix, of: 0)  // checked even where no stage reads it
+    let expansion = MatrixExpansion(known, matrix: matrix, root: root)
+    self.expansion = expansion
+    findings += expansion.findings
+    let order = expansion.instances.enumerated().sorted { ($0.element.cell, $0.offset) < ($1.element.cell, $1.offset) }
+    return order.filter { !$0.element.isBroken }.map { _, instance in
+      current = instance
+      defer { current = nil }
+      return stage(instance, surroundings(root, matrix, of: instance.cell))
+    }
   }
 
-  private mutating func stage(
-    _ entry: ConfigurationNode.Entry, _ type: any StageType.Type,
-    _ system: (files: SystemFiles, location: SourceLocation)?, _ temperature: Double, _ rootLocation: SourceLocation
-  ) -> StageDefinition {
-    let place = "stage '\(entry.key)'"
-    checkKeys(entry.value, known: type.parameters.map(\.name) + ["uses"], place: place + " (\(type.type))")
+  private mutating func stage(_ instance: StageInstance, _ surroundings: Surroundings) -> StageDefinition {
+    let type = instance.type
+    let place = "stage '\(instance.name)'"
+    let engineKeys = expansion?.matrix.axes.isEmpty == false ? ["uses", "over"] : ["uses"]
+    checkKeys(instance.node, known: type.parameters.map(\.name) + engineKeys, place: place + " (\(type.type))")
     var values: [String: ParameterValue] = [:]
     for field in type.parameters {
-      values[field.name] = fieldValue(field, in: entry.value, place: place, location: entry.keyLocation)
+      values[field.name] = fieldValue(field, in: instance.node, place: place, location: instance.keyLocation)
     }
     var slots: [StageDefinition.Slot] = []
     for field in type.parameters {
@@ -210,14 +264,14 @@ struct PipelineChecker {
       slots.append(StageDefinition.Slot(name: field.name, stages: names))
     }
     for field in [SystemField.topology, .forcefield] where type.systemFields.contains(field) {
-      let isThere =
-        field == .topology ? system?.files.topology.path != "/dev/null" : system?.files.hasForceField == true
-      if system == nil || !isThere {
-        report(system?.location ?? rootLocation, .missingSystemField(field.rawValue, stage: entry.key))
+      let files = surroundings.files
+      let isThere = field == .topology ? files?.topology.path != "/dev/null" : files?.hasForceField == true
+      if files == nil || !isThere {
+        report(surroundings.location, .missingSystemField(field.rawValue, stage: instance.name))
       }
     }
     var visible = SystemFiles(topology: URL(fileURLWithPath: "/dev/null"))
-    if let files = system?.files {
+    if let files = surroundings.files {
       if type.systemFields.contains(.topology) { visible.topology = files.topology }
       if type.systemFields.contains(.forcefield) {
         visible.forcefield = files.forcefield
@@ -227,10 +281,11 @@ struct PipelineChecker {
       if type.systemFields.contains(.state) { visible.state = files.state }
     }
     return StageDefinition(
-      name: entry.key, type: type, parameters: .object(values), slots: slots,
-      temperature: type.systemFields.contains(.temperature) ? temperature : .nan, system: visible,
+      name: instance.name, base: instance.base, cell: expansion?.cell(of: instance) ?? [], type: type,
+      parameters: .object(values), slots: slots,
+      temperature: type.systemFields.contains(.temperature) ? surroundings.temperature : .nan, system: visible,
       forceFieldFields: registry.forceFieldMethods.first { $0.name == visible.forcefieldMethod?.method }?.parameters,
-      location: entry.keyLocation)
+      location: instance.keyLocation)
   }
 
   /// Each stage after its inputs, otherwise in the file's order. A circle is reported.
@@ -345,12 +400,12 @@ struct PipelineChecker {
       var values: [String: ParameterValue] = [:]
       for field in fields { values[field.name] = fieldValue(field, in: node, place: place, location: node.location) }
       return .object(values)
-    case .stage(let types): return input(node, types: types, words: [], place: place)
-    case .stageOrChoice(let types, let words): return input(node, types: types, words: words, place: place)
+    case .stage(let types): return inputs(node, types: types, words: [], place: place).first
+    case .stageOrChoice(let types, let words): return inputs(node, types: types, words: words, place: place).first
     case .stages(let types):
       let elements = node.list ?? [node]
       if elements.isEmpty { report(node.location, wrong("a list of stages")) }
-      return .list(elements.compactMap { input($0, types: types, words: [], place: place) })
+      return .list(elements.flatMap { inputs($0, types: types, words: [], place: place) })
     }
   }
 
@@ -388,27 +443,38 @@ struct PipelineChecker {
     return .string(url.path)
   }
 
-  private mutating func input(
+  /// The stages that a name means for the stage being checked (several only where it collects the cells of the matrix), or
+  /// the word. Empty after a reported problem.
+  private mutating func inputs(
     _ node: ConfigurationNode, types: [String], words: [String], place: String
-  ) -> ParameterValue? {
+  ) -> [ParameterValue] {
     guard let name = node.text else {
       report(node.location, .wrongType(place: place, found: node.shown, expected: "a stage's name"))
-      return nil
+      return []
     }
     if words.contains(name) {
       if isStage.contains(name) {
         report(node.location, .syntaxOfInput(name, place: place))
       }
-      return .string(name)
+      return [.string(name)]
     }
-    guard isStage.contains(name) else {
-      report(node.location, .unknownStage(name, place: place, known: words + stageNames))
-      return nil
+    guard inputCount <= Self.maximumInputs else { return [] }
+    let found = expansion?.resolve(name, at: current?.coordinates ?? []) ?? []
+    guard let first = found.first else {
+      // a stage that is itself wrong is reported as such
+      if !isStage.contains(name) { report(node.location, .unknownStage(name, place: place, known: words + stageNames)) }
+      return []
     }
-    if let type = typesOfStages[name], !types.isEmpty, !types.contains(type) {
-      report(node.location, .wrongInputType(place: place, stage: name, found: type, expected: types + words))
+    if !types.isEmpty, !types.contains(first.type.type) {
+      report(
+        node.location, .wrongInputType(place: place, stage: name, found: first.type.type, expected: types + words))
     }
-    return .string(name)
+    inputCount += found.count
+    if inputCount > Self.maximumInputs {
+      report(node.location, .limit("more than \(Self.maximumInputs) inputs in all"))
+      return []
+    }
+    return found.map { .string($0.name) }
   }
 
   private static func text<Bound>(_ range: ClosedRange<Bound>) -> String {

@@ -8,9 +8,17 @@ public struct PipelineDefinition {
   public let source: String
   /// Each stage after those it needs; otherwise as in the file.
   public let stages: [StageDefinition]
+  /// The axes of the file's matrix, in its order.
+  public let axes: [String]
+  /// Each combination of the matrix, by one label per axis.
+  public let cells: [[String]]
   private let indices: [String: Int]
 
-  init(name: String, seed: UInt64, source: String, stages: [StageDefinition]) {
+  init(
+    name: String, seed: UInt64, source: String, stages: [StageDefinition], axes: [String] = [], cells: [[String]] = []
+  ) {
+    self.axes = axes
+    self.cells = cells
     self.name = name
     self.seed = seed
     self.source = source
@@ -46,7 +54,18 @@ public struct StageDefinition {
     public let stages: [String]
   }
 
+  /// The entry of an axis of the matrix, by its label.
+  public struct Coordinate: Equatable, Sendable {
+    public let axis: String
+    public let label: String
+  }
+
+  /// As in the run folder: `emulator`, or `emulator@AC` for one cell of the matrix.
   public let name: String
+  /// As in the file: `emulator`.
+  public let base: String
+  /// The entries of those axes of the matrix that the stage depends on.
+  public let cell: [Coordinate]
   public let type: any StageType.Type
   /// Defaults filled in, paths absolute.
   public let parameters: ParameterValue

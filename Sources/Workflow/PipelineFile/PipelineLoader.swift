@@ -72,7 +72,7 @@ public struct PipelineLoader {
     return try document(baseURL, shownAs: shown, chain: chain).overlaid(with: root)
   }
 
-  private static let topLevel = ["name", "seed", "temperature", "system", "stages"]
+  private static let topLevel = ["name", "seed", "temperature", "system", "matrix", "stages"]
 
   /// `a.b.c=value`: the path begins with a stage's name or with a key of the file's top level.
   private func apply(_ override: String, to root: inout ConfigurationNode, workingFolder: URL) throws {
@@ -100,6 +100,9 @@ public struct PipelineLoader {
     } else if path[0] == "stages" || !Self.topLevel.contains(path[0]) {
       let known = stages + Self.topLevel.filter { $0 != "stages" }
       let word = path[0] == "stages" ? path.dropFirst().first ?? "" : path[0]
+      if let base = word.split(separator: "@").first.map(String.init), base != word, stages.contains(base) {
+        throw failure("it changes every cell of the matrix: write \(base) instead of \(word)")
+      }
       throw failure("there is no stage or key '\(word)'" + Suggestion.text(for: word, among: known))
     }
     root.set(path[...], to: value)

@@ -38,6 +38,13 @@ public enum PipelineFileProblem: Equatable, Sendable, CustomStringConvertible {
   case badOverride(String)
   case missingSystemField(String, stage: String)
   case circularExtends([String])
+  case badPlaceholder(String)
+  case badAxisName(String)
+  case unknownAxis(String, place: String, known: [String])
+  case emptyAxis(String)
+  case unusedAxis(String, known: [String])
+  case clashingEntries(axis: String, first: String, second: String, label: String)
+  case clashingNames(String, first: String, second: String)
 
   public var description: String {
     switch self {
@@ -68,6 +75,24 @@ public enum PipelineFileProblem: Equatable, Sendable, CustomStringConvertible {
     case .badOverride(let message): return message
     case .missingSystemField(let field, let stage): return "stage '\(stage)' needs '\(field)' in 'system:'"
     case .circularExtends(let files): return "'extends' goes in a circle: \(files.joined(separator: " -> "))"
+    case .badPlaceholder(let text):
+      return "'\(text)' is no placeholder; write ${axis} or ${axis.key}, or $${ for the signs themselves"
+    case .badAxisName(let name):
+      return
+        "matrix: \(name.debugDescription) cannot be an axis; use letters, digits, _ and -, beginning with a letter or _"
+    case .unknownAxis(let name, let place, let known):
+      return "\(place): the matrix has no axis '\(name)'" + Suggestion.text(for: name, among: known)
+    case .emptyAxis(let axis): return "matrix: axis '\(axis)' has no entries"
+    case .unusedAxis(let axis, let known):
+      return
+        "matrix: no stage depends on axis '\(axis)'; use ${\(axis)} in a parameter, or give a stage 'over: \(axis)'"
+        + Suggestion.hint(for: axis, among: known)
+    case .clashingEntries(let axis, let first, let second, let label):
+      return first == second
+        ? "matrix: axis '\(axis)' has the entry '\(first)' twice"
+        : "matrix: the entries '\(first)' and '\(second)' of axis '\(axis)' would both be called '\(label)' in stage names"
+    case .clashingNames(let name, let first, let second):
+      return "two stages would be called '\(name)' (\(first) and \(second)); rename one, or an entry of the matrix"
     }
   }
 }
@@ -110,13 +135,17 @@ public struct PipelineFileError: Error, Equatable, CustomStringConvertible {
 enum Suggestion {
   /// "; did you mean 'steps'? (known: ...)"
   static func text(for word: String, among known: [String]) -> String {
-    var text = ""
-    if let near = nearest(to: word, among: known) { text += "; did you mean '\(near)'?" }
+    var text = hint(for: word, among: known)
     if !known.isEmpty {
       let shown = known.prefix(20).joined(separator: ", ") + (known.count > 20 ? ", ..." : "")
       text += " (known: \(shown))"
     }
     return text
+  }
+
+  /// "; did you mean 'include'?", or nothing.
+  static func hint(for word: String, among known: [String]) -> String {
+    nearest(to: word, among: known).map { "; did you mean '\($0)'?" } ?? ""
   }
 
   static func nearest(to word: String, among known: [String]) -> String? {

@@ -36,7 +36,9 @@ public enum PipelineSchema {
         "seed": ["type": "integer", "minimum": 0, "default": 0, "description": "every random stream comes from it"],
         "temperature": ["type": "number", "exclusiveMinimum": 0, "default": 300, "x-unit": "K"],
         "extends": ["type": "string", "description": "a pipeline file that this one changes"],
-        "system": ["type": "object", "additionalProperties": false, "properties": .object(system)],
+        "system": .object(
+          orPlaceholder(["type": "object", "additionalProperties": false, "properties": .object(system)])),
+        "matrix": matrix,
         "stages": [
           "type": "object",
           "additionalProperties": [
@@ -68,10 +70,43 @@ public enum PipelineSchema {
     return ["description": .string(description), "anyOf": .list([["type": "string"]] + groups)]
   }
 
+  private static var matrix: ParameterValue {
+    let combinations: ParameterValue = [
+      "type": "array", "items": ["type": "object", "minProperties": 1],
+      "description": "combinations: an entry, by its name or value, for each axis",
+    ]
+    return [
+      "type": "object",
+      "description":
+        "axes, each a list of entries or a group of entries by name; stages that use ${axis} are run for every entry",
+      "properties": ["include": combinations, "exclude": combinations],
+      "additionalProperties": ["type": ["array", "object"], "minItems": 1, "minProperties": 1],
+    ]
+  }
+
+  /// The schema, or a text that is one placeholder: those keywords that speak of another type leave a text alone.
+  private static func orPlaceholder(_ schema: [String: ParameterValue]) -> [String: ParameterValue] {
+    let pattern: ParameterValue = #"^\$\{[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*\}$"#
+    var schema = schema
+    if let type = schema["type"], type != "string" {
+      schema["type"] = .list([type, "string"])
+      schema["pattern"] = pattern
+    } else if let words = schema.removeValue(forKey: "enum") {
+      schema["anyOf"] = [["enum": words], ["type": "string", "pattern": pattern]]
+    } else if case .list(let alternatives)? = schema["anyOf"] {
+      schema["anyOf"] = .list(alternatives + [["type": "string", "pattern": pattern]])
+    }
+    return schema
+  }
+
   private static func stage(_ type: any StageType.Type) -> ParameterValue {
     var schema = object(type.parameters)
     if case .object(var members) = schema, case .object(var properties)? = members["properties"] {
       properties["uses"] = ["const": .string(type.type)]
+      properties["over"] = [
+        "type": ["string", "array"], "items": ["type": "string"],
+        "description": "axes of the matrix to run the stage over though no parameter uses them",
+      ]
       members["properties"] = .object(properties)
       members["description"] = .string(type.summary)
       schema = .object(members)
@@ -91,7 +126,8 @@ public enum PipelineSchema {
   }
 
   private static func property(_ field: ParameterField) -> ParameterValue {
-    guard case .object(var members) = kind(field.kind) else { return .object([:]) }
+    guard case .object(let plain) = kind(field.kind) else { return .object([:]) }
+    var members = orPlaceholder(plain)
     members["description"] = .string(field.help)
     if let value = field.defaultValue { members["default"] = field.kind.normalised(value) }
     if let unit = field.unit { members["x-unit"] = .string(unit) }

@@ -1,0 +1,217 @@
+import Foundation
+
+/// A stage of the file for one cell of the matrix, or for all of them if it depends on no axis.
+struct StageInstance {
+  /// Of the file: `emulator`.
+  let base: String
+  /// Of the run: `emulator@AC`.
+  let name: String
+  let type: any StageType.Type
+  let keyLocation: SourceLocation
+  /// The stage's group, placeholders replaced.
+  let node: ConfigurationNode
+  /// The entry of each axis; nil for axes the stage does not depend on.
+  let coordinates: [Int?]
+  /// The first cell it belongs to.
+  let cell: Int
+  /// A placeholder could not be replaced; that is reported, and what follows from it need not be.
+  let isBroken: Bool
+}
+
+/// Multiplies the stages of a file over those axes of its matrix that they depend on.
+struct MatrixExpansion {
+  struct Stage {
+    let entry: ConfigurationNode.Entry
+    let type: any StageType.Type
+  }
+
+  let matrix: Matrix
+  let root: ConfigurationNode
+  private let stages: [Stage]
+  private let index: [String: Int]
+  private(set) var findings: [PipelineFileError.Finding] = []
+  /// The axes each stage of the file depends on, as bits.
+  private var axes: [UInt64] = []
+  private(set) var instances: [StageInstance] = []
+  private var byName: [String: Int] = [:]
+  private var byBase: [String: [Int]] = [:]
+  private var byCoordinates: [String: [[Int]: Int]] = [:]
+  private var distinct: [UInt64: [Int]] = [:]
+
+  static let maximumInstances = 20_000
+  static let maximumValues = 1_000_000
+
+  init(_ stages: [Stage], matrix: Matrix, root: ConfigurationNode) {
+    self.stages = stages
+    self.matrix = matrix
+    self.root = root
+    index = Dictionary(stages.enumerated().map { ($1.entry.key, $0) }, uniquingKeysWith: { first, _ in first })
+    findDependence()
+    multiply()
+  }
+
+  // MARK: Dependence
+
+  private mutating func findDependence() {
+    axes = stages.map { ownAxes($0) }
+    var consumers: [[Int]] = Array(repeating: [], count: stages.count)
+    for (position, stage) in stages.enumerated() {
+      for input in singleInputs(stage) {
+        if let index = index[input] { consumers[index].append(position) }
+      }
+    }
+    var open = Array(stages.indices)
+    while let position = open.popLast() {
+      for consumer in consumers[position] where axes[position] & ~axes[consumer] != 0 {
+        axes[consumer] |= axes[position]
+        open.append(consumer)
+      }
+    }
+    let used = axes.reduce(0, |)
+    for (number, axis) in matrix.axes.enumerated() where used & (1 << number) == 0 {
+      findings.append(.init(location: axis.location, problem: .unusedAxis(axis.name, known: ["include", "exclude"])))
+    }
+  }
+
+  private func bits(_ node: ConfigurationNode?) -> UInt64 { matrix.bits((node?.placeholders ?? []).map(\.axis)) }
+
+  /// One cell, by its number, for each combination of entries of the axes in `mask`.
+  private mutating func cells(_ mask: UInt64) -> [Int] {
+    if mask == 0 { return [0] }
+    if let known = distinct[mask] { return known }
+    guard distinct.count * matrix.cells.count <= Self.maximumValues / 4 else {
+      if !findings.contains(where: { $0.problem == Self.tooLarge }) {
+        findings.append(.init(location: root.location, problem: Self.tooLarge))
+      }
+      return [0]
+    }
+    var seen: Set<[Int]> = []
+    let found = matrix.cells.indices.filter { seen.insert(Matrix.project(matrix.cells[$0], mask)).inserted }
+    distinct[mask] = found
+    return found
+  }
+
+  private static let tooLarge = PipelineFileProblem.limit(
+    "the matrix makes more than \(maximumInstances) stages or \(maximumValues) values")
+
+  /// By its own placeholders, by what it says it goes `over`, and by what it reads of the system section.
+  private mutating func ownAxes(_ stage: Stage) -> UInt64 {
+    var found = bits(stage.entry.value)
+    if !matrix.axes.isEmpty, let over = stage.entry.value["over"] {
+      for node in over.list ?? [over] {
+        guard let name = node.text, matrix.bits([name]) != 0 else {
+          let problem: PipelineFileProblem =
+            node.text.map {
+              .unknownAxis($0, place: "stage '\(stage.entry.key)': over", known: matrix.axes.map(\.name))
+            }
+            ?? .wrongType(
+              place: "stage '\(stage.entry.key)': over", found: node.shown, expected: "an axis or a list of them")
+          findings.append(.init(location: node.location, problem: problem))
+          continue
+        }
+        found |= matrix.bits([name])
+      }
+    }
+    for field in stage.type.systemFields {
+      let section = root["system"]
+      found |=
+        field == .temperature
+        ? bits(root["temperature"]) : bits(section?.entries == nil ? section : section?[field.rawValue])
+    }
+    return found
+  }
+
+  /// The stages named by inputs of one stage each: their axes are the stage's own too. A list of stages collects instead.
+  private mutating func singleInputs(_ stage: Stage) -> [String] {
+    var found: [String] = []
+    for field in stage.type.parameters {
+      let words: [String]
+      switch field.kind {
+      case .stage: words = []
+      case .stageOrChoice(_, let allowed): words = allowed
+      default: continue
+      }
+      guard let node = stage.entry.value[field.name] else { continue }
+      for cell in cells(bits(node)) {
+        var substitution = matrix.substitution(matrix.cells[cell])
+        if let name = substitution.apply(node).text, !words.contains(name) { found.append(name) }
+      }
+    }
+    return found
+  }
+
+  // MARK: Instances
+
+  private mutating func multiply() {
+    var values = 0
+    for (position, stage) in stages.enumerated() {
+      let mask = axes[position]
+      let base = stage.entry.key
+      for number in cells(mask) {
+        let cell = matrix.cells[number]
+        var substitution = matrix.substitution(cell)
+        let node = substitution.apply(stage.entry.value)
+        findings += substitution.findings
+        values += substitution.values
+        let labels = zip(matrix.axes, cell).enumerated().compactMap { place, pair in
+          mask & (1 << UInt64(place)) == 0 ? nil : pair.0.entries[pair.1].label
+        }
+        let name = mask == 0 ? base : base + "@" + labels.joined(separator: "-")
+        byCoordinates[base, default: [:]][Matrix.project(cell, mask)] = instances.count
+        add(
+          StageInstance(
+            base: base, name: name, type: stage.type, keyLocation: stage.entry.keyLocation, node: node,
+            coordinates: cell.indices.map { mask & (1 << UInt64($0)) == 0 ? nil : cell[$0] }, cell: number,
+            isBroken: !substitution.findings.isEmpty))
+        guard instances.count <= Self.maximumInstances, values <= Self.maximumValues else {
+          findings.append(.init(location: stage.entry.keyLocation, problem: Self.tooLarge))
+          return
+        }
+      }
+    }
+  }
+
+  private mutating func add(_ instance: StageInstance) {
+    if let other = byName.updateValue(instances.count, forKey: instance.name) {
+      findings.append(
+        .init(
+          location: instance.keyLocation,
+          problem: .clashingNames(
+            instance.name, first: describe(instances[other]), second: describe(instance))))
+    }
+    if instance.name != instance.base, !PipelineChecker.isUsableName(instance.name) {
+      findings.append(
+        .init(location: instance.keyLocation, problem: .badName(instance.name, what: "stage name")))
+    }
+    byBase[instance.base, default: []].append(instances.count)
+    instances.append(instance)
+  }
+
+  private func describe(_ instance: StageInstance) -> String {
+    let place = cell(of: instance).map { "\($0.axis): \($0.label)" }.joined(separator: ", ")
+    return "'\(instance.base)'" + (place.isEmpty ? "" : " for \(place)")
+  }
+
+  // MARK: Look-up
+
+  /// The axes the instance depends on, with its entry of each.
+  func cell(of instance: StageInstance) -> [StageDefinition.Coordinate] {
+    zip(matrix.axes, instance.coordinates).compactMap { axis, index in
+      index.map { StageDefinition.Coordinate(axis: axis.name, label: axis.entries[$0].label) }
+    }
+  }
+
+  /// The instances that `name` means for a stage at `coordinates`: the one of its own cell, or, over the axes that the stage
+  /// does not depend on, all of them. A full name (`emulator@AC`) means that one. Empty if there is no such stage.
+  func resolve(_ name: String, at coordinates: [Int?]) -> [StageInstance] {
+    guard let position = index[name] else { return byName[name].map { [instances[$0]] } ?? [] }
+    let mask = axes[position]
+    if coordinates.indices.allSatisfy({ mask & (1 << UInt64($0)) == 0 || coordinates[$0] != nil }) {
+      let own = coordinates.enumerated().compactMap { mask & (1 << UInt64($0)) == 0 ? nil : $1 }
+      return byCoordinates[name]?[own].map { [instances[$0]] } ?? []
+    }
+    return (byBase[name] ?? []).map { instances[$0] }.filter { instance in
+      zip(instance.coordinates, coordinates).allSatisfy { $0 == nil || $1 == nil || $0 == $1 }
+    }
+  }
+}

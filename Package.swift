@@ -137,6 +137,8 @@ let package = Package(
         "Basics",
       ]),
     .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts", "Trajectories"]),
+    // Program.swift there is PipelineTests' own, by a link
+    .testTarget(name: "CrashTests", dependencies: ["pipeline", "Stages", "Workflow", "Artifacts", "Basics"]),
   ],
   swiftLanguageModes: [.v5],
   cxxLanguageStandard: .cxx20

@@ -3,8 +3,8 @@ import Foundation
 /// A place in the store or the engine where a test can make the process die, fail or meet a full disk.
 ///
 /// Debug builds read BOLTZMILL_FAULT, like "store.before-rename:3=kill": at the third time this process reaches the place, it
-/// is killed. `throw` is an error of no known cause, `full` a disk without space; "trace=FILE" writes every place passed to a
-/// file, one name a line. In a release build nothing of this exists. The crash suite goes through `allCases`.
+/// is killed. `throw` is an error of no known cause, `full` a disk without space, `hang` never goes on; "trace=FILE" writes
+/// every place passed to a file, one name a line. In a release build nothing of this exists. The crash suite goes through `allCases`.
 public enum FaultPoint: String, CaseIterable, Sendable {
   /// The store: one artifact or checkpoint, from an empty folder to a file that survives a power failure.
   case beforeTemporary = "store.before-temporary"
@@ -52,7 +52,7 @@ public enum FaultPoint: String, CaseIterable, Sendable {
 #if DEBUG
   /// What BOLTZMILL_FAULT asks for.
   final class FaultPlan: @unchecked Sendable {
-    enum Action: Equatable { case kill, fail, full, trace(String) }
+    enum Action: Equatable { case kill, fail, full, hang, trace(String) }
 
     static let shared = ProcessInfo.processInfo.environment["BOLTZMILL_FAULT"].flatMap(FaultPlan.init)
 
@@ -75,6 +75,7 @@ public enum FaultPoint: String, CaseIterable, Sendable {
       case "kill": action = .kill
       case "throw": action = .fail
       case "full": action = .full
+      case "hang": action = .hang
       default: return nil
       }
       self.point = point
@@ -101,6 +102,7 @@ public enum FaultPoint: String, CaseIterable, Sendable {
         while true { pause() }
       case .fail: throw FaultPoint.Failure(point: passed)
       case .full: throw ArtifactError.system(call: "write", file: passed.rawValue, code: ENOSPC)
+      case .hang: while true { pause() }
       case .trace: break
       }
     }

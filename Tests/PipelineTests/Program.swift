@@ -4,6 +4,8 @@ import Foundation
 final class Program {
   struct Result {
     let code: Int32
+    /// The signal that ended it, if one did.
+    let signal: Int32?
     let output: String
     let errors: String
   }
@@ -26,15 +28,18 @@ final class Program {
   }
 
   /// The program stands beside the test bundle.
-  private static func executable() throws -> URL {
+  static func executable() throws -> URL {
     let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("pipeline")
   }
 
-  func start(_ arguments: [String], environment: [String: String] = [:]) throws -> (process: Process, tag: String) {
+  /// Starts `pipeline`, or another program that is given the arguments.
+  func start(
+    _ arguments: [String], environment: [String: String] = [:], executable: URL? = nil
+  ) throws -> (process: Process, tag: String) {
     let tag = UUID().uuidString
     let process = Process()
-    process.executableURL = try Self.executable()
+    process.executableURL = try executable ?? Self.executable()
     process.arguments = arguments
     process.currentDirectoryURL = folder
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -52,8 +57,9 @@ final class Program {
   func finish(_ started: (process: Process, tag: String)) throws -> Result {
     if !wait(seconds: 120, until: { !started.process.isRunning }) { kill(started.process.processIdentifier, SIGKILL) }
     started.process.waitUntilExit()
+    let status = started.process.terminationStatus
     return Result(
-      code: started.process.terminationStatus, output: text(started.tag, "out"), errors: text(started.tag, "err"))
+      code: status, signal: started.process.terminationReason == .uncaughtSignal ? status : nil, output: text(started.tag, "out"), errors: text(started.tag, "err"))
   }
 
   func run(_ arguments: String...) throws -> Result { try finish(start(arguments)) }

@@ -1,0 +1,44 @@
+import Artifacts
+import Basics
+import Foundation
+import Testing
+
+/// The whole chain, killed at random times, again and again, until it has got to its end.
+@Suite(.enabled(if: FileManager.default.fileExists(atPath: Program.alanine.path), "datasets/alanine is not here"))
+struct RandomKillTests {
+  /// BOLTZMILL_KILLS asks for more than the ten of a normal test run.
+  private static let wanted = ProcessInfo.processInfo.environment["BOLTZMILL_KILLS"].flatMap { Int($0) } ?? 10
+
+  @Test func killedAtRandomTimes() throws {
+    let reference = try TinyPipeline.whole.get()
+    var random = RandomStream(seed: 20_261, "kills")
+    var kills = 0
+    var campaigns = 0
+    while kills < Self.wanted {
+      let program = try TinyPipeline.program()
+      let folder = TinyPipeline.runFolder(program)
+      var killedHere = 0
+      while true {
+        let started = try program.start(["run", "tiny.yaml"] + TinyPipeline.options, environment: TinyPipeline.environment)
+        // the first tenths are the program's own start
+        let patience = 0.1 + random.uniform() * reference.seconds
+        if kills < Self.wanted, !program.wait(seconds: patience, until: { !started.process.isRunning }) {
+          kill(started.process.processIdentifier, SIGKILL)
+        }
+        let result = try program.finish(started)
+        if result.signal == SIGKILL {
+          kills += 1
+          killedHere += 1
+          continue
+        }
+        #expect(result.code == 0, "after \(killedHere) kills:\n\(result.errors)")
+        #expect(!result.errors.contains("damaged"), "\(result.errors)")
+        break
+      }
+      campaigns += 1
+      #expect(try TinyPipeline.digests(folder) == reference.digests, "after \(killedHere) kills")
+      #expect(TinyPipeline.leftovers(folder).isEmpty)
+    }
+    print("crash: \(kills) kills at random times in \(campaigns) runs, all digests equal")
+  }
+}

@@ -28,6 +28,9 @@ public final class CheckpointStore {
   /// Writes a checkpoint over the older of the two. `fill` may use any path but /checkpoint and /provenance.
   public func save(step: Int, _ fill: (ArtifactWriter) throws -> Void) throws {
     let (slot, generation) = try next ?? plan()
+    // a folder that was taken away is not made again: what is in it belongs together, and so does its lock
+    let folder = slots[slot].deletingLastPathComponent().path
+    guard access(folder, F_OK) == 0 else { throw ArtifactError.system(call: "access", file: folder, code: errno) }
     let start = Date()
     let writer = try ArtifactWriter(url: slots[slot])
     try writer.writeScalar(Self.stepPath, step)

@@ -19,7 +19,8 @@ struct RandomKillTests {
       let folder = TinyPipeline.runFolder(program)
       var killedHere = 0
       while true {
-        let started = try program.start(["run", "tiny.yaml"] + TinyPipeline.options, environment: TinyPipeline.environment)
+        let started = try program.start(
+          ["run", "tiny.yaml"] + TinyPipeline.options, environment: TinyPipeline.environment)
         // the first tenths are the program's own start
         let patience = 0.1 + random.uniform() * reference.seconds
         if kills < Self.wanted, !program.wait(seconds: patience, until: { !started.process.isRunning }) {

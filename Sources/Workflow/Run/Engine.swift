@@ -292,6 +292,7 @@ public final class Engine {
       console.line("warning: \(stage.name): \($0)")
     }
     try FaultPoint.beforeStage.pass()
+    try folder.checkPlace()
     let start = Date()
     console.stage = stage.name
     defer { console.end() }
@@ -308,6 +309,7 @@ public final class Engine {
       throw error
     }
     try FaultPoint.afterWork.pass()
+    try folder.checkPlace()
     let end = Date()
     let seconds = end.timeIntervalSince(start)
     let digest = try context.output.commit(

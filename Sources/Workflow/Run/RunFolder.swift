@@ -58,6 +58,20 @@ public final class RunFolder {
     _ = note.withCString { pwrite(descriptor, $0, strlen($0), 0) }
   }
 
+  /// Throws `EngineError.folder` where the folder of that name is no longer the one that was locked: it was moved, renamed or
+  /// replaced, and another run may hold what is there now.
+  func checkPlace() throws {
+    guard lockDescriptor >= 0 else { return }
+    var (held, found) = (stat(), stat())
+    guard fstat(lockDescriptor, &held) == 0, stat(url.appendingPathComponent(".lock").path, &found) == 0,
+      held.st_ino == found.st_ino, held.st_dev == found.st_dev
+    else {
+      throw EngineError.folder(
+        path: url.path,
+        reason: "was moved or replaced during the run; put it back or give its place by --runs, and run again")
+    }
+  }
+
   /// Who holds the folder now; nil if nobody does.
   public func holder() -> String? {
     let descriptor = open(url.appendingPathComponent(".lock").path, O_RDONLY | O_CLOEXEC)

@@ -23,6 +23,9 @@ public struct CartesianChart: Codable, Equatable, Sendable {
 
   public var space: LatentSpace { LatentSpace(atoms: atoms, meanFree: meanFree) }
 
+  /// Classes are 0 ..< this, whether all of them occur or not.
+  public var classCount: Int { (atomClasses.max() ?? -1) + 1 }
+
   /// ln |det d latent / d position|: log-densities over positions in nm are those over latents plus this.
   public var logDeterminant: Double { Double(space.degreesOfFreedom) * log(scale) }
 
@@ -83,6 +86,14 @@ public enum Chart: Codable, Equatable, Sendable {
     case .cartesian(let chart):
       return (try chart.latents(coordinates, frames: frames), [Double](repeating: 0, count: frames))
     }
+  }
+
+  /// Throws `ChartError.malformed` for internal coordinates, which have none.
+  public func atomClasses() throws -> [Int] {
+    guard case .cartesian(let chart) = self else {
+      throw ChartError.malformed("a network over atoms needs Cartesian coordinates")
+    }
+    return chart.atomClasses
   }
 
   public struct Conformations {

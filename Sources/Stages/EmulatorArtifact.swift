@@ -42,6 +42,8 @@ struct EmulatorArtifact {
 /// The kind and shape of an emulator's network: everything but its numbers.
 enum Architecture: Codable, Equatable {
   case residual(NetworkConfiguration)
+  case gvp(GVPConfiguration, timeIsReversed: Bool)
+  case egnn(EGNNConfiguration)
 
   /// A vector field with fresh parameters.
   func field(_ chart: Chart, _ interpolant: Interpolant, _ generator: Generator) throws -> any VectorField {
@@ -50,6 +52,15 @@ enum Architecture: Codable, Equatable {
       return ResidualVectorField(
         network: try ResidualNetwork(space: chart.space, configuration: configuration, generator: generator),
         interpolant: interpolant)
+    case .gvp(let configuration, let timeIsReversed):
+      let atoms = try AtomClasses(chart.atomClasses(), count: configuration.atomClasses)
+      return GVPVectorField(
+        network: try GVPNetwork(configuration: configuration, atoms: atoms, generator: generator), space: chart.space,
+        networkTimeIsReversed: timeIsReversed)
+    case .egnn(let configuration):
+      let atoms = try AtomClasses(chart.atomClasses(), count: configuration.atomClasses)
+      return EGNNVectorField(
+        network: try EGNNNetwork(configuration: configuration, atoms: atoms, generator: generator), space: chart.space)
     }
   }
 }
@@ -71,6 +82,14 @@ enum NetworkStore {
 
   static func averaged<Field: VectorField>(_ blank: Field, _ artifact: Artifact) throws -> any VectorField {
     blank.replacing(network: try averaged(blank.network, artifact))
+  }
+
+  /// A network that was not trained here, where `averaged` finds it.
+  static func write(_ network: some Network, to writer: ArtifactWriter) throws {
+    let named = zip(network.parameterNames, network.parameters).map { (name: "average/\($0)", tensor: $1) }
+    for (name, tensor) in named + network.constants.map({ (name: "constants/\($0.name)", tensor: $0.tensor) }) {
+      try writer.write("training/tensors/\(name)", tensor.array(as: Float.self), compression: .none)
+    }
   }
 
   private static func tensor(_ name: String, like blank: Tensor, _ artifact: Artifact) throws -> Tensor {

@@ -6,7 +6,7 @@ import Molecules
 import Torch
 import Workflow
 
-/// Trains a Boltzmann emulator by flow matching on the internal coordinates of ingested frames.
+/// Trains a Boltzmann emulator by flow matching on ingested frames, in internal or Cartesian coordinates.
 public enum EmulatorStage: StageType {
   public static let type = "emulator"
   public static let version = 1
@@ -16,27 +16,51 @@ public enum EmulatorStage: StageType {
   public static let parameters: [ParameterField] = [
     ParameterField("frames", .stage(["ingest"]), help: "the ingested trajectory to learn from"),
     ParameterField(
-      "coordinates", .choice(["internal"]), default: "internal",
-      help: "internal: whitened bonds, angles and narrow torsions on R^n, broad torsions on the torus"),
+      "coordinates", .choice(["internal", "cartesian"]), default: "internal",
+      help:
+        "internal: whitened bonds, angles and narrow torsions on R^n, broad torsions on the torus; "
+        + "cartesian: positions, by equivariant networks"),
+    ParameterField(
+      "prior", .choice(["mean-free", "free"]), default: "mean-free",
+      help:
+        "cartesian: noise without a centre of mass of its own, or with one (which no network that ignores translations can move: "
+        + "its weights have no finite mean)"),
+    ParameterField(
+      "length_scale", .number(0.1...1000), default: 10.0, unit: "1/nm",
+      help: "cartesian: positions in nm times this are what the network sees; 10 is angstrom"),
+    ParameterField(
+      "atom_classes", .list(.integer(0...10_000), count: 1...100_000), optional: true,
+      help: "cartesian: a class per atom; left out, atoms that the bond graph does not tell apart share one"),
+    ParameterField(
+      "coupling", .choice(Coupling.allCases.map(\.rawValue)), default: "independent",
+      help:
+        "how noise and frames of a batch are paired: as drawn, by exact optimal transport, or rotated onto each other"),
     ParameterField(
       "interpolant", .choice(Interpolant.allCases.map(\.rawValue)), default: "linear",
       help: "path from noise to data"),
-    NetworkParameters.field(width: 256, depth: 4),
+    EmulatorNetworkParameters.field(width: 256, depth: 4),
     TrainingParameters.field(steps: 8000, batch: 512, learningRate: 1e-3, clip: 1),
     ParameterField(
       "validation_fraction", .number(0...0.5), default: 0.05,
       help: "frames held out, in blocks, to see over-fitting; the emulator never sees them"),
+    ParameterField("record_every", .count, default: 50, help: "steps between two rows of the loss curve"),
   ]
 
   struct Parameters: Decodable {
+    var coordinates: String
+    var prior: String
+    var lengthScale: Double
+    var atomClasses: [Int]?
+    var coupling: Coupling
     var interpolant: Interpolant
-    var network: NetworkParameters
+    var network: EmulatorNetworkParameters
     var training: TrainingParameters
     var validationFraction: Double
+    var recordEvery: Int
   }
 
-  /// Steps between two rows of the loss curve.
-  static let recordEvery = 50
+  /// Held-out frames that a row of the loss curve takes at most.
+  static let validationRows = 2048
 
   public static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
@@ -61,6 +85,19 @@ public enum EmulatorStage: StageType {
   private static func makeChart(
     _ parameters: Parameters, _ topology: Topology, _ positions: [Double], _ count: Int, _ context: StageContext
   ) throws -> Chart {
+    if parameters.coordinates == "cartesian" {
+      let classes = parameters.atomClasses ?? topology.symmetryClasses
+      guard classes.count == topology.atoms.count else {
+        throw EmulatorError.atomClasses(count: classes.count, atoms: topology.atoms.count)
+      }
+      context.log("\(count) frames of \(classes.count) atoms in \(Set(classes).count) classes")
+      return .cartesian(
+        CartesianChart(
+          atomClasses: classes, scale: parameters.lengthScale, meanFree: parameters.prior == "mean-free"))
+    }
+    guard parameters.coupling != .kabsch else {
+      throw EmulatorError.couplingAndCoordinates(coupling: parameters.coupling.rawValue)
+    }
     let coordinates = try InternalCoordinates(topology: topology)
     let (values, _) = try coordinates.internalCoordinates(positions, frames: count)
     let chart = try InternalChart(coordinates: coordinates, values: values, frames: count)
@@ -82,7 +119,7 @@ public enum EmulatorStage: StageType {
     var recent: [Double] = []
     try driver.resume { recent = try $0.read("recent", as: Double.self).values }
 
-    let loss = FlowMatchingLoss(interpolant: parameters.interpolant)
+    let loss = FlowMatchingLoss(interpolant: parameters.interpolant, coupling: parameters.coupling)
     let batch = parameters.training.batch
     var sampler = try EpochSampler(
       count: training.shape[0], batch: batch, seed: RandomStream.derivedSeed(context.seed, ["order"]))
@@ -92,12 +129,14 @@ public enum EmulatorStage: StageType {
       let t = try FlowMatchingLoss.stratifiedTimes(batch, trainer.generator)
       let now = field.replacing(network: trainer.network)
       recent.append(try trainer.update(loss(now, data: rows, t: t, trainer.generator)))
-      if trainer.step % recordEvery == 0 || trainer.isFinished {
+      if trainer.step % parameters.recordEvery == 0 || trainer.isFinished {
         let average = field.replacing(network: trainer.average)
         let held = try validation.map { try validationLoss(loss, average, $0, seed: context.seed) } ?? .nan
         shown = [recent.reduce(0, +) / Double(recent.count), held]
         trainer.curve.record(step: trainer.step, shown)
         recent = []
+      } else if trainer.curve.rows.isEmpty {
+        shown[0] = recent.reduce(0, +) / Double(recent.count)
       }
       return [
         (name: "loss", value: String(format: "%.4f", shown[0])),
@@ -120,8 +159,10 @@ public enum EmulatorStage: StageType {
     guard !held.isEmpty, held.count < count else { return (latents, nil) }
     let isHeld = Set(held)
     let kept = (0..<count).filter { !isHeld.contains($0) }
+    let every = (held.count + validationRows - 1) / validationRows
+    let shown = stride(from: 0, to: held.count, by: every).map { Int64(held[$0]) }
     return (
-      try latents.selected(Tensor(kept.map(Int64.init))), try latents.selected(Tensor(held.map(Int64.init)))
+      try latents.selected(Tensor(kept.map(Int64.init))), try latents.selected(Tensor(shown))
     )
   }
 

@@ -14,7 +14,7 @@ public enum SampleStage: StageType {
   public static let systemFields: Set<SystemField> = [.topology, .torsions]
 
   public static let parameters: [ParameterField] = [
-    ParameterField("emulator", .stage(["emulator"]), help: "the emulator to draw from"),
+    ParameterField("emulator", .stage(["emulator", "imported-emulator"]), help: "the emulator to draw from"),
     ParameterField("count", .count, default: 100_000, help: "conformations"),
     ParameterField(
       "log_density", .choice(LogDensityMethod.allCases.map(\.rawValue)), default: "stochastic-trace",

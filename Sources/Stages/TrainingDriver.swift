@@ -139,32 +139,3 @@ struct TrainingParameters: Decodable {
       ]), help: "optimiser and schedule")
   }
 }
-
-/// Parameters of a residual network, shared by the stages that train one.
-struct NetworkParameters: Decodable {
-  var width: Int
-  var depth: Int
-  var harmonics: Int
-  var timeFrequencies: Int
-
-  func architecture(_ chart: Chart) throws -> Architecture {
-    .residual(configuration(outputs: chart.space.dimension))
-  }
-
-  func configuration(outputs: Int) -> NetworkConfiguration {
-    NetworkConfiguration(
-      width: width, depth: depth, harmonics: harmonics, timeFrequencies: timeFrequencies, outputs: outputs)
-  }
-
-  static func field(width: Int, depth: Int) -> ParameterField {
-    ParameterField(
-      "network",
-      .object([
-        ParameterField("width", .integer(1...8192), default: .integer(width), help: "units of a hidden layer"),
-        ParameterField("depth", .integer(0...64), default: .integer(depth), help: "residual blocks"),
-        ParameterField(
-          "harmonics", .integer(1...32), default: 3, help: "torsions enter as sin and cos of k theta, k up to this"),
-        ParameterField("time_frequencies", .integer(0...256), default: 16, help: "random Fourier features of time"),
-      ]), help: "residual network")
-  }
-}

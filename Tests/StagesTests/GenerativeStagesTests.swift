@@ -132,6 +132,79 @@ import Workflow
     #expect(throws: EnergyModelArtifactError.self) { try EnergyModelArtifact.read(model).logDensity(of: foreign) }
   }
 
+  /// A Cartesian emulator, its samples all of one hand, and an energy model on internal coordinates of them.
+  @Test(arguments: ["gvp", "egnn"]) func endToEndCartesianChain(network: String) throws {
+    let emulator = try run(
+      EmulatorStage.self, "emulator",
+      [
+        "coordinates": "cartesian", "coupling": "optimal-transport", "training": ["steps": 10, "batch": 32],
+        "network": ["type": .string(network), "layers": 1, "scalars": 8, "vectors": 4],
+      ], ["frames": [frames()]])
+    let samples = try run(
+      SampleStage.self, "samples", ["count": 130, "batch": 65, "ode_steps": 3], ["emulator": [emulator]])
+    let artifact = samples.artifact
+    // a network that commutes with reflections, hardly trained: about half of what it draws is of the other hand
+    let mirrored = try artifact.scalar("results/mirrored_fraction", as: Double.self)
+    #expect(mirrored > 0.2 && mirrored < 0.8)
+    let coordinates = try artifact.read("coordinates", as: Double.self).values
+    let topology = try Topology.read(pdb: system.topology)
+    #expect(try Chirality(topology: topology).invertedFrames(in: coordinates).isEmpty)
+    // centred, and the latents are the coordinates in angstrom
+    let latents = try artifact.read("latents", as: Double.self).values
+    #expect(zip(coordinates, latents).allSatisfy { abs($0 * 10 - $1) < 1e-5 })
+    #expect((0..<3).allSatisfy { axis in abs((0..<22).reduce(0) { $0 + latents[3 * $1 + axis] }) < 1e-3 })
+
+    let model = try run(
+      EnergyModelStage.self, "ebm",
+      [
+        "coordinates": "internal", "training": Self.smallTraining, "network": Self.smallNetwork, "fresh_samples": 10,
+        "refresh_every": 30, "evaluation_samples": 10, "ode_steps": 2,
+      ], ["samples": [samples]])
+    let density = try EnergyModelArtifact.read(model).logDensity(of: samples)
+    #expect(density.count == 130 && density.allSatisfy(\.isFinite))
+  }
+
+  @Test func importedWeightsGiveMolecules() throws {
+    let weights = Self.dataset.deletingLastPathComponent().appendingPathComponent("alanine-xtb/gvp-biased.h5")
+    let emulator = try run(ImportedEmulatorStage.self, "imported", ["weights": .string(weights.path)], [:])
+    #expect(try emulator.artifact.scalar("results/parameters", as: Int64.self) == 108_933)
+    let samples = try run(
+      SampleStage.self, "samples", ["count": 24, "batch": 24, "ode_steps": 6, "log_density": "none"],
+      ["emulator": [emulator]])
+    let mirrored = try samples.artifact.scalar("results/mirrored_fraction", as: Double.self)
+    #expect(mirrored > 0.1 && mirrored < 0.9)
+    let positions = try samples.artifact.read("coordinates", as: Double.self).values
+    let topology = try Topology.read(pdb: system.topology)
+    // the bonds of a molecule, in nm
+    for frame in 0..<24 {
+      for bond in topology.bonds {
+        let d = (0..<3).map {
+          positions[66 * frame + 3 * bond.first + $0] - positions[66 * frame + 3 * bond.second + $0]
+        }
+        let length = d.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        #expect(length > 0.085 && length < 0.17, "\(bond)")
+      }
+    }
+  }
+
+  @Test func networkAndCoordinatesMustFit() throws {
+    let input = try frames()
+    #expect(throws: EmulatorError.self) {
+      _ = try run(EmulatorStage.self, "e", ["network": ["type": "gvp"]], ["frames": [input]])
+    }
+    #expect(throws: EmulatorError.self) {
+      _ = try run(EmulatorStage.self, "e", ["coupling": "kabsch"], ["frames": [input]])
+    }
+    #expect(throws: EmulatorError.self) {
+      _ = try run(
+        EmulatorStage.self, "e", ["coordinates": "cartesian", "atom_classes": [1, 2]], ["frames": [input]])
+    }
+    let notWeights = folder.appendingPathComponent("frames.h5")
+    #expect(throws: EmulatorError.self) {
+      _ = try run(ImportedEmulatorStage.self, "i", ["weights": .string(notWeights.path)], [:])
+    }
+  }
+
   /// Interrupted twice, resumed twice: the artifact's content is bit for bit that of the run nobody touched.
   @Test func endToEndInterruptedTrainingsResumeBitForBit() throws {
     let input = try frames()

@@ -113,6 +113,8 @@ let package = Package(
     // measurements, run by hand
     .executableTarget(
       name: "likelihood-benchmark", dependencies: ["Generative", "Torch"], path: "Benchmarks/Likelihood"),
+    .executableTarget(
+      name: "cartesian-benchmark", dependencies: ["Generative", "Torch"], path: "Benchmarks/Cartesian"),
 
     // tests, one target per module
     .testTarget(name: "BasicsTests", dependencies: ["Basics"]),

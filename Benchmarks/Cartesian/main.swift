@@ -22,7 +22,9 @@ print("LibTorch \(Runtime.version), \(threads) threads")
 
 let space = LatentSpace(atoms: 22, meanFree: true)
 let batch = 64
-let classes = (0..<22).map { [1, 3].contains($0) ? 2 : [11, 13].contains($0) ? 12 : [19, 21].contains($0) ? 20 : min($0, 20) }
+let classes = (0..<22).map {
+  [1, 3].contains($0) ? 2 : [11, 13].contains($0) ? 12 : [19, 21].contains($0) ? 20 : min($0, 20)
+}
 
 func measure<Net: CartesianNetwork>(_ name: String, _ network: Net, _ generator: Generator) throws {
   let field = CartesianVectorField(network: network, space: space)

@@ -11,24 +11,50 @@ public enum LogDensityMethod: String, Codable, CaseIterable, Sendable {
   case stochasticTrace = "stochastic-trace"
   /// The divergence by all directions at once.
   case exactTrace = "exact-trace"
+  /// Hutchinson probes drawn ONCE per trajectory: unbiased with adaptive steps too, but noisier than fresh probes. One estimate per
+  /// probe. Source: Grathwohl et al., "FFJORD", ICLR 2019.
+  case hutchinson
 }
 
-/// How the ODE dx/dt = v(t, x) is integrated from t = 0 to t = 1.
+/// How the ODE dx/dt = v(t, x) is integrated from t = 0 to t = 1, or to where the field ends.
 public enum Integrator: Codable, Equatable, Sendable {
   /// Classical Runge-Kutta with `steps` equal steps in s, where t = 1 - (1 - s)^2: short steps near the data.
   case rungeKutta4(steps: Int)
+  /// Classical Runge-Kutta with `steps` equal steps in t.
+  case uniformRungeKutta4(steps: Int)
   /// Adaptive Dormand-Prince 5(4) in s; the error of every sample is held below absolute + relative |x|.
   case dormandPrince(absolute: Double, relative: Double)
 
   var isFixedStep: Bool {
-    if case .rungeKutta4 = self { return true }
-    return false
+    switch self {
+    case .rungeKutta4, .uniformRungeKutta4: return true
+    case .dormandPrince: return false
+    }
   }
+}
+
+/// The variable s that steps are taken in: t = 1 - (1 - s)^2, or t itself.
+private struct Clock {
+  let isUniform: Bool
+  /// s at the end of the integration.
+  let end: Double
+
+  init(_ integrator: Integrator, endTime: Double) {
+    if case .uniformRungeKutta4 = integrator { isUniform = true } else { isUniform = false }
+    end = isUniform ? endTime : 1 - (1 - endTime).squareRoot()
+  }
+
+  func time(_ s: Double) -> Double { isUniform ? s : 1 - (1 - s) * (1 - s) }
+
+  /// dt/ds
+  func rate(_ s: Double) -> Double { isUniform ? 1 : 2 * (1 - s) }
 }
 
 public enum SamplingError: Error, CustomStringConvertible, Equatable {
   case stepCollapsed(sample: Int, time: Double, step: Double)
   case stochasticTraceNeedsFixedSteps
+  case noProbes(Int)
+  case endTime(Double)
 
   public var description: String {
     switch self {
@@ -39,6 +65,10 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
     case .stochasticTraceNeedsFixedSteps:
       return
         "stochastic-trace needs a fixed-step integrator (rk4): with adaptive steps the path would depend on the probes"
+    case .noProbes(let count):
+      return "hutchinson needs at least one probe per trajectory, not \(count)"
+    case .endTime(let time):
+      return "trajectories run from t = 0 to an end in (0, 1], not to \(time)"
     }
   }
 }
@@ -67,20 +97,36 @@ public struct FlowSampler {
   public let field: any VectorField
   public let integrator: Integrator
   public let method: LogDensityMethod
+  /// Probes per trajectory of `hutchinson`; the other methods have no use for it.
+  public let probes: Int
+  /// Where trajectories end, in (0, 1]; samples and densities are those of this time.
+  public let endTime: Double
+  private let clock: Clock
 
-  public init(field: any VectorField, integrator: Integrator, method: LogDensityMethod) throws {
+  /// `endTime` is the field's latest time unless another is asked for.
+  public init(
+    field: any VectorField, integrator: Integrator, method: LogDensityMethod, probes: Int = 1, endTime: Double? = nil
+  ) throws {
     if method == .stochasticTrace, !integrator.isFixedStep { throw SamplingError.stochasticTraceNeedsFixedSteps }
+    if method == .hutchinson, probes < 1 { throw SamplingError.noProbes(probes) }
+    let end = endTime ?? field.latestTime
+    guard end > 0, end <= 1 else { throw SamplingError.endTime(end) }
     self.field = field
     self.integrator = integrator
     self.method = method
+    self.probes = probes
+    self.endTime = end
+    clock = Clock(integrator, endTime: end)
   }
 
-  /// Independent log-density estimates per sample: 2 for stochastic-trace, 1 for exact-trace, 0 for none.
+  /// Independent log-density estimates per sample: 2 for stochastic-trace, 1 for exact-trace, one per probe for hutchinson, 0 for
+  /// none.
   public var estimates: Int {
     switch method {
     case .none: return 0
     case .stochasticTrace: return 2
     case .exactTrace: return 1
+    case .hutchinson: return probes
     }
   }
 
@@ -93,20 +139,30 @@ public struct FlowSampler {
     }
   }
 
-  /// Transports prior points [n, d] to the data end.
+  /// Transports prior points [n, d] to the end of time.
   public func integrate(from start: Tensor, _ generator: Generator) throws -> FlowSamples {
     try withoutGradients {
       let prior = try field.space.priorLogDensity(start.cast(.float64))
       var state = State(x: start, logDensity: nil)
       if estimates > 0 { state.logDensity = try prior.unsqueezed(0).expanded([estimates, start.shape[0]]) }
       var evaluations = 0
+      let type = start.scalarType ?? .float32
+      let shape = [estimates, start.shape[0], field.space.dimension]
+      let source: Probes? =
+        switch method {
+        case .none, .exactTrace: nil
+        case .stochasticTrace: Probes { try generator.rademacher(shape, type) }
+        case .hutchinson: try Probes(generator.rademacher(shape, type))
+        }
       switch integrator {
-      case .rungeKutta4(let steps): try integrateFixed(&state, steps: steps, generator, &evaluations)
+      case .rungeKutta4(let steps), .uniformRungeKutta4(let steps):
+        try integrateFixed(&state, steps: steps, source, &evaluations)
       case .dormandPrince(let absolute, let relative):
-        try integrateAdaptive(&state, absolute: absolute, relative: relative, &evaluations)
+        try integrateAdaptive(&state, absolute: absolute, relative: relative, source, &evaluations)
       }
       return FlowSamples(
-        latents: try field.space.wrapped(state.x), prior: start, logDensities: state.logDensity, functionEvaluations: evaluations)
+        latents: try field.space.wrapped(state.x), prior: start, logDensities: state.logDensity,
+        functionEvaluations: evaluations)
     }
   }
 
@@ -115,36 +171,41 @@ public struct FlowSampler {
     var logDensity: Tensor?
   }
 
-  /// dx/ds and -d ln q/ds at warped time s; dt/ds = 2 (1 - s).
-  private func derivative(_ x: Tensor, s: Double, _ generator: Generator?) throws -> (Tensor, Tensor?) {
-    let n = x.shape[0]
-    let type = x.scalarType ?? .float32
-    let rate = 2 * (1 - s)
-    let t = try Tensor.full([n], 1 - (1 - s) * (1 - s), type)
-    switch method {
-    case .none:
-      return (try field(x, t) * rate, nil)
-    case .exactTrace:
-      let (v, divergence) = try field.withDivergence(x, t)
-      return (try v * rate, try divergence.cast(.float64).unsqueezed(0) * rate)
-    case .stochasticTrace:
-      guard let generator else { throw SamplingError.stochasticTraceNeedsFixedSteps }
-      let probes = try generator.rademacher([estimates, n, field.space.dimension], type)
-      let (v, forms) = try field.withQuadraticForms(x, t, directions: probes)
+  /// Probes [estimates, n, d] for one evaluation of the field.
+  private struct Probes {
+    let next: () throws -> Tensor
+
+    init(_ next: @escaping () throws -> Tensor) { self.next = next }
+
+    /// The same at every evaluation.
+    init(_ fixed: Tensor) { next = { fixed } }
+  }
+
+  /// dx/ds and -d ln q/ds [estimates, n].
+  private func derivative(_ x: Tensor, s: Double, _ probes: Probes?) throws -> (Tensor, Tensor?) {
+    let rate = clock.rate(s)
+    let t = try Tensor.full([x.shape[0]], clock.time(s), x.scalarType ?? .float32)
+    if let probes {
+      let (v, forms) = try field.withQuadraticForms(x, t, directions: probes.next())
       return (try v * rate, try forms.cast(.float64) * rate)
     }
+    if method == .exactTrace {
+      let (v, divergence) = try field.withDivergence(x, t)
+      return (try v * rate, try divergence.cast(.float64).unsqueezed(0) * rate)
+    }
+    return (try field(x, t) * rate, nil)
   }
 
   private func integrateFixed(
-    _ state: inout State, steps: Int, _ generator: Generator, _ evaluations: inout Int
+    _ state: inout State, steps: Int, _ probes: Probes?, _ evaluations: inout Int
   ) throws {
-    let h = 1 / Double(steps)
+    let h = clock.end / Double(steps)
     for step in 0..<steps {
       let s = Double(step) * h
-      let (k1, d1) = try derivative(state.x, s: s, generator)
-      let (k2, d2) = try derivative(state.x + k1 * (h / 2), s: s + h / 2, generator)
-      let (k3, d3) = try derivative(state.x + k2 * (h / 2), s: s + h / 2, generator)
-      let (k4, d4) = try derivative(state.x + k3 * h, s: s + h, generator)
+      let (k1, d1) = try derivative(state.x, s: s, probes)
+      let (k2, d2) = try derivative(state.x + k1 * (h / 2), s: s + h / 2, probes)
+      let (k3, d3) = try derivative(state.x + k2 * (h / 2), s: s + h / 2, probes)
+      let (k4, d4) = try derivative(state.x + k3 * h, s: s + h, probes)
       state.x = try state.x + (k1 + (k2 + k3) * 2 + k4) * (h / 6)
       if let d1, let d2, let d3, let d4, let logDensity = state.logDensity {
         state.logDensity = try logDensity - (d1 + (d2 + d3) * 2 + d4) * (h / 6)
@@ -154,20 +215,21 @@ public struct FlowSampler {
   }
 
   private func integrateAdaptive(
-    _ state: inout State, absolute: Double, relative: Double, _ evaluations: inout Int
+    _ state: inout State, absolute: Double, relative: Double, _ probes: Probes?, _ evaluations: inout Int
   ) throws {
     let tableau = DormandPrince.self
     var s = 0.0
     var h = 0.05
-    var (first, firstTrace) = try derivative(state.x, s: 0, nil)
+    var (first, firstTrace) = try derivative(state.x, s: 0, probes)
     evaluations += 1
-    while s < 1 {
-      h = min(h, 1 - s)
+    let end = clock.end
+    while s < end {
+      h = min(h, end - s)
       var slopes = [first]
       var traces = firstTrace.map { [$0] } ?? []
       for stage in 1..<7 {
         let move = try tableau.combination(slopes, tableau.a[stage])
-        let (k, d) = try derivative(state.x + move * h, s: s + tableau.c[stage] * h, nil)
+        let (k, d) = try derivative(state.x + move * h, s: s + tableau.c[stage] * h, probes)
         slopes.append(k)
         if let d { traces.append(d) }
       }
@@ -179,7 +241,7 @@ public struct FlowSampler {
       let worst = perSample.indices.max { perSample[$0] < perSample[$1] } ?? 0
       let norm = perSample.isEmpty ? 0 : perSample[worst]
       if norm <= 1 {
-        s = 1 - s - h < 1e-12 ? 1 : s + h
+        s = end - s - h < 1e-12 ? end : s + h
         state.x = next
         if !traces.isEmpty, let logDensity = state.logDensity {
           state.logDensity = try logDensity - tableau.combination(traces, tableau.b) * h
@@ -188,8 +250,8 @@ public struct FlowSampler {
         first = slopes[6]
       }
       h *= norm.isFinite ? min(5, max(0.2, 0.9 * pow(max(norm, 1e-10), -0.2))) : 0.2
-      if h < 1e-9, s < 1 {
-        throw SamplingError.stepCollapsed(sample: worst, time: 1 - (1 - s) * (1 - s), step: h)
+      if h < 1e-9, s < end {
+        throw SamplingError.stepCollapsed(sample: worst, time: clock.time(s), step: h)
       }
     }
   }

@@ -39,6 +39,11 @@ public enum Interpolant: String, Codable, CaseIterable, Sendable {
     }
   }
 
+  /// beta' alpha - alpha' beta, positive: velocity = (alpha' I_t + endpointSlope x) / alpha.
+  public func endpointSlope(_ t: Tensor) throws -> Tensor {
+    try betaDerivative(t) * alpha(t) - alphaDerivative(t) * beta(t)
+  }
+
   /// Preconditioning of a velocity: (c, s) with v = c I_t + s f.
   ///
   /// c is the best linear predictor of v = alpha' z + beta' x from I_t when x and z are independent with unit variance, and s the

@@ -26,10 +26,26 @@ public protocol VectorField {
   func withScoreTransport(
     _ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor
   ) throws -> (velocity: Tensor, forms: Tensor, pull: Tensor)
+
+  /// The field's guess of the data point on whose path x lies, its Euclidean columns [n, euclidean].
+  func endpoint(_ x: Tensor, _ t: Tensor, _ interpolant: Interpolant) throws -> Tensor
+
+  /// The field is not to be integrated beyond this time; 1 where it is smooth up to the data.
+  var latestTime: Double { get }
 }
 
 extension VectorField {
   public var scalarType: ScalarType { network.scalarType }
+
+  public var latestTime: Double { 1 }
+
+  /// (alpha v - alpha' x) / (beta' alpha - alpha' beta): what the velocity implies.
+  public func endpoint(_ x: Tensor, _ t: Tensor, _ interpolant: Interpolant) throws -> Tensor {
+    let time = try t.unsqueezed(-1)
+    let velocity = try space.split(self(x, t)).euclidean
+    let moved = try interpolant.alpha(time) * velocity - interpolant.alphaDerivative(time) * space.split(x).euclidean
+    return try moved / interpolant.endpointSlope(time)
+  }
 
   /// For a space without angles.
   public func trainingOutput(_ x: Tensor, _ t: Tensor) throws -> Tensor { try self(x, t) }

@@ -58,4 +58,16 @@ import Torch
     let relative = try ((divergence + published) / published.abs()).abs().maximum(over: 0).item()
     #expect(relative < 1e-8)
   }
+
+  /// Classical Runge-Kutta, 40 equal steps, from the stored noise to the stored samples.
+  @Test func integratorEndsAtThePublishedSamples() throws {
+    let field = try GVPOracle("gvp_alanine_biased.h5").field(.float64)
+    let samples = try GVPOracle("samples_biased.h5")
+    let rows = 0..<8
+    let start = try samples.tensor("prior").slice(rows).reshaped(8, 66)
+    let end = try FlowSampler(field: field, integrator: .uniformRungeKutta4(steps: 40), method: .none)
+      .integrate(from: start, Generator(seed: 1))
+    #expect(try largestDifference(end.latents, samples.tensor("x").slice(rows).reshaped(8, 66)) < 1e-5)
+    #expect(end.functionEvaluations == 160)
+  }
 }

@@ -54,6 +54,7 @@ let package = Package(
       cxxSettings: cxxFlags + [.unsafeFlags(["-isystem", deps + "/OpenMM.libs/include"])],
       linkerSettings: openMMLink),
     .target(name: "COptimalTransport", cxxSettings: cxxFlags),
+    .target(name: "CXTB", cxxSettings: cxxFlags),  // loads libxtb at run time
 
     // values shared by every floor: arrays, random streams, constants, progress
     .target(name: "Basics", swiftSettings: optimised),
@@ -64,6 +65,7 @@ let package = Package(
     .target(name: "Torch", dependencies: ["CTorch", "Basics"], swiftSettings: optimised),
     .target(name: "OpenMM", dependencies: ["COpenMM", "Basics"], swiftSettings: optimised),
     .target(name: "OptimalTransport", dependencies: ["COptimalTransport"], swiftSettings: optimised),
+    .target(name: "XTB", dependencies: ["CXTB"], swiftSettings: optimised),
 
     // store
     .target(
@@ -73,7 +75,7 @@ let package = Package(
     // science
     .target(name: "Molecules", dependencies: ["Basics"], swiftSettings: optimised),
     .target(name: "Trajectories", dependencies: ["NetCDF", "Basics"], swiftSettings: optimised),
-    .target(name: "ForceFields", dependencies: ["OpenMM", "Basics"], swiftSettings: optimised),
+    .target(name: "ForceFields", dependencies: ["OpenMM", "XTB", "Basics"], swiftSettings: optimised),
     .target(name: "FreeEnergies", dependencies: ["Basics"], swiftSettings: optimised),
     .target(
       name: "Generative", dependencies: ["Torch", "OptimalTransport", "Basics", "Molecules"],
@@ -99,14 +101,14 @@ let package = Package(
       name: "Stages",
       dependencies: [
         "Workflow", "Artifacts", "Reports", "Generative", "FreeEnergies", "ForceFields", "Molecules", "Trajectories",
-        "HDF5", "Torch", "OpenMM", "Basics",
+        "HDF5", "Torch", "OpenMM", "XTB", "Basics",
       ], swiftSettings: optimised),
 
     // face
     .executableTarget(
       name: "pipeline",
       dependencies: [
-        "Stages", "Workflow", "Reports", "Artifacts", "Basics", "Torch", "OpenMM", "HDF5", "NetCDF",
+        "Stages", "Workflow", "Reports", "Artifacts", "Basics", "Torch", "OpenMM", "XTB", "HDF5", "NetCDF",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -123,6 +125,7 @@ let package = Package(
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
     .testTarget(name: "OpenMMTests", dependencies: ["OpenMM"]),
     .testTarget(name: "OptimalTransportTests", dependencies: ["OptimalTransport", "Basics"]),
+    .testTarget(name: "XTBTests", dependencies: ["XTB"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "HDF5"]),
     .testTarget(name: "MoleculesTests", dependencies: ["Molecules"]),
     .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "NetCDF"]),

@@ -1,5 +1,4 @@
 import Basics
-import ForceFields
 import Foundation
 import FreeEnergies
 import Molecules
@@ -11,13 +10,10 @@ struct ReweightFrames {
   let torsions: [(name: String, angles: [Double])]
   let stateAngle: [Double]
   let inverted: [Bool]
-  private let samples: StageInput
-  private let atoms: Int
   private static let chunk = 2000
 
   init(_ samples: StageInput, topology: Topology, system: SystemFiles) throws {
-    self.samples = samples
-    atoms = topology.atoms.count
+    let atoms = topology.atoms.count
     let shape = try samples.artifact.shape("coordinates")
     guard shape.count == 3, shape[1] == atoms else {
       throw ReweightError.atomCount(stage: samples.name, found: shape.count > 1 ? shape[1] : 0, expected: atoms)
@@ -40,24 +36,6 @@ struct ReweightFrames {
     self.torsions = torsions
     self.stateAngle = stateAngle
     self.inverted = inverted
-  }
-
-  /// kJ/mol, by OpenMM.
-  func energies(_ context: StageContext) throws -> [Double] {
-    guard let forceField = context.system.forcefield else { throw ReweightError.noForceField }
-    let engine = try OpenMMEngine(systemXML: forceField, threads: context.threads)
-    guard engine.atomCount == atoms else {
-      throw ReweightError.atomCount(stage: samples.name, found: atoms, expected: engine.atomCount)
-    }
-    var result: [Double] = []
-    context.progress.begin("energies", total: count, unit: "samples")
-    for range in Self.chunks(count) {
-      try context.checkInterruption()
-      result += try engine.energies(samples.artifact.read("coordinates", as: Double.self, rows: range).values)
-      context.progress.update(completed: range.upperBound)
-    }
-    context.progress.end()
-    return result
   }
 
   private static func torsion(_ name: String, _ topology: Topology, _ named: NamedTorsions) throws -> [Int] {

@@ -9,12 +9,12 @@ struct ReweightOutput {
   let frames: ReweightFrames
   let state: StateDefinition
 
-  func write(energies: [Double], density: ReweightDensity, result: Reweighting) throws {
+  func write(energies: ReweightEnergies, density: ReweightDensity, result: Reweighting) throws {
     let count = [frames.count]
     try writer.write("log_weights", result.logWeights, shape: count, dims: ["frame"])
     try writer.write("log_density", density.mean, shape: count, dims: ["frame"])
     try writer.setAttribute("log_density", "method", density.source)
-    try writer.write("energies", energies, shape: count, units: "kJ/mol", dims: ["frame"])
+    try writer.write("energies", energies.values, shape: count, units: "kJ/mol", dims: ["frame"])
     for (name, angles) in frames.torsions {
       try writer.write("results/torsions/\(name)", angles, shape: count, units: "rad", dims: ["frame"])
     }
@@ -29,6 +29,8 @@ struct ReweightOutput {
     try writer.writeScalar("results/non_finite", Int64(result.nonFinite))
     try writer.writeScalar("results/inverted", Int64(frames.inverted.filter { $0 }.count))
     try writer.writeScalar("results/energy_evaluations", Int64(frames.count))
+    try writer.write("results/energy_method", string: energies.method)
+    try writer.writeMeasurement("results/seconds_per_energy", energies.secondsPerEnergy)
 
     let (low, high) = (String(format: "%g", state.from), String(format: "%g", state.to))
     try writer.write("results/state_names", strings: ["\(state.torsion) in (\(low), \(high))", "elsewhere"])

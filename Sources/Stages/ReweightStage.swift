@@ -1,5 +1,4 @@
 import Basics
-import ForceFields
 import Foundation
 import FreeEnergies
 import Molecules
@@ -18,6 +17,7 @@ import Workflow
 /// | /energies [n] | kJ/mol |
 /// | results/delta_f_standard_error | kT, bootstrap |
 /// | results/state_names, state_populations_unweighted [states] | the emulator's own populations |
+/// | results/energy_method, seconds_per_energy | what computed the energies, and how fast |
 /// | results/non_finite, inverted | samples without weight: no finite energy or density; a stereocentre of the other hand |
 /// | results/largest_weight | share of the heaviest sample |
 /// | results/noise/variance [states], effect, effect_standard_error | where ln q was estimated twice: nat^2, kT, kT |
@@ -48,14 +48,14 @@ public enum ReweightStage: StageType {
     var profileBins: Int
   }
 
-  /// Throws `ReweightError`, `EnergyModelArtifactError`, `OpenMMError`, `MoleculesError`, and `FreeEnergiesError` where a state
+  /// Throws `ReweightError`, `EnergyModelArtifactError`, `OpenMMError`, `XTBError`, `MoleculesError`, and `FreeEnergiesError` where a state
   /// holds no weight.
   public static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     let samples = try context.input("samples")
     let topology = try Topology.read(pdb: context.system.topology)
     let frames = try ReweightFrames(samples, topology: topology, system: context.system)
-    let energies = try frames.energies(context)
+    let energies = try ReweightEnergies(context, samples: samples, count: frames.count, topology: topology)
     let density = try ReweightDensity(context, parameters.density, samples: samples, count: frames.count)
 
     let thermal = PhysicalConstants.thermalEnergy(temperature: context.temperature)
@@ -66,7 +66,7 @@ public enum ReweightStage: StageType {
     options.seed = context.seed
     let state = TorsionState(from: context.system.state.from, to: context.system.state.to)
     let result = try Reweighting(
-      reducedPotential: energies.map { $0 / thermal }, logDensities: density.estimates, angle: frames.stateAngle,
+      reducedPotential: energies.values.map { $0 / thermal }, logDensities: density.estimates, angle: frames.stateAngle,
       state: state, noiseAngles: frames.torsions.map(\.angles), excluded: frames.inverted, options: options)
 
     let output = ReweightOutput(writer: context.output, frames: frames, state: context.system.state)
@@ -103,11 +103,15 @@ public enum ReweightError: Error, CustomStringConvertible, Equatable {
   case atomCount(stage: String, found: Int, expected: Int)
   case unknownTorsion(name: String, known: [String])
   case densityNotThere(stage: String, wanted: String, found: String)
+  /// A checkpoint with more energies than there are samples.
+  case savedEnergies(found: Int, samples: Int)
 
   public var description: String {
     switch self {
     case .noForceField:
-      return "reweighting needs energies: give system.forcefield (a serialised OpenMM System) in the pipeline file"
+      return
+        "reweighting needs energies: give system.forcefield (a serialised OpenMM System, or gfn2-xtb) in the pipeline "
+        + "file"
     case .atomCount(let stage, let found, let expected):
       return "samples of '\(stage)' have \(found) atoms, but the force field and topology have \(expected)"
     case .unknownTorsion(let name, let known):
@@ -118,6 +122,9 @@ public enum ReweightError: Error, CustomStringConvertible, Equatable {
       return
         "density: \(wanted) asks for it in the samples, but stage '\(stage)' carries \(found); set log_density: \(wanted) "
         + "there, or name an energy-model stage"
+    case .savedEnergies(let found, let samples):
+      return
+        "the checkpoint holds \(found) energies of \(samples) samples; delete the stage's checkpoints to start again"
     }
   }
 }

@@ -8,5 +8,5 @@ public enum StageCatalog {
     UmbrellaStage.self, ReportStage.self,
   ]
 
-  public static var registry: StageRegistry { StageRegistry(all) }
+  public static var registry: StageRegistry { StageRegistry(all, forceFieldMethods: EnergyMethods.all) }
 }

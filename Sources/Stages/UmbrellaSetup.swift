@@ -25,7 +25,7 @@ struct UmbrellaSetup {
   init(_ context: StageContext, _ parameters: UmbrellaStage.Parameters) throws {
     self.parameters = parameters
     temperature = context.temperature
-    guard let forceField = context.system.forcefield else { throw UmbrellaError.noForceField }
+    guard let source = try context.system.energySource() else { throw UmbrellaError.noForceField }
     let names = parameters.coordinates
     for (parameter, count) in [
       ("windows", parameters.windows.count), ("force_constant", parameters.forceConstant.count),
@@ -38,10 +38,11 @@ struct UmbrellaSetup {
     stateAxis = axis
     let topology = try Topology.read(pdb: context.system.topology)
     self.topology = topology
-    system = try System(contentsOf: forceField)
+    system = try EnergyEngines.system(source)
     guard system.atomCount == topology.atoms.count else {
       throw UmbrellaError.atomCount(
-        topology: topology.atoms.count, forceField: system.atomCount, file: forceField.lastPathComponent)
+        topology: topology.atoms.count, forceField: system.atomCount,
+        file: context.system.forcefield?.lastPathComponent ?? "the force field")
     }
     chirality = try Chirality(topology: topology)
     grid = try UmbrellaGrid(counts: parameters.windows)

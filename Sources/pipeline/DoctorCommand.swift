@@ -3,6 +3,7 @@ import Basics
 import Foundation
 import OpenMM
 import Stages
+import XTB
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -32,6 +33,7 @@ struct DoctorCommand: ParsableCommand {
     if !OpenMMLibrary.platforms.contains("Reference") {
       problems.append("OpenMM's Reference platform; run ./bootstrap again")
     }
+    do { _ = try XTBLibrary.version() } catch { problems.append("\(error)") }
     if let root = packageRoot() {
       for part in ["torch/lib/libtorch_cpu.so", "OpenMM.libs/lib/libOpenMM.so", "plotly/package_data/plotly.min.js"] {
         let path = root.appendingPathComponent(".deps/\(part)").path

@@ -66,7 +66,10 @@ import Workflow
     return try Artifact.open(writer.url, verify: true)
   }
 
-  func context(_ samples: StageInput, density: String, system: SystemFiles? = nil) throws -> StageContext {
+  func context(
+    _ samples: StageInput, density: String, system: SystemFiles? = nil, checkpointInterval: Double = 60,
+    progress: any Basics.ProgressReporting = Basics.SilentProgress(), interruption: @escaping () -> Bool = { false }
+  ) throws -> StageContext {
     var resolved: [String: ParameterValue] = [:]
     for field in ReweightStage.parameters { resolved[field.name] = field.defaultValue }
     resolved["samples"] = .string(samples.name)
@@ -75,7 +78,8 @@ import Workflow
       stage: "traced", seed: 3, values: .object(resolved), inputs: ["samples": [samples]],
       output: try ArtifactWriter(url: folder.appendingPathComponent("traced.h5")),
       checkpoints: CheckpointStore(folder: folder, stage: "traced", key: "k"), temperature: 300,
-      system: system ?? self.system, threads: 2)
+      system: system ?? self.system, progress: progress, threads: 2, checkpointInterval: checkpointInterval,
+      interruption: interruption)
   }
 
   @Test func perfectDensityGivesCountsUnderTheFixedNames() throws {
@@ -129,6 +133,47 @@ import Workflow
     let deltaF = try artifact.scalar("results/delta_f", as: Double.self)
     let error = try artifact.scalar("results/delta_f_standard_error", as: Double.self)
     #expect(abs(deltaF - log(299.0 / 99.0)) < 4 * error)
+  }
+
+  private final class Watch: Basics.ProgressReporting {
+    var completed: [Int] = []
+    func begin(_ title: String, total: Int, unit: String) {}
+    func update(completed: Int, metrics: [(name: String, value: String)]) { self.completed.append(completed) }
+    func end() {}
+  }
+
+  /// GFN2-xTB energies, interrupted twice and resumed: the artifact is that of an undisturbed run, and no energy is computed twice.
+  @Test func energiesOfTightBindingResume() throws {
+    var quantum = SystemFiles(topology: system.topology)
+    quantum.forcefieldMethod = ForceFieldChoice(
+      method: "gfn2-xtb", values: ["solvent": "water", "charge": 0, "unpaired_electrons": 0])
+    let n = 100
+    let x = Array(try coordinates()[..<(n * 66)])
+    let zeros = try samples(x, estimates: [[Double](repeating: 0, count: n)], method: "exact-trace")
+
+    let whole = Watch()
+    let undisturbed = try context(zeros, density: "exact-trace", system: quantum, progress: whole)
+    try ReweightStage.run(undisturbed)
+    #expect(whole.completed == [40, 80, 100])
+    let expected = try commit(undisturbed.output, "reweight")
+    #expect(try expected.readString("results/energy_method") == "GFN2-xTB in water (GBSA)")
+    let energies = try expected.read("energies", as: Double.self).values
+    // about -33 hartree
+    #expect(energies[0] < -80_000 && energies[0] > -90_000)
+    #expect(energies.indices.filter { !energies[$0].isFinite } == [8])
+    #expect(try expected.scalar("results/seconds_per_energy", as: Double.self) > 0)
+
+    let watch = Watch()
+    for stop in [1, 2] {
+      let stopped = try context(
+        zeros, density: "exact-trace", system: quantum, progress: watch, interruption: { watch.completed.count == stop }
+      )
+      #expect(throws: WorkflowInterruption.self) { try ReweightStage.run(stopped) }
+    }
+    let resumed = try context(zeros, density: "exact-trace", system: quantum, progress: watch)
+    try ReweightStage.run(resumed)
+    #expect(watch.completed == [40, 80, 100])
+    #expect(try commit(resumed.output, "reweight").provenance.contentDigest == expected.provenance.contentDigest)
   }
 
   @Test func wrongInputsAreTypedErrors() throws {

@@ -144,6 +144,11 @@ import Workflow
       try run(["coordinates": .list([.string("psi")])])
     }
     #expect(throws: UmbrellaError.noForceField) { try run([:], system: SystemFiles(topology: system.topology)) }
+    let quantum = SystemFiles(
+      topology: system.topology,
+      forcefieldMethod: ForceFieldChoice(
+        method: "gfn2-xtb", values: ["solvent": "water", "charge": 0, "unpaired_electrons": 0]))
+    #expect(throws: EnergySourceError.noSystem(method: "GFN2-xTB")) { try run([:], system: quantum) }
     #expect(throws: MoleculesError.self) {
       var named = system
       named.state.torsion = "chi9"

@@ -1,0 +1,62 @@
+#include "Library.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdlib.h>
+
+namespace boltzmill::xtb {
+
+// DEEPBIND: libxtb comes with an OpenBLAS, and programs that use it may hold another BLAS under the same names (LibTorch has
+// one). Its energies must not depend on who was loaded first.
+Library::Library() {
+  void *handle = dlopen("libxtb.so.6", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+  if (handle == nullptr) {
+    const char *reason = dlerror();
+    throw Failure(BM_XTB_ERROR_LIBRARY, reason ? reason : "libxtb.so.6 cannot be loaded");
+  }
+  auto find = [&](auto &function, const char *name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(handle, name));
+    if (function == nullptr) throw Failure(BM_XTB_ERROR_LIBRARY, std::string("libxtb.so.6 has no function ") + name);
+  };
+  find(getAPIVersion, "xtb_getAPIVersion");
+  find(newEnvironment, "xtb_newEnvironment");
+  find(delEnvironment, "xtb_delEnvironment");
+  find(checkEnvironment, "xtb_checkEnvironment");
+  find(getError, "xtb_getError");
+  find(setVerbosity, "xtb_setVerbosity");
+  find(newMolecule, "xtb_newMolecule");
+  find(delMolecule, "xtb_delMolecule");
+  find(updateMolecule, "xtb_updateMolecule");
+  find(newCalculator, "xtb_newCalculator");
+  find(delCalculator, "xtb_delCalculator");
+  find(loadGFN2xTB, "xtb_loadGFN2xTB");
+  find(setSolvent, "xtb_setSolvent");
+  find(singlepoint, "xtb_singlepoint");
+  find(newResults, "xtb_newResults");
+  find(delResults, "xtb_delResults");
+  find(getEnergy, "xtb_getEnergy");
+  find(getGradient, "xtb_getGradient");
+
+  // These two are of the libraries behind libxtb and may be absent where it was built with others.
+  setThreads = reinterpret_cast<void (*)(int)>(dlsym(handle, "omp_set_num_threads"));
+  if (auto setBLASThreads = reinterpret_cast<void (*)(int)>(dlsym(handle, "openblas_set_num_threads"))) setBLASThreads(1);
+
+  Dl_info info;
+  char path[PATH_MAX];
+  if (dladdr(reinterpret_cast<void *>(singlepoint), &info) != 0 && info.dli_fname && realpath(info.dli_fname, path)) {
+    const std::string name = path;
+    const size_t end = name.rfind(".so.");
+    if (end != std::string::npos) version = name.substr(end + 4);
+  }
+}
+
+void Library::useOneThread() const {
+  if (setThreads) setThreads(1);
+}
+
+const Library &Library::shared() {
+  static const Library library;
+  return library;
+}
+
+}  // namespace boltzmill::xtb

@@ -1,0 +1,32 @@
+import Foundation
+import OpenMM
+
+/// Energies by OpenMM.
+///
+/// For a few dozen atoms the Reference platform is the quickest by far: the others pay more for a call than for the forces.
+/// One call at a time.
+public final class OpenMMEngine: EnergyEngine {
+  public let system: System
+  public let summary: String
+  private let evaluator: BatchEvaluator
+
+  /// `threads` Contexts evaluate frames side by side. Throws `OpenMMError`.
+  public convenience init(systemXML: URL, platform: String = "Reference", threads: Int) throws {
+    try self.init(system: System(contentsOf: systemXML), platform: platform, threads: threads)
+  }
+
+  /// `origin`: where the System came from, for `summary`.
+  public init(system: System, origin: String = "an OpenMM System", platform: String = "Reference", threads: Int) throws
+  {
+    self.system = system
+    summary = "\(origin) on OpenMM's \(platform) platform"
+    evaluator = try BatchEvaluator(system: system, platform: platform, threads: threads)
+  }
+
+  public var atomCount: Int { system.atomCount }
+  public var framesPerCall: Int { 2000 }
+  public func energies(_ coordinates: [Double]) throws -> [Double] { try evaluator.energies(coordinates) }
+  public func energiesAndForces(_ coordinates: [Double]) throws -> (energies: [Double], forces: [Double]) {
+    try evaluator.energiesAndForces(coordinates)
+  }
+}

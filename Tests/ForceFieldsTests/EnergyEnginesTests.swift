@@ -1,0 +1,40 @@
+import Foundation
+import OpenMM
+import Testing
+
+@testable import ForceFields
+
+@Suite("Energy engines by source")
+struct EnergyEnginesTests {
+  static let alanine = [1, 6, 1, 1, 6, 8, 7, 1, 6, 1, 6, 1, 1, 1, 6, 8, 7, 1, 6, 1, 1, 1]
+
+  private struct Stop: Error {}
+
+  @Test func makesWhatIsAskedFor() throws {
+    let fixture = try AlanineFixture.load()
+    let openMM = try EnergyEngines.make(
+      .openMMSystem(AlanineFixture.systemXML), atomicNumbers: Self.alanine, threads: 1)
+    #expect(openMM.summary == "an OpenMM System on OpenMM's Reference platform" && openMM.atomCount == 22)
+    let xTB = try EnergyEngines.make(.xTB(.init()), atomicNumbers: Self.alanine, threads: 2)
+    #expect(xTB.summary == "GFN2-xTB in water (GBSA)" && xTB.atomCount == 22)
+    // both are energies of the same molecule: conformations differ by much the same
+    let frames = [fixture.frame(0), fixture.frame(1)]
+    let differences = try [openMM, xTB].map { engine in
+      try engine.energies(frames[1])[0] - engine.energies(frames[0])[0]
+    }
+    #expect(abs(differences[0] - differences[1]) < 60)
+    #expect(try EnergyEngines.system(.openMMSystem(AlanineFixture.systemXML)).atomCount == 22)
+    #expect(throws: EnergySourceError.noSystem(method: "GFN2-xTB")) { try EnergyEngines.system(.xTB(.init())) }
+  }
+
+  @Test func tellsHowFarItIs() throws {
+    let fixture = try AlanineFixture.load()
+    let engine = try XTBEngine(atomicNumbers: Self.alanine, settings: .init(solvent: nil), threads: 1)
+    let coordinates = (0..<5).flatMap { _ in fixture.coordinates }
+    let frames = coordinates.count / 66
+    var heard: [Int] = []
+    let energies = try engine.energies(coordinates) { heard.append($0) }
+    #expect(energies.count == frames && heard == Array(stride(from: 20, to: frames, by: 20)) + [frames])
+    #expect(throws: Stop.self) { try engine.energies(coordinates) { if $0 >= 20 { throw Stop() } } }
+  }
+}

@@ -17,6 +17,17 @@ struct EmulatorArtifact {
   struct Header: Codable {
     var architecture: Architecture
     var interpolant: Interpolant
+    var predictsEndpoint = false
+
+    /// A vector field with fresh parameters.
+    func field(_ chart: Chart, _ generator: Generator) throws -> any VectorField {
+      let field = try architecture.field(chart, interpolant, generator)
+      return predictsEndpoint ? Self.endpoint(field, interpolant) : field
+    }
+
+    private static func endpoint(_ field: some VectorField, _ interpolant: Interpolant) -> any VectorField {
+      EndpointVectorField(base: field, interpolant: interpolant)
+    }
   }
 
   static func write(_ chart: Chart, _ header: Header, topologyJSON: String, to writer: ArtifactWriter) throws {
@@ -32,7 +43,7 @@ struct EmulatorArtifact {
     let decoder = JSONDecoder()
     let header = try decoder.decode(Header.self, from: Data(artifact.readString("emulator/header").utf8))
     let chart = try decoder.decode(Chart.self, from: Data(artifact.readString("emulator/chart").utf8))
-    let blank = try header.architecture.field(chart, header.interpolant, Generator(seed: 0))
+    let blank = try header.field(chart, Generator(seed: 0))
     return EmulatorArtifact(
       chart: chart, field: try NetworkStore.averaged(blank, artifact),
       topologyJSON: try artifact.readStrings("topology").first ?? "", digest: artifact.provenance.contentDigest)

@@ -36,6 +36,12 @@ public enum EmulatorStage: StageType {
       help:
         "how noise and frames of a batch are paired: as drawn, by exact optimal transport, or rotated onto each other"),
     ParameterField(
+      "objective", .choice(["velocity", "endpoint"]), default: "velocity",
+      help: "what the network predicts: the velocity, or the data point (then trajectories end at t = 0.999)"),
+    ParameterField(
+      "endpoint_weights", .list(.positive, count: 2...2), default: [0.05, 100.0],
+      help: "endpoint: its weight ((beta' alpha - alpha' beta) / alpha)^2 is held between these"),
+    ParameterField(
       "interpolant", .choice(Interpolant.allCases.map(\.rawValue)), default: "linear",
       help: "path from noise to data"),
     EmulatorNetworkParameters.field(width: 256, depth: 4),
@@ -52,11 +58,20 @@ public enum EmulatorStage: StageType {
     var lengthScale: Double
     var atomClasses: [Int]?
     var coupling: Coupling
+    var objective: String
+    var endpointWeights: [Double]
     var interpolant: Interpolant
     var network: EmulatorNetworkParameters
     var training: TrainingParameters
     var validationFraction: Double
     var recordEvery: Int
+
+    var predictsEndpoint: Bool { objective == "endpoint" }
+
+    var flowObjective: FlowObjective {
+      predictsEndpoint
+        ? .endpoint(minimumWeight: endpointWeights[0], maximumWeight: endpointWeights[1]) : .velocity
+    }
   }
 
   /// Held-out frames that a row of the loss curve takes at most.
@@ -74,11 +89,10 @@ public enum EmulatorStage: StageType {
     let (training, validation) = try split(latents, count, fraction: parameters.validationFraction)
 
     let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, ["noise"]))
-    let architecture = try parameters.network.architecture(chart)
-    let header = EmulatorArtifact.Header(architecture: architecture, interpolant: parameters.interpolant)
-    try train(
-      architecture.field(chart, parameters.interpolant, generator), on: training, validation, parameters, generator,
-      context)
+    let header = EmulatorArtifact.Header(
+      architecture: try parameters.network.architecture(chart), interpolant: parameters.interpolant,
+      predictsEndpoint: parameters.predictsEndpoint)
+    try train(header.field(chart, generator), on: training, validation, parameters, generator, context)
     try EmulatorArtifact.write(chart, header, topologyJSON: topology.mdtrajJSON, to: context.output)
   }
 
@@ -119,7 +133,8 @@ public enum EmulatorStage: StageType {
     var recent: [Double] = []
     try driver.resume { recent = try $0.read("recent", as: Double.self).values }
 
-    let loss = FlowMatchingLoss(interpolant: parameters.interpolant, coupling: parameters.coupling)
+    let loss = FlowMatchingLoss(
+      interpolant: parameters.interpolant, objective: parameters.flowObjective, coupling: parameters.coupling)
     let batch = parameters.training.batch
     var sampler = try EpochSampler(
       count: training.shape[0], batch: batch, seed: RandomStream.derivedSeed(context.seed, ["order"]))

@@ -19,11 +19,15 @@ public enum SampleStage: StageType {
     ParameterField(
       "log_density", .choice(LogDensityMethod.allCases.map(\.rawValue)), default: "stochastic-trace",
       help:
-        "stochastic-trace: two unbiased estimates per sample; exact-trace: by all directions, about thirty times dearer"
+        "stochastic-trace: two unbiased estimates per sample from fresh probes at every step; hutchinson: probes kept per trajectory, "
+        + "for adaptive steps too; exact-trace: by all directions, about thirty times dearer"
     ),
     ParameterField(
-      "integrator", .choice(["rk4", "dopri5"]), default: "rk4",
-      help: "fixed-step Runge-Kutta 4 or adaptive Dormand-Prince 5(4)"),
+      "integrator", .choice(["rk4", "rk4-uniform", "dopri5"]), default: "rk4",
+      help:
+        "fixed-step Runge-Kutta 4, with short steps near the data or with equal ones, or adaptive Dormand-Prince 5(4)"),
+    ParameterField(
+      "probes", .integer(1...1000), default: 2, help: "hutchinson: probes of a trajectory, each an estimate of its own"),
     ParameterField("ode_steps", .integer(1...10_000), default: 8, help: "steps of rk4, four evaluations each"),
     ParameterField("absolute_tolerance", .positive, default: 1e-5, help: "of dopri5"),
     ParameterField("relative_tolerance", .positive, default: 1e-5, help: "of dopri5"),
@@ -34,16 +38,20 @@ public enum SampleStage: StageType {
     var count: Int
     var logDensity: LogDensityMethod
     var integrator: String
+    var probes: Int
     var odeSteps: Int
     var absoluteTolerance: Double
     var relativeTolerance: Double
     var batch: Int
 
     func sampler(_ field: any VectorField) throws -> FlowSampler {
-      let method: Integrator =
-        integrator == "rk4"
-        ? .rungeKutta4(steps: odeSteps) : .dormandPrince(absolute: absoluteTolerance, relative: relativeTolerance)
-      return try FlowSampler(field: field, integrator: method, method: logDensity)
+      let method: Integrator
+      switch integrator {
+      case "rk4": method = .rungeKutta4(steps: odeSteps)
+      case "rk4-uniform": method = .uniformRungeKutta4(steps: odeSteps)
+      default: method = .dormandPrince(absolute: absoluteTolerance, relative: relativeTolerance)
+      }
+      return try FlowSampler(field: field, integrator: method, method: logDensity, probes: probes)
     }
   }
 

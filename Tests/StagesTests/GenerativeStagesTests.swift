@@ -141,7 +141,7 @@ import Workflow
         "network": ["type": .string(network), "layers": 1, "scalars": 8, "vectors": 4],
       ], ["frames": [frames()]])
     let samples = try run(
-      SampleStage.self, "samples", ["count": 130, "batch": 65, "ode_steps": 3], ["emulator": [emulator]])
+      SampleStage.self, "samples", ["count": 120, "batch": 120, "ode_steps": 2], ["emulator": [emulator]])
     let artifact = samples.artifact
     // a network that commutes with reflections, hardly trained: about half of what it draws is of the other hand
     let mirrored = try artifact.scalar("results/mirrored_fraction", as: Double.self)
@@ -158,10 +158,10 @@ import Workflow
       EnergyModelStage.self, "ebm",
       [
         "coordinates": "internal", "training": Self.smallTraining, "network": Self.smallNetwork, "fresh_samples": 10,
-        "refresh_every": 30, "evaluation_samples": 10, "ode_steps": 2,
+        "refresh_every": 30, "evaluation_samples": 10, "ode_steps": 1,
       ], ["samples": [samples]])
     let density = try EnergyModelArtifact.read(model).logDensity(of: samples)
-    #expect(density.count == 130 && density.allSatisfy(\.isFinite))
+    #expect(density.count == 120 && density.allSatisfy(\.isFinite))
   }
 
   @Test func importedWeightsGiveMolecules() throws {

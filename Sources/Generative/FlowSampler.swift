@@ -7,7 +7,7 @@ public enum LogDensityMethod: String, Codable, CaseIterable, Sendable {
   /// Not at all: samples only.
   case none
   /// Hutchinson probes drawn afresh at every evaluation of a FIXED-step integrator: unbiased, because the path does not depend on
-  /// them. Two independent estimates per sample, so that its noise is known.
+  /// them. One estimate per probe; from two on their noise is known.
   case stochasticTrace = "stochastic-trace"
   /// The divergence by all directions at once.
   case exactTrace = "exact-trace"
@@ -25,16 +25,19 @@ public enum Integrator: Codable, Equatable, Sendable {
   /// Adaptive Dormand-Prince 5(4) in s; the error of every sample is held below absolute + relative |x|.
   case dormandPrince(absolute: Double, relative: Double)
 
-  var isFixedStep: Bool {
+  var isFixedStep: Bool { fixedSteps != nil }
+
+  /// Nil for adaptive steps.
+  var fixedSteps: Int? {
     switch self {
-    case .rungeKutta4, .uniformRungeKutta4: return true
-    case .dormandPrince: return false
+    case .rungeKutta4(let steps), .uniformRungeKutta4(let steps): return steps
+    case .dormandPrince: return nil
     }
   }
 }
 
 /// The variable s that steps are taken in: t = 1 - (1 - s)^2, or t itself.
-private struct Clock {
+struct Clock {
   let isUniform: Bool
   /// s at the end of the integration.
   let end: Double
@@ -55,6 +58,7 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
   case stochasticTraceNeedsFixedSteps
   case noProbes(Int)
   case endTime(Double)
+  case scoresNeedFixedStepsAndFreshProbes
 
   public var description: String {
     switch self {
@@ -66,9 +70,11 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
       return
         "stochastic-trace needs a fixed-step integrator (rk4): with adaptive steps the path would depend on the probes"
     case .noProbes(let count):
-      return "hutchinson needs at least one probe per trajectory, not \(count)"
+      return "a log-density by probes needs at least one of them, not \(count)"
     case .endTime(let time):
       return "trajectories run from t = 0 to an end in (0, 1], not to \(time)"
+    case .scoresNeedFixedStepsAndFreshProbes:
+      return "scores of samples need a fixed-step integrator (rk4) and log_density stochastic-trace or exact-trace"
     }
   }
 }
@@ -81,13 +87,18 @@ public struct FlowSamples {
   public var prior: Tensor
   /// Independent estimates of the log-density on the latent space, [estimates, n] in Float64; nil without likelihood.
   public var logDensities: Tensor?
+  /// Gradient of the log-density over the latent space, [n, d]; nil where it was not asked for.
+  public var scores: Tensor?
   /// Evaluations of the network per sample.
   public var functionEvaluations: Int
 
-  public init(latents: Tensor, prior: Tensor, logDensities: Tensor?, functionEvaluations: Int) {
+  public init(
+    latents: Tensor, prior: Tensor, logDensities: Tensor?, scores: Tensor? = nil, functionEvaluations: Int
+  ) {
     self.latents = latents
     self.prior = prior
     self.logDensities = logDensities
+    self.scores = scores
     self.functionEvaluations = functionEvaluations
   }
 }
@@ -97,36 +108,43 @@ public struct FlowSampler {
   public let field: any VectorField
   public let integrator: Integrator
   public let method: LogDensityMethod
-  /// Probes per trajectory of `hutchinson`; the other methods have no use for it.
+  /// Probes of `stochasticTrace` and `hutchinson`, each an independent estimate; the other methods have no use for it.
   public let probes: Int
+  /// Also transport the gradient of the log-density.
+  public let scores: Bool
   /// Where trajectories end, in (0, 1]; samples and densities are those of this time.
   public let endTime: Double
-  private let clock: Clock
+  let clock: Clock
 
-  /// `endTime` is the field's latest time unless another is asked for.
+  /// `probes` is 2 for stochastic-trace and 1 for hutchinson, `endTime` the field's latest time, unless others are asked for.
+  /// Throws `SamplingError` where method and integrator do not go together.
   public init(
-    field: any VectorField, integrator: Integrator, method: LogDensityMethod, probes: Int = 1, endTime: Double? = nil
+    field: any VectorField, integrator: Integrator, method: LogDensityMethod, probes: Int? = nil,
+    endTime: Double? = nil, scores: Bool = false
   ) throws {
+    let probes = probes ?? (method == .stochasticTrace ? 2 : 1)
     if method == .stochasticTrace, !integrator.isFixedStep { throw SamplingError.stochasticTraceNeedsFixedSteps }
-    if method == .hutchinson, probes < 1 { throw SamplingError.noProbes(probes) }
+    if scores, !integrator.isFixedStep || method == .none || method == .hutchinson {
+      throw SamplingError.scoresNeedFixedStepsAndFreshProbes
+    }
+    if probes < 1 { throw SamplingError.noProbes(probes) }
     let end = endTime ?? field.latestTime
     guard end > 0, end <= 1 else { throw SamplingError.endTime(end) }
     self.field = field
     self.integrator = integrator
     self.method = method
     self.probes = probes
+    self.scores = scores
     self.endTime = end
     clock = Clock(integrator, endTime: end)
   }
 
-  /// Independent log-density estimates per sample: 2 for stochastic-trace, 1 for exact-trace, one per probe for hutchinson, 0 for
-  /// none.
+  /// Independent log-density estimates per sample: as many as probes, 1 for exact-trace, 0 for none.
   public var estimates: Int {
     switch method {
     case .none: return 0
-    case .stochasticTrace: return 2
     case .exactTrace: return 1
-    case .hutchinson: return probes
+    case .stochasticTrace, .hutchinson: return probes
     }
   }
 
@@ -141,7 +159,8 @@ public struct FlowSampler {
 
   /// Transports prior points [n, d] to the end of time.
   public func integrate(from start: Tensor, _ generator: Generator) throws -> FlowSamples {
-    try withoutGradients {
+    if scores { return try withoutGradients { try integrateWithScores(from: start, generator) } }
+    return try withoutGradients {
       let prior = try field.space.priorLogDensity(start.cast(.float64))
       var state = State(x: start, logDensity: nil)
       if estimates > 0 { state.logDensity = try prior.unsqueezed(0).expanded([estimates, start.shape[0]]) }

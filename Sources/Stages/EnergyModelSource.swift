@@ -38,36 +38,26 @@ struct EnergyModelSource {
   }
 }
 
-/// Draws from the emulator into a pool, with the labels that the pool has.
+/// Draws from the emulator, with the labels that a pool has.
 struct FreshSamples {
   let source: EnergyModelSource
-  let steps: Int
-  let plain: FlowSampler?
+  private let sampler: FlowSampler
 
   init(_ source: EnergyModelSource, _ pool: SamplePool, steps: Int) throws {
     self.source = source
-    self.steps = steps
-    plain =
-      try pool.scores != nil
-      ? nil
-      : FlowSampler(
-        field: source.emulator.field, integrator: .rungeKutta4(steps: steps),
-        method: pool.labels == nil ? .none : .stochasticTrace)
+    sampler = try FlowSampler(
+      field: source.emulator.field, integrator: .rungeKutta4(steps: steps),
+      method: pool.labels == nil && pool.scores == nil ? .none : .stochasticTrace, scores: pool.scores != nil)
   }
 
-  func draw(_ count: Int, seed: UInt64, index: Int, into pool: inout SamplePool) throws {
-    if let plain {
-      let drawn = try source.draw(count, plain, seed: seed, index: index)
-      let (latents, logJacobian) = try source.chart.latents(of: drawn)
-      let estimates = drawn.logDensities.map { source.chart.latent($0, logJacobian) }
-      try pool.replaceOldest(
-        latents: latents,
-        estimates: estimates.isEmpty ? nil : Tensor(estimates.flatMap { $0 }, shape: [estimates.count, count]),
-        scores: nil)
-    } else {
-      let drawn = try ScoreLabelSampler(field: source.emulator.field, steps: steps).batch(
-        count, seed: seed, index: index)
-      try pool.replaceOldest(latents: drawn.latents, estimates: drawn.logDensities, scores: drawn.scores)
-    }
+  /// Latents on the source's chart, and their labels.
+  func draw(_ count: Int, seed: UInt64, index: Int) throws -> SamplePool.Rows {
+    let drawn = try source.draw(count, sampler, seed: seed, index: index)
+    let (latents, logJacobian) = try source.chart.latents(of: drawn)
+    let estimates = drawn.logDensities.map { source.chart.latent($0, logJacobian) }
+    return SamplePool.Rows(
+      latents: latents,
+      estimates: estimates.isEmpty ? nil : try Tensor(estimates.flatMap { $0 }, shape: [estimates.count, count]),
+      scores: source.chart.isEmulators ? drawn.scores : nil)
   }
 }

@@ -132,9 +132,9 @@ public enum EnergyModelStage: StageType {
     }) {
       let step = trainer.step
       if step > 0, step % parameters.refreshEvery == 0, parameters.freshSamples > 0 {
-        try fresh.draw(
-          min(parameters.samplesPerDraw, pool.count), seed: drawSeed, index: step / parameters.refreshEvery, into: &pool
-        )
+        try pool.replaceOldest(
+          with: fresh.draw(
+            min(parameters.samplesPerDraw, pool.count), seed: drawSeed, index: step / parameters.refreshEvery))
       }
       let index = try order.indices(step: step)
       let terms = try parameters.losses(

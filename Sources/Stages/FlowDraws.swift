@@ -8,6 +8,8 @@ struct FlowDraws {
   let dimension: Int
   private(set) var latents: [Float] = []
   private(set) var prior: [Float] = []
+  /// Empty without score labels.
+  private(set) var scores: [Float] = []
   /// [estimates][count]
   private(set) var estimates: [[Double]]
   private(set) var functionEvaluations = 0
@@ -24,6 +26,7 @@ struct FlowDraws {
     let n = flow.latents.shape[0]
     latents += try flow.latents.values(as: Float.self)
     prior += try flow.prior.values(as: Float.self)
+    if let labels = flow.scores { scores += try labels.values(as: Float.self) }
     if let values = try flow.logDensities?.values(as: Double.self) {
       for k in estimates.indices { estimates[k] += values[k * n..<(k + 1) * n] }
     }
@@ -41,12 +44,16 @@ struct FlowDraws {
       latents: try Tensor(Array(latents[span]), shape: shape), prior: try Tensor(Array(prior[span]), shape: shape),
       logDensities: estimates.isEmpty
         ? nil : try Tensor(estimates.flatMap { $0[rows] }, shape: [estimates.count, rows.count]),
+      scores: scores.isEmpty ? nil : try Tensor(Array(scores[span]), shape: shape),
       functionEvaluations: 0)
   }
 
   func write(to writer: ArtifactWriter) throws {
     try writer.write("draws/latents", NDArray(latents, shape: [count, dimension]), compression: .none)
     try writer.write("draws/prior", NDArray(prior, shape: [count, dimension]), compression: .none)
+    if !scores.isEmpty {
+      try writer.write("draws/scores", NDArray(scores, shape: [count, dimension]), compression: .none)
+    }
     try writer.write(
       "draws/estimates", NDArray(estimates.flatMap { $0 }, shape: [estimates.count, count]), compression: .none)
     try writer.writeScalar("draws/function_evaluations", Int64(functionEvaluations))
@@ -56,6 +63,7 @@ struct FlowDraws {
   mutating func restore(_ checkpoint: Artifact) throws {
     latents = try checkpoint.read("draws/latents", as: Float.self).values
     prior = try checkpoint.read("draws/prior", as: Float.self).values
+    if checkpoint.exists("draws/scores") { scores = try checkpoint.read("draws/scores", as: Float.self).values }
     let values = try checkpoint.read("draws/estimates", as: Double.self).values
     for k in estimates.indices { estimates[k] = Array(values[k * count..<(k + 1) * count]) }
     functionEvaluations = Int(try checkpoint.scalar("draws/function_evaluations", as: Int64.self))

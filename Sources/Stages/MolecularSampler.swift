@@ -18,6 +18,8 @@ struct MolecularSamples {
   var logDensities: [[Double]]
   /// Evaluations of the network per sample.
   var functionEvaluations: Int
+  /// Gradient of the log-density over latents, [n, d]; nil where it was not drawn.
+  var scores: Tensor?
   /// How many of them are mirror images of what was drawn.
   var mirrored = 0
 
@@ -42,7 +44,7 @@ extension EmulatorArtifact {
     return MolecularSamples(
       latents: flow.latents, internalCoordinates: conformations.internalCoordinates,
       coordinates: conformations.coordinates, logJacobian: conformations.logJacobian, logDensities: logDensities,
-      functionEvaluations: flow.functionEvaluations)
+      functionEvaluations: flow.functionEvaluations, scores: flow.scores)
   }
 
   /// The molecules of a flow of either hand: those of a Cartesian emulator in which every stereocentre has the other hand are
@@ -59,6 +61,7 @@ extension EmulatorArtifact {
     let column = try Tensor(signs, shape: [signs.count, 1])
     flow.latents = try flow.latents * column
     flow.prior = try flow.prior * column
+    flow.scores = try flow.scores.map { try $0 * column }
     var result = try molecules(flow)
     result.mirrored = flipped
     return result

@@ -6,7 +6,7 @@ import Workflow
 
 /// ln q of every sample over Cartesian coordinates, from an energy model or from the samples themselves.
 struct ReweightDensity {
-  static let words = ["stochastic-trace", "exact-trace"]
+  static let words = ["stochastic-trace", "hutchinson", "exact-trace"]
 
   /// [estimates][samples]: one, or two or more independent ones.
   let estimates: [[Double]]

@@ -44,20 +44,26 @@ struct SamplePool {
       logDensity: labels.map { try $0.selected(index) }, score: scores.map { try $0.selected(index) })
   }
 
-  /// New rows; `estimates` [m, n] of the log-density and `scores` [n, d] where the pool has them.
-  mutating func replaceOldest(latents new: Tensor, estimates: Tensor?, scores newScores: Tensor?) throws {
-    let fresh = new.shape[0]
+  /// New rows: latents [n, d], estimates [m, n] of their log-densities over latents, and scores [n, d].
+  struct Rows {
+    var latents: Tensor
+    var estimates: Tensor?
+    var scores: Tensor?
+  }
+
+  mutating func replaceOldest(with new: Rows) throws {
+    let fresh = new.latents.shape[0]
     let rows = (0..<count).map { row -> Int64 in
       let offset = (row - next + count) % count
       return Int64(offset < fresh ? count + offset : row)
     }
     let index = try Tensor(rows)
-    latents = try Tensor.concatenated([latents, new], axis: 0).selected(index)
-    if let old = labels, let estimates {
+    latents = try Tensor.concatenated([latents, new.latents], axis: 0).selected(index)
+    if let old = labels, let estimates = new.estimates {
       labels = try Tensor.concatenated([old, estimates.mean(0).cast(.float32)], axis: 0).selected(index)
     }
-    if let old = scores, let newScores {
-      scores = try Tensor.concatenated([old, newScores], axis: 0).selected(index)
+    if let old = scores, let fresh = new.scores {
+      scores = try Tensor.concatenated([old, fresh], axis: 0).selected(index)
     }
     next = (next + fresh) % count
   }

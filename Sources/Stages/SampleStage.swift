@@ -19,15 +19,20 @@ public enum SampleStage: StageType {
     ParameterField(
       "log_density", .choice(LogDensityMethod.allCases.map(\.rawValue)), default: "stochastic-trace",
       help:
-        "stochastic-trace: two unbiased estimates per sample from fresh probes at every step; hutchinson: probes kept per trajectory, "
-        + "for adaptive steps too; exact-trace: by all directions, about thirty times dearer"
+        "stochastic-trace: unbiased, fresh probes at every step; hutchinson: probes kept per trajectory, for adaptive steps too; "
+        + "exact-trace: by all directions, about thirty times dearer"
     ),
+    ParameterField(
+      "scores", .boolean, default: false,
+      help: "also the gradient of each log-density, for the score labels of an energy model; about 60 % dearer"),
     ParameterField(
       "integrator", .choice(["rk4", "rk4-uniform", "dopri5"]), default: "rk4",
       help:
         "fixed-step Runge-Kutta 4, with short steps near the data or with equal ones, or adaptive Dormand-Prince 5(4)"),
     ParameterField(
-      "probes", .integer(1...1000), default: 2, help: "hutchinson: probes of a trajectory, each an estimate of its own"),
+      "probes", .integer(1...1000), default: 2,
+      help:
+        "stochastic-trace and hutchinson: independent estimates per sample; from two on their noise is corrected for"),
     ParameterField("ode_steps", .integer(1...10_000), default: 8, help: "steps of rk4, four evaluations each"),
     ParameterField("absolute_tolerance", .positive, default: 1e-5, help: "of dopri5"),
     ParameterField("relative_tolerance", .positive, default: 1e-5, help: "of dopri5"),
@@ -37,6 +42,7 @@ public enum SampleStage: StageType {
   struct Parameters: Decodable {
     var count: Int
     var logDensity: LogDensityMethod
+    var scores: Bool
     var integrator: String
     var probes: Int
     var odeSteps: Int
@@ -44,14 +50,16 @@ public enum SampleStage: StageType {
     var relativeTolerance: Double
     var batch: Int
 
-    func sampler(_ field: any VectorField) throws -> FlowSampler {
-      let method: Integrator
+    var solver: Integrator {
       switch integrator {
-      case "rk4": method = .rungeKutta4(steps: odeSteps)
-      case "rk4-uniform": method = .uniformRungeKutta4(steps: odeSteps)
-      default: method = .dormandPrince(absolute: absoluteTolerance, relative: relativeTolerance)
+      case "rk4": return .rungeKutta4(steps: odeSteps)
+      case "rk4-uniform": return .uniformRungeKutta4(steps: odeSteps)
+      default: return .dormandPrince(absolute: absoluteTolerance, relative: relativeTolerance)
       }
-      return try FlowSampler(field: field, integrator: method, method: logDensity, probes: probes)
+    }
+
+    func sampler(_ field: any VectorField) throws -> FlowSampler {
+      try FlowSampler(field: field, integrator: solver, method: logDensity, probes: probes, scores: scores)
     }
   }
 
@@ -111,7 +119,7 @@ public enum SampleStage: StageType {
     try MDTrajConvention.begin(output, topologyJSON: emulator.topologyJSON)
     try output.createAppendable(
       "coordinates", Double.self, rowShape: [atoms, 3], units: "nanometers", dims: ["frame", "atom", "xyz"])
-    for name in ["latents", "prior"] {
+    for name in ["latents", "prior"] + (parameters.scores ? ["scores"] : []) {
       try output.createAppendable(name, Float.self, rowShape: [dimension], dims: ["frame", "latent"])
     }
     if case .internal(let chart) = emulator.chart {
@@ -132,6 +140,7 @@ public enum SampleStage: StageType {
       try output.append("coordinates", samples.coordinates)
       try output.append("latents", samples.latents.values(as: Float.self))
       try output.append("prior", flow.prior.values(as: Float.self))
+      if let scores = flow.scores { try output.append("scores", scores.values(as: Float.self)) }
       if let values = samples.internalCoordinates { try output.append("internal", values) }
       try output.append("log_jacobian", samples.logJacobian)
       for (name, angles) in torsions.angles(samples.coordinates, atoms: atoms) {
@@ -152,6 +161,8 @@ public enum SampleStage: StageType {
       }
     }
     try output.setAttribute("latents", "emulator", emulator.digest)
+    let solver = String(decoding: try JSONEncoder().encode(parameters.solver), as: UTF8.self)
+    try output.setAttribute("prior", "integrator", solver)
     if inverted > 0 { context.warn("\(inverted) of \(count) samples have an inverted stereocentre") }
     try output.writeScalar("results/mirrored_fraction", Double(mirrored + inverted) / Double(max(1, count)))
     try output.writeScalar("results/inverted", Int64(inverted))

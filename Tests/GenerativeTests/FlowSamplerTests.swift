@@ -79,6 +79,18 @@ import Torch
     #expect(abs(fromPair / variance - 1) < 0.15)
   }
 
+  @Test func scoresRefuseWhatWouldBiasThem() throws {
+    let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 16), interpolant: .linear)
+    for (integrator, method) in [
+      (Integrator.dormandPrince(absolute: 1, relative: 1), LogDensityMethod.exactTrace),
+      (.rungeKutta4(steps: 2), .hutchinson), (.rungeKutta4(steps: 2), .none),
+    ] {
+      #expect(throws: SamplingError.scoresNeedFixedStepsAndFreshProbes) {
+        try FlowSampler(field: field, integrator: integrator, method: method, scores: true)
+      }
+    }
+  }
+
   @Test func aBatchIsItsStream() throws {
     let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 15), interpolant: .linear)
     let sampler = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 4), method: .stochasticTrace)

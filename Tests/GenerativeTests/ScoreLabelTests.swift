@@ -26,12 +26,14 @@ private struct PlainField: VectorField {
     let n = 4
     let start = try space.prior(n, Generator(seed: 32), .float64)
     let steps = 60
-    let labelled = try ScoreLabelSampler(field: field, steps: steps, probes: nil).integrate(
+    let labelled = try FlowSampler(
+      field: field, integrator: .rungeKutta4(steps: steps), method: .exactTrace, scores: true
+    ).integrate(
       from: start, Generator(seed: 1))
     let exact = try FlowSampler(field: field, integrator: .rungeKutta4(steps: steps), method: .exactTrace)
     let there = try exact.integrate(from: start, Generator(seed: 1))
     #expect(try largestDifference(labelled.latents, there.latents) < 1e-12)
-    #expect(try largestDifference(labelled.logDensities, #require(there.logDensities)) < 1e-10)
+    #expect(try largestDifference(#require(labelled.logDensities), #require(there.logDensities)) < 1e-10)
     let h = 1e-5
     for k in 0..<5 {
       var unit = [Double](repeating: 0, count: 5)
@@ -40,7 +42,7 @@ private struct PlainField: VectorField {
       let backward = try exact.integrate(from: start - Tensor(unit), Generator(seed: 1))
       let column = try space.wrapped(forward.latents - backward.latents) / (2 * h)
       let expected = try (#require(forward.logDensities) - #require(backward.logDensities)).reshaped(-1) / (2 * h)
-      let got = try (column * labelled.scores).sum(-1)
+      let got = try (column * #require(labelled.scores)).sum(-1)
       #expect(try expected.abs().maximum(over: 0).item() > 0.1, "a flat density would prove nothing")
       #expect(try largestDifference(got, expected) < 2e-5)
     }
@@ -83,21 +85,26 @@ private struct PlainField: VectorField {
     let n = 3000
     // one point n times over: the labels differ by their probes alone
     let start = try space.prior(1, Generator(seed: 36), .float64).expanded([n, 5])
-    let exact = try ScoreLabelSampler(field: field, steps: 8, probes: nil).integrate(
-      from: start.slice(0..<1), Generator(seed: 1))
-    let probed = try ScoreLabelSampler(field: field, steps: 8, probes: 2).integrate(from: start, Generator(seed: 37))
+    let exact = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 8), method: .exactTrace, scores: true)
+      .integrate(
+        from: start.slice(0..<1), Generator(seed: 1))
+    let probed = try FlowSampler(
+      field: field, integrator: .rungeKutta4(steps: 8), method: .stochasticTrace, scores: true
+    ).integrate(from: start, Generator(seed: 37))
     #expect(try largestDifference(probed.latents, exact.latents.expanded([n, 5])) < 1e-12)
-    let errors = try probed.scores - exact.scores
+    let errors = try #require(probed.scores) - #require(exact.scores)
     let variance = try errors.square().mean(0)
     #expect(try variance.minimum(over: 0).item() > 1e-6, "probes must matter for this test to mean anything")
     let z = try errors.mean(0) / (variance / Double(n)).sqrt()
     #expect(try z.abs().maximum(over: 0).item() < 4.5)
-    #expect(probed.logDensities.shape == [2, n])
+    #expect(probed.logDensities?.shape == [2, n])
   }
 
   @Test func aBatchDrawsTheSamplesOfTheFlowSampler() throws {
     let field = try field(38)
-    let labelled = try ScoreLabelSampler(field: field, steps: 4).batch(16, seed: 99, index: 3)
+    let labelled = try FlowSampler(
+      field: field, integrator: .rungeKutta4(steps: 4), method: .stochasticTrace, scores: true
+    ).batch(16, seed: 99, index: 3)
     let plain = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 4), method: .none)
       .batch(16, seed: 99, index: 3)
     #expect(try largestDifference(labelled.latents, plain.latents) < 1e-12)

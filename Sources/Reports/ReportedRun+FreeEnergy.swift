@@ -39,6 +39,7 @@ extension ReportedRun {
   func method(_ stage: ReportedStage) throws -> String {
     switch stage.type {
     case "umbrella": return "umbrella sampling, MBAR"
+    case "audit": return "audit of \(stage.inputs["reweight"]?.name ?? "a reweighting")"
     case "reweight":
       if let model = stage.inputs["density"] { return "\(model.type) \(model.name)" }
       if stage.artifact.exists("log_density"), let trace = try stage.artifact.attribute("log_density", "method") {

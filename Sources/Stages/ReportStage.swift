@@ -25,11 +25,13 @@ public enum ReportStage: StageType {
   public static let systemFields: Set<SystemField> = [.temperature, .state]
   public static let indirectInputs = [
     ["compare", "samples", "emulator", "frames"], ["compare", "density", "samples", "emulator", "frames"],
+    ["compare", "reweight", "samples", "emulator", "frames"],
+    ["compare", "reweight", "density", "samples", "emulator", "frames"],
   ]
 
   public static let parameters: [ParameterField] = [
     ParameterField(
-      "compare", .stages(["reweight", "umbrella"]), help: "stages to set side by side, in this order")
+      "compare", .stages(["reweight", "audit", "umbrella"]), help: "stages to set side by side, in this order")
   ]
 
   public static func run(_ context: StageContext) throws {
@@ -77,7 +79,7 @@ public enum ReportStage: StageType {
   /// An input with those of its inputs that this stage declares.
   private static func reported(_ input: StageInput) -> ReportedStage {
     var inputs: [String: ReportedStage] = [:]
-    for slot in ["samples", "density", "emulator", "frames"] {
+    for slot in ["reweight", "samples", "density", "emulator", "frames"] {
       if let inner = input.optionalInput(slot) { inputs[slot] = reported(inner) }
     }
     return ReportedStage(name: input.name, type: input.type, artifact: input.artifact, inputs: inputs)

@@ -49,6 +49,29 @@ import Testing
     #expect(states.rows.first == ["boltzmann", "phi in (0, 2)", "2.16", "2", "2.32", "49"])
   }
 
+  @Test func anAuditStandsBesideWhatItAuditsAndShowsItsMethods() throws {
+    let scratch = try Scratch()
+    var fixture = RunFixture(scratch.url)
+    let compared = try fixture.compared()
+    let audit = try fixture.audit(of: compared[0])
+    let report = try Report(compared: [compared[0], audit, compared[2]], options: Self.options)
+    #expect(
+      report.summary.rows[1] == ["audit", "audit of boltzmann", "3.84", "0.025", "3.79 to 3.89", "30.0", "–", "–", "–"])
+    let tables = try #require(report.sections.first { $0.title == "Audit" }).tables
+    #expect(
+      tables[0].rows == [
+        [
+          "audit", "boltzmann", "2,000", "0.280", "0.9985", "-0.030 ± 0.020", "0.001 ± 0.002", "0.031 ± 0.020", "30.0",
+          "28.0",
+        ]
+      ])
+    #expect(
+      tables[1].rows == [
+        ["exact-trace", "0.280", "0.000", "0.9900", "30.0", "3.900", "0.060", "0.02"],
+        ["energy-model", "0.280", "–", "0.9900", "30.0", "3.900", "0.060", "0.02"],
+      ])
+  }
+
   @Test func missingPiecesAreLeftOut() throws {
     let (report, scratch) = try report(full: false)
     defer { withExtendedLifetime(scratch) {} }

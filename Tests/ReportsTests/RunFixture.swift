@@ -85,6 +85,30 @@ struct RunFixture {
       name: name, type: type, artifact: try Artifact.open(writer.url, verify: false), inputs: inputs)
   }
 
+  /// An audit of `reweighted`.
+  mutating func audit(of reweighted: ReportedStage) throws -> ReportedStage {
+    try stage("audit", "audit", ["reweight": reweighted]) { writer, _ in
+      for (name, value) in [
+        ("delta_f", 3.84), ("delta_f_standard_error", 0.025), ("correction", 0.031),
+        ("correction_standard_error", 0.02),
+        ("rmse_log_density", 0.28), ("spearman", 0.9985), ("ess_fraction", 0.3), ("ess_fraction_used", 0.28),
+      ] { try writer.writeScalar("results/\(name)", value) }
+      try writer.writeScalar("results/audited_samples", Int64(2000))
+      try writer.write("results/delta_f_interval", [3.79, 3.89], shape: [2], units: "kT")
+      try writer.write("results/state_bias", [-0.03, 0.001], shape: [2], units: "nat")
+      try writer.write("results/state_bias_standard_error", [0.02, 0.002], shape: [2], units: "nat")
+      try writer.write("results/methods/order", strings: ["exact-trace", "energy-model"])
+      for (method, error) in [("exact-trace", 0.0), ("energy-model", .nan)] {
+        for (name, value) in [
+          ("rmse_log_density", 0.28), ("mean_error", error), ("spearman", 0.99), ("ess_fraction", 0.3),
+          ("delta_f", 3.9),
+          ("delta_f_standard_error", 0.06),
+        ] { try writer.writeScalar("results/methods/\(method)/\(name)", value) }
+        try writer.writeMeasurement("results/methods/\(method)/seconds_per_likelihood", 0.02)
+      }
+    }
+  }
+
   private mutating func samples(_ name: String, _ emulator: ReportedStage, full: Bool) throws -> ReportedStage {
     try stage(name, "sample", ["emulator": emulator]) { [sampleCount] writer, stream in
       if full { try Self.torsions(writer, &stream, count: sampleCount, share: 0.5) }

@@ -1,0 +1,98 @@
+import Artifacts
+import Foundation
+import Testing
+import Workflow
+
+@testable import Stages
+
+extension GenerativeStagesTests {
+  /// A reweighting whose ln q is the exact one plus 0.5 in the state: the audit must find that from the samples' prior points.
+  @Test func auditFindsABiasThatWasPlanted() throws {
+    let emulator = try run(
+      EmulatorStage.self, "emulator", ["training": Self.smallTraining, "network": Self.smallNetwork],
+      ["frames": [frames()]])
+    let count = 600
+    let samples = try run(
+      SampleStage.self, "fresh", ["count": .integer(count), "ode_steps": 4, "log_density": "exact-trace"],
+      ["emulator": [emulator]])
+    let exact = try samples.artifact.read("log_density", as: Double.self).values
+    let phi = try samples.artifact.read("results/torsions/phi", as: Double.self).values
+    let inside = phi.map { $0 > 0 && $0 < 2 }
+    #expect(inside.filter { $0 }.count > 50, "both states must be there")
+    let thermal = 8.31446261815324e-3 * 300
+    // exact weights are all equal
+    let energies = exact.map { -$0 * thermal }
+    let bias = inside.map { $0 ? 0.5 : 0 }
+    let used = zip(exact, bias).map { $0 + $1 }
+    let writer = try ArtifactWriter(url: folder.appendingPathComponent("biased.h5"))
+    try writer.write("log_weights", bias.map { -$0 }, shape: [count])
+    try writer.write("log_density", used, shape: [count])
+    try writer.write("energies", energies, shape: [count])
+    try writer.writeScalar("results/delta_f", 1.0)
+    try writer.writeScalar("results/delta_f_standard_error", 0.02)
+    try writer.commit(
+      provenance: Provenance(
+        key: "r", canonical: "{}", stage: "biased", stageType: "reweight", stageVersion: 1, seed: 1, start: Date(),
+        end: Date(), wallSeconds: 0))
+    let reweighted = StageInput(
+      name: "biased", type: "reweight",
+      artifact: try Artifact.open(folder.appendingPathComponent("biased.h5"), verify: true),
+      inputs: ["samples": [samples]])
+
+    let audit = try run(
+      AuditStage.self, "audit", ["samples": 300, "bootstrap": 100, "hutchinson_probes": [1]],
+      ["reweight": [reweighted]])
+    let number = { (name: String) in try audit.artifact.scalar("results/\(name)", as: Double.self) }
+    #expect(try number("reproduction_error") < 1e-4)
+    // the planted error is the only one, so the correction is exact
+    #expect(try abs(number("correction") + 0.5) < 0.01)
+    #expect(try abs(number("delta_f") - 0.5) < 0.01)
+    #expect(try abs(number("ess_fraction") - 1) < 1e-3)
+    #expect(try number("ess_fraction_used") < 0.98)
+    let states = try audit.artifact.read("results/state_bias", as: Double.self).values
+    #expect(abs(states[0] - states[1] - 0.5) < 0.01)
+    let rows = try audit.artifact.read("audited", as: Int64.self).values
+    #expect(rows.count == 300 && rows == rows.sorted() && Set(rows).count == 300)
+    let again = try audit.artifact.read("exact_log_density", as: Double.self).values
+    #expect(zip(rows, again).allSatisfy { abs(exact[Int($0)] - $1) < 1e-2 })
+    #expect(
+      try audit.artifact.readStrings("results/methods/order") == ["exact-trace", "hutchinson-1", "stochastic-trace-2"])
+    for method in ["hutchinson-1", "stochastic-trace-2"] {
+      #expect(try number("methods/\(method)/rmse_log_density") > 1e-4)
+      #expect(try number("methods/\(method)/seconds_per_likelihood") > 0)
+    }
+    #expect(audit.artifact.provenance.warnings.isEmpty, "warnings are the engine's to store")
+  }
+
+  @Test func auditRefusesSamplesItCannotTransportAgain() throws {
+    let emulator = try run(
+      EmulatorStage.self, "emulator", ["training": Self.smallTraining, "network": Self.smallNetwork],
+      ["frames": [frames()]])
+    let samples = try run(
+      SampleStage.self, "fresh", ["count": 120, "ode_steps": 4, "log_density": "none"], ["emulator": [emulator]])
+    let other = try run(
+      EmulatorStage.self, "other", ["training": ["steps": 90, "batch": 64], "network": Self.smallNetwork],
+      ["frames": [frames()]])
+    let writer = try ArtifactWriter(url: folder.appendingPathComponent("weights.h5"))
+    for path in ["log_weights", "log_density", "energies"] {
+      try writer.write(path, [Double](repeating: 0, count: 120), shape: [120])
+    }
+    try writer.commit(
+      provenance: Provenance(
+        key: "r", canonical: "{}", stage: "weights", stageType: "reweight", stageVersion: 1, seed: 1, start: Date(),
+        end: Date(), wallSeconds: 0))
+    let artifact = try Artifact.open(writer.url, verify: true)
+    let foreign = StageInput(
+      name: "fresh", type: "sample", artifact: samples.artifact, inputs: ["emulator": [other]])
+    let reweighted = StageInput(
+      name: "weights", type: "reweight", artifact: artifact, inputs: ["samples": [foreign]])
+    let error = #expect(throws: AuditError.self) {
+      try run(AuditStage.self, "audit", ["samples": 100], ["reweight": [reweighted]])
+    }
+    guard case .notReproduced(let stage, let difference, _)? = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(stage == "fresh" && difference > 1e-2)
+  }
+}

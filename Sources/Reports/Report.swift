@@ -55,9 +55,9 @@ public struct Report {
     self.options = options
     summary = try run.freeEnergyTable()
     sections = try [
-      run.freeEnergySection(), run.populationSection(), run.sampleSection(), run.energyModelSection(), run.auditSection(),
-      run.auditSection(),
-      run.umbrellaSection(), run.trainingSection(), run.timingSection(), run.resultsSection(), run.provenanceSection(),
+      run.freeEnergySection(), run.populationSection(), run.sampleSection(), run.energyModelSection(),
+      run.auditSection(), run.umbrellaSection(), run.trainingSection(), run.timingSection(), run.resultsSection(),
+      run.provenanceSection(),
     ].filter { !$0.isEmpty }
     stages = run.stages.map { ($0.name, $0.artifact.provenance.canonical) }
     warnings = run.stages.flatMap { stage in

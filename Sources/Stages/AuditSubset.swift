@@ -119,11 +119,13 @@ struct AuditSubset {
 
   /// ln q over Cartesian coordinates by an energy model, up to its constant.
   func logDensities(_ model: EnergyModelArtifact) throws -> LikelihoodEstimates {
-    _ = try model.model.logDensity(latents)
+    let (all, jacobian) = try model.chart.latents(of: samples.artifact)
+    let latents = try all.selected(Tensor(rows.map(Int64.init)))
+    let logJacobian = rows.map { jacobian[$0] }
+    _ = try model.cartesianLogDensity(latents, logJacobian)
     let start = Date()
-    let values = try model.model.logDensity(latents).values(as: Double.self)
+    let values = try model.cartesianLogDensity(latents, logJacobian)
     let seconds = Date().timeIntervalSince(start) / Double(max(1, count))
-    let cartesian = zip(values, logJacobian).map { emulator.cartesianLogDensity(latent: $0, logJacobian: $1) }
-    return LikelihoodEstimates(estimates: [cartesian], seconds: seconds, reproductionError: 0)
+    return LikelihoodEstimates(estimates: [values], seconds: seconds, reproductionError: 0)
   }
 }

@@ -13,8 +13,11 @@ public struct CartesianChart: Codable, Equatable, Sendable {
   public let meanFree: Bool
   /// Class of each atom: atoms of one class can be exchanged. [atoms]
   public let atomClasses: [Int]
+  /// Pairs of atoms, for the frame of divergence estimates; may be empty.
+  public let bonds: [[Int]]
 
-  public init(atomClasses: [Int], scale: Double = 10, meanFree: Bool = true) {
+  public init(atomClasses: [Int], bonds: [[Int]] = [], scale: Double = 10, meanFree: Bool = true) {
+    self.bonds = bonds
     atoms = atomClasses.count
     self.scale = scale
     self.meanFree = meanFree
@@ -94,6 +97,12 @@ public enum Chart: Codable, Equatable, Sendable {
       throw ChartError.malformed("a network over atoms needs Cartesian coordinates")
     }
     return chart.atomClasses
+  }
+
+  /// For estimates of a divergence; nil where the bonds are not known.
+  public func frame() throws -> ElasticFrame? {
+    guard case .cartesian(let chart) = self, !chart.bonds.isEmpty else { return nil }
+    return try ElasticFrame(atoms: chart.atoms, bonds: chart.bonds)
   }
 
   public struct Conformations {

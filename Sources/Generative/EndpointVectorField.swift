@@ -18,6 +18,8 @@ public struct EndpointVectorField<Base: VectorField>: VectorField {
   public var space: LatentSpace { base.space }
   public var latestTime: Double { 1 - 1e-3 }
 
+  public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { try base.oriented(probes: probes, at: x) }
+
   public func replacing(network: Base.Net) -> EndpointVectorField {
     EndpointVectorField(base: base.replacing(network: network), interpolant: interpolant)
   }

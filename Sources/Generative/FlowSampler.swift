@@ -170,7 +170,7 @@ public struct FlowSampler {
       let source: Probes? =
         switch method {
         case .none, .exactTrace: nil
-        case .stochasticTrace: Probes { try generator.rademacher(shape, type) }
+        case .stochasticTrace: Probes { try field.oriented(probes: generator.rademacher(shape, type), at: $0) }
         case .hutchinson: try Probes(generator.rademacher(shape, type))
         }
       switch integrator {
@@ -192,12 +192,13 @@ public struct FlowSampler {
 
   /// Probes [estimates, n, d] for one evaluation of the field.
   private struct Probes {
-    let next: () throws -> Tensor
+    /// The argument is where the field is evaluated, [n, d].
+    let next: (Tensor) throws -> Tensor
 
-    init(_ next: @escaping () throws -> Tensor) { self.next = next }
+    init(_ next: @escaping (Tensor) throws -> Tensor) { self.next = next }
 
     /// The same at every evaluation.
-    init(_ fixed: Tensor) { next = { fixed } }
+    init(_ fixed: Tensor) { next = { _ in fixed } }
   }
 
   /// dx/ds and -d ln q/ds [estimates, n].
@@ -205,7 +206,7 @@ public struct FlowSampler {
     let rate = clock.rate(s)
     let t = try Tensor.full([x.shape[0]], clock.time(s), x.scalarType ?? .float32)
     if let probes {
-      let (v, forms) = try field.withQuadraticForms(x, t, directions: probes.next())
+      let (v, forms) = try field.withQuadraticForms(x, t, directions: probes.next(x))
       return (try v * rate, try forms.cast(.float64) * rate)
     }
     if method == .exactTrace {

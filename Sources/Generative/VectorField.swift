@@ -30,6 +30,10 @@ public protocol VectorField {
   /// The field's guess of the data point on whose path x lies, its Euclidean columns [n, euclidean].
   func endpoint(_ x: Tensor, _ t: Tensor, _ interpolant: Interpolant) throws -> Tensor
 
+  /// Random directions [m, n, d] for estimates of the divergence at x [n, d], turned so that the estimates vary less. What comes
+  /// back has the same mean of e e^T, the identity.
+  func oriented(probes: Tensor, at x: Tensor) throws -> Tensor
+
   /// The field is not to be integrated beyond this time; 1 where it is smooth up to the data.
   var latestTime: Double { get }
 }
@@ -38,6 +42,8 @@ extension VectorField {
   public var scalarType: ScalarType { network.scalarType }
 
   public var latestTime: Double { 1 }
+
+  public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { probes }
 
   /// (alpha v - alpha' x) / (beta' alpha - alpha' beta): what the velocity implies.
   public func endpoint(_ x: Tensor, _ t: Tensor, _ interpolant: Interpolant) throws -> Tensor {

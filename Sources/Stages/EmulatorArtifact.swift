@@ -67,11 +67,12 @@ enum Architecture: Codable, Equatable {
       let atoms = try AtomClasses(chart.atomClasses(), count: configuration.atomClasses)
       return GVPVectorField(
         network: try GVPNetwork(configuration: configuration, atoms: atoms, generator: generator), space: chart.space,
-        networkTimeIsReversed: timeIsReversed)
+        networkTimeIsReversed: timeIsReversed, frame: try chart.frame())
     case .egnn(let configuration):
       let atoms = try AtomClasses(chart.atomClasses(), count: configuration.atomClasses)
       return EGNNVectorField(
-        network: try EGNNNetwork(configuration: configuration, atoms: atoms, generator: generator), space: chart.space)
+        network: try EGNNNetwork(configuration: configuration, atoms: atoms, generator: generator), space: chart.space,
+        frame: try chart.frame())
     }
   }
 }

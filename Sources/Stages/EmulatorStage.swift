@@ -107,7 +107,8 @@ public enum EmulatorStage: StageType {
       context.log("\(count) frames of \(classes.count) atoms in \(Set(classes).count) classes")
       return .cartesian(
         CartesianChart(
-          atomClasses: classes, scale: parameters.lengthScale, meanFree: parameters.prior == "mean-free"))
+          atomClasses: classes, bonds: topology.bonds.map { [$0.first, $0.second] }, scale: parameters.lengthScale,
+          meanFree: parameters.prior == "mean-free"))
     }
     guard parameters.coupling != .kabsch else {
       throw EmulatorError.couplingAndCoordinates(coupling: parameters.coupling.rawValue)

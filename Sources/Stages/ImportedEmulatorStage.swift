@@ -46,7 +46,8 @@ public enum ImportedEmulatorStage: StageType {
     let atoms = try AtomClasses(file.atomClasses, count: file.configuration.atomClasses)
     let network = try GVPNetwork(configuration: file.configuration, atoms: atoms, weights: file.weights)
     let chart = CartesianChart(
-      atomClasses: file.atomClasses, scale: parameters.lengthScale, meanFree: parameters.prior == "mean-free")
+      atomClasses: file.atomClasses, bonds: topology.bonds.map { [$0.first, $0.second] }, scale: parameters.lengthScale,
+      meanFree: parameters.prior == "mean-free")
     try EmulatorArtifact.write(
       .cartesian(chart),
       EmulatorArtifact.Header(

@@ -32,15 +32,25 @@ public struct CartesianVectorField<Net: CartesianNetwork>: VectorField {
   /// The network was trained with time running from data (0) to noise (1), as published weights are: it is given 1 - t, and
   /// its output, a derivative by that time, changes sign.
   public let networkTimeIsReversed: Bool
+  /// What random directions are turned into for estimates of the divergence; nil leaves them as they are.
+  public let frame: ElasticFrame?
 
-  public init(network: Net, space: LatentSpace, networkTimeIsReversed: Bool = false) {
+  public init(
+    network: Net, space: LatentSpace, networkTimeIsReversed: Bool = false, frame: ElasticFrame? = nil
+  ) {
     self.network = network
     self.space = space
     self.networkTimeIsReversed = networkTimeIsReversed
+    self.frame = frame
   }
 
   public func replacing(network: Net) -> CartesianVectorField {
-    CartesianVectorField(network: network, space: space, networkTimeIsReversed: networkTimeIsReversed)
+    CartesianVectorField(
+      network: network, space: space, networkTimeIsReversed: networkTimeIsReversed, frame: frame)
+  }
+
+  public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor {
+    try frame?.oriented(probes, at: x) ?? probes
   }
 
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {

@@ -117,6 +117,9 @@ let package = Package(
       name: "likelihood-benchmark", dependencies: ["Generative", "Torch"], path: "Benchmarks/Likelihood"),
     .executableTarget(
       name: "cartesian-benchmark", dependencies: ["Generative", "Torch"], path: "Benchmarks/Cartesian"),
+    .executableTarget(
+      name: "cartesian-energy-benchmark", dependencies: ["Generative", "Torch", "HDF5", "Basics"],
+      path: "Benchmarks/CartesianEnergy"),
 
     // tests, one target per module
     .testTarget(name: "BasicsTests", dependencies: ["Basics"]),

@@ -75,7 +75,7 @@ let package = Package(
     // science
     .target(name: "Molecules", dependencies: ["Basics"], swiftSettings: optimised),
     .target(name: "Trajectories", dependencies: ["NetCDF", "Basics"], swiftSettings: optimised),
-    .target(name: "ForceFields", dependencies: ["OpenMM", "XTB", "Basics"], swiftSettings: optimised),
+    .target(name: "ForceFields", dependencies: ["OpenMM", "XTB", "Basics", "Molecules"], swiftSettings: optimised),
     .target(name: "FreeEnergies", dependencies: ["Basics"], swiftSettings: optimised),
     .target(
       name: "Generative", dependencies: ["Torch", "OptimalTransport", "Basics", "Molecules"],
@@ -132,7 +132,7 @@ let package = Package(
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "HDF5"]),
     .testTarget(name: "MoleculesTests", dependencies: ["Molecules"]),
     .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "NetCDF"]),
-    .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields"]),
+    .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields", "Molecules", "OpenMM"]),
     .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies"]),
     .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics", "HDF5"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts", "Basics"]),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the alanine dipeptide dataset: structure, force field, and two molecular-dynamics trajectories.
+"""Makes the alanine dipeptide dataset: structure, force field (for OpenMM and for AMBER), and two molecular-dynamics trajectories.
 
 Molecule: ACE-ALA-NME, 22 atoms, built here from standard bond lengths and angles (L-alanine).
 Force field: amber99sb-ILDN with OBC implicit solvent, no cutoff, no constraints.
@@ -23,6 +23,8 @@ import mdtraj
 import numpy as np
 import openmm
 from openmm import app, unit
+
+from amber_prmtop import write_prmtop
 
 TEMPERATURE = 300.0  # K
 FRICTION = 1.0  # 1/ps
@@ -190,6 +192,7 @@ def main():
     )
     system_xml = openmm.XmlSerializer.serialize(system)
     (options.output / "system.xml").write_text(system_xml)
+    write_prmtop(options.output / "alanine.prmtop", topology, system)
 
     simulation = make_simulation(topology, system, options.seed)
     simulation.context.setPositions(start)

@@ -117,6 +117,22 @@ const char *bm_openmm_platforms(void) {
   return names.c_str();
 }
 
+namespace {
+bm_system *finished(std::unique_ptr<bm_system> handle) {
+  for (int i = 0; i < handle->system->getNumForces(); i++)
+    handle->forceNames += (i > 0 ? "\n" : "") + handle->system->getForce(i).getName();
+  return handle.release();
+}
+}  // namespace
+
+bm_system *bm_system_from_terms(const bm_system_terms *terms) {
+  return guardedHandle<bm_system>([&] {
+    auto handle = std::make_unique<bm_system>();
+    handle->system = systemFromTerms(*terms);
+    return finished(std::move(handle));
+  });
+}
+
 bm_system *bm_system_from_xml(const char *text, size_t length) {
   return guardedHandle<bm_system>([&] {
     checkSystemXML(text, length);
@@ -124,9 +140,7 @@ bm_system *bm_system_from_xml(const char *text, size_t length) {
     auto handle = std::make_unique<bm_system>();
     std::lock_guard<std::mutex> held(constructionLock());
     handle->system.reset(OpenMM::XmlSerializer::deserialize<OpenMM::System>(stream));
-    for (int i = 0; i < handle->system->getNumForces(); i++)
-      handle->forceNames += (i > 0 ? "\n" : "") + handle->system->getForce(i).getName();
-    return handle.release();
+    return finished(std::move(handle));
   });
 }
 

@@ -67,6 +67,8 @@ template <class Body> void parallelFor(int threads, int64_t count, int64_t grain
       [](void *context, int worker, int64_t index) { (*static_cast<Body *>(context))(worker, index); }, &body);
 }
 
+std::shared_ptr<OpenMM::System> systemFromTerms(const bm_system_terms &terms);
+
 OpenMM::Platform &platformNamed(const std::string &name);
 
 /// Held while OpenMM reads XML or makes a Context. Its number reader keeps powers of five in lists that all threads share without

@@ -16,6 +16,12 @@ public struct Element: Equatable, Sendable {
     self = row
   }
 
+  /// The element of this atomic number; nil when it is not in the table.
+  public init?(number: Int) {
+    guard let row = Self.table.first(where: { $0.number == number }) else { return nil }
+    self = row
+  }
+
   private init(_ symbol: String, _ number: Int, _ mass: Double, _ radius: Double) {
     self.symbol = symbol
     self.number = number

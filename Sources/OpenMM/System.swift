@@ -11,7 +11,7 @@ public enum OpenMMLibrary {
   }
 }
 
-/// A molecule's force field: OpenMM's System, read from its XML serialisation. Immutable.
+/// A molecule's force field: OpenMM's System, read from its XML serialisation or made of terms. Immutable.
 public final class System: @unchecked Sendable {
   let handle: OpaquePointer
 
@@ -33,13 +33,16 @@ public final class System: @unchecked Sendable {
     try self.init(xml: Data(xml.utf8), source: source)
   }
 
-  init(xml: Data, source: String) throws {
+  convenience init(xml: Data, source: String) throws {
     let made = xml.withUnsafeBytes { bytes in
       bm_system_from_xml(bytes.bindMemory(to: CChar.self).baseAddress, bytes.count)
     }
     guard let made else { throw OpenMMError.last(source: source) }
-    handle = made
+    self.init(made)
   }
+
+  /// Takes the handle over.
+  init(_ handle: OpaquePointer) { self.handle = handle }
 
   deinit { bm_system_free(handle) }
 

@@ -110,7 +110,7 @@ public enum ReweightError: Error, CustomStringConvertible, Equatable {
     switch self {
     case .noForceField:
       return
-        "reweighting needs energies: give system.forcefield (a serialised OpenMM System, or gfn2-xtb) in the pipeline "
+        "reweighting needs energies: give system.forcefield (a serialised OpenMM System, an AMBER prmtop, or gfn2-xtb) in the pipeline "
         + "file"
     case .atomCount(let stage, let found, let expected):
       return "samples of '\(stage)' have \(found) atoms, but the force field and topology have \(expected)"

@@ -16,7 +16,7 @@ public enum UmbrellaError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .noForceField:
-      return "umbrella sampling needs system.forcefield, a serialised OpenMM System"
+      return "umbrella sampling needs system.forcefield, a serialised OpenMM System or an AMBER prmtop"
     case .atomCount(let topology, let forceField, let file):
       return "\(file) has \(forceField) particles, the topology \(topology) atoms: they are of different molecules"
     case .listLength(let parameter, let count, let coordinates):

@@ -38,7 +38,7 @@ struct UmbrellaSetup {
     stateAxis = axis
     let topology = try Topology.read(pdb: context.system.topology)
     self.topology = topology
-    system = try EnergyEngines.system(source)
+    system = try EnergyEngines.system(source, topology: topology)
     guard system.atomCount == topology.atoms.count else {
       throw UmbrellaError.atomCount(
         topology: topology.atoms.count, forceField: system.atomCount,

@@ -1,4 +1,5 @@
 import Foundation
+import Molecules
 import OpenMM
 import Testing
 
@@ -12,10 +13,11 @@ struct EnergyEnginesTests {
 
   @Test func makesWhatIsAskedFor() throws {
     let fixture = try AlanineFixture.load()
+    let topology = try Topology.read(pdb: AlanineFixture.root.appendingPathComponent("datasets/alanine/alanine.pdb"))
     let openMM = try EnergyEngines.make(
-      .openMMSystem(AlanineFixture.systemXML), atomicNumbers: Self.alanine, threads: 1)
+      .openMMSystem(AlanineFixture.systemXML), topology: topology, threads: 1)
     #expect(openMM.summary == "an OpenMM System on OpenMM's Reference platform" && openMM.atomCount == 22)
-    let xTB = try EnergyEngines.make(.xTB(.init()), atomicNumbers: Self.alanine, threads: 2)
+    let xTB = try EnergyEngines.make(.xTB(.init()), topology: topology, threads: 2)
     #expect(xTB.summary == "GFN2-xTB in water (GBSA)" && xTB.atomCount == 22)
     // both are energies of the same molecule: conformations differ by much the same
     let frames = [fixture.frame(0), fixture.frame(1)]
@@ -23,8 +25,10 @@ struct EnergyEnginesTests {
       try engine.energies(frames[1])[0] - engine.energies(frames[0])[0]
     }
     #expect(abs(differences[0] - differences[1]) < 60)
-    #expect(try EnergyEngines.system(.openMMSystem(AlanineFixture.systemXML)).atomCount == 22)
-    #expect(throws: EnergySourceError.noSystem(method: "GFN2-xTB")) { try EnergyEngines.system(.xTB(.init())) }
+    #expect(try EnergyEngines.system(.openMMSystem(AlanineFixture.systemXML), topology: topology).atomCount == 22)
+    #expect(throws: EnergySourceError.noSystem(method: "GFN2-xTB")) {
+      try EnergyEngines.system(.xTB(.init()), topology: topology)
+    }
   }
 
   @Test func tellsHowFarItIs() throws {

@@ -31,6 +31,26 @@ const char *bm_openmm_platforms(void);
 // A System, immutable once made. Engines and samplers keep what they need of it alive.
 typedef struct bm_system bm_system;
 bm_system *bm_system_from_xml(const char *text, size_t length);
+/// The terms of an AMBER-like force field without cutoff, periodicity or constraints.
+typedef struct {
+  int32_t particles;
+  const double *masses, *charges, *sigmas, *epsilons; // [particles]
+  int32_t bonds;
+  const int32_t *bond_atoms;        // [bonds, 2]
+  const double *bond_parameters;    // [bonds, 2]: length, force constant (k/2 x^2)
+  int32_t angles;
+  const int32_t *angle_atoms;       // [angles, 3]
+  const double *angle_parameters;   // [angles, 2]: angle, force constant (k/2 x^2)
+  int32_t torsions;
+  const int32_t *torsion_atoms;     // [torsions, 5]: four particles and the periodicity
+  const double *torsion_parameters; // [torsions, 2]: phase, force constant (k (1 + cos))
+  int32_t exceptions;
+  const int32_t *exception_atoms;     // [exceptions, 2]
+  const double *exception_parameters; // [exceptions, 3]: product of charges, sigma, epsilon
+  int32_t born;                     // 0: no implicit solvent; 1: OBC1; 2: OBC2
+  const double *born_radii, *born_screens; // [particles], where born is not 0
+} bm_system_terms;
+bm_system *bm_system_from_terms(const bm_system_terms *);
 void bm_system_free(bm_system *);
 int32_t bm_system_particle_count(const bm_system *);
 int32_t bm_system_constraint_count(const bm_system *);

@@ -1,0 +1,146 @@
+import Foundation
+
+/// A molecule and its force field as an AMBER parameter-topology file (prmtop, parm7) states them, in this package's units.
+///
+/// Read: non-periodic files with harmonic bonds and angles, periodic torsions, Lennard-Jones and Coulomb terms with scaled 1-4
+/// pairs, and radii for generalised Born. What would need further terms is refused: CHAMBER files, CMAP, periodic boxes, caps,
+/// perturbation, 10-12 terms, Lennard-Jones pairs that do not follow the combination rules (NBFIX), 12-6-4 terms, polarisability
+/// and extra points.
+public struct AMBERTopology: Equatable, Sendable {
+  /// Energy k/2 (r - length)^2.
+  public struct Bond: Equatable, Sendable {
+    public let atoms: [Int]
+    /// nm
+    public let length: Double
+    /// kJ/mol/nm^2
+    public let forceConstant: Double
+  }
+
+  /// Energy k/2 (theta - angle)^2.
+  public struct Angle: Equatable, Sendable {
+    public let atoms: [Int]
+    /// rad
+    public let angle: Double
+    /// kJ/mol/rad^2
+    public let forceConstant: Double
+  }
+
+  /// Energy k (1 + cos(periodicity phi - phase)).
+  public struct Torsion: Equatable, Sendable {
+    public let atoms: [Int]
+    public let periodicity: Int
+    /// rad
+    public let phase: Double
+    /// kJ/mol
+    public let forceConstant: Double
+  }
+
+  /// Two atoms whose nonbonded interaction is not the usual one: scaled, or none.
+  public struct Exception: Equatable, Sendable {
+    public let atoms: [Int]
+    /// e^2
+    public let chargeProduct: Double
+    /// nm
+    public let sigma: Double
+    /// kJ/mol
+    public let epsilon: Double
+  }
+
+  public let atomNames: [String]
+  /// nil where the file does not tell.
+  public let atomicNumbers: [Int]?
+  public let residueNames: [String]
+  /// Index into `residueNames`, per atom.
+  public let residueIndices: [Int]
+  /// u
+  public let masses: [Double]
+  /// e
+  public let charges: [Double]
+  /// nm
+  public let sigmas: [Double]
+  /// kJ/mol
+  public let epsilons: [Double]
+  public let bonds: [Bond]
+  public let angles: [Angle]
+  public let torsions: [Torsion]
+  /// 1-4 pairs first, then those without interaction.
+  public let exceptions: [Exception]
+  /// Born radii (nm) and screening factors, per atom; nil where the file has none.
+  public let bornRadii: [Double]?
+  public let bornScreens: [Double]?
+
+  public var atomCount: Int { atomNames.count }
+
+  /// Throws `MoleculesError.unreadable`, and `.malformed` with file and line.
+  public static func read(_ url: URL) throws -> AMBERTopology { try AMBERTopology(PrmtopSections.read(url)) }
+
+  /// The same from text; `file` is what errors call it.
+  public static func parse(_ text: String, file: String) throws -> AMBERTopology {
+    try AMBERTopology(PrmtopSections(Array(text.utf8), file: file))
+  }
+
+  init(_ sections: PrmtopSections) throws {
+    let reader = try PrmtopReader(sections)
+    let atoms = reader.atoms
+    atomNames = try sections.words("ATOM_NAME", count: atoms)
+    let numbers = try sections["ATOMIC_NUMBER"].map { _ in try sections.integers("ATOMIC_NUMBER", count: atoms) }
+    if let extra = numbers?.first(where: { $0.value < 1 }) {
+      throw sections.fail(extra.line, "atomic number \(extra.value): extra points are not supported")
+    }
+    atomicNumbers = numbers?.map(\.value)
+    residueNames = try sections.words("RESIDUE_LABEL", count: reader.pointers[.residues])
+    residueIndices = try reader.residueIndices()
+    masses = try sections.numbers("MASS", count: atoms)
+    charges = try sections.numbers("CHARGE", count: atoms).map { $0 / PrmtopReader.chargeUnit }
+    let lennardJones = try LennardJonesTable(reader)
+    (sigmas, epsilons) = (lennardJones.sigmas, lennardJones.epsilons)
+    bonds = try reader.bonds()
+    angles = try reader.angles()
+    let torsions = try reader.torsions()
+    self.torsions = torsions.map(\.term)
+    exceptions = try reader.exceptions(torsions, charges: charges, lennardJones)
+    bornRadii = try sections["RADII"].map { _ in try sections.numbers("RADII", count: atoms).map { $0 / 10 } }
+    bornScreens = try sections["SCREEN"].map { _ in try sections.numbers("SCREEN", count: atoms) }
+  }
+
+  /// Atoms, residues and bonds as the rest of the package takes them. `coordinates`: nm, [atoms, 3].
+  ///
+  /// Throws `MoleculesError` where the file names no elements, or the bonds leave more than one molecule.
+  public func topology(coordinates: [Double]) throws -> Topology {
+    guard let atomicNumbers else {
+      throw MoleculesError.inconsistent("the prmtop holds no section %FLAG ATOMIC_NUMBER, which tells the elements")
+    }
+    let atoms = try atomNames.indices.map { index in
+      guard let element = Element(number: atomicNumbers[index]) else {
+        throw MoleculesError.inconsistent(
+          "atom \(index) (\(atomNames[index])) has atomic number \(atomicNumbers[index]), an element not known here")
+      }
+      return Topology.Atom(
+        name: atomNames[index], element: element.symbol, residueIndex: residueIndices[index], serial: index + 1)
+    }
+    return try Topology(
+      atoms: atoms, residues: residueNames.enumerated().map { Topology.Residue(name: $1, sequence: $0 + 1) },
+      bonds: bonds.map { Topology.Bond($0.atoms[0], $0.atoms[1]) }, referenceCoordinates: coordinates)
+  }
+
+  /// What makes this another molecule than `topology`, or atoms in another order; nil when they are the same.
+  public func difference(from topology: Topology) -> String? {
+    guard atomCount == topology.atoms.count else {
+      return "the prmtop has \(atomCount) atoms, the topology \(topology.atoms.count)"
+    }
+    if let atomicNumbers {
+      for (index, number) in atomicNumbers.enumerated()
+      where Element(symbol: topology.atoms[index].element)?.number != number {
+        return "atom \(index) is \(atomNames[index]) with atomic number \(number) in the prmtop and "
+          + "\(topology.label(of: index)) in the topology"
+      }
+    }
+    let own = Set(bonds.map { Topology.Bond($0.atoms[0], $0.atoms[1]) })
+    let others = Set(topology.bonds)
+    guard let bond = own.symmetricDifference(others).min(by: { ($0.first, $0.second) < ($1.first, $1.second) }) else {
+      return nil
+    }
+    return "\(topology.label(of: bond.first)) and \(topology.label(of: bond.second)) are bonded in the "
+      + (own.contains(bond) ? "prmtop and not in the topology" : "topology and not in the prmtop")
+  }
+}

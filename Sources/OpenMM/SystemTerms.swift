@@ -1,0 +1,117 @@
+import COpenMM
+
+/// The terms of an AMBER-like force field without cutoff, periodicity or constraints, of which a `System` can be made.
+public struct SystemTerms: Sendable {
+  public enum ImplicitSolvent: String, CaseIterable, Sendable {
+    case none, obc1, obc2
+  }
+
+  /// dalton, [particles].
+  public var masses: [Double]
+  /// Elementary charges, nm and kJ/mol, [particles] each.
+  public var charges: [Double]
+  public var sigmas: [Double]
+  public var epsilons: [Double]
+  /// Energy k/2 (r - length)^2; nm, kJ/mol/nm^2.
+  public var bonds: [(atoms: [Int], length: Double, forceConstant: Double)] = []
+  /// Energy k/2 (theta - angle)^2; rad, kJ/mol/rad^2.
+  public var angles: [(atoms: [Int], angle: Double, forceConstant: Double)] = []
+  /// Energy k (1 + cos(n phi - phase)); rad, kJ/mol.
+  public var torsions: [(atoms: [Int], periodicity: Int, phase: Double, forceConstant: Double)] = []
+  /// Pairs whose interaction is not the usual one; e^2, nm, kJ/mol.
+  public var exceptions: [(atoms: [Int], chargeProduct: Double, sigma: Double, epsilon: Double)] = []
+  public var implicitSolvent = ImplicitSolvent.none
+  /// nm and screening factors, [particles]; read with an implicit solvent only.
+  public var bornRadii: [Double] = []
+  public var bornScreens: [Double] = []
+
+  public init(masses: [Double], charges: [Double], sigmas: [Double], epsilons: [Double]) {
+    self.masses = masses
+    self.charges = charges
+    self.sigmas = sigmas
+    self.epsilons = epsilons
+  }
+}
+
+extension System {
+  /// Throws `OpenMMError.invalidArgument` where lists do not fit each other, `.openMM` where OpenMM refuses a term.
+  public convenience init(_ terms: SystemTerms) throws {
+    let count = terms.masses.count
+    let hasBorn = terms.implicitSolvent != .none
+    func require(_ name: String, _ found: Int, _ expected: Int) throws {
+      if found != expected {
+        throw OpenMMError.invalidArgument("\(found) \(name) where \(expected) belong")
+      }
+    }
+    try require("charges", terms.charges.count, count)
+    try require("radii (sigma)", terms.sigmas.count, count)
+    try require("well depths", terms.epsilons.count, count)
+    if hasBorn {
+      try require("Born radii", terms.bornRadii.count, count)
+      try require("screening factors", terms.bornScreens.count, count)
+    }
+    func indices(_ rows: [[Int]], _ width: Int) throws -> [Int32] {
+      try rows.flatMap { row in
+        try require("atoms of a term", row.count, width)
+        return try row.map { atom in
+          guard (0..<count).contains(atom) else {
+            throw OpenMMError.invalidArgument("a term of atom \(atom), where there are \(count)")
+          }
+          return Int32(atom)
+        }
+      }
+    }
+    let bondAtoms = try indices(terms.bonds.map(\.atoms), 2)
+    let angleAtoms = try indices(terms.angles.map(\.atoms), 3)
+    var torsionAtoms: [Int32] = []
+    for torsion in terms.torsions {
+      torsionAtoms += try indices([torsion.atoms], 4) + [Int32(clamping: torsion.periodicity)]
+    }
+    let exceptionAtoms = try indices(terms.exceptions.map(\.atoms), 2)
+    var native = bm_system_terms()
+    native.particles = Int32(clamping: count)
+    native.bonds = Int32(clamping: terms.bonds.count)
+    native.angles = Int32(clamping: terms.angles.count)
+    native.torsions = Int32(clamping: terms.torsions.count)
+    native.exceptions = Int32(clamping: terms.exceptions.count)
+    native.born = terms.implicitSolvent == .obc1 ? 1 : hasBorn ? 2 : 0
+    let made = withPointers([
+      terms.masses, terms.charges, terms.sigmas, terms.epsilons, terms.bonds.flatMap { [$0.length, $0.forceConstant] },
+      terms.angles.flatMap { [$0.angle, $0.forceConstant] }, terms.torsions.flatMap { [$0.phase, $0.forceConstant] },
+      terms.exceptions.flatMap { [$0.chargeProduct, $0.sigma, $0.epsilon] }, terms.bornRadii, terms.bornScreens,
+    ]) { numbers in
+      withPointers([bondAtoms, angleAtoms, torsionAtoms, exceptionAtoms]) { atoms in
+        native.masses = numbers[0]
+        native.charges = numbers[1]
+        native.sigmas = numbers[2]
+        native.epsilons = numbers[3]
+        native.bond_parameters = numbers[4]
+        native.angle_parameters = numbers[5]
+        native.torsion_parameters = numbers[6]
+        native.exception_parameters = numbers[7]
+        native.born_radii = numbers[8]
+        native.born_screens = numbers[9]
+        native.bond_atoms = atoms[0]
+        native.angle_atoms = atoms[1]
+        native.torsion_atoms = atoms[2]
+        native.exception_atoms = atoms[3]
+        return bm_system_from_terms(&native)
+      }
+    }
+    guard let made else { throw OpenMMError.last() }
+    self.init(made)
+  }
+}
+
+/// Calls `body` with the arrays' elements side by side in memory.
+private func withPointers<T, Result>(_ lists: [[T]], _ body: ([UnsafePointer<T>?]) -> Result) -> Result {
+  let all = Array(lists.joined())
+  return all.withUnsafeBufferPointer { buffer in
+    var start = 0
+    return body(
+      lists.map { list in
+        defer { start += list.count }
+        return buffer.baseAddress.map { $0 + start }
+      })
+  }
+}

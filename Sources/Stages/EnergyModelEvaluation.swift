@@ -14,7 +14,8 @@ struct EnergyModelEvaluation {
 
   /// Points of the prior that its end's constant is averaged over.
   static let priorSamples = 10_000
-  /// Steps in time by which the constant is followed from the prior to the data.
+  /// The constant is followed from the prior to the data by this many times as many samples, and in so many steps of time.
+  static let followedShare = 4
   static let intervals = 40
   /// Forward passes that are timed.
   static let timedSamples = 10_000
@@ -27,7 +28,7 @@ struct EnergyModelEvaluation {
       try model.logDensity(latents).values(as: Double.self), exact.logJacobian)
     let seconds = try secondsPerLikelihood(latents)
     let prior = try model.priorOffset(samples: Self.priorSamples, seed: seed)
-    let profile = try model.normalizationProfile(data: latents, intervals: Self.intervals, seed: seed)
+    let profile = try model.normalizationProfile(data: moreLatents(seed), intervals: Self.intervals, seed: seed)
 
     let errors = zip(predicted, truth).map { $0 - $1 }
     let mean = errors.reduce(0, +) / Double(errors.count)
@@ -94,6 +95,17 @@ struct EnergyModelEvaluation {
     return ExactSamples(
       latents: try Tensor.concatenated(latents, axis: 0), logDensities: logDensities, logJacobian: logJacobian,
       seconds: seconds)
+  }
+
+  /// Samples without likelihoods, [n, d].
+  private func moreLatents(_ seed: UInt64) throws -> Tensor {
+    let plain = try FlowSampler(
+      field: source.emulator.field, integrator: .rungeKutta4(steps: odeSteps), method: .none)
+    let streams = RandomStream.derivedSeed(seed, ["followed"])
+    let parts = try (0..<Self.followedShare).map { index in
+      try source.chart.latents(of: source.draw(samples, plain, seed: streams, index: index)).latents
+    }
+    return try Tensor.concatenated(parts, axis: 0)
   }
 
   private func secondsPerLikelihood(_ latents: Tensor) throws -> Double {

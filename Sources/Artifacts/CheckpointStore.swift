@@ -9,6 +9,8 @@ public final class CheckpointStore {
   private let key: String
   private let reportDamage: ((String) -> Void)?
   private var next: (slot: Int, generation: Int)?
+  /// How many threads the stage works with, for the provenance of its checkpoints.
+  public var threads: Int?
 
   /// What stands for the stage type in a checkpoint's provenance.
   public static let stageType = "checkpoint"
@@ -39,8 +41,8 @@ public final class CheckpointStore {
     let end = Date()
     try writer.commit(
       provenance: Provenance(
-        key: key, canonical: "", stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0, start: start,
-        end: end, wallSeconds: end.timeIntervalSince(start)))
+        key: key, canonical: "", stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0,
+        threads: threads, start: start, end: end, wallSeconds: end.timeIntervalSince(start)))
     next = (1 - slot, generation + 1)
     try FaultPoint.betweenGenerations.pass()
   }

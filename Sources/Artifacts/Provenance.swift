@@ -15,6 +15,8 @@ public struct Provenance: Codable, Equatable, Sendable {
   /// Versions of the libraries that took part, by name.
   public var versions: [String: String]
   public var device: String
+  /// How many threads the stage worked with: the last digits of a result may depend on it. Nil where nobody said.
+  public var threads: Int?
   /// To the millisecond.
   public var start: Date
   /// To the millisecond.
@@ -27,8 +29,8 @@ public struct Provenance: Codable, Equatable, Sendable {
 
   public init(
     key: String, canonical: String, stage: String, stageType: String, stageVersion: Int, seed: UInt64,
-    contentDigest: String = "", versions: [String: String] = [:], device: String = "cpu", start: Date, end: Date,
-    wallSeconds: Double, warnings: [String] = []
+    contentDigest: String = "", versions: [String: String] = [:], device: String = "cpu",
+    threads: Int? = nil, start: Date, end: Date, wallSeconds: Double, warnings: [String] = []
   ) {
     self.key = key
     self.canonical = canonical
@@ -39,6 +41,7 @@ public struct Provenance: Codable, Equatable, Sendable {
     self.contentDigest = contentDigest
     self.versions = versions
     self.device = device
+    self.threads = threads
     self.start = Self.date(milliseconds: Self.milliseconds(start))
     self.end = Self.date(milliseconds: Self.milliseconds(end))
     self.wallSeconds = wallSeconds

@@ -16,6 +16,7 @@ struct Pipeline: ParsableCommand {
     subcommands: [
       RunCommand.self, StatusCommand.self, ExplainCommand.self, GraphCommand.self, VerifyCommand.self,
       InspectCommand.self, ReportCommand.self, CleanCommand.self, SchemaCommand.self, DoctorCommand.self,
+      StageCommand.self,
     ])
 
   static func main() {

@@ -17,7 +17,10 @@ struct RunCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage"))
   var until: String?
 
-  @Option(help: ArgumentHelp("Only these stages; * and ? match any name.", valueName: "stage,..."))
+  @Option(
+    help: ArgumentHelp(
+      "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
+      valueName: "stage,..."))
   var only: [String] = []
 
   @Flag(help: "Run the selected stages again though they are finished.")
@@ -29,13 +32,20 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Print the result as JSON.")
   var json = false
 
-  @Option(help: "Threads to keep busy (default: the number of cores).")
+  @Option(
+    help: ArgumentHelp(
+      "Run up to this many stages side by side, each in a process of its own: a crash ends that stage alone.",
+      valueName: "number"))
+  var jobs: Int?
+
+  @Option(help: "Threads of each stage (default: the number of cores, divided by the jobs).")
   var threads: Int?
 
   @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds"))
   var checkpointInterval = 60.0
 
   func validate() throws {
+    if let jobs, !(1...256).contains(jobs) { throw ValidationError("--jobs must be 1 to 256") }
     if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
     guard checkpointInterval.isFinite, checkpointInterval >= 0 else {
       throw ValidationError("--checkpoint-interval must be 0 s or more")
@@ -52,7 +62,8 @@ struct RunCommand: ParsableCommand {
     options.force = force ? ["*"] : []
     options.keepGoing = keepGoing
     options.checkpointInterval = checkpointInterval
-    if let threads { options.threads = threads }
+    options.threads = threads
+    options.jobs = jobs
 
     if dryRun {
       let engine = Engine(pipeline: definition, folder: folder, console: Console())
@@ -69,8 +80,8 @@ struct RunCommand: ParsableCommand {
     interruption.observeSignals()
     try folder.lock(as: CommandLineText.command(["run"] + pipeline.words))
     let engine = Engine(
-      pipeline: definition, folder: folder, console: Console(), interruption: interruption,
-      environment: Libraries.environment)
+      pipeline: definition, folder: folder, console: Console(showsStages: jobs != nil), interruption: interruption,
+      worker: StageCommand.worker(pipeline), environment: Libraries.environment)
     let outcome = try engine.run(options)
     print(json ? StatusTable.json(outcome, pipeline: definition).prettyJSON : StatusTable.summary(outcome))
     if outcome.exitCode != 0 {
@@ -117,6 +128,7 @@ struct RunCommand: ParsableCommand {
     words += only.flatMap { ["--only", $0] }
     if keepGoing { words.append("--keep-going") }
     if json { words.append("--json") }
+    if let jobs { words += ["--jobs", "\(jobs)"] }
     if let threads { words += ["--threads", "\(threads)"] }
     if checkpointInterval != 60 { words += ["--checkpoint-interval", "\(checkpointInterval)"] }
     return words

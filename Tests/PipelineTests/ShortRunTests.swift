@@ -49,7 +49,9 @@ struct ShortRunTests {
     let explained = try program.run("explain", "short.yaml", "emulator", "--set", "emulator.training.steps=30")
     #expect(explained.output.hasPrefix("emulator: runs\n  training.steps: 20 -> 30\n"))
     #expect(try program.run("status", "short.yaml").output.contains("same key, sound artifact"))
-    #expect(try program.run("verify", "short.yaml").output.hasSuffix("3 files read, 0 damaged\n"))
+    #expect(
+      try program.run("verify", "short.yaml").output.hasSuffix("6 files read, 0 damaged\n"),
+      "three artifacts, three inputs")
     #expect(try program.run("inspect", "short.yaml", "samples").output.contains("stage samples (sample, version"))
     #expect(try program.run("clean", "short.yaml").output == "0 files, 0 bytes\n")
 

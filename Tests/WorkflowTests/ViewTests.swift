@@ -83,13 +83,13 @@ import Testing
     var now = 0.0
     var lines: [String] = []
     let console = Console(isTerminal: false, clock: { now }, output: { lines.append($0) })
-    console.stage = "emulator"
-    console.begin("training", total: 20_000, unit: "steps")
+    let progress = console.progress(of: "emulator")
+    progress.begin("training", total: 20_000, unit: "steps")
     for step in stride(from: 1000, through: 4000, by: 100) {
-      console.update(completed: step, metrics: [("loss", "0.5")])
+      progress.update(completed: step, metrics: [("loss", "0.5")])
       now += 1
     }
-    console.end()
+    progress.end()
     #expect(
       lines == [
         "emulator: training 10 %, 2,000 of 20,000 steps, 100 steps/s, 3 min 00 s left, loss 0.5\n",
@@ -102,14 +102,42 @@ import Testing
     var now = 0.0
     var text = ""
     let console = Console(isTerminal: true, clock: { now }, width: { 100 }, output: { text += $0 })
-    console.begin("training", total: 100, unit: "steps")
-    console.update(completed: 0)
+    let progress = console.progress(of: "emulator")
+    progress.begin("training", total: 100, unit: "steps")
+    progress.update(completed: 0)
     now = 5
-    console.update(completed: 50)
+    progress.update(completed: 50)
     console.line("a line")
-    console.end()
+    progress.end()
     let bar = "\r\u{1B}[2Ktraining ██████████░░░░░░░░░░ 50 %  50 of 100 steps, 10 steps/s, 5.0 s left"
     #expect(text == bar + "\r\u{1B}[2Ka line\n")
+  }
+
+  @Test func oneBarForEachRunningStage() {
+    var now = 0.0
+    var text = ""
+    let console = Console(isTerminal: true, showsStages: true, clock: { now }, width: { 60 }, output: { text += $0 })
+    let bars = ["a@1", "a@2"].map { console.progress(of: $0) }
+    for bar in bars {
+      bar.begin("count", total: 10, unit: "steps")
+      bar.update(completed: 0)
+    }
+    now = 1
+    bars[0].update(completed: 5)
+    bars[1].update(completed: 1)  // too soon to draw again
+    now = 2
+    bars[1].update(completed: 2)
+    let erase = "\r\u{1B}[2K\u{1B}[1A\u{1B}[2K"
+    let second =
+      "\r\u{1B}[2Ka@1: count ████░░░░ 50 %  5 steps/s, 1.0 s left\n"
+      + "a@2: count █░░░░░░░ 20 %  1 steps/s, 8.0 s left"
+    #expect(text.hasSuffix(erase + second))
+    text = ""
+    console.line("a line")
+    #expect(text == erase + "a line\n" + second)
+    text = ""
+    bars[0].end()
+    #expect(text == erase)
   }
 
   @Test func canonicalJSONIsOneText() throws {

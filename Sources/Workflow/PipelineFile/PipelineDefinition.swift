@@ -28,10 +28,10 @@ public struct PipelineDefinition {
 
   public subscript(name: String) -> StageDefinition? { indices[name].map { stages[$0] } }
 
-  /// `name` and everything it needs, directly or not.
-  func ancestors(of name: String) -> Set<String> {
+  /// The stages and everything they need, directly or not.
+  func ancestors(of names: Set<String>) -> Set<String> {
     var found: Set<String> = []
-    var open = [name]
+    var open = Array(names)
     while let next = open.popLast() {
       guard found.insert(next).inserted, let stage = self[next] else { continue }
       open += stage.inputNames
@@ -39,9 +39,9 @@ public struct PipelineDefinition {
     return found
   }
 
-  /// `name` and everything that needs it, directly or not.
-  func descendants(of name: String) -> Set<String> {
-    var found: Set<String> = [name]
+  /// The stages and everything that needs them, directly or not.
+  func descendants(of names: Set<String>) -> Set<String> {
+    var found = names
     for stage in stages where stage.inputNames.contains(where: found.contains) { found.insert(stage.name) }
     return found
   }

@@ -3,10 +3,12 @@ import Foundation
 
 /// Standard error, for messages. What cannot be written (a full disk, a reader that left) is lost; the run goes on.
 public enum StandardError {
-  public static func write(_ text: String) {
-    var bytes = Array(text.utf8)[...]
+  public static func write(_ text: String) { writeAll(text.utf8, to: STDERR_FILENO) }
+
+  static func writeAll(_ text: some Sequence<UInt8>, to descriptor: Int32) {
+    var bytes = Array(text)[...]
     while !bytes.isEmpty {
-      let count = bytes.withUnsafeBytes { Foundation.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      let count = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { return }
       bytes = bytes.dropFirst(count)
@@ -14,34 +16,43 @@ public enum StandardError {
   }
 }
 
-/// What a person sees of a run on standard error: lines, and the progress of the running stage as a bar on a terminal or as
-/// a line every ten seconds elsewhere.
-public final class Console: Basics.ProgressReporting, @unchecked Sendable {
+/// Where a run shows what it does: lines, and the progress of each stage that is running.
+public protocol RunDisplay: AnyObject {
+  func line(_ text: String)
+  func progress(of stage: String) -> any Basics.ProgressReporting
+}
+
+/// What a person sees of a run on standard error: lines, and the progress of the running stages, each as a bar on a terminal
+/// or as a line every ten seconds elsewhere.
+public final class Console: RunDisplay, @unchecked Sendable {
   private struct Work {
+    let stage: String
     var title: String
     var total: Int
     var unit: String
-    var start: Double
     /// Where the work stood at the first update: a resumed stage does not begin at zero.
     var baseline: (completed: Int, time: Double)?
     var completed = 0
+    /// When it was last told.
+    var updated = 0.0
+    var metrics: [(name: String, value: String)] = []
     var lastPrinted: Double
   }
 
   private let lock = NSRecursiveLock()
   private let isTerminal: Bool
+  private let showsStages: Bool
   private let clock: () -> Double
   private let width: () -> Int
   private let output: (String) -> Void
-  private var work: Work?
-  private var barIsShown = false
-  /// Put before plain lines: the stage that is running.
-  public var stage = ""
+  private var works: [Work] = []
+  private var shownBars = 0
+  private var lastDrawn = -Double.infinity
 
-  /// Prints to standard error.
-  public convenience init(quiet: Bool = false) {
+  /// Prints to standard error. With `showsStages`, bars carry the stage's name: for several at a time.
+  public convenience init(quiet: Bool = false, showsStages: Bool = false) {
     self.init(
-      isTerminal: !quiet && isatty(STDERR_FILENO) == 1,
+      isTerminal: !quiet && isatty(STDERR_FILENO) == 1, showsStages: showsStages,
       clock: { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 },
       width: {
         var size = winsize()
@@ -52,66 +63,101 @@ public final class Console: Basics.ProgressReporting, @unchecked Sendable {
 
   /// Prints wherever `output` says; for tests.
   public init(
-    isTerminal: Bool, clock: @escaping () -> Double, width: @escaping () -> Int = { 80 },
+    isTerminal: Bool, showsStages: Bool = false, clock: @escaping () -> Double, width: @escaping () -> Int = { 80 },
     output: @escaping (String) -> Void
   ) {
     self.isTerminal = isTerminal
+    self.showsStages = showsStages
     self.clock = clock
     self.width = width
     self.output = output
   }
 
-  /// Prints a line, above the bar if there is one.
+  /// Prints a line, above the bars if there are any.
   public func line(_ text: String) {
-    lock.lock()
-    defer { lock.unlock() }
-    clearBar()
-    output(text + "\n")
-  }
-
-  public func begin(_ title: String, total: Int, unit: String) {
-    lock.lock()
-    defer { lock.unlock() }
-    clearBar()
-    let now = clock()
-    work = Work(title: title, total: total, unit: unit, start: now, lastPrinted: now)
-  }
-
-  public func update(completed: Int, metrics: [(name: String, value: String)]) {
-    lock.lock()
-    defer { lock.unlock() }
-    guard var current = work else { return }
-    defer { work = current }
-    let now = clock()
-    current.completed = completed
-    guard let baseline = current.baseline else {
-      current.baseline = (completed, now)
-      return
-    }
-    guard now - current.lastPrinted >= (isTerminal ? 0.1 : 10) else { return }
-    current.lastPrinted = now
-    let elapsed = now - baseline.time
-    let rate = elapsed > 0 ? Double(completed - baseline.completed) / elapsed : 0
-    let details = Self.details(current, rate: rate, metrics: metrics)
-    if isTerminal {
-      output("\r\u{1B}[2K" + Self.bar(current, details: details, width: width()))
-      barIsShown = true
-    } else {
-      let percent = current.total > 0 ? " \(Self.percent(current)) %" : ""
-      output("\(stage): \(current.title)\(percent), \(details.joined(separator: ", "))\n")
+    lock.withLock {
+      let hadBars = shownBars > 1
+      clearBars()
+      output(text + "\n")
+      if hadBars { drawBars() }
     }
   }
 
-  public func end() {
-    lock.lock()
-    defer { lock.unlock() }
-    clearBar()
-    work = nil
+  public func progress(of stage: String) -> any Basics.ProgressReporting { Reporter(console: self, stage: stage) }
+
+  private final class Reporter: Basics.ProgressReporting {
+    private let console: Console
+    private let stage: String
+
+    init(console: Console, stage: String) {
+      self.console = console
+      self.stage = stage
+    }
+
+    func begin(_ title: String, total: Int, unit: String) { console.begin(stage, title, total: total, unit: unit) }
+    func update(completed: Int, metrics: [(name: String, value: String)]) {
+      console.update(stage, completed: completed, metrics: metrics)
+    }
+    func end() { console.end(stage) }
   }
 
-  private func clearBar() {
-    if barIsShown { output("\r\u{1B}[2K") }
-    barIsShown = false
+  // MARK: Progress
+
+  private func begin(_ stage: String, _ title: String, total: Int, unit: String) {
+    lock.withLock {
+      clearBars()
+      let work = Work(stage: stage, title: title, total: total, unit: unit, lastPrinted: clock())
+      if let index = works.firstIndex(where: { $0.stage == stage }) { works[index] = work } else { works.append(work) }
+    }
+  }
+
+  private func update(_ stage: String, completed: Int, metrics: [(name: String, value: String)]) {
+    lock.withLock {
+      guard let index = works.firstIndex(where: { $0.stage == stage }) else { return }
+      let now = clock()
+      works[index].completed = completed
+      works[index].updated = now
+      works[index].metrics = metrics
+      guard works[index].baseline != nil else {
+        works[index].baseline = (completed, now)
+        return
+      }
+      guard now - works[index].lastPrinted >= (isTerminal ? 0.1 : 10) else { return }
+      works[index].lastPrinted = now
+      if isTerminal {
+        guard works.count == 1 || now - lastDrawn >= 0.1 else { return }
+        lastDrawn = now
+        clearBars()
+        drawBars()
+      } else {
+        let work = works[index]
+        let percent = work.total > 0 ? " \(Self.percent(work)) %" : ""
+        output("\(stage): \(work.title)\(percent), \(Self.details(work).joined(separator: ", "))\n")
+      }
+    }
+  }
+
+  private func end(_ stage: String) {
+    lock.withLock {
+      clearBars()
+      works.removeAll { $0.stage == stage }
+    }
+  }
+
+  private func drawBars() {
+    let bars = works.filter { $0.baseline != nil }.map { work in
+      Self.bar(
+        work, title: showsStages ? "\(work.stage): \(work.title)" : work.title, details: Self.details(work),
+        width: width())
+    }
+    if !bars.isEmpty { output("\r\u{1B}[2K" + bars.joined(separator: "\n")) }
+    shownBars = bars.count
+  }
+
+  /// Leaves the cursor where the first bar began.
+  private func clearBars() {
+    if shownBars > 0 { output("\r\u{1B}[2K" + String(repeating: "\u{1B}[1A\u{1B}[2K", count: shownBars - 1)) }
+    shownBars = 0
   }
 
   private static func percent(_ work: Work) -> Int {
@@ -119,8 +165,11 @@ public final class Console: Basics.ProgressReporting, @unchecked Sendable {
   }
 
   /// What is told beside the bar: how much is done, the rate, the time left, then the stage's own metrics.
-  private static func details(_ work: Work, rate: Double, metrics: [(name: String, value: String)]) -> [String] {
+  private static func details(_ work: Work) -> [String] {
     var parts = ["\(NumberText.count(work.completed)) of \(NumberText.count(work.total)) \(work.unit)"]
+    let baseline = work.baseline ?? (work.completed, work.updated)
+    let elapsed = work.updated - baseline.time
+    let rate = elapsed > 0 ? Double(work.completed - baseline.completed) / elapsed : 0
     if rate > 0 {
       let rounded = rate >= 100 ? NumberText.count(Int(min(rate, 1e15))) : NumberText.significant(rate, 3)
       parts.append("\(rounded) \(work.unit)/s")
@@ -128,16 +177,16 @@ public final class Console: Basics.ProgressReporting, @unchecked Sendable {
         parts.append(NumberText.duration(seconds: Double(work.total - work.completed) / rate) + " left")
       }
     }
-    return parts + metrics.map { "\($0.name) \($0.value)" }
+    return parts + work.metrics.map { "\($0.name) \($0.value)" }
   }
 
   /// One line of at most `width` - 1 characters. On a narrow terminal the bar gets shorter, then the counts and the rate go,
   /// then the last metrics: time left and the first metrics matter more.
-  private static func bar(_ work: Work, details: [String], width: Int) -> String {
+  private static func bar(_ work: Work, title: String, details: [String], width: Int) -> String {
     func line(_ cells: Int, _ parts: [String]) -> String {
       let filled = cells * percent(work) / 100
       let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: cells - filled)
-      return "\(work.title) \(bar) \(percent(work)) %  \(parts.joined(separator: ", "))"
+      return "\(title) \(bar) \(percent(work)) %  \(parts.joined(separator: ", "))"
     }
     let room = max(20, width - 1)
     let droppable = max(0, min(2, details.count - 1))

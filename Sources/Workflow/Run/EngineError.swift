@@ -12,6 +12,11 @@ public enum EngineError: Error, Equatable, CustomStringConvertible {
   case emptySelection
   case noArtifact(stage: String, file: String)
   case stageFailed(stage: String, message: String)
+  /// Stages were to run in processes of their own, and nobody said how to start one.
+  case noWorkers
+  case cannotStart(program: String, reason: String)
+  case notAWorker
+  case changedMeanwhile(stage: String)
 
   public var description: String {
     switch self {
@@ -29,13 +34,18 @@ public enum EngineError: Error, Equatable, CustomStringConvertible {
     case .noArtifact(let stage, let file):
       return "stage '\(stage)' has no artifact yet (\(file)); run the pipeline first"
     case .stageFailed(let stage, let message): return "stage '\(stage)': \(message)"
+    case .noWorkers: return "stages can run side by side only through the program 'pipeline'"
+    case .notAWorker: return "this command is for processes that 'run --jobs' starts"
+    case .changedMeanwhile(let stage):
+      return "the pipeline file or an input of stage '\(stage)' changed while the run was going on; run again"
+    case .cannotStart(let program, let reason): return "\(program) cannot be started: \(reason)"
     }
   }
 
   /// True where the user has to change the command; false where something failed.
   public var isUsage: Bool {
     switch self {
-    case .folder, .stageFailed, .unreachable: return false
+    case .folder, .stageFailed, .unreachable, .noWorkers, .cannotStart, .changedMeanwhile: return false
     default: return true
     }
   }

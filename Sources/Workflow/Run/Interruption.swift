@@ -24,9 +24,11 @@ public final class Interruption: @unchecked Sendable {
 
   private var observesSignals = false
 
-  /// From now on signals count. Once per process.
-  public func observeSignals() {
+  /// From now on signals count. Once per process. A `silent` process does not say so: the one that started it does.
+  public func observeSignals(silent: Bool = false) {
     observesSignals = true
+    silence.pointee = silent ? 1 : 0
+    _ = RunningChildren.table
     signal(SIGPIPE, SIG_IGN)  // a reader of the log that leaves does not end the run
     signalCount.pointee = 0
     interruptCount.pointee = 0
@@ -35,20 +37,23 @@ public final class Interruption: @unchecked Sendable {
     sigemptyset(&set)
     for number in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&set, number) }
     pthread_sigmask(SIG_UNBLOCK, &set, nil)
-    // whoever started this process may have left them blocked
-    var mask = sigset_t()
-    sigemptyset(&mask)
-    for number in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&mask, number) }
-    pthread_sigmask(SIG_UNBLOCK, &mask, nil)
     for number in [SIGINT, SIGTERM, SIGUSR1] {
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { number in
-        // only what is safe in a signal handler: stores, write and _exit
+        // only what is safe in a signal handler: stores, write, kill and _exit
         if number == SIGINT {
           interruptCount.pointee += 1
-          if interruptCount.pointee > 1 { _exit(RunOutcome.interruptedExitCode) }
+          if interruptCount.pointee > 1 {
+            var slot = 0
+            while slot < 256 {
+              if RunningChildren.table[slot] > 0 { kill(RunningChildren.table[slot], SIGKILL) }
+              slot += 1
+            }
+            _exit(RunOutcome.interruptedExitCode)
+          }
         }
         signalCount.pointee += 1
+        if silence.pointee != 0 { return }
         let text: StaticString = "\npipeline: stopping after the next checkpoint (Ctrl-C again: at once)\n"
         _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
       }
@@ -67,3 +72,4 @@ private func cell() -> UnsafeMutablePointer<Int32> {
 // Written by the handler. They are touched before it is installed, so that it never initialises them.
 nonisolated(unsafe) private let signalCount = cell()
 nonisolated(unsafe) private let interruptCount = cell()
+nonisolated(unsafe) private let silence = cell()

@@ -37,10 +37,14 @@ public final class RunFolder {
       throw EngineError.folder(path: url.path, reason: "cannot be made: \(String(cString: strerror(errno)))")
     }
     let path = url.appendingPathComponent(".lock").path
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
+    let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard opened >= 0 else {
       throw EngineError.folder(path: path, reason: "cannot be opened: \(String(cString: strerror(errno)))")
     }
+    // out of the way of the descriptors that a child process finds at fixed numbers
+    let moved = fcntl(opened, F_DUPFD_CLOEXEC, 10)
+    if moved >= 0 { close(opened) }
+    let descriptor = moved >= 0 ? moved : opened
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let code = errno
       let holder = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
@@ -52,10 +56,32 @@ public final class RunFolder {
       throw EngineError.locked(folder: url.path, holder: shown.isEmpty ? "holder unknown" : shown)
     }
     lockDescriptor = descriptor
-    ftruncate(descriptor, 0)
+    note(command)
+  }
+
+  /// Says, for whoever finds the folder taken, who holds it and why.
+  func note(_ reason: String) {
+    ftruncate(lockDescriptor, 0)
     let host = ProcessInfo.processInfo.hostName
-    let note = "process \(getpid()) on \(host), since \(Date().formatted(.iso8601)): \(command)\n"
-    _ = note.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+    let note = "process \(getpid()) on \(host), since \(Date().formatted(.iso8601)): \(reason)\n"
+    _ = note.withCString { pwrite(lockDescriptor, $0, strlen($0), 0) }
+  }
+
+  /// The lock to hand to a child process, which then holds the folder too. Throws `EngineError.folder` without a lock.
+  func lockForChild() throws -> Int32 {
+    guard lockDescriptor >= 0 else { throw EngineError.folder(path: url.path, reason: "is not locked") }
+    return lockDescriptor
+  }
+
+  /// Takes over the lock that the parent process handed on. False if the descriptor is not this folder's lock.
+  func adoptLock(_ descriptor: Int32) -> Bool {
+    var handed = stat()
+    var own = stat()
+    guard fstat(descriptor, &handed) == 0, stat(url.appendingPathComponent(".lock").path, &own) == 0,
+      handed.st_ino == own.st_ino, handed.st_dev == own.st_dev, flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    else { return false }
+    lockDescriptor = descriptor
+    return true
   }
 
   /// Throws `EngineError.folder` where the folder of that name is no longer the one that was locked: it was moved, renamed or

@@ -9,20 +9,24 @@ extension Engine {
     public let problem: String?
   }
 
-  /// Reads every artifact and checkpoint of the run folder and compares it with its digest.
+  /// Reads every artifact and checkpoint of the run folder, and every input file whose digest is remembered, and compares
+  /// it with its digest.
   public func verify() -> [Verification] {
-    contents().filter { $0.hasSuffix(".h5") && !$0.hasPrefix(".") }.map { name in
-      do {
-        let artifact = try Artifact.open(folder.url.appendingPathComponent(name), verify: true)
-        let stage = artifact.provenance.stage
-        if name != "\(stage).h5", !name.hasPrefix("\(stage).ckpt-") {
-          return Verification(file: name, problem: "holds the result of stage '\(stage)'")
+    let inputs = assessor.files.verify().map { Verification(file: $0.path, problem: $0.problem) }
+    assessor.files.save()
+    return inputs
+      + contents().filter { $0.hasSuffix(".h5") && !$0.hasPrefix(".") }.map { name in
+        do {
+          let artifact = try Artifact.open(folder.url.appendingPathComponent(name), verify: true)
+          let stage = artifact.provenance.stage
+          if name != "\(stage).h5", !name.hasPrefix("\(stage).ckpt-") {
+            return Verification(file: name, problem: "holds the result of stage '\(stage)'")
+          }
+          return Verification(file: name, problem: nil)
+        } catch {
+          return Verification(file: name, problem: "\(error)")
         }
-        return Verification(file: name, problem: nil)
-      } catch {
-        return Verification(file: name, problem: "\(error)")
       }
-    }
   }
 
   /// A file that `clean` would delete, and why.

@@ -52,6 +52,8 @@ public struct StageAssessment {
   public let size: Int?
   /// The step of a usable checkpoint.
   public let checkpointStep: Int?
+  /// The threads that checkpoint was made with.
+  let checkpointThreads: Int?
 
   /// The content digest, if it is that of the present key.
   var digest: String? { state == .upToDate ? provenance?.contentDigest : nil }
@@ -62,12 +64,19 @@ final class StageAssessor {
   let pipeline: PipelineDefinition
   let folder: RunFolder
   let artifacts: VerifiedArtifacts
-  private let files = FileDigests()
+  let files: FileDigests
 
   init(pipeline: PipelineDefinition, folder: RunFolder) {
     self.pipeline = pipeline
     self.folder = folder
     artifacts = VerifiedArtifacts(folder: folder)
+    files = FileDigests(notes: folder.url.appendingPathComponent(".inputs.json"))
+  }
+
+  /// Writes what was learnt about artifacts and input files to the run folder.
+  func save() {
+    artifacts.save()
+    files.save()
   }
 
   /// All stages, nothing being run: what a run would find. `forced` stages count as not finished.
@@ -107,16 +116,16 @@ final class StageAssessor {
     } catch {
       state = .damaged("\(error)")
     }
-    var step: Int?
+    var checkpoint: (step: Int, artifact: Artifact, warning: String?)?
     if let key, state != .upToDate {
       let store = CheckpointStore(folder: folder.url, stage: stage.name, key: key.hex)
-      step =
+      checkpoint =
         folder.checkpoints(stage.name).contains { FileManager.default.fileExists(atPath: $0.path) }
-        ? try? store.latest()?.step : nil
+        ? try? store.latest() : nil
     }
     return StageAssessment(
       stage: stage, state: state, key: key?.hex, canonical: key?.canonical, provenance: provenance, size: size,
-      checkpointStep: step)
+      checkpointStep: checkpoint?.step, checkpointThreads: checkpoint?.artifact.provenance.threads)
   }
 
   private static func state(

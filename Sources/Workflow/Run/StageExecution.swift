@@ -1,0 +1,158 @@
+import Artifacts
+import Basics
+import Foundation
+
+/// An input that was finished proved damaged when a stage wanted to read it.
+struct DamagedInput: Error, CustomStringConvertible {
+  let stage: String
+  let reason: String
+  var description: String { "the artifact of stage '\(stage)' is damaged again and again: \(reason)" }
+}
+
+/// A stage that is ready to run.
+struct StageJob {
+  let stage: StageDefinition
+  let assessment: StageAssessment
+  /// The content digests of the stages it reads.
+  let digests: [String: String]
+  let threads: Int
+  let checkpointInterval: Double
+}
+
+/// What became of a stage that was run.
+enum StageResult: Codable, Equatable {
+  case finished(digest: String, seconds: Double, warnings: [String])
+  /// Its checkpoint is saved.
+  case interrupted
+  case damagedInput(stage: String, reason: String)
+  case failed(String)
+}
+
+/// Where ready stages are run.
+protocol StageExecutor: AnyObject {
+  /// How many stages may be under way.
+  var capacity: Int { get }
+  func start(_ job: StageJob) throws
+  /// Waits until one of the started stages has ended.
+  func next() throws -> (stage: String, result: StageResult)
+}
+
+/// Runs a stage in this process, when its end is waited for.
+final class InProcess: StageExecutor {
+  let capacity = 1
+  private unowned let engine: Engine
+  private var job: StageJob?
+
+  init(engine: Engine) { self.engine = engine }
+
+  func start(_ job: StageJob) { self.job = job }
+
+  func next() throws -> (stage: String, result: StageResult) {
+    guard let job else { throw EngineError.noWorkers }
+    self.job = nil
+    return (job.stage.name, engine.execute(job))
+  }
+}
+
+extension Engine {
+  /// Runs a stage here and commits its artifact.
+  func execute(_ job: StageJob) -> StageResult {
+    do {
+      return try run(job)
+    } catch let damage as DamagedInput {
+      return .damagedInput(stage: damage.stage, reason: damage.reason)
+    } catch is WorkflowInterruption {
+      return .interrupted
+    } catch {
+      return .failed("\(error)")
+    }
+  }
+
+  private func run(_ job: StageJob) throws -> StageResult {
+    let stage = job.stage
+    guard let key = job.assessment.key, let canonical = job.assessment.canonical else {
+      throw EngineError.inputNotFinished(stage: stage.name, input: stage.inputNames.first ?? "")
+    }
+    let inputs = try openInputs(of: stage, expecting: job.digests)
+    let environment = resolvedEnvironment
+    let seed = RandomStream.derivedSeed(pipeline.seed, [stage.name])
+    let checkpoints = CheckpointStore(folder: folder.url, stage: stage.name, key: key) { [console] in
+      console.line("warning: \(stage.name): \($0)")
+    }
+    checkpoints.threads = job.threads
+    try FaultPoint.beforeStage.pass()
+    try folder.checkPlace()
+    let start = Date()
+    let progress = console.progress(of: stage.name)
+    defer { progress.end() }
+    let context = StageContext(
+      stage: stage.name, seed: seed, values: stage.parameters, inputs: inputs,
+      output: try ArtifactWriter(url: folder.artifact(stage.name)), checkpoints: checkpoints,
+      temperature: stage.temperature, system: stage.system, progress: progress, threads: job.threads,
+      checkpointInterval: job.checkpointInterval, interruption: { [interruption] in interruption.isRequested },
+      log: { [console] in console.line("\(stage.name): \($0)") })
+    do {
+      try stage.type.run(context)
+    } catch {
+      context.output.discard()
+      throw error
+    }
+    try FaultPoint.afterWork.pass()
+    try folder.checkPlace()
+    let end = Date()
+    let seconds = end.timeIntervalSince(start)
+    let digest = try context.output.commit(
+      provenance: Provenance(
+        key: key, canonical: canonical, stage: stage.name, stageType: stage.type.type,
+        stageVersion: stage.type.version, seed: seed, versions: environment.versions, device: environment.device,
+        threads: job.threads, start: start, end: end, wallSeconds: seconds, warnings: context.warnings))
+    try FaultPoint.afterArtifact.pass()
+    try? FileManager.default.removeItem(at: folder.forcedMark(stage.name))
+    try checkpoints.removeAll()
+    return .finished(digest: digest, seconds: seconds, warnings: context.warnings)
+  }
+
+  // MARK: Inputs
+
+  /// The stage's inputs by slot, each with those inputs of its own that the stage type declares. Everything is verified.
+  private func openInputs(
+    of stage: StageDefinition, expecting digests: [String: String]
+  ) throws -> [String: [StageInput]] {
+    var opened: [String: Artifact] = [:]
+    func artifact(_ name: String) throws -> Artifact {
+      if let artifact = opened[name] { return artifact }
+      do {
+        guard let artifact = try assessor.artifacts.open(name, always: true) else {
+          throw EngineError.inputNotFinished(stage: stage.name, input: name)
+        }
+        if let expected = digests[name], artifact.provenance.contentDigest != expected {
+          throw EngineError.unreadableInput(file: artifact.url.path, reason: "was replaced during the run")
+        }
+        opened[name] = artifact
+        return artifact
+      } catch let error as EngineError {
+        throw error
+      } catch let error as ArtifactError where !error.isDamage {
+        throw EngineError.unreachable(file: folder.artifact(name).path, reason: "\(error)")
+      } catch {
+        throw DamagedInput(stage: name, reason: "\(error)")
+      }
+    }
+    func input(_ name: String, paths: [[String]]) throws -> StageInput {
+      var inner: [String: [StageInput]] = [:]
+      for slot in Set(paths.compactMap(\.first)) {
+        let names = pipeline[name]?.inputs(slot) ?? []
+        let rest = paths.filter { $0.first == slot }.map { Array($0.dropFirst()) }
+        if !names.isEmpty { inner[slot] = try names.map { try input($0, paths: rest) } }
+      }
+      let type = pipeline[name]?.type.type ?? ""
+      return StageInput(name: name, type: type, artifact: try artifact(name), inputs: inner)
+    }
+    var slots: [String: [StageInput]] = [:]
+    for slot in stage.slots {
+      let paths = stage.type.indirectInputs.filter { $0.first == slot.name }.map { Array($0.dropFirst()) }
+      slots[slot.name] = try slot.stages.map { try input($0, paths: paths) }
+    }
+    return slots
+  }
+}

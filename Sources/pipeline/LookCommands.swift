@@ -16,11 +16,14 @@ struct StatusCommand: ParsableCommand {
   func run() throws {
     let engine = try pipeline.engine()
     let assessments = try engine.assess()
+    let batch = BatchTable(
+      assessments, pipeline: engine.pipeline, folder: engine.folder, columns: PipelineOptions.batchColumns)
     if json {
-      print(StatusTable.json(assessments, pipeline: engine.pipeline).prettyJSON)
+      print(StatusTable.json(assessments, pipeline: engine.pipeline, batch: batch).prettyJSON)
       return
     }
     print(StatusTable.text(assessments, folder: engine.folder))
+    if let batch { print("\n" + batch.text) }
     if let holder = engine.folder.holder() { print("running: \(holder)") }
   }
 }
@@ -31,14 +34,13 @@ struct ExplainCommand: ParsableCommand {
 
   @OptionGroup var pipeline: PipelineOptions
 
-  @Argument(help: "Stages; all of them if left out.")
+  @Argument(help: "Stages, by full names, names in the file or patterns; all of them if left out.")
   var stages: [String] = []
 
   func run() throws {
     let engine = try pipeline.engine()
-    let known = engine.pipeline.stages.map(\.name)
-    for name in stages where !known.contains(name) { throw EngineError.unknownStage(name, known: known) }
-    for assessment in try engine.assess() where stages.isEmpty || stages.contains(assessment.stage.name) {
+    let wanted = try engine.names(matching: stages)
+    for assessment in try engine.assess() where stages.isEmpty || wanted.contains(assessment.stage.name) {
       print(StatusTable.explanation(assessment))
     }
   }

@@ -20,6 +20,7 @@ struct Pipeline: ParsableCommand {
     ])
 
   static func main() {
+    signal(SIGXFSZ, SIG_IGN)  // a file that may not grow is an error of the write, not the end of the program
     do {
       var command = try parseAsRoot()
       try command.run()

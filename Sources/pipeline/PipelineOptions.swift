@@ -30,6 +30,13 @@ struct PipelineOptions: ParsableArguments {
     return Engine(pipeline: pipeline, folder: folder(pipeline), console: Console())
   }
 
+  /// What the table of a batch shows of results.
+  static let batchColumns = [
+    BatchColumn("dF", unit: "kT", dataset: "results/delta_f"),
+    BatchColumn("ESS", unit: "%", dataset: "results/ess_fraction", scale: 100, decimals: 1),
+    BatchColumn("KL", dataset: "results/kl", decimals: 4),
+  ]
+
   /// The words that select the same file, overrides and folder.
   var words: [String] {
     [file] + overrides.flatMap { ["--set", $0] } + (runs == "runs" ? [] : ["--runs", runs])

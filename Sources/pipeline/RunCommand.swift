@@ -83,7 +83,13 @@ struct RunCommand: ParsableCommand {
       pipeline: definition, folder: folder, console: Console(showsStages: jobs != nil), interruption: interruption,
       worker: StageCommand.worker(pipeline), environment: Libraries.environment)
     let outcome = try engine.run(options)
-    print(json ? StatusTable.json(outcome, pipeline: definition).prettyJSON : StatusTable.summary(outcome))
+    let batch = BatchTable(
+      outcome, pipeline: definition, folder: folder, columns: PipelineOptions.batchColumns)
+    if json {
+      print(StatusTable.json(outcome, pipeline: definition, batch: batch).prettyJSON)
+    } else {
+      print(StatusTable.summary(outcome) + (batch.map { "\n\n" + $0.text } ?? ""))
+    }
     if outcome.exitCode != 0 {
       printError(try failureText(outcome, engine: engine, folder: folder))
       throw ExitCode(outcome.exitCode)
@@ -112,7 +118,10 @@ struct RunCommand: ParsableCommand {
     let checkpoints = assessments.compactMap { assessment in
       assessment.checkpointStep.map { "\(assessment.stage.name) up to step \($0)" }
     }
-    let kept = (finished.isEmpty ? [] : ["finished " + finished.joined(separator: ", ")]) + checkpoints
+    let older = assessments.filter { $0.state != .upToDate && $0.provenance != nil }.map(\.stage.name)
+    let kept =
+      (finished.isEmpty ? [] : ["finished " + finished.joined(separator: ", ")]) + checkpoints
+      + (older.isEmpty ? [] : ["older results of " + older.joined(separator: ", ")])
     lines.append(
       "kept in \(pipeline.runs)/\(engine.pipeline.name): \(kept.isEmpty ? "nothing yet" : kept.joined(separator: "; "))"
     )

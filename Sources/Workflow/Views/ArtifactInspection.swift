@@ -10,7 +10,7 @@ public enum ArtifactInspection {
       artifact.url.lastPathComponent,
       "stage \(provenance.stage) (\(provenance.stageType), version \(provenance.stageVersion)), seed \(provenance.seed)",
       "finished \(provenance.end.formatted(.iso8601)) in \(NumberText.duration(seconds: provenance.wallSeconds))"
-        + " on \(provenance.device)",
+        + " on \(provenance.device)" + (provenance.threads.map { $0 == 1 ? ", 1 thread" : ", \($0) threads" } ?? ""),
       "key \(provenance.key)", "content \(provenance.contentDigest)",
     ]
     if !provenance.versions.isEmpty {

@@ -22,11 +22,14 @@ public enum StatusTable {
     return ([table.rendered()] + warnings).joined(separator: "\n")
   }
 
-  public static func json(_ assessments: [StageAssessment], pipeline: PipelineDefinition) -> ParameterValue {
+  public static func json(
+    _ assessments: [StageAssessment], pipeline: PipelineDefinition, batch: BatchTable? = nil
+  ) -> ParameterValue {
     let stages = assessments.map { assessment -> ParameterValue in
       let provenance = assessment.provenance
       return [
         "stage": .string(assessment.stage.name), "type": .string(assessment.stage.type.type),
+        "cell": cell(assessment.stage),
         "state": .string(assessment.state.word), "reason": .string(assessment.state.description),
         "key": .optional(assessment.key), "content_digest": .optional(provenance?.contentDigest),
         "end": .optional(provenance.map { $0.end.formatted(.iso8601) }),
@@ -36,7 +39,7 @@ public enum StatusTable {
         "warnings": .list((provenance?.warnings ?? []).map { .string($0) }),
       ]
     }
-    return ["pipeline": .string(pipeline.name), "stages": .list(stages)]
+    return ["pipeline": .string(pipeline.name), "stages": .list(stages), "batch": batch?.json ?? .list([])]
   }
 
   /// What a run with these options would do.
@@ -73,11 +76,14 @@ public enum StatusTable {
     return ([table.rendered()] + warnings).joined(separator: "\n")
   }
 
-  public static func json(_ outcome: RunOutcome, pipeline: PipelineDefinition) -> ParameterValue {
+  public static func json(
+    _ outcome: RunOutcome, pipeline: PipelineDefinition, batch: BatchTable? = nil
+  ) -> ParameterValue {
     let stages = outcome.stages.map { stage -> ParameterValue in
       var members: [String: ParameterValue] = [
         "stage": .string(stage.stage), "type": .string(stage.type), "reason": .string(stage.reason),
         "content_digest": .optional(stage.digest), "warnings": .list(stage.warnings.map { .string($0) }),
+        "cell": pipeline[stage.stage].map(cell) ?? .object([:]),
       ]
       switch stage.result {
       case .skipped: members["result"] = "skipped"
@@ -97,7 +103,13 @@ public enum StatusTable {
     }
     return [
       "pipeline": .string(pipeline.name), "exit_code": .integer(Int(outcome.exitCode)), "stages": .list(stages),
+      "batch": batch?.json ?? .list([]),
     ]
+  }
+
+  /// The stage's entries of the matrix, by axis.
+  private static func cell(_ stage: StageDefinition) -> ParameterValue {
+    .object(Dictionary(stage.cell.map { ($0.axis, .string($0.label)) }, uniquingKeysWith: { first, _ in first }))
   }
 
   /// Why one stage runs or not, with every difference.

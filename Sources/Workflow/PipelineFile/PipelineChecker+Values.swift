@@ -1,0 +1,204 @@
+import Foundation
+
+/// Values of parameters, by what each may be.
+extension PipelineChecker {
+  /// The value of a field in a group: what is given, else its default. Nil after a reported problem.
+  mutating func fieldValue(
+    _ field: ParameterField, in node: ConfigurationNode, place: String, location: SourceLocation
+  ) -> ParameterValue? {
+    let inner = place.hasSuffix("'") || place == "system" ? "\(place): \(field.name)" : "\(place).\(field.name)"
+    if let given = node[field.name] {
+      if given.isNull, field.optional || (field.isRequired == false && field.kind.isObject) {
+        return field.resolvedDefault
+      }
+      return value(given, field.kind, place: inner)
+    }
+    if let value = field.resolvedDefault { return value }
+    if case .object = field.kind {  // names the required field inside
+      return value(
+        ConfigurationNode(content: .mapping([]), location: location, folder: node.folder), field.kind, place: inner)
+    }
+    report(location, .missingKey(field.name, place: place, help: field.help))
+    return nil
+  }
+
+  mutating func value(_ node: ConfigurationNode, _ kind: ParameterKind, place: String) -> ParameterValue? {
+    func wrong(_ expected: String) -> PipelineFileProblem {
+      .wrongType(place: place, found: node.shown, expected: expected)
+    }
+    switch kind {
+    case .integer(let range):
+      guard let integer = node.integer else {
+        report(node.location, wrong("a whole number"))
+        return nil
+      }
+      if let range, !range.contains(integer) {
+        report(node.location, .outOfRange(place: place, found: "\(integer)", expected: Self.text(range)))
+      }
+      return .integer(integer)
+    case .number(let range):
+      guard let number = node.number else {
+        report(node.location, wrong("a number"))
+        return nil
+      }
+      if let range, !range.contains(number) {
+        let found = ParameterValue.number(number).canonicalJSON
+        report(node.location, .outOfRange(place: place, found: found, expected: Self.text(range)))
+      }
+      return .number(number)
+    case .boolean:
+      guard let bool = node.bool else {
+        report(node.location, wrong("true or false"))
+        return nil
+      }
+      return .bool(bool)
+    case .string:
+      guard let text = node.text else {
+        report(node.location, wrong("a text"))
+        return nil
+      }
+      return .string(text)
+    case .choice(let words):
+      guard let text = node.text else {
+        report(node.location, wrong("one of \(words.joined(separator: ", "))"))
+        return nil
+      }
+      if !words.contains(text) { report(node.location, .unknownWord(place: place, found: text, known: words)) }
+      return .string(text)
+    case .path: return path(node, place: place)
+    case .list(let element, let acceptsSingle, let count):
+      return list(node, element, acceptsSingle: acceptsSingle, count: count, place: place)
+    case .object(let fields):
+      guard node.entries != nil else {
+        report(node.location, wrong("a group such as { \(fields.first?.name ?? "key"): ... }"))
+        return nil
+      }
+      checkKeys(node, known: fields.map(\.name), place: place)
+      var values: [String: ParameterValue] = [:]
+      for field in fields { values[field.name] = fieldValue(field, in: node, place: place, location: node.location) }
+      return .object(values)
+    case .stage(let types): return inputs(node, types: types, words: [], place: place).first
+    case .stageOrChoice(let types, let words): return inputs(node, types: types, words: words, place: place).first
+    case .stages(let types):
+      let elements = node.list ?? [node]
+      if elements.isEmpty { report(node.location, wrong("a list of stages")) }
+      return .list(elements.flatMap { inputs($0, types: types, words: [], place: place) })
+    }
+  }
+
+  private mutating func list(
+    _ node: ConfigurationNode, _ element: ParameterKind, acceptsSingle: Bool, count: ClosedRange<Int>?, place: String
+  ) -> ParameterValue? {
+    guard let nodes = node.list ?? (acceptsSingle && !node.isNull ? [node] : nil) else {
+      report(node.location, .wrongType(place: place, found: node.shown, expected: "a list"))
+      return nil
+    }
+    if let count, !count.contains(nodes.count) {
+      report(
+        node.location,
+        .outOfRange(place: place, found: "a list of \(nodes.count)", expected: Self.text(count) + " values"))
+    }
+    var values: [ParameterValue] = []
+    for (index, node) in nodes.enumerated() {
+      if let value = value(node, element, place: nodes.count > 1 ? "\(place)[\(index)]" : place) {
+        values.append(value)
+      }
+    }
+    return .list(values)
+  }
+
+  mutating func path(_ node: ConfigurationNode, place: String) -> ParameterValue? {
+    guard let text = node.text, !text.isEmpty, !text.utf8.contains(0) else {
+      report(node.location, .wrongType(place: place, found: node.shown, expected: "a file's path"))
+      return nil
+    }
+    let url = node.folder.file(text)
+    var isFolder: ObjCBool = false
+    if !FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) || isFolder.boolValue {
+      report(node.location, .missingFile(text, place: place))
+    }
+    return .string(url.path)
+  }
+
+  /// The stages that a name means for the stage being checked (several only where it collects the cells of the matrix), or
+  /// the word. Empty after a reported problem.
+  private mutating func inputs(
+    _ node: ConfigurationNode, types: [String], words: [String], place: String
+  ) -> [ParameterValue] {
+    guard let name = node.text else {
+      report(node.location, .wrongType(place: place, found: node.shown, expected: "a stage's name"))
+      return []
+    }
+    if words.contains(name) {
+      if isStage.contains(name) {
+        report(node.location, .syntaxOfInput(name, place: place))
+      }
+      return [.string(name)]
+    }
+    guard inputCount <= Self.maximumInputs else { return [] }
+    let found = expansion?.resolve(name, at: current?.coordinates ?? []) ?? []
+    guard let first = found.first else {
+      // a stage that is itself wrong is reported as such
+      if !isStage.contains(name) { report(node.location, .unknownStage(name, place: place, known: words + stageNames)) }
+      return []
+    }
+    if !types.isEmpty, !types.contains(first.type.type) {
+      report(
+        node.location, .wrongInputType(place: place, stage: name, found: first.type.type, expected: types + words))
+    }
+    inputCount += found.count
+    if inputCount > Self.maximumInputs {
+      report(node.location, .limit("more than \(Self.maximumInputs) inputs in all"))
+      return []
+    }
+    return found.map { .string($0.name) }
+  }
+
+  private static func text<Bound>(_ range: ClosedRange<Bound>) -> String {
+    func shown(_ bound: Bound) -> String {
+      (bound as? Double).map { ParameterValue.number($0).canonicalJSON } ?? "\(bound)"
+    }
+    let lower = shown(range.lowerBound)
+    let upper = shown(range.upperBound)
+    let open = [Double.greatestFiniteMagnitude, .infinity].map { "\($0)" } + ["\(Int.max)"]
+    if lower == "\(Double.leastNonzeroMagnitude)" {
+      return open.contains(upper) ? "above 0" : "above 0, at most \(upper)"
+    }
+    if lower == upper { return "exactly \(lower)" }
+    return open.contains(upper) ? "at least \(lower)" : "\(lower) to \(upper)"
+  }
+}
+
+extension ParameterKind {
+  var isObject: Bool { if case .object = self { true } else { false } }
+
+  var isInput: Bool {
+    switch self {
+    case .stage, .stageOrChoice, .stages: true
+    default: false
+    }
+  }
+
+  /// The stages that a value of this kind names; nil if this is no input, or a word instead of one, or left out.
+  func inputNames(_ value: ParameterValue) -> [String]? {
+    switch self {
+    case .stage: return value.string.map { [$0] }
+    case .stageOrChoice(_, let words): return value.string.flatMap { words.contains($0) ? nil : [$0] }
+    case .stages:
+      guard case .list(let names) = value else { return nil }
+      return names.compactMap(\.string)
+    default: return nil
+    }
+  }
+}
+
+extension SystemFiles {
+  var hasForceField: Bool { forcefield != nil || forcefieldMethod != nil }
+}
+
+extension PipelineFileProblem {
+  /// A stage has the name of a word that is allowed in its place.
+  static func syntaxOfInput(_ name: String, place: String) -> PipelineFileProblem {
+    .syntax("\(place): '\(name)' is a stage here and a word of its own; rename the stage")
+  }
+}

@@ -1,0 +1,140 @@
+import Artifacts
+import Basics
+import Foundation
+
+/// A number that artifacts may hold and that the table of a batch shows: the engine itself knows no result by name.
+public struct BatchColumn {
+  public var title: String
+  public var unit: String?
+  /// Of a scalar in the artifact.
+  public var dataset: String
+  /// What it is multiplied by.
+  public var scale: Double
+  public var decimals: Int
+
+  public init(_ title: String, unit: String? = nil, dataset: String, scale: Double = 1, decimals: Int = 2) {
+    self.title = title
+    self.unit = unit
+    self.dataset = dataset
+    self.scale = scale
+    self.decimals = decimals
+  }
+}
+
+/// The combinations of a pipeline's matrix, one a row: how far each has come, and what it has given.
+public struct BatchTable {
+  private enum Mark { case done, failed, interrupted, open }
+
+  private struct Row {
+    let cell: [String]
+    let state: String
+    /// By column.
+    let values: [Double?]
+    let seconds: Double?
+  }
+
+  private let pipeline: PipelineDefinition
+  private let columns: [(base: String, column: BatchColumn)]
+  private let rows: [Row]
+
+  /// After a run. Nil for a pipeline without a matrix.
+  public init?(_ outcome: RunOutcome, pipeline: PipelineDefinition, folder: RunFolder, columns: [BatchColumn]) {
+    let marks = outcome.stages.map { stage -> (String, Mark) in
+      switch stage.result {
+      case .failed: (stage.stage, .failed)
+      case .interrupted: (stage.stage, .interrupted)
+      default: (stage.stage, stage.digest == nil ? .open : .done)
+      }
+    }
+    self.init(marks, pipeline, folder, columns)
+  }
+
+  /// Without a run. Nil for a pipeline without a matrix.
+  public init?(
+    _ assessments: [StageAssessment], pipeline: PipelineDefinition, folder: RunFolder, columns: [BatchColumn]
+  ) {
+    self.init(
+      assessments.map { ($0.stage.name, $0.state == .upToDate ? .done : .open) }, pipeline, folder, columns)
+  }
+
+  private init?(
+    _ marks: [(String, Mark)], _ pipeline: PipelineDefinition, _ folder: RunFolder, _ columns: [BatchColumn]
+  ) {
+    guard !pipeline.cells.isEmpty else { return nil }
+    let marks = Dictionary(marks, uniquingKeysWith: { first, _ in first })
+    var values: [String: [Double?]] = [:]
+    var seconds: [String: Double] = [:]
+    for stage in pipeline.stages where marks[stage.name] == .done && !stage.cell.isEmpty {
+      guard let artifact = try? Artifact.open(folder.artifact(stage.name), verify: false) else { continue }
+      values[stage.name] = columns.map { column in
+        artifact.exists(column.dataset) ? try? artifact.scalar(column.dataset, as: Double.self) * column.scale : nil
+      }
+      seconds[stage.name] = artifact.provenance.wallSeconds
+    }
+    // a column for each stage of the file that gives such a number anywhere
+    var bases: [String] = []
+    var given: [String: Set<Int>] = [:]
+    for stage in pipeline.stages {
+      if given[stage.base] == nil { bases.append(stage.base) }
+      let numbers = (values[stage.name] ?? []).enumerated().filter { $0.element != nil }.map(\.offset)
+      given[stage.base, default: []].formUnion(numbers)
+    }
+    let places = bases.flatMap { base in (given[base] ?? []).sorted().map { (base: base, index: $0) } }
+    self.pipeline = pipeline
+    self.columns = places.map { ($0.base, columns[$0.index]) }
+    // the stages of a cell are found by their names in the file and their entries
+    var stages: [String: [[String]: StageDefinition]] = [:]
+    var axes: [String: [Int]] = [:]
+    for stage in pipeline.stages where !stage.cell.isEmpty {
+      stages[stage.base, default: [:]][stage.cell.map(\.label)] = stage
+      axes[stage.base] = stage.cell.compactMap { entry in pipeline.axes.firstIndex { $0 == entry.axis } }
+    }
+    rows = pipeline.cells.map { cell in
+      let own = bases.compactMap { base in stages[base]?[(axes[base] ?? []).map { cell[$0] }] }
+      let times = own.compactMap { seconds[$0.name] }
+      return Row(
+        cell: cell, state: Self.state(own, marks),
+        values: places.map { place in
+          own.first { $0.base == place.base }.flatMap { values[$0.name]?[place.index] }
+        },
+        seconds: times.isEmpty ? nil : times.reduce(0, +))
+    }
+  }
+
+  private static func state(_ stages: [StageDefinition], _ marks: [String: Mark]) -> String {
+    if let failed = stages.first(where: { marks[$0.name] == .failed }) { return "failed: \(failed.base)" }
+    if let stopped = stages.first(where: { marks[$0.name] == .interrupted }) { return "interrupted: \(stopped.base)" }
+    let done = stages.filter { marks[$0.name] == .done }.count
+    return done == stages.count ? "done" : "\(done) of \(stages.count)"
+  }
+
+  public var text: String {
+    var table = TextTable(
+      columns: pipeline.axes.map { .init($0) } + [.init("state")]
+        + columns.map { .init("\($0.column.title) \($0.base)", unit: $0.column.unit, alignment: .right) }
+        + [.init("time", alignment: .right)])
+    for row in rows {
+      table.addRow(
+        row.cell + [row.state]
+          + zip(columns, row.values).map { place, value in
+            value.map { NumberText.fixed($0, place.column.decimals) } ?? NumberText.absent
+          } + [NumberText.duration(seconds: row.seconds)])
+    }
+    return table.rendered()
+  }
+
+  public var json: ParameterValue {
+    .list(
+      rows.map { row in
+        let cell = Dictionary(zip(pipeline.axes, row.cell.map { ParameterValue.string($0) }), uniquingKeysWith: { $1 })
+        var results: [String: ParameterValue] = [:]
+        for ((base, column), value) in zip(columns, row.values) {
+          results["\(base)/\(column.dataset)"] = value.map { .number($0 / column.scale) } ?? .null
+        }
+        return [
+          "cell": .object(cell), "state": .string(row.state), "results": .object(results),
+          "wall_seconds": row.seconds.map { .number($0) } ?? .null,
+        ]
+      })
+  }
+}

@@ -59,7 +59,8 @@ final class Program {
     started.process.waitUntilExit()
     let status = started.process.terminationStatus
     return Result(
-      code: status, signal: started.process.terminationReason == .uncaughtSignal ? status : nil, output: text(started.tag, "out"), errors: text(started.tag, "err"))
+      code: status, signal: started.process.terminationReason == .uncaughtSignal ? status : nil,
+      output: text(started.tag, "out"), errors: text(started.tag, "err"))
   }
 
   func run(_ arguments: String...) throws -> Result { try finish(start(arguments)) }

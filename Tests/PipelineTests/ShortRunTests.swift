@@ -35,7 +35,7 @@ struct ShortRunTests {
     for stage in ["frames", "emulator", "samples"] {
       let provenance = try Artifact.open(folder.appendingPathComponent("\(stage).h5"), verify: true).provenance
       #expect(provenance.stage == stage)
-      #expect(provenance.versions.keys.sorted() == ["HDF5", "LibTorch", "NetCDF", "OpenMM"])
+      #expect(provenance.versions.keys.sorted() == ["HDF5", "LibTorch", "NetCDF", "OpenMM", "xtb"])
     }
 
     let start = Date()
@@ -50,8 +50,8 @@ struct ShortRunTests {
     #expect(explained.output.hasPrefix("emulator: runs\n  training.steps: 20 -> 30\n"))
     #expect(try program.run("status", "short.yaml").output.contains("same key, sound artifact"))
     #expect(
-      try program.run("verify", "short.yaml").output.hasSuffix("6 files read, 0 damaged\n"),
-      "three artifacts, three inputs")
+      try program.run("verify", "short.yaml").output.hasSuffix("5 files read, 0 damaged\n"),
+      "three artifacts, two inputs")
     #expect(try program.run("inspect", "short.yaml", "samples").output.contains("stage samples (sample, version"))
     #expect(try program.run("clean", "short.yaml").output == "0 files, 0 bytes\n")
 

@@ -141,8 +141,7 @@ let package = Package(
       name: "StagesTests",
       dependencies: [
         "Stages", "Workflow", "Artifacts", "ForceFields", "FreeEnergies", "Molecules", "OpenMM", "Trajectories",
-        "NetCDF",
-        "Basics",
+        "NetCDF", "Generative", "Basics",
       ]),
     .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts", "Trajectories"]),
     // Program.swift there is PipelineTests' own, by a link

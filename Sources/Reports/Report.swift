@@ -42,8 +42,10 @@ public struct Report {
 
   public let options: Options
   public let warnings: [Warning]
-  /// The free-energy differences side by side: the report's first table.
+  /// The compared stages' answers side by side: the report's first table. Free-energy differences, where there are any.
   public let summary: TextTable
+  /// What stands below the title.
+  let subtitle: String
   public let sections: [Section]
   /// Each stage with the canonical text that its key was made from.
   public let stages: [(name: String, canonical: String)]
@@ -53,11 +55,15 @@ public struct Report {
   public init(compared: [ReportedStage], options: Options) throws {
     let run = ReportedRun(compared: compared, options: options)
     self.options = options
-    summary = try run.freeEnergyTable()
+    let known = try run.freeEnergyTable()
+    summary = try known.rows.isEmpty ? run.divergenceTable() : known
+    subtitle =
+      known.rows.isEmpty
+      ? "systems whose density is known" : "\(NumberText.significant(options.temperature)) K, state \(options.state)"
     sections = try [
-      run.freeEnergySection(), run.populationSection(), run.sampleSection(), run.energyModelSection(),
-      run.auditSection(), run.umbrellaSection(), run.trainingSection(), run.timingSection(), run.resultsSection(),
-      run.provenanceSection(),
+      run.freeEnergySection(), run.densitySection(), run.populationSection(), run.sampleSection(),
+      run.energyModelSection(), run.auditSection(), run.umbrellaSection(), run.trainingSection(), run.timingSection(),
+      run.resultsSection(), run.provenanceSection(),
     ].filter { !$0.isEmpty }
     stages = run.stages.map { ($0.name, $0.artifact.provenance.canonical) }
     warnings = run.stages.flatMap { stage in

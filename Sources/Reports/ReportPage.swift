@@ -31,7 +31,7 @@ public struct ReportPage {
     return template.render(
       [
         "title": report.options.title,
-        "subtitle": "\(NumberText.significant(report.options.temperature)) K, state \(report.options.state)",
+        "subtitle": report.subtitle,
         "script": interactive ? Self.scriptPlace : "",
         "static": !interactive,
         "figures": interactive ? json : "",

@@ -11,7 +11,7 @@ extension ReportedRun {
         .init("95 % interval", unit: "kT"), .init("ESS", unit: "%"), .init("truncated", unit: "%"),
         .init("dropped", alignment: .right), .init("energies", alignment: .right),
       ])
-    for stage in compared {
+    for stage in compared where stage.type != Self.knownSystem {
       let interval = try stage.interval("results/delta_f_interval")
       table.addRow([
         stage.name, try method(stage), NumberText.fixed(try stage.number("results/delta_f"), 2),
@@ -26,13 +26,14 @@ extension ReportedRun {
   }
 
   func freeEnergySection() throws -> Report.Section {
-    Report.Section(
+    let table = try freeEnergyTable()
+    return Report.Section(
       title: "Free energy",
       text:
         "dF = -ln(P(state) / P(elsewhere)) at \(NumberText.significant(options.temperature)) K; positive: the state is"
         + " the rarer one. Error is one standard error. ESS is Kish's, of all weights; the one of truncated weights stands beside"
         + " it, never in its place. Energies counts evaluations of the force field.",
-      tables: [try freeEnergyTable()], figures: try [forest(), profile()].compactMap { $0 })
+      tables: table.rows.isEmpty ? [] : [table], figures: try [forest(), profile()].compactMap { $0 })
   }
 
   /// How a stage came to its answer, in a word or two.

@@ -60,7 +60,7 @@ extension ReportedRun {
   // MARK: training
 
   func trainingSection() throws -> Report.Section {
-    let figures = try (all("emulator") + all("energy-model")).compactMap { try lossCurves($0) }
+    let figures = try (all("emulator") + all("energy-model") + all(Self.knownSystem)).compactMap { try lossCurves($0) }
     return Report.Section(
       title: "Training", text: "Losses as the stages recorded them.", tables: [], figures: figures)
   }

@@ -15,6 +15,7 @@ import Workflow
 /// | delta_f, delta_f_standard_error [stages] | kT |
 /// | delta_f_interval [stages, 2] | 95 %, kT |
 /// | ess_fraction, ess_fraction_truncated [stages] | Kish, of all samples |
+/// | kl [stages] | nat, where a system of known density is among them |
 /// | table | the table as it was printed |
 ///
 /// The page is drawn from artifacts alone; `pipeline report FILE` draws it again where it is missing.
@@ -31,7 +32,8 @@ public enum ReportStage: StageType {
 
   public static let parameters: [ParameterField] = [
     ParameterField(
-      "compare", .stages(["reweight", "audit", "umbrella"]), help: "stages to set side by side, in this order")
+      "compare", .stages(["reweight", "audit", "umbrella", ToyEnergyModelStage.type]),
+      help: "stages to set side by side, in this order")
   ]
 
   public static func run(_ context: StageContext) throws {
@@ -73,6 +75,10 @@ public enum ReportStage: StageType {
       try stage.interval("results/delta_f_interval").map { [$0.low, $0.high] } ?? [.nan, .nan]
     }
     try output.write("results/delta_f_interval", intervals, shape: [count, 2], units: "kT", dims: ["stage", "end"])
+    if compared.contains(where: { $0.type == ToyEnergyModelStage.type }) {
+      let values = try compared.map { try $0.number("results/kl") ?? .nan }
+      try output.write("results/kl", values, shape: [count], units: "nat", dims: ["stage"])
+    }
     try output.write("results/table", string: table)
   }
 

@@ -4,7 +4,7 @@ import Workflow
 public enum StageCatalog {
   public static let all: [any StageType.Type] = [
     IngestStage.self, EmulatorStage.self, ImportedEmulatorStage.self, SampleStage.self, EnergyModelStage.self,
-    ReweightStage.self, AuditStage.self,
+    ReweightStage.self, AuditStage.self, ToySamplesStage.self, ToyEnergyModelStage.self,
     UmbrellaStage.self, ReportStage.self,
   ]
 

@@ -57,6 +57,12 @@ extension VectorField {
   public func withScoreTransport(
     _ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor
   ) throws -> (velocity: Tensor, forms: Tensor, pull: Tensor) {
+    try scoreTransportByDoubleBackPropagation(x, t, score: score, directions: directions)
+  }
+
+  func scoreTransportByDoubleBackPropagation(
+    _ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor
+  ) throws -> (velocity: Tensor, forms: Tensor, pull: Tensor) {
     try withGradients {
       let leaf = try x.requiringGradient()
       let value = try self(leaf, t)

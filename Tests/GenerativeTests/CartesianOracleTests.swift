@@ -8,8 +8,9 @@ import Torch
 @Suite(.enabled(if: GVPOracle.isThere, "needs ../shared/oracles/gvp")) struct CartesianOracleTests {
   static let models = ["gvp_alanine_biased.h5", "gvp_alanine_unbiased.h5"]
 
-  @Test(arguments: models) func velocities(model: String) throws {
-    let oracle = try GVPOracle(model)
+  @Test(arguments: models, [GVPNetwork.Kernel.fused, .composed])
+  func velocities(model: String, kernel: GVPNetwork.Kernel) throws {
+    let oracle = try GVPOracle(model, kernel: kernel)
     let x = try oracle.tensor("cases/x").reshaped(16, 66)
     let t = try 1 - oracle.tensor("cases/t")
     let single = try oracle.field(.float32)(x.cast(.float32), t.cast(.float32)).cast(.float64)
@@ -49,8 +50,10 @@ import Torch
     #expect(moments == 11)
   }
 
-  @Test(arguments: models) func divergences(model: String) throws {
-    let oracle = try GVPOracle(model)
+  /// By forward mode (fused) and by reverse mode (composed).
+  @Test(arguments: models, [GVPNetwork.Kernel.fused, .composed])
+  func divergences(model: String, kernel: GVPNetwork.Kernel) throws {
+    let oracle = try GVPOracle(model, kernel: kernel)
     let x = try oracle.tensor("cases/x").reshaped(16, 66)
     let t = try 1 - oracle.tensor("cases/t")
     let (_, divergence) = try oracle.field(.float64).withDivergence(x, t)

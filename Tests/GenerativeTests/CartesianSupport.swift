@@ -21,8 +21,12 @@ struct GVPOracle {
   }
 
   let file: HDF5File
+  let kernel: GVPNetwork.Kernel
 
-  init(_ name: String) throws { file = try HDF5File.open(Self.folder.appendingPathComponent(name)) }
+  init(_ name: String, kernel: GVPNetwork.Kernel = .fused) throws {
+    file = try HDF5File.open(Self.folder.appendingPathComponent(name))
+    self.kernel = kernel
+  }
 
   func tensor(_ path: String) throws -> Tensor {
     let dataset = try file.dataset(path)
@@ -37,7 +41,8 @@ struct GVPOracle {
     }
     let classes = try file.dataset("cases/atom_class").read(as: Int64.self).map(Int.init)
     return try GVPNetwork(
-      configuration: GVPConfiguration(), atoms: AtomClasses(classes, count: 21), weights: weights)
+      configuration: GVPConfiguration(), atoms: AtomClasses(classes, count: 21), weights: weights
+    ).replacing(kernel: kernel)
   }
 
   /// As published: positions with a free centre of mass, time running backwards.
@@ -49,7 +54,8 @@ struct GVPOracle {
 
 /// The Cartesian networks, small enough for derivatives by differences and with parameters that leave nothing trivially right.
 enum CartesianKind: String, CaseIterable, Sendable {
-  case gvp, egnn
+  /// `gvp` has sizes that the fused kernel does not take.
+  case gvp, gvpFused, egnn
 
   func network(_ atoms: AtomClasses, seed: UInt64 = 1) throws -> any CartesianNetwork {
     let generator = try Generator(seed: seed)
@@ -57,9 +63,11 @@ enum CartesianKind: String, CaseIterable, Sendable {
       network.replacing(parameters: try network.parameters.map { try $0 + generator.normal($0.shape) * 0.1 })
     }
     switch self {
-    case .gvp:
+    case .gvp, .gvpFused:
+      let (scalars, vectors) = self == .gvp ? (12, 5) : (16, 8)
       let configuration = GVPConfiguration(
-        layers: 3, scalars: 12, vectors: 5, radialFunctions: 6, cutoff: 8, positionRange: 1, atomClasses: atoms.count)
+        layers: 3, scalars: scalars, vectors: vectors, radialFunctions: 6, cutoff: 8, positionRange: 1,
+        atomClasses: atoms.count)
       return try shaken(GVPNetwork(configuration: configuration, atoms: atoms, generator: generator))
     case .egnn:
       let configuration = EGNNConfiguration(layers: 3, width: 12, coordinateRange: 3, atomClasses: atoms.count)

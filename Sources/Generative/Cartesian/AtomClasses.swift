@@ -42,6 +42,11 @@ public struct AtomClasses {
   /// Classes that exist.
   public var count: Int { oneHot.shape[2] }
 
+  /// Of these molecules of a batch.
+  func rows(_ range: Range<Int>) throws -> AtomClasses {
+    AtomClasses(oneHot: try oneHot.slice(range), mask: try mask?.slice(range))
+  }
+
   /// [1 or n, atoms, atoms]: 1 where both atoms exist and differ.
   func pairs() throws -> Tensor {
     let others = try 1 - Tensor.identity(atoms, oneHot.scalarType ?? .float32)

@@ -8,6 +8,8 @@ public protocol CartesianNetwork: Network {
   /// The same parameters on other molecules.
   func replacing(atoms: AtomClasses) -> Self
   func callAsFunction(_ positions: Tensor, _ time: Tensor) throws -> Tensor
+  /// The same network by operations that can be differentiated twice.
+  var twiceDifferentiable: Self { get }
   /// The output and its derivatives along `directions` [m, n, atoms, 3], [m, n, atoms, 3], by forward mode; nil where the
   /// network has none, and then back-propagation is used.
   func withTangents(_ positions: Tensor, _ time: Tensor, directions: Tensor) throws -> (
@@ -16,6 +18,8 @@ public protocol CartesianNetwork: Network {
 }
 
 extension CartesianNetwork {
+  public var twiceDifferentiable: Self { self }
+
   public func withTangents(
     _ positions: Tensor, _ time: Tensor, directions: Tensor
   ) throws -> (value: Tensor, tangents: Tensor)? { nil }
@@ -64,6 +68,13 @@ public struct CartesianVectorField<Net: CartesianNetwork>: VectorField {
       return try quadraticFormsByReverseMode(x, t, directions: directions)
     }
     return (try flattened(value), try (flattened(tangents) * directions).sum(-1))
+  }
+
+  public func withScoreTransport(
+    _ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor
+  ) throws -> (velocity: Tensor, forms: Tensor, pull: Tensor) {
+    try replacing(network: network.twiceDifferentiable)
+      .scoreTransportByDoubleBackPropagation(x, t, score: score, directions: directions)
   }
 
   private func positions(_ x: Tensor) throws -> Tensor { try x.reshaped(-1, space.dimension / 3, 3) }

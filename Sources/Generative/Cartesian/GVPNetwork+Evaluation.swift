@@ -13,16 +13,20 @@ extension GVPNetwork {
     let first = try atoms.features(time).linear(weights.embedding.weight, weights.embedding.bias).silu()
     var state = State(h: first, v: nil, x: positions)
     try observer?(state, .embedding)
-    let pairs = try atoms.pairs()
+    let pairs = try kernel == .composed ? atoms.pairs() : nil
     for (index, layer) in weights.layers.enumerated() {
-      let message = try self.message(layer.message, state, pairs)
+      let message =
+        try pairs.map { try composedMessage(layer.message, state, $0) } ?? fusedMessage(layer.message, state)
       state = try Self.normalised(message, layer.messageNorm, adding: state)
       try observer?(state, .message(layer: index))
       let update = try Self.perceptron(layer.update, state, gate: { try $0.sigmoid() })
       let updated = State(h: try state.h + update.h, v: try state.v.map { try $0 + update.v } ?? update.v, x: state.x)
-      let move = try Self.perceptron(layer.position, updated, gate: { try $0.tanh() })
       state = try Self.normalised(updated, layer.updateNorm, adding: nil)
-      state.x = try state.x + move.v.reshaped(positions.shape) * configuration.positionRange
+      // nothing reads the last positions but an observer
+      if index < weights.layers.count - 1 || observer != nil {
+        let move = try Self.perceptron(layer.position, updated, gate: { try $0.tanh() })
+        state.x = try state.x + move.v.reshaped(positions.shape) * configuration.positionRange
+      }
       try observer?(state, .layer(index))
     }
     let velocity = try Self.perceptron(weights.head, state, gate: { $0 }).v.reshaped(positions.shape)
@@ -46,7 +50,7 @@ extension GVPNetwork {
   }
 
   /// sqrt(max(sum of squares, 1e-8)) over the axis of x, y, z.
-  private static func norm(_ v: Tensor, axis: Int) throws -> Tensor {
+  static func norm(_ v: Tensor, axis: Int) throws -> Tensor {
     try v.square().sum(axis).clamped(squaredNorms).sqrt()
   }
 
@@ -76,7 +80,7 @@ extension GVPNetwork {
   /// The parts of the perceptron's linear maps that act on features of j are applied per atom, not per pair: the hidden vectors are
   /// w0 u_ij + a_j with a = v Wh, the output vectors g_ij (w1 u_ij + b_j) with b = a Wu, and of the scalar map only the
   /// columns of the radial functions and of the hidden vectors' norms see a pair.
-  private func message(_ block: GVPWeights.Block, _ state: State, _ pairs: Tensor) throws -> State {
+  private func composedMessage(_ block: GVPWeights.Block, _ state: State, _ pairs: Tensor) throws -> State {
     let (n, count) = (state.h.shape[0], state.h.shape[1])
     let (scalars, vectors) = (configuration.scalars, configuration.vectors)
     let separation = try state.x.unsqueezed(1) - state.x.unsqueezed(2)
@@ -107,6 +111,46 @@ extension GVPNetwork {
       vector = try vector + gate.permuted(0, 3, 1, 2).matmul(sent).permuted(0, 2, 3, 1)
     }
     return State(h: sum, v: try vector * weight, x: state.x)
+  }
+
+  /// The same by the fused operation.
+  private func fusedMessage(_ block: GVPWeights.Block, _ state: State) throws -> State {
+    let maps = try MessageMaps(block, configuration)
+    let sums = try maps.message.sums(
+      maps.features(state.x, state.h, state.v, bias: block.features.bias), mask: atoms.mask)
+    let weight = 1 / configuration.messageNorm
+    return State(h: try sums.scalars * weight, v: try sums.vectors * weight, x: state.x)
+  }
+
+  /// A message block's weights, split into what acts on atoms and what acts on pairs.
+  struct MessageMaps {
+    let message: GVPMessage
+    private let node: Tensor
+    private let mixed: Tensor
+    private let sent: Tensor
+
+    init(_ block: GVPWeights.Block, _ configuration: GVPConfiguration) throws {
+      let (vectors, scalars) = (configuration.vectors, configuration.scalars)
+      let hidden = vectors + 1
+      let along = try block.hidden.slice(0..<1)
+      let own = try block.hidden.slice(1..<hidden)
+      let surplus = (8 - hidden % 8) % 8
+      let features = block.features.weight
+      node = try features.slice(0..<scalars, axis: 1)
+      mixed = try Tensor.concatenated([own, Tensor.zeros([vectors, surplus], own.scalarType ?? .float32)], axis: 1)
+      sent = try own.matmul(block.output)
+      message = GVPMessage(
+        along: try along.reshaped(-1), sentAlong: try along.matmul(block.output).reshaped(-1),
+        features: try features.slice(scalars..<features.shape[1], axis: 1),
+        beta: try block.beta ?? Tensor.ones([], features.scalarType ?? .float32), gate: block.gate.weight,
+        gateBias: block.gate.bias, radialStep: configuration.cutoff / Double(max(1, configuration.radialFunctions - 1)),
+        radialWidth: configuration.cutoff / Double(configuration.radialFunctions))
+    }
+
+    func features(_ x: Tensor, _ h: Tensor?, _ v: Tensor?, bias: Tensor?) throws -> GVPMessage.Features {
+      GVPMessage.Features(
+        positions: x, node: try h?.linear(node, bias), mixed: try v?.matmul(mixed), sent: try v?.matmul(sent))
+    }
   }
 
   private func radialFunctions(_ distance: Tensor) throws -> Tensor {

@@ -318,13 +318,13 @@ struct Forward {
   int lead;                // of `left`
   std::vector<T> basis;    // folded: [3 + H, S], dz of a step dr, then of each norm
   std::vector<T> left;     // folded: [directions, 3 + Hp], dr and the norms' own part; else [directions, F], all features
-  std::vector<T> step;     // [directions, 3], dr
+  std::vector<T> moves;    // [directions, 3], dr
   std::vector<T> scalars;  // [directions, S]
   std::vector<T> gate;     // [directions, V]
 
   Forward(const Sizes& s, int directions)
       : folded(directions >= 8), lead(folded ? 3 + s.hidden_padded : s.feature_stride),
-        basis((3 + s.hidden) * s.scalars), left(directions * lead), step(directions * 3),
+        basis((3 + s.hidden) * s.scalars), left(directions * lead), moves(directions * 3),
         scalars(directions * s.scalars), gate(directions * s.vectors) {}
 
   /// Tangents of the molecule: x [d, atoms, 3], node [d, atoms, S], mixed [d, atoms, 3, Hp], sent [d, atoms, 3, V] (all but x may be
@@ -358,7 +358,7 @@ struct Forward {
       for (int m = 0; m < directions; ++m) {
         const T* xi = dx + (m * stride + i) * 3;
         const T* xj = dx + (m * stride + j) * 3;
-        T* dr = &step[3 * m];
+        T* dr = &moves[3 * m];
         for (int c = 0; c < 3; ++c) dr[c] = xj[c] - xi[c];
         const T* a = dmixed ? dmixed + (m * stride + j) * 3 * hp : nullptr;
         T* row = &left[m * lead];
@@ -417,7 +417,7 @@ struct Forward {
         }
         const vec<T> step = g * along;
         for (int m = 0; m < directions; ++m) {
-          const T* dr = &step[3 * m];
+          const T* dr = &moves[3 * m];
           const vec<T> dg = load(&gate[m * V + k]) * slope;
           for (int c = 0; c < 3; ++c) {
             const T du = turn[c][0] * dr[0] + turn[c][1] * dr[1] + turn[c][2] * dr[2];

@@ -314,18 +314,14 @@ struct Backward {
 /// Derivatives of one receiver's sums along directions of its molecule's inputs; all directions of one pair at a time.
 template <typename T>
 struct Forward {
-  bool folded;             // many directions: the geometry of a pair is folded into three rows that all of them share
-  int lead;                // of `left`
-  std::vector<T> basis;    // folded: [3 + H, S], dz of a step dr, then of each norm
-  std::vector<T> left;     // folded: [directions, 3 + Hp], dr and the norms' own part; else [directions, F], all features
-  std::vector<T> moves;    // [directions, 3], dr
+  std::vector<T> basis;    // [3 + H, S]: dz of a step dr, then of each norm
+  std::vector<T> left;     // [directions, 3 + Hp]
   std::vector<T> scalars;  // [directions, S]
   std::vector<T> gate;     // [directions, V]
 
   Forward(const Sizes& s, int directions)
-      : folded(directions >= 8), lead(folded ? 3 + s.hidden_padded : s.feature_stride),
-        basis((3 + s.hidden) * s.scalars), left(directions * lead), moves(directions * 3),
-        scalars(directions * s.scalars), gate(directions * s.vectors) {}
+      : basis((3 + s.hidden) * s.scalars), left(directions * (3 + s.hidden_padded)), scalars(directions * s.scalars),
+        gate(directions * s.vectors) {}
 
   /// Tangents of the molecule: x [d, atoms, 3], node [d, atoms, S], mixed [d, atoms, 3, Hp], sent [d, atoms, 3, V] (all but x may be
   /// null), `stride` of them from one direction to the next in units of atoms. Sums: [d, S] and [d, 3, V] at strides of their own.
@@ -334,8 +330,8 @@ struct Forward {
     constexpr int width = lanes<T>;
     const Sizes& s = r.s;
     const Weights<T>& w = r.w;
-    const int hp = s.hidden_padded, S = s.scalars, V = s.vectors, H = s.hidden;
-    const int terms = folded ? 3 + (dmixed ? H : 0) : s.features;
+    const int hp = s.hidden_padded, S = s.scalars, V = s.vectors, H = s.hidden, terms = 3 + (dmixed ? H : 0);
+    const int lead = 3 + hp;
     for (int e = 0; e < r.rows; ++e) {
       const int j = r.sender[e];
       const T d = r.distance[e];
@@ -354,42 +350,43 @@ struct Forward {
         for (int c = 0; c < 3; ++c) direction[c][k] = r.hidden[e * 3 * hp + c * hp + k] * inverse;
       }
       for (int k = H; k < hp; ++k) direction[0][k] = direction[1][k] = direction[2][k] = 0;
-      if (folded) fold(r, e, direction, toward, turn, dmixed != nullptr);
+      __builtin_memset(basis.data(), 0, sizeof(T) * 3 * S);
+      for (int k = 0; k < s.features; ++k) {
+        T change[3];
+        if (k < s.radial) {
+          const T slope = f[k] * (w.centres[k] - d) * T(2 / (s.width * s.width));
+          for (int b = 0; b < 3; ++b) change[b] = slope * toward[b];
+        } else {
+          const int q = k - s.radial;
+          for (int b = 0; b < 3; ++b) {
+            change[b] = 0;
+            for (int c = 0; c < 3; ++c) change[b] += direction[c][q] * turn[c][b];
+            change[b] *= w.along[q];
+          }
+        }
+        for (int b = 0; b < 3; ++b)
+          for (int q = 0; q < S; q += width)
+            store(&basis[b * S + q], load(&basis[b * S + q]) + change[b] * load(&w.features[k * S + q]));
+      }
+      if (dmixed) __builtin_memcpy(&basis[3 * S], &w.features[s.radial * S], sizeof(T) * H * S);
+
       for (int m = 0; m < directions; ++m) {
         const T* xi = dx + (m * stride + i) * 3;
         const T* xj = dx + (m * stride + j) * 3;
-        T* dr = &moves[3 * m];
-        for (int c = 0; c < 3; ++c) dr[c] = xj[c] - xi[c];
-        const T* a = dmixed ? dmixed + (m * stride + j) * 3 * hp : nullptr;
         T* row = &left[m * lead];
-        if (folded) {
-          for (int c = 0; c < 3; ++c) row[c] = dr[c];
-          for (int k = 0; a && k < hp; k += width)
+        for (int c = 0; c < 3; ++c) row[c] = xj[c] - xi[c];
+        if (dmixed) {
+          const T* a = dmixed + (m * stride + j) * 3 * hp;
+          for (int k = 0; k < hp; k += width)
             store(row + 3 + k, load(a + k) * load(&direction[0][k]) + load(a + hp + k) * load(&direction[1][k]) +
                                    load(a + 2 * hp + k) * load(&direction[2][k]));
-        } else {
-          const T dd = toward[0] * dr[0] + toward[1] * dr[1] + toward[2] * dr[2];
-          const T scale = dd * T(2 / (s.width * s.width));
-          for (int k = 0; k < s.radial; k += width)
-            store(row + k, load(f + k) * (load(&w.centres[k]) - d) * scale);
-          T du[3];
-          for (int c = 0; c < 3; ++c) du[c] = (dr[c] - u[c] * dd) / d;
-          for (int k = 0; k < hp; k += width) {
-            vec<T> sum{};
-            for (int c = 0; c < 3; ++c) {
-              vec<T> change = load(&w.along[k]) * du[c];
-              if (a) change += load(a + c * hp + k);
-              sum += change * load(&direction[c][k]);
-            }
-            store(row + s.radial + k, sum);
-          }
         }
         if (dnode)
           __builtin_memcpy(&scalars[m * S], dnode + (m * stride + j) * S, sizeof(T) * S);
         else
           __builtin_memset(&scalars[m * S], 0, sizeof(T) * S);
       }
-      product<T>(directions, S, terms, left.data(), lead, 1, folded ? basis.data() : w.features.data(), S, scalars.data(), S, true);
+      product<T>(directions, S, terms, left.data(), lead, 1, basis.data(), S, scalars.data(), S, true);
       vec<T> bend[64 / lanes<T>];
       for (int q = 0; q < S; q += 64) {
         const int end = S - q < 64 ? S - q : 64;
@@ -417,7 +414,7 @@ struct Forward {
         }
         const vec<T> step = g * along;
         for (int m = 0; m < directions; ++m) {
-          const T* dr = &moves[3 * m];
+          const T* dr = &left[m * lead];
           const vec<T> dg = load(&gate[m * V + k]) * slope;
           for (int c = 0; c < 3; ++c) {
             const T du = turn[c][0] * dr[0] + turn[c][1] * dr[1] + turn[c][2] * dr[2];
@@ -429,34 +426,5 @@ struct Forward {
         }
       }
     }
-  }
-
- private:
-  void fold(const Receiver<T>& r, int e, const T (*direction)[64], const T* toward, const T (*turn)[3], bool norms) {
-    constexpr int width = lanes<T>;
-    const Sizes& s = r.s;
-    const Weights<T>& w = r.w;
-    const int S = s.scalars;
-    const T d = r.distance[e];
-    const T* f = &r.features[e * s.feature_stride];
-    __builtin_memset(basis.data(), 0, sizeof(T) * 3 * S);
-    for (int k = 0; k < s.features; ++k) {
-      T change[3];
-      if (k < s.radial) {
-        const T slope = f[k] * (w.centres[k] - d) * T(2 / (s.width * s.width));
-        for (int b = 0; b < 3; ++b) change[b] = slope * toward[b];
-      } else {
-        const int q = k - s.radial;
-        for (int b = 0; b < 3; ++b) {
-          change[b] = 0;
-          for (int c = 0; c < 3; ++c) change[b] += direction[c][q] * turn[c][b];
-          change[b] *= w.along[q];
-        }
-      }
-      for (int b = 0; b < 3; ++b)
-        for (int q = 0; q < S; q += width)
-          store(&basis[b * S + q], load(&basis[b * S + q]) + change[b] * load(&w.features[k * S + q]));
-    }
-    if (norms) __builtin_memcpy(&basis[3 * S], &w.features[s.radial * S], sizeof(T) * s.hidden * S);
   }
 };

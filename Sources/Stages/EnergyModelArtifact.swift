@@ -66,10 +66,21 @@ struct EnergyModelArtifact {
 /// The kind and shape of an energy model's network: everything but its numbers.
 enum EnergyArchitecture: Codable, Equatable {
   case residual(NetworkConfiguration)
+  case cartesian(CartesianEnergyConfiguration, Molecule)
 
-  /// A model with fresh parameters.
-  func model(_ chart: Chart, _ interpolant: Interpolant, _ generator: Generator) throws -> any EnergyModel {
+  /// A model with fresh parameters. `data` [n, d] are latents that a Cartesian one starts near; without them its constants are
+  /// of the right shape and nothing else.
+  func model(
+    _ chart: Chart, _ interpolant: Interpolant, data: Tensor? = nil, _ generator: Generator
+  ) throws -> any EnergyModel {
     switch self {
+    case .cartesian(let configuration, let molecule):
+      let graph = try MolecularGraph(molecule)
+      let statistics = try PairStatistics(data ?? Tensor.zeros([1, 3 * molecule.atoms]), graph: graph)
+      return CartesianEnergyModel(
+        network: try CartesianEnergyNetwork(
+          configuration: configuration, graph: graph, statistics: statistics, generator: generator),
+        interpolant: interpolant)
     case .residual(let configuration):
       return ResidualEnergyModel(
         network: try ResidualNetwork(space: chart.space, configuration: configuration, generator: generator),

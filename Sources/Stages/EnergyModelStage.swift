@@ -24,7 +24,7 @@ public enum EnergyModelStage: StageType {
       help:
         "emulator: those the samples were drawn in; internal: bonds, angles and torsions also where the emulator is Cartesian"
     ),
-    NetworkParameters.field(width: 256, depth: 4),
+    EnergyNetworkParameters.field(width: 256, depth: 4),
     ParameterField(
       "head", .choice(EnergyHead.allCases.map(\.rawValue)), default: .string(EnergyHead.linear.rawValue),
       help: "linear: besides a scalar, a slope for each coordinate and each sin and cos; scalar: none"),
@@ -60,7 +60,7 @@ public enum EnergyModelStage: StageType {
 
   struct Parameters: Decodable {
     var coordinates: String
-    var network: NetworkParameters
+    var network: EnergyNetworkParameters
     var head: EnergyHead
     var training: TrainingParameters
     var interpolant: Interpolant
@@ -69,12 +69,6 @@ public enum EnergyModelStage: StageType {
     var refreshEvery: Int
     var odeSteps: Int
     var evaluationSamples: Int
-
-    func architecture(_ chart: Chart) -> EnergyArchitecture {
-      .residual(
-        network.configuration(
-          outputs: ResidualEnergyModel.outputs(space: chart.space, harmonics: network.harmonics, head: head)))
-    }
 
     /// Fresh samples per draw: all of them, spread over the draws.
     var samplesPerDraw: Int {
@@ -92,8 +86,10 @@ public enum EnergyModelStage: StageType {
     try Runtime.initialize(threads: context.threads)
     let source = try EnergyModelSource(context, coordinates: parameters.coordinates)
     let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, ["noise"]))
-    let architecture = parameters.architecture(source.chart.chart)
-    let model = try architecture.model(source.chart.chart, parameters.interpolant, generator)
+    let architecture = try parameters.network.architecture(source.chart.chart, head: parameters.head)
+    let some = try source.chart.latents(of: source.samples.artifact).latents
+    let model = try architecture.model(
+      source.chart.chart, parameters.interpolant, data: some.slice(0..<min(2000, some.shape[0])), generator)
     try EnergyModelArtifact.write(
       EnergyModelArtifact.Header(
         architecture: architecture, interpolant: parameters.interpolant, emulator: source.emulator.digest),

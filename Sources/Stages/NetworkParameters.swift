@@ -2,17 +2,7 @@ import Generative
 import Workflow
 
 /// Parameters of a residual network, shared by the stages that train one.
-struct NetworkParameters: Decodable {
-  var width: Int
-  var depth: Int
-  var harmonics: Int
-  var timeFrequencies: Int
-
-  func configuration(outputs: Int) -> NetworkConfiguration {
-    NetworkConfiguration(
-      width: width, depth: depth, harmonics: harmonics, timeFrequencies: timeFrequencies, outputs: outputs)
-  }
-
+enum NetworkParameters {
   static func fields(width: Int, depth: Int) -> [ParameterField] {
     [
       ParameterField("width", .integer(1...8192), default: .integer(width), help: "mlp: units of a hidden layer"),
@@ -23,9 +13,65 @@ struct NetworkParameters: Decodable {
       ParameterField("time_frequencies", .integer(0...256), default: 16, help: "mlp: random Fourier features of time"),
     ]
   }
+}
+
+/// Parameters of an energy model's network: a residual network on internal coordinates, an invariant one on Cartesian ones.
+struct EnergyNetworkParameters: Decodable {
+  enum Kind: String, Decodable, CaseIterable {
+    case auto, mlp, graphormer, egnn
+  }
+
+  var type: Kind
+  var width: Int
+  var depth: Int
+  var harmonics: Int
+  var timeFrequencies: Int
+  var layers: Int
+  var scalars: Int
+  var feedForward: Int
+  var heads: Int
+  var kernels: Int
 
   static func field(width: Int, depth: Int) -> ParameterField {
-    ParameterField("network", .object(fields(width: width, depth: depth)), help: "residual network")
+    ParameterField(
+      "network",
+      .object(
+        [
+          ParameterField(
+            "type", .choice(Kind.allCases.map(\.rawValue)), default: "auto",
+            help:
+              "auto: mlp on internal coordinates, graphormer on Cartesian ones; egnn is the other for Cartesian ones")
+        ] + NetworkParameters.fields(width: width, depth: depth) + [
+          ParameterField("layers", .integer(1...32), default: 3, help: "graphormer, egnn: layers"),
+          ParameterField("scalars", .integer(1...1024), default: 64, help: "graphormer, egnn: features of an atom"),
+          ParameterField(
+            "feed_forward", .integer(1...8192), default: 128, help: "graphormer: hidden width after attention"),
+          ParameterField("heads", .integer(1...256), default: 8, help: "graphormer: heads, a divisor of scalars"),
+          ParameterField("kernels", .integer(2...512), default: 24, help: "graphormer, egnn: Gaussians of a distance"),
+        ]), help: "the network that gives the log-density")
+  }
+
+  /// Throws `EmulatorError.networkAndCoordinates`, `.heads`.
+  func architecture(_ chart: Chart, head: EnergyHead) throws -> EnergyArchitecture {
+    switch (chart, type) {
+    case (.internal, .auto), (.internal, .mlp):
+      let outputs = ResidualEnergyModel.outputs(space: chart.space, harmonics: harmonics, head: head)
+      return .residual(
+        NetworkConfiguration(
+          width: width, depth: depth, harmonics: harmonics, timeFrequencies: timeFrequencies, outputs: outputs))
+    case (.cartesian(let chart), .auto), (.cartesian(let chart), .graphormer), (.cartesian(let chart), .egnn):
+      guard type == .egnn || scalars % heads == 0 else { throw EmulatorError.heads(heads, scalars: scalars) }
+      return .cartesian(
+        CartesianEnergyConfiguration(
+          architecture: type == .egnn ? .egnn : .graphormer, width: scalars, feedForward: feedForward, heads: heads,
+          layers: layers, kernels: kernels, timeFrequencies: timeFrequencies),
+        Molecule(classes: chart.atomClasses, bonds: chart.bonds))
+    case (.internal, _):
+      throw EmulatorError.networkAndCoordinates(network: type.rawValue, coordinates: "internal", fitting: "mlp")
+    case (.cartesian, _):
+      throw EmulatorError.networkAndCoordinates(
+        network: type.rawValue, coordinates: "cartesian", fitting: "graphormer or egnn")
+    }
   }
 }
 
@@ -85,6 +131,7 @@ struct EmulatorNetworkParameters: Decodable {
 public enum EmulatorError: Error, CustomStringConvertible, Equatable {
   case networkAndCoordinates(network: String, coordinates: String, fitting: String)
   case couplingAndCoordinates(coupling: String)
+  case heads(Int, scalars: Int)
   case atomClasses(count: Int, atoms: Int)
   case badWeights(file: String, reason: String)
 
@@ -94,6 +141,8 @@ public enum EmulatorError: Error, CustomStringConvertible, Equatable {
       return "network.type \(network) does not work on \(coordinates) coordinates; use \(fitting)"
     case .couplingAndCoordinates(let coupling):
       return "coupling: \(coupling) is for coordinates: cartesian; internal ones have no orientation to align"
+    case .heads(let heads, let scalars):
+      return "network.heads \(heads) does not divide network.scalars \(scalars)"
     case .atomClasses(let count, let atoms):
       return "atom_classes has \(count) entries for \(atoms) atoms; give one class per atom, from 0"
     case .badWeights(let file, let reason):

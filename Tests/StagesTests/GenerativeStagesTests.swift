@@ -162,6 +162,19 @@ import Workflow
       ], ["samples": [samples]])
     let density = try EnergyModelArtifact.read(model).logDensity(of: samples)
     #expect(density.count == 120 && density.allSatisfy(\.isFinite))
+
+    // and one on the positions themselves
+    let direct = try run(
+      EnergyModelStage.self, "direct",
+      [
+        "training": ["steps": 8, "batch": 32], "fresh_samples": 0, "evaluation_samples": 10, "ode_steps": 1,
+        "network": [
+          "type": .string(network == "gvp" ? "graphormer" : "egnn"), "layers": 1, "scalars": 8, "heads": 2,
+          "feed_forward": 8, "kernels": 8,
+        ],
+      ], ["samples": [samples]])
+    let values = try EnergyModelArtifact.read(direct).logDensity(of: samples)
+    #expect(values.count == 120 && values.allSatisfy(\.isFinite))
   }
 
   @Test func importedWeightsGiveMolecules() throws {

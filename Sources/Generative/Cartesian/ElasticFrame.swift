@@ -15,10 +15,10 @@ public struct ElasticFrame {
   /// Spring constants of pairs one, two, three and more bonds apart.
   static let springs = [1000.0, 300, 30, 3]
 
-  /// `bonds`: pairs of atoms; atoms that no chain of bonds joins count as far apart.
+  /// `bonds`: pairs of atoms; atoms that no chain of bonds joins count as far apart. Throws `MolecularGraphError`.
   public init(atoms: Int, bonds: [[Int]]) throws {
     self.atoms = atoms
-    let separations = Self.separations(atoms, bonds)
+    let separations = try Molecule(classes: [Int](repeating: 0, count: atoms), bonds: bonds).separations()
     var rows: [Double] = []
     for first in 0..<atoms {
       for second in (first + 1)..<max(first + 1, atoms) {
@@ -31,22 +31,6 @@ public struct ElasticFrame {
       }
     }
     incidence = try Tensor(rows, shape: [rows.count / max(1, atoms), atoms])
-  }
-
-  /// Bonds between any two atoms, at most as many as there are springs.
-  private static func separations(_ atoms: Int, _ bonds: [[Int]]) -> [[Int?]] {
-    var reached = (0..<atoms).map { atom in (0..<atoms).map { $0 == atom ? 0 : nil as Int? } }
-    for step in 1...springs.count {
-      let before = reached
-      for bond in bonds where bond.count == 2 && bond.allSatisfy({ (0..<atoms).contains($0) }) {
-        for (near, far) in [(bond[0], bond[1]), (bond[1], bond[0])] {
-          for start in 0..<atoms where before[start][near] == step - 1 && before[start][far] == nil {
-            reached[start][far] = step
-          }
-        }
-      }
-    }
-    return reached
   }
 
   /// Columns are the frame's directions, [n, 3 atoms, 3 atoms], at points x [n, 3 atoms].

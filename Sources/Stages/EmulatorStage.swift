@@ -9,7 +9,7 @@ import Workflow
 /// Trains a Boltzmann emulator by flow matching on ingested frames, in internal or Cartesian coordinates.
 public enum EmulatorStage: StageType {
   public static let type = "emulator"
-  public static let version = 1
+  public static let version = 2
   public static let summary = "train a Boltzmann emulator by flow matching"
   public static let systemFields: Set<SystemField> = [.topology]
 

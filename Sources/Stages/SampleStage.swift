@@ -9,7 +9,7 @@ import Workflow
 /// Draws conformations from an emulator, with their log-density.
 public enum SampleStage: StageType {
   public static let type = "sample"
-  public static let version = 1
+  public static let version = 2
   public static let summary = "draw conformations from an emulator"
   public static let systemFields: Set<SystemField> = [.topology, .torsions]
 

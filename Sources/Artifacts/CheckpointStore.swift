@@ -2,8 +2,9 @@ import Foundation
 import HDF5
 
 /// A stage's checkpoints: two files, written in turn, each committed as an artifact is. Whatever happens while the newer
-/// one is written, the older one is sound.
+/// one is written, the older one is sound. A stage that makes a long stream saves parts of it instead.
 public final class CheckpointStore {
+  private let folder: URL
   private let slots: [URL]
   private let stage: String
   private let key: String
@@ -22,6 +23,7 @@ public final class CheckpointStore {
   /// With `reportDamage`, `latest` moves damaged files out of the way (NAME.damaged) and says so there; without, it only looks.
   public init(folder: URL, stage: String, key: String, reportDamage: ((String) -> Void)? = nil) {
     self.reportDamage = reportDamage
+    self.folder = folder
     self.stage = stage
     self.key = key
     slots = ["A", "B"].map { folder.appendingPathComponent("\(stage).ckpt-\($0).h5") }
@@ -31,18 +33,11 @@ public final class CheckpointStore {
   public func save(step: Int, _ fill: (ArtifactWriter) throws -> Void) throws {
     let (slot, generation) = try next ?? plan()
     // a folder that was taken away is not made again: what is in it belongs together, and so does its lock
-    let folder = slots[slot].deletingLastPathComponent().path
-    guard access(folder, F_OK) == 0 else { throw ArtifactError.system(call: "access", file: folder, code: errno) }
+    try checkFolder()
     let start = Date()
     let writer = try ArtifactWriter(url: slots[slot])
-    try writer.writeScalar(Self.stepPath, step)
-    try writer.writeScalar(Self.generationPath, generation)
     try fill(writer)
-    let end = Date()
-    try writer.commit(
-      provenance: Provenance(
-        key: key, canonical: "", stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0,
-        threads: threads, start: start, end: end, wallSeconds: end.timeIntervalSince(start)))
+    try commit(writer, step: step, generation: generation, since: start)
     next = (1 - slot, generation + 1)
     try FaultPoint.betweenGenerations.pass()
   }
@@ -51,14 +46,7 @@ public final class CheckpointStore {
   /// Throws `ArtifactError` where a checkpoint may be sound and cannot be read now.
   public func latest() throws -> (step: Int, artifact: Artifact, warning: String?)? {
     let (sound, damaged) = try inspect(check: .content)
-    let damage = try damaged.map { found in
-      let what = "checkpoint \(found.url.lastPathComponent) is damaged and was not used (\(found.reason))"
-      guard let reportDamage else { return what }
-      let kept = try FileSystem.setAside(found.url)
-      let text = what + "; the file is kept as \(kept.lastPathComponent)"
-      reportDamage(text)
-      return text
-    }
+    let damage = try damaged.map { try setAside($0.url, reason: $0.reason) }
     warnings = damage
     guard let newest = sound.max(by: { $0.generation < $1.generation }) else { return nil }
     next = (1 - newest.slot, newest.generation + 1)
@@ -67,10 +55,92 @@ public final class CheckpointStore {
     return (newest.step, newest.artifact, warning)
   }
 
+  private func checkFolder() throws {
+    guard access(folder.path, F_OK) == 0 else {
+      throw ArtifactError.system(call: "access", file: folder.path, code: errno)
+    }
+  }
+
+  private func commit(_ writer: ArtifactWriter, step: Int, generation: Int, since start: Date) throws {
+    try writer.writeScalar(Self.stepPath, step)
+    try writer.writeScalar(Self.generationPath, generation)
+    let end = Date()
+    try writer.commit(
+      provenance: Provenance(
+        key: key, canonical: "", stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0,
+        threads: threads, start: start, end: end, wallSeconds: max(0, end.timeIntervalSince(start))))
+  }
+
   /// What `latest` found damaged; also filled when it returned nil because no sound checkpoint was left.
   public private(set) var warnings: [String] = []
 
-  /// Removes both files.
+  // MARK: Parts
+
+  // A stage whose result is a long stream saves it in parts, each once, rather than the whole again and again.
+
+  private func part(_ index: Int) -> URL { folder.appendingPathComponent("\(stage).part-\(index).h5") }
+
+  /// A writer for the part after the first `index`, to be given to `commitPart`.
+  public func beginPart(_ index: Int) throws -> ArtifactWriter {
+    try checkFolder()
+    return try ArtifactWriter(url: part(index))
+  }
+
+  /// Commits a part; `step` is how far the stage is with it.
+  public func commitPart(_ writer: ArtifactWriter, index: Int, step: Int) throws {
+    try commit(writer, step: step, generation: index, since: Date())
+    try FaultPoint.betweenGenerations.pass()
+  }
+
+  /// The sound parts with this key, in order, up to the first that is missing or damaged.
+  public func parts() throws -> [(step: Int, artifact: Artifact)] {
+    var found: [(step: Int, artifact: Artifact)] = []
+    while true {
+      let url = part(found.count)
+      let artifact: Artifact
+      do {
+        artifact = try Artifact.open(url, check: .content)
+      } catch HDF5Error.noSuchFile {
+        return found
+      } catch let error as ArtifactError where !error.isDamage {
+        throw error
+      } catch {
+        try setAside(url, reason: "\(error)")
+        return found
+      }
+      let provenance = artifact.provenance
+      guard provenance.stageType == Self.stageType, provenance.stage == stage,
+        let generation = try? artifact.scalar(Self.generationPath, as: Int.self), generation == found.count,
+        let step = try? artifact.scalar(Self.stepPath, as: Int.self)
+      else {
+        try setAside(url, reason: "it holds the \(provenance.stageType) of stage '\(provenance.stage)'")
+        return found
+      }
+      guard provenance.key == key else { return found }
+      found.append((step, artifact))
+    }
+  }
+
+  /// How far the newest sound checkpoint or part is, and with how many threads it was made; nil where there is none.
+  public func newest() throws -> (step: Int, threads: Int?)? {
+    let names = (slots + [part(0)]).filter { access($0.path, F_OK) == 0 }
+    guard !names.isEmpty else { return nil }
+    if let found = try latest() { return (found.step, found.artifact.provenance.threads) }
+    return try parts().last.map { ($0.step, $0.artifact.provenance.threads) }
+  }
+
+  /// Names a damaged file and, if this store may, moves it out of the way. Returns what was said.
+  @discardableResult
+  private func setAside(_ url: URL, reason: String) throws -> String {
+    let what = "checkpoint \(url.lastPathComponent) is damaged and was not used (\(reason))"
+    guard let reportDamage else { return what }
+    let kept = try FileSystem.setAside(url)
+    let text = what + "; the file is kept as \(kept.lastPathComponent)"
+    reportDamage(text)
+    return text
+  }
+
+  /// Removes all files.
   public func removeAll() throws {
     next = nil
     for (index, slot) in slots.enumerated() {
@@ -78,6 +148,15 @@ public final class CheckpointStore {
       guard unlink(slot.path) == 0 || errno == ENOENT else {
         throw ArtifactError.system(call: "unlink", file: slot.path, code: errno)
       }
+    }
+    // the last one first: what is left of a removal that was cut short still begins at the first
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    let numbers = names.compactMap { name -> Int? in
+      guard name.hasPrefix("\(stage).part-"), name.hasSuffix(".h5") else { return nil }
+      return Int(name.dropFirst(stage.count + 6).dropLast(3))
+    }
+    for number in numbers.sorted(by: >) where unlink(part(number).path) != 0 && errno != ENOENT {
+      throw ArtifactError.system(call: "unlink", file: part(number).path, code: errno)
     }
   }
 

@@ -3,7 +3,20 @@ import Foundation
 import Molecules
 import Workflow
 
-/// The frames artifact while it grows.
+/// Frames that were checked and prepared, as they go into the artifact.
+struct IngestRows {
+  var coordinates: [Float] = []
+  var times: [Float] = []
+  /// By torsion, rad.
+  var angles: [[Double]] = []
+  var files: [Int32] = []
+  var frames: [Int64] = []
+  var droppedFiles: [Int32] = []
+  var droppedFrames: [Int64] = []
+  var droppedReasons: [UInt8] = []
+}
+
+/// The frames artifact while it grows, and the parts of it that are saved on the way.
 struct IngestOutput {
   private let context: StageContext
   private let writer: ArtifactWriter
@@ -17,6 +30,12 @@ struct IngestOutput {
   private var listed: [BadFrame] = []
   private static let listedAtMost = 10
 
+  /// The part that is being written, if parts are wanted.
+  private var part: ArtifactWriter?
+  private var parts = 0
+  /// Frames in the part.
+  private(set) var unsaved = 0
+
   init(
     context: StageContext, topology: Topology, torsions: NamedTorsions, files: [URL], hasTimes: Bool
   ) throws {
@@ -27,34 +46,49 @@ struct IngestOutput {
     self.hasTimes = hasTimes
     writer = context.output
     try MDTrajConvention.begin(writer, topologyJSON: topology.mdtrajJSON)
-    try writer.createAppendable(
-      "coordinates", Float.self, rowShape: [topology.atoms.count, 3], units: "nanometers",
-      dims: ["frame", "atom", "axis"])
+    try begin(writer)
     try writer.setAttribute("coordinates", "origin", "centre of mass")
-    if hasTimes { try writer.createAppendable("time", Float.self, units: "picoseconds", dims: ["frame"]) }
     for (name, atoms) in zip(torsions.names, torsions.atoms) {
-      let path = "results/torsions/\(name)"
-      try writer.createAppendable(path, Double.self, units: "rad", dims: ["frame"])
-      try writer.setAttribute(path, "atoms", atoms.map(String.init).joined(separator: ","))
+      try writer.setAttribute(Self.torsion(name), "atoms", atoms.map(String.init).joined(separator: ","))
     }
-    try writer.createAppendable("results/source/file", Int32.self, dims: ["frame"])
-    try writer.createAppendable("results/source/frame", Int64.self, dims: ["frame"])
     try writer.write("results/files", strings: files.map(\.lastPathComponent))
-    try writer.createAppendable("results/dropped/file", Int32.self, dims: ["dropped"])
-    try writer.createAppendable("results/dropped/frame", Int64.self, dims: ["dropped"])
-    try writer.createAppendable("results/dropped/reason", UInt8.self, dims: ["dropped"])
     try writer.write("results/dropped/reason_names", strings: BadFrame.Reason.allCases.map(\.name))
   }
 
-  /// Checks and prepares the frames of a chunk, and writes the good ones.
-  mutating func add(_ chunk: IngestChunk, file: Int, checking frames: IngestFrames) throws {
+  private static func torsion(_ name: String) -> String { "results/torsions/\(name)" }
+
+  /// Makes the empty streams, the same in the artifact and in a part of it.
+  private func begin(_ writer: ArtifactWriter) throws {
+    try writer.createAppendable(
+      "coordinates", Float.self, rowShape: [topology.atoms.count, 3], units: "nanometers",
+      dims: ["frame", "atom", "axis"])
+    if hasTimes { try writer.createAppendable("time", Float.self, units: "picoseconds", dims: ["frame"]) }
+    for name in torsions.names {
+      try writer.createAppendable(Self.torsion(name), Double.self, units: "rad", dims: ["frame"])
+    }
+    try writer.createAppendable("results/source/file", Int32.self, dims: ["frame"])
+    try writer.createAppendable("results/source/frame", Int64.self, dims: ["frame"])
+    try writer.createAppendable("results/dropped/file", Int32.self, dims: ["dropped"])
+    try writer.createAppendable("results/dropped/frame", Int64.self, dims: ["dropped"])
+    try writer.createAppendable("results/dropped/reason", UInt8.self, dims: ["dropped"])
+  }
+
+  private func append(_ rows: IngestRows, to writer: ArtifactWriter) throws {
+    try writer.append("coordinates", rows.coordinates)
+    if hasTimes { try writer.append("time", rows.times) }
+    for (name, angles) in zip(torsions.names, rows.angles) { try writer.append(Self.torsion(name), angles) }
+    try writer.append("results/source/file", rows.files)
+    try writer.append("results/source/frame", rows.frames)
+    try writer.append("results/dropped/file", rows.droppedFiles)
+    try writer.append("results/dropped/frame", rows.droppedFrames)
+    try writer.append("results/dropped/reason", rows.droppedReasons)
+  }
+
+  /// Checks and prepares the frames of a chunk, and writes the good ones; with `saving` also to a part, for `savePart`.
+  mutating func add(_ chunk: IngestChunk, file: Int, checking frames: IngestFrames, saving: Bool) throws {
     let width = 3 * topology.atoms.count
-    var coordinates: [Float] = []
-    coordinates.reserveCapacity(chunk.coordinates.count)
-    var times: [Float] = []
-    var sources: [Int64] = []
-    var dropped: [Int64] = []
-    var reasons: [UInt8] = []
+    var rows = IngestRows()
+    rows.coordinates.reserveCapacity(chunk.coordinates.count)
     for (position, index) in chunk.indices.enumerated() {
       var frame = chunk.coordinates[(position * width)..<((position + 1) * width)]
       if let fault = frames.prepare(&frame, cell: chunk.cells.isEmpty ? nil : chunk.cells[position]) {
@@ -62,26 +96,84 @@ struct IngestOutput {
         if listed.count < Self.listedAtMost {
           listed.append(BadFrame(file: files[file].path, frame: index, reason: fault.reason, detail: fault.detail))
         }
-        dropped.append(Int64(index))
-        reasons.append(fault.reason.rawValue)
+        rows.droppedFiles.append(Int32(file))
+        rows.droppedFrames.append(Int64(index))
+        rows.droppedReasons.append(fault.reason.rawValue)
         continue
       }
-      coordinates += frame.map { Float($0) }
-      sources.append(Int64(index))
-      if hasTimes { times.append(Float(chunk.times[position])) }
+      rows.coordinates += frame.map { Float($0) }
+      rows.files.append(Int32(file))
+      rows.frames.append(Int64(index))
+      if hasTimes { rows.times.append(Float(chunk.times[position])) }
     }
-    kept += sources.count
-    try writer.append("coordinates", coordinates)
-    if hasTimes { try writer.append("time", times) }
     // of the coordinates as they are stored, so that whoever reads the file computes the same
-    for (name, angles) in torsions.angles(coordinates.map(Double.init), atoms: topology.atoms.count) {
-      try writer.append("results/torsions/\(name)", angles)
+    rows.angles = torsions.angles(rows.coordinates.map(Double.init), atoms: topology.atoms.count).map(\.angles)
+    kept += rows.frames.count
+    try append(rows, to: writer)
+    guard saving else { return }
+    if part == nil {
+      let fresh = try context.checkpoints.beginPart(parts)
+      try begin(fresh)
+      part = fresh
     }
-    try writer.append("results/source/file", [Int32](repeating: Int32(file), count: sources.count))
-    try writer.append("results/source/frame", sources)
-    try writer.append("results/dropped/file", [Int32](repeating: Int32(file), count: dropped.count))
-    try writer.append("results/dropped/frame", dropped)
-    try writer.append("results/dropped/reason", reasons)
+    if let part { try append(rows, to: part) }
+    unsaved += chunk.indices.count
+  }
+
+  // MARK: Parts
+
+  /// Commits the part that holds what was added since the last one; `step` counts the frames that were read so far.
+  mutating func savePart(step: Int) throws {
+    guard let part else { return }
+    try part.write("listed/frame", listed.map { Int64($0.frame) }, shape: [listed.count])
+    try part.write("listed/reason", listed.map(\.reason.rawValue), shape: [listed.count])
+    try part.write("listed/file", strings: listed.map(\.file))
+    try part.write("listed/detail", strings: listed.map(\.detail))
+    try context.checkpoints.commitPart(part, index: parts, step: step)
+    self.part = nil
+    parts += 1
+    unsaved = 0
+  }
+
+  /// Takes over the parts that an earlier run saved. Returns how many frames they stand for.
+  mutating func resume() throws -> Int {
+    var step = 0
+    for saved in try context.checkpoints.parts() {
+      let artifact = saved.artifact
+      let count = try artifact.shape("results/source/frame").first ?? 0
+      // in pieces: a part may be large
+      for start in stride(from: 0, to: count, by: 65_536) {
+        let range = start..<min(count, start + 65_536)
+        var rows = IngestRows()
+        rows.coordinates = try artifact.read("coordinates", as: Float.self, rows: range).values
+        if hasTimes { rows.times = try artifact.read("time", as: Float.self, rows: range).values }
+        rows.angles = try torsions.names.map {
+          try artifact.read(Self.torsion($0), as: Double.self, rows: range).values
+        }
+        rows.files = try artifact.read("results/source/file", as: Int32.self, rows: range).values
+        rows.frames = try artifact.read("results/source/frame", as: Int64.self, rows: range).values
+        try append(rows, to: writer)
+      }
+      var dropped = IngestRows()
+      dropped.angles = torsions.names.map { _ in [] }
+      dropped.droppedFiles = try artifact.read("results/dropped/file", as: Int32.self).values
+      dropped.droppedFrames = try artifact.read("results/dropped/frame", as: Int64.self).values
+      dropped.droppedReasons = try artifact.read("results/dropped/reason", as: UInt8.self).values
+      try append(dropped, to: writer)
+      kept += count
+      badCount += dropped.droppedFrames.count
+      let names = try (file: artifact.readStrings("listed/file"), detail: artifact.readStrings("listed/detail"))
+      let frames = try artifact.read("listed/frame", as: Int64.self).values
+      let reasons = try artifact.read("listed/reason", as: UInt8.self).values
+      listed = frames.indices.map { index in
+        BadFrame(
+          file: names.file[index], frame: Int(frames[index]), reason: .init(rawValue: reasons[index]) ?? .notFinite,
+          detail: names.detail[index])
+      }
+      parts += 1
+      step = saved.step
+    }
+    return step
   }
 
   /// Throws `IngestError.badFrames` or `.nothingLeft` where the policy says so; else writes the counts.

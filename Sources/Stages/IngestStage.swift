@@ -7,7 +7,8 @@ import Workflow
 
 /// `ingest`: frames of one molecule from AMBER NetCDF trajectories, checked, made whole and centred.
 ///
-/// Reads in chunks: memory depends on the chunk, not on the trajectory. Output: MDTraj's HDF5 trajectory convention 1.1
+/// Reads in chunks: memory depends on the chunk, not on the trajectory. A large trajectory is saved in parts on the way, so that
+/// a run that was killed goes on where the last part ends. Output: MDTraj's HDF5 trajectory convention 1.1
 /// (/coordinates [frames, atoms, 3] float32 nm, /topology, /time where all files have times), and under /results:
 ///
 /// | path | what |
@@ -74,20 +75,43 @@ public enum IngestStage: StageType {
 
     let total = sources.reduce(0) { $0 + $1.frames.count }
     let chunk = parameters.chunkFrames ?? max(1, (8 << 20) / (24 * max(1, topology.atoms.count)))
+    let saving = savesParts(frames: total, atoms: topology.atoms.count, interval: context.checkpointInterval)
+    var completed = try output.resume()
+    if completed > 0 { context.log("going on from frame \(completed) of \(total)") }
+    var skipped = 0
+    var saved = Stopwatch()
     context.progress.begin("reading frames", total: total, unit: "frames")
-    var completed = 0
+    defer { context.progress.end() }
     for (fileIndex, source) in sources.enumerated() {
-      for start in stride(from: 0, to: source.frames.count, by: chunk) {
-        try context.checkInterruption()
+      let first = min(source.frames.count, completed - skipped)
+      skipped += first
+      for start in stride(from: first, to: source.frames.count, by: chunk) {
         let part = start..<min(start + chunk, source.frames.count)
-        try output.add(source.read(part), file: fileIndex, checking: frames)
+        try output.add(source.read(part), file: fileIndex, checking: frames, saving: saving)
         completed += part.count
+        skipped += part.count
         context.progress.update(
           completed: completed, metrics: output.badCount > 0 ? [("bad", "\(output.badCount)")] : [])
+        guard completed < total else { break }
+        let asked = context.interruptionRequested
+        if asked || saved.seconds >= context.checkpointInterval {
+          try output.savePart(step: completed)
+          saved.restart()
+          if asked { try context.checkInterruption() }
+        }
       }
     }
-    context.progress.end()
     try output.finish(policy: parameters.badFrames)
+  }
+}
+
+extension IngestStage {
+  /// Below this size of the coordinates a trajectory is read again faster than parts of it are worth. Bytes.
+  static let smallTrajectory = 64 << 20
+
+  /// Whether parts are saved on the way: for a large trajectory, or where checkpoints are asked for every moment.
+  static func savesParts(frames: Int, atoms: Int, interval: Double) -> Bool {
+    interval < 1 || Double(frames) * Double(12 * atoms) >= Double(smallTrajectory)
   }
 }
 

@@ -90,17 +90,17 @@ public enum SampleStage: StageType {
     context.progress.begin("sample", total: parameters.count, unit: "samples")
     defer { context.progress.end() }
     let before = draws.seconds
-    let start = Date()
-    var saved = Date()
+    let watch = Stopwatch()
+    var saved = Stopwatch()
     while draws.count < parameters.count {
       let count = min(parameters.batch, parameters.count - draws.count)
       try draws.append(sampler.batch(count, seed: context.seed, index: draws.count / parameters.batch))
-      draws.seconds = before + Date().timeIntervalSince(start)
+      draws.seconds = before + watch.seconds
       context.progress.update(completed: draws.count)
       let asked = context.interruptionRequested
-      if asked || Date().timeIntervalSince(saved) >= context.checkpointInterval, draws.count < parameters.count {
+      if asked || saved.seconds >= context.checkpointInterval, draws.count < parameters.count {
         try context.checkpoints.save(step: draws.count, draws.write)
-        saved = Date()
+        saved.restart()
         if asked { try context.checkInterruption() }
       }
     }

@@ -27,19 +27,19 @@ struct TrainingDriver<Net: Network> {
   ) throws {
     context.progress.begin(title, total: trainer.settings.steps, unit: "steps")
     defer { context.progress.end() }
-    let start = (date: Date(), step: trainer.step)
-    var saved = Date()
+    let start = (watch: Stopwatch(), step: trainer.step)
+    var saved = Stopwatch()
     while !trainer.isFinished {
       let metrics = try step()
-      let elapsed = max(1e-9, Date().timeIntervalSince(start.date))
+      let elapsed = max(1e-9, start.watch.seconds)
       let rate = Double((trainer.step - start.step) * trainer.settings.batch) / elapsed
       // after the loss, which comes first
       let shown = metrics.prefix(1) + [(name: "samples/s", value: String(format: "%.0f", rate))] + metrics.dropFirst()
       context.progress.update(completed: trainer.step, metrics: Array(shown))
       let asked = context.interruptionRequested
-      if asked || Date().timeIntervalSince(saved) >= context.checkpointInterval {
+      if asked || saved.seconds >= context.checkpointInterval {
         try save(extra)
-        saved = Date()
+        saved.restart()
         if asked { try context.checkInterruption() }
       }
     }

@@ -97,9 +97,9 @@ public enum UmbrellaStage: StageType {
       context.log("going on from \(Int(sampler.simulatedTime)) of \(Int(sampler.totalTime)) ps")
     }
     let alreadySimulated = sampler.simulatedTime
-    let start = Date()
+    let watch = Stopwatch()
     try sample(context, setup, sampler)
-    let seconds = Date().timeIntervalSince(start)
+    let seconds = watch.seconds
     let simulated = sampler.simulatedTime - alreadySimulated
     if simulated > 0 {
       let speed = simulated / parameters.timestep / seconds
@@ -132,7 +132,7 @@ public enum UmbrellaStage: StageType {
     }
     guard !sampler.isFinished else { return }
     context.progress.begin("umbrella", total: Int(sampler.totalTime.rounded()), unit: "ps")
-    var saved = Date()
+    var saved = Stopwatch()
     var visits = 0
     while !sampler.isFinished {
       for visit in try sampler.advance() {
@@ -142,9 +142,9 @@ public enum UmbrellaStage: StageType {
       let metrics = visits > 0 ? [(name: "windows", value: "\(visits)")] : []
       context.progress.update(completed: Int(sampler.simulatedTime), metrics: metrics)
       let asked = context.interruptionRequested
-      if asked || sampler.isFinished || Date().timeIntervalSince(saved) >= context.checkpointInterval {
+      if asked || sampler.isFinished || saved.seconds >= context.checkpointInterval {
         try save()
-        saved = Date()
+        saved.restart()
         if asked { try context.checkInterruption() }
       }
     }

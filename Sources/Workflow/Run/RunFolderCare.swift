@@ -19,7 +19,7 @@ extension Engine {
         do {
           let artifact = try Artifact.open(folder.url.appendingPathComponent(name), verify: true)
           let stage = artifact.provenance.stage
-          if name != "\(stage).h5", !name.hasPrefix("\(stage).ckpt-") {
+          if name != "\(stage).h5", !name.hasPrefix("\(stage).ckpt-"), !name.hasPrefix("\(stage).part-") {
             return Verification(file: name, problem: "holds the result of stage '\(stage)'")
           }
           return Verification(file: name, problem: nil)
@@ -53,7 +53,7 @@ extension Engine {
   private func reason(_ name: String, finished: Set<String>, stages: Set<String>, all: Bool) -> String? {
     if name.contains(".h5.damaged") { return "damaged" }
     if name.hasPrefix("."), name.contains(".h5.tmp-") { return "left by a run that was killed" }
-    if let range = name.range(of: ".ckpt-"), name.hasSuffix(".h5") {
+    if let range = name.range(of: ".ckpt-") ?? name.range(of: ".part-"), name.hasSuffix(".h5") {
       let stage = String(name[..<range.lowerBound])
       if finished.contains(stage) { return "checkpoint of a finished stage" }
       if !stages.contains(stage) { return "checkpoint of a stage that is not in the file" }

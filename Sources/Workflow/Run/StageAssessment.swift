@@ -116,16 +116,13 @@ final class StageAssessor {
     } catch {
       state = .damaged("\(error)")
     }
-    var checkpoint: (step: Int, artifact: Artifact, warning: String?)?
+    var checkpoint: (step: Int, threads: Int?)?
     if let key, state != .upToDate {
-      let store = CheckpointStore(folder: folder.url, stage: stage.name, key: key.hex)
-      checkpoint =
-        folder.checkpoints(stage.name).contains { FileManager.default.fileExists(atPath: $0.path) }
-        ? try? store.latest() : nil
+      checkpoint = try? CheckpointStore(folder: folder.url, stage: stage.name, key: key.hex).newest()
     }
     return StageAssessment(
       stage: stage, state: state, key: key?.hex, canonical: key?.canonical, provenance: provenance, size: size,
-      checkpointStep: checkpoint?.step, checkpointThreads: checkpoint?.artifact.provenance.threads)
+      checkpointStep: checkpoint?.step, checkpointThreads: checkpoint?.threads)
   }
 
   private static func state(

@@ -83,6 +83,7 @@ extension Engine {
     try FaultPoint.beforeStage.pass()
     try folder.checkPlace()
     let start = Date()
+    let watch = Stopwatch()
     let progress = console.progress(of: stage.name)
     defer { progress.end() }
     let context = StageContext(
@@ -100,7 +101,7 @@ extension Engine {
     try FaultPoint.afterWork.pass()
     try folder.checkPlace()
     let end = Date()
-    let seconds = end.timeIntervalSince(start)
+    let seconds = watch.seconds
     let digest = try context.output.commit(
       provenance: Provenance(
         key: key, canonical: canonical, stage: stage.name, stageType: stage.type.type,

@@ -120,6 +120,14 @@ let package = Package(
     .executableTarget(
       name: "cartesian-energy-benchmark", dependencies: ["Generative", "Torch", "HDF5", "Basics"],
       path: "Benchmarks/CartesianEnergy"),
+    // hostile input: what is tried, by `swift test` a little of it, by the program a million times in child processes
+    .target(
+      name: "FuzzTargets",
+      dependencies: ["Stages", "Workflow", "Artifacts", "Trajectories", "NetCDF", "HDF5", "Molecules", "Basics"],
+      path: "Benchmarks/FuzzTargets", swiftSettings: optimised),
+    .target(name: "CAllocationMeter", path: "Benchmarks/AllocationMeter"),
+    .executableTarget(
+      name: "fuzz-benchmark", dependencies: ["FuzzTargets", "CAllocationMeter", "Basics"], path: "Benchmarks/Fuzz"),
 
     // tests, one target per module
     .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
@@ -144,6 +152,7 @@ let package = Package(
         "NetCDF", "Generative", "Basics",
       ]),
     .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts", "Trajectories"]),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),
     // Program.swift there is PipelineTests' own, by a link
     .testTarget(name: "CrashTests", dependencies: ["pipeline", "Stages", "Workflow", "Artifacts", "Basics"]),
   ],

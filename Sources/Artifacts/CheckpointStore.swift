@@ -21,12 +21,16 @@ public final class CheckpointStore {
   /// `key` is the stage's key: a checkpoint with another one belongs to other parameters and is not used.
   ///
   /// With `reportDamage`, `latest` moves damaged files out of the way (NAME.damaged) and says so there; without, it only looks.
-  public init(folder: URL, stage: String, key: String, reportDamage: ((String) -> Void)? = nil) {
+  public convenience init(folder: URL, stage: String, key: String, reportDamage: ((String) -> Void)? = nil) {
+    self.init(folder: folder, stage: stage, key: key, names: ["A", "B"], reportDamage: reportDamage)
+  }
+
+  private init(folder: URL, stage: String, key: String, names: [String], reportDamage: ((String) -> Void)?) {
     self.reportDamage = reportDamage
     self.folder = folder
     self.stage = stage
     self.key = key
-    slots = ["A", "B"].map { folder.appendingPathComponent("\(stage).ckpt-\($0).h5") }
+    slots = names.map { folder.appendingPathComponent("\(stage).ckpt-\($0).h5") }
   }
 
   /// Writes a checkpoint over the older of the two. `fill` may use any path but /checkpoint and /provenance.
@@ -73,6 +77,19 @@ public final class CheckpointStore {
 
   /// What `latest` found damaged; also filled when it returned nil because no sound checkpoint was left.
   public private(set) var warnings: [String] = []
+
+  // MARK: Rollback
+
+  /// Checkpoints to go back to when a training breaks down. They are taken at certain steps and not at certain times, so that
+  /// where it goes back to does not depend on the machine's speed.
+  public private(set) lazy var rollback = CheckpointStore(
+    folder: folder, stage: stage, key: key, names: Self.rollbackNames, reportDamage: reportDamage)
+  private static let rollbackNames = ["R1", "R2"]
+
+  /// The sound checkpoint of that step; nil where there is none.
+  public func artifact(step: Int) throws -> Artifact? {
+    try inspect(check: .content).sound.first { $0.step == step }?.artifact
+  }
 
   // MARK: Parts
 
@@ -143,8 +160,9 @@ public final class CheckpointStore {
   /// Removes all files.
   public func removeAll() throws {
     next = nil
-    for (index, slot) in slots.enumerated() {
-      if index > 0 { try FaultPoint.midRemoval.pass() }
+    let all = slots + Self.rollbackNames.map { folder.appendingPathComponent("\(stage).ckpt-\($0).h5") }
+    for (index, slot) in all.enumerated() {
+      if index == 1 { try FaultPoint.midRemoval.pass() }
       guard unlink(slot.path) == 0 || errno == ENOENT else {
         throw ArtifactError.system(call: "unlink", file: slot.path, code: errno)
       }

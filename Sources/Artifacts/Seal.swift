@@ -7,13 +7,13 @@ import HDF5
 /// HDF5 does not look past the end that it keeps in its superblock, so every HDF5 program reads a sealed file. The seal is
 /// checked before the library sees a byte: a file that was cut off, overwritten or written by something else is turned away
 /// here, because the library was written for sound files and may crash or loop on others.
-enum Seal {
-  static let size = 64
+package enum Seal {
+  package static let size = 64
   private static let mark = Array("boltzmill seal 1".utf8)
   private static let pieceBytes = 1 << 20
 
   /// Seals a file that is complete. Throws `ArtifactError.system`.
-  static func append(to url: URL) throws {
+  package static func append(to url: URL) throws {
     let descriptor = open(url.path, O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else { throw ArtifactError.system(call: "open", file: url.path, code: errno) }
     defer { close(descriptor) }

@@ -38,6 +38,8 @@ public struct OptimizationSettings: Codable, Equatable, Sendable {
 
 public enum TrainingError: Error, CustomStringConvertible, Equatable {
   case notFinite(step: Int, loss: Double, gradientNorm: Double)
+  /// The same after the learning rate was halved as often as is sensible. `batch` names the samples.
+  case broken(step: Int, loss: Double, gradientNorm: Double, batch: String, halvings: Int)
   case tooFewSamples(count: Int, batch: Int)
   case badState(String)
 
@@ -45,6 +47,9 @@ public enum TrainingError: Error, CustomStringConvertible, Equatable {
     switch self {
     case .notFinite(let step, let loss, let norm):
       return "training broke at step \(step): loss \(loss), gradient norm \(norm); lower training.learning_rate"
+    case .broken(let step, let loss, let norm, let batch, let halvings):
+      return "training broke at step \(step)\(batch.isEmpty ? "" : ", \(batch)"): loss \(loss), gradient norm \(norm), "
+        + "with the learning rate halved \(halvings) times; look at these samples, or lower training.learning_rate"
     case .tooFewSamples(let count, let batch):
       return "\(count) training samples are fewer than one batch of \(batch); lower training.batch or give more data"
     case .badState(let reason): return "a saved training state does not fit this training: \(reason)"
@@ -59,8 +64,13 @@ public struct TrainingState {
   public var generator: [UInt8]
   /// Loss curve so far: one row per recorded step.
   public var curve: LossCurve
+  /// How often the learning rate was halved after the training had broken down.
+  public var halvings: Int
 
-  public init(step: Int, tensors: [(name: String, array: NDArray<Float>)], generator: [UInt8], curve: LossCurve) {
+  public init(
+    step: Int, tensors: [(name: String, array: NDArray<Float>)], generator: [UInt8], curve: LossCurve, halvings: Int = 0
+  ) {
+    self.halvings = halvings
     self.step = step
     self.tensors = tensors
     self.generator = generator
@@ -96,6 +106,8 @@ public final class Trainer<Net: Network> {
   public let generator: Generator
   public private(set) var step = 0
   public var curve: LossCurve
+  /// The learning rate is that of the schedule times 2^-halvings.
+  public var halvings = 0
   private let optimizer: Adam
 
   /// Start of a training. `generator` feeds initial parameters, then noise and times.
@@ -121,7 +133,7 @@ public final class Trainer<Net: Network> {
     guard value.isFinite, norm.isFinite else {
       throw TrainingError.notFinite(step: step, loss: value, gradientNorm: norm)
     }
-    try optimizer.update(gradients, learningRate: settings.learningRate(at: step))
+    try optimizer.update(gradients, learningRate: settings.learningRate(at: step) * pow(0.5, Double(halvings)))
     // a short memory at first, so that the average does not drag the initial parameters along
     let decay = min(settings.averageDecay, Double(step + 1) / Double(step + 10))
     try updateAveragesInPlace(average.parameters, network.parameters, decay: decay)
@@ -145,7 +157,8 @@ public final class Trainer<Net: Network> {
     for constant in network.constants {
       tensors.append((name: "constants/\(constant.name)", array: try constant.tensor.array()))
     }
-    return TrainingState(step: step, tensors: tensors, generator: try generator.state(), curve: curve)
+    return TrainingState(
+      step: step, tensors: tensors, generator: try generator.state(), curve: curve, halvings: halvings)
   }
 
   public func restore(_ state: TrainingState) throws {
@@ -170,6 +183,7 @@ public final class Trainer<Net: Network> {
     try generator.restore(state.generator)
     step = state.step
     curve = state.curve
+    halvings = state.halvings
   }
 }
 
@@ -186,6 +200,14 @@ public struct EpochSampler {
     self.count = count
     self.batch = batch
     self.seed = seed
+  }
+
+  /// The batch of a step in words: its place in the epoch and its first rows.
+  public mutating func name(step: Int) throws -> String {
+    let rows = try indices(step: step).array(as: Int64.self).values.prefix(8).map(String.init)
+    let perEpoch = count / batch
+    return "batch \(step % perEpoch + 1) of epoch \(step / perEpoch + 1) (samples \(rows.joined(separator: ", "))"
+      + "\(batch > 8 ? ", ..." : ""))"
   }
 
   /// Row indices [batch] of training step `step`. The incomplete batch at the end of an epoch is left out.

@@ -132,7 +132,8 @@ public enum EmulatorStage: StageType {
     let driver = TrainingDriver(context: context, trainer: trainer, title: "emulator")
     // losses since the last row of the curve
     var recent: [Double] = []
-    try driver.resume { recent = try $0.read("recent", as: Double.self).values }
+    let restore = { (checkpoint: Artifact) in recent = try checkpoint.read("recent", as: Double.self).values }
+    try driver.resume(restore)
 
     let loss = FlowMatchingLoss(
       interpolant: parameters.interpolant, objective: parameters.flowObjective, coupling: parameters.coupling)
@@ -140,7 +141,10 @@ public enum EmulatorStage: StageType {
     var sampler = try EpochSampler(
       count: training.shape[0], batch: batch, seed: RandomStream.derivedSeed(context.seed, ["order"]))
     var shown = trainer.curve.rows.last ?? [.nan, .nan]
-    try driver.run(extra: { try $0.write("recent", recent, shape: [recent.count]) }) {
+    try driver.run(
+      extra: { try $0.write("recent", recent, shape: [recent.count]) }, restore: restore,
+      batch: { try sampler.name(step: $0) }
+    ) {
       let rows = try training.selected(sampler.indices(step: trainer.step))
       let t = try FlowMatchingLoss.stratifiedTimes(batch, trainer.generator)
       let now = field.replacing(network: trainer.network)

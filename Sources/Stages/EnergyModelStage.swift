@@ -111,21 +111,23 @@ public enum EnergyModelStage: StageType {
       columns: ["train"] + lossNames)
     let driver = TrainingDriver(context: context, trainer: trainer, title: "energy model")
     var recent: [[Double]] = []
-    try driver.resume { checkpoint in
+    func restore(_ checkpoint: Artifact) throws {
       let rows = try checkpoint.read("recent", as: Double.self)
       let width = 1 + lossNames.count
       recent = stride(from: 0, to: rows.count, by: width).map { Array(rows.values[$0..<$0 + width]) }
       try pool.restore(checkpoint)
     }
+    try driver.resume(restore)
 
     let fresh = try FreshSamples(source, pool, steps: parameters.odeSteps)
     let drawSeed = RandomStream.derivedSeed(context.seed, ["fresh"])
     var order = try EpochSampler(
       count: pool.count, batch: parameters.training.batch, seed: RandomStream.derivedSeed(context.seed, ["order"]))
-    try driver.run(extra: { writer in
+    func save(_ writer: ArtifactWriter) throws {
       try writer.write("recent", recent.flatMap { $0 }, shape: [recent.count, 1 + lossNames.count])
       try pool.write(to: writer)
-    }) {
+    }
+    try driver.run(extra: save, restore: restore, batch: { try order.name(step: $0) }) {
       let step = trainer.step
       if step > 0, step % parameters.refreshEvery == 0, parameters.freshSamples > 0 {
         try pool.replaceOldest(

@@ -5,11 +5,18 @@ import Generative
 import Torch
 import Workflow
 
-/// The loop around a `Trainer` that every training stage shares: progress, checkpoints by time, interruption, resume.
+/// The loop around a `Trainer` that every training stage shares: progress, checkpoints by time, interruption, resume, and what
+/// happens when the loss is not finite: back to the last rollback point with half the learning rate, three times at most.
 struct TrainingDriver<Net: Network> {
   let context: StageContext
   let trainer: Trainer<Net>
   let title: String
+
+  private static var halvingsAtMost: Int { 3 }
+
+  /// Steps between rollback points: they depend on nothing but the settings, so that a run that was killed rolls back as one
+  /// that was not.
+  private var rollbackInterval: Int { max(100, (trainer.settings.steps + 9) / 10) }
 
   /// Goes on from the newest checkpoint, if there is one. `extra` restores what the stage itself saved there.
   func resume(_ extra: (Artifact) throws -> Void = { _ in }) throws {
@@ -21,16 +28,25 @@ struct TrainingDriver<Net: Network> {
   }
 
   /// Calls `step` (one optimisation step that returns the numbers to show) until training is finished.
-  /// `extra` adds what the stage needs to go on to a checkpoint.
+  /// `extra` adds what the stage needs to go on to a checkpoint, `restore` takes it back (the closure given to `resume`), and
+  /// `batch` names the samples of a step.
   func run(
-    extra: (ArtifactWriter) throws -> Void = { _ in }, step: () throws -> [(name: String, value: String)]
+    extra: (ArtifactWriter) throws -> Void = { _ in }, restore: (Artifact) throws -> Void = { _ in },
+    batch: (Int) throws -> String = { _ in "" }, step: () throws -> [(name: String, value: String)]
   ) throws {
     context.progress.begin(title, total: trainer.settings.steps, unit: "steps")
     defer { context.progress.end() }
     let start = (watch: Stopwatch(), step: trainer.step)
     var saved = Stopwatch()
     while !trainer.isFinished {
-      let metrics = try step()
+      if trainer.step % rollbackInterval == 0 { try saveRollbackPoint(extra) }
+      let metrics: [(name: String, value: String)]
+      do {
+        metrics = try step()
+      } catch TrainingError.notFinite(let step, let loss, let norm) {
+        try rollBack(restore, batch, step: step, loss: loss, gradientNorm: norm)
+        continue
+      }
       let elapsed = max(1e-9, start.watch.seconds)
       let rate = Double((trainer.step - start.step) * trainer.settings.batch) / elapsed
       // after the loss, which comes first
@@ -45,9 +61,33 @@ struct TrainingDriver<Net: Network> {
     }
   }
 
-  private func save(_ extra: (ArtifactWriter) throws -> Void) throws {
+  private func saveRollbackPoint(_ extra: (ArtifactWriter) throws -> Void) throws {
+    let store = context.checkpoints.rollback
+    // a resumed run passes here again; the point before this one must stay
+    if try store.artifact(step: trainer.step) == nil { try save(extra, to: store) }
+  }
+
+  private func rollBack(
+    _ restore: (Artifact) throws -> Void, _ batch: (Int) throws -> String, step: Int, loss: Double, gradientNorm: Double
+  ) throws {
+    let halvings = trainer.halvings + 1
+    let place = step - step % rollbackInterval
+    let found = try batch(step)
+    guard halvings <= Self.halvingsAtMost, let artifact = try context.checkpoints.rollback.artifact(step: place) else {
+      throw TrainingError.broken(
+        step: step, loss: loss, gradientNorm: gradientNorm, batch: found, halvings: trainer.halvings)
+    }
+    try trainer.restore(TrainingStateStore.read(artifact))
+    try restore(artifact)
+    trainer.halvings = halvings
+    context.warn(
+      "training broke at step \(step)\(found.isEmpty ? "" : ", \(found)"): loss \(loss), gradient norm \(gradientNorm); "
+        + "went back to step \(place) with half the learning rate")
+  }
+
+  private func save(_ extra: (ArtifactWriter) throws -> Void, to store: CheckpointStore? = nil) throws {
     let state = try trainer.state()
-    try context.checkpoints.save(step: state.step) { writer in
+    try (store ?? context.checkpoints).save(step: state.step) { writer in
       try TrainingStateStore.write(state, to: writer)
       try extra(writer)
     }
@@ -58,6 +98,7 @@ struct TrainingDriver<Net: Network> {
 enum TrainingStateStore {
   static func write(_ state: TrainingState, to writer: ArtifactWriter) throws {
     try writer.writeScalar("training/step", Int64(state.step))
+    if state.halvings > 0 { try writer.writeScalar("training/halvings", Int64(state.halvings)) }
     for (name, array) in state.tensors { try writer.write("training/tensors/\(name)", array, compression: .none) }
     try writer.write("training/generator", state.generator, shape: [state.generator.count])
     try writer.write("training/curve/columns", strings: state.curve.columns)
@@ -79,7 +120,9 @@ enum TrainingStateStore {
     try collect(artifact, "training/tensors", "", &tensors)
     return TrainingState(
       step: Int(try artifact.scalar("training/step", as: Int64.self)), tensors: tensors,
-      generator: try artifact.read("training/generator", as: UInt8.self).values, curve: curve)
+      generator: try artifact.read("training/generator", as: UInt8.self).values, curve: curve,
+      halvings: artifact.exists("training/halvings") ? Int(try artifact.scalar("training/halvings", as: Int64.self)) : 0
+    )
   }
 
   private static func collect(

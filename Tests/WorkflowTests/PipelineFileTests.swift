@@ -66,7 +66,7 @@ import Testing
         test.yaml:10:62: stage 'all': against: there is no stage 'zeros'; did you mean 'zero'? \
         (known: nothing, zero, first, second, third, fourth, fifth, all, six/7, eighth, ninth)
         test.yaml:11:3: stage name "six/7" is not usable as a file name; use letters, digits and _ @ . - only, \
-        beginning with a letter, a digit or _, at most 100
+        beginning with a letter, a digit or _, at most 100, without .h5, .ckpt- and .part-
         test.yaml:11:33: stage 'six/7': file: there is no file nowhere.bin
         test.yaml:12:3: stage 'eighth' needs 'uses' (a stage type: source, scale, count, gather, molecule)
         test.yaml:13:11: stage 'ninth': 'source' is not a group such as { uses: ingest, ... }
@@ -80,7 +80,7 @@ import Testing
     ("stages: {}\n", "test.yaml:1:9: stages: a group of keys is not a group of stages by name"),
     (
       "name: ../x\nstages: { a: { uses: source } }",
-      "test.yaml:1:7: name \"../x\" is not usable as a file name; use letters, digits and _ @ . - only, beginning with a letter, a digit or _, at most 100"
+      "test.yaml:1:7: name \"../x\" is not usable as a file name; use letters, digits and _ @ . - only, beginning with a letter, a digit or _, at most 100, without .h5, .ckpt- and .part-"
     ),
     ("stages:\n  a: { uses: source }\n  a: { uses: source }\n", "test.yaml:2:3: 'a' is given twice"),
     ("stages:\n  a: { uses: source, note: x, note: y }\n", "test.yaml:2:22: 'note' is given twice"),

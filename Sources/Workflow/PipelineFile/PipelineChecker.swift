@@ -46,13 +46,15 @@ struct PipelineChecker {
         ? [] : matrix.cells.map { zip(matrix.axes, $0).map { axis, index in axis.entries[index].label } })
   }
 
-  /// Names become file names: nothing in them may lead out of the run folder or hide the file.
+  /// Names become file names: nothing in them may lead out of the run folder or hide the file, or be taken for a checkpoint or
+  /// a file that was set aside.
   static func isUsableName(_ name: String) -> Bool {
     guard let first = name.utf8.first, name.utf8.count <= 100 else { return false }
     func isWord(_ byte: UInt8) -> Bool {
       (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == UInt8(ascii: "_")
     }
     return isWord(first) && name.utf8.allSatisfy { isWord($0) || "@.-".utf8.contains($0) }
+      && [".ckpt-", ".part-", ".h5"].allSatisfy { !name.contains($0) }
   }
 
   mutating func report(_ location: SourceLocation, _ problem: PipelineFileProblem) {

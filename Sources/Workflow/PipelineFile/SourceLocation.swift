@@ -63,7 +63,7 @@ public enum PipelineFileProblem: Equatable, Sendable, CustomStringConvertible {
       return "\(place): unknown value '\(found)'" + Suggestion.text(for: found, among: known)
     case .badName(let name, let what):
       return "\(what) \(name.debugDescription) is not usable as a file name; "
-        + "use letters, digits and _ @ . - only, beginning with a letter, a digit or _, at most 100"
+        + "use letters, digits and _ @ . - only, beginning with a letter, a digit or _, at most 100, without .h5, .ckpt- and .part-"
     case .unknownStageType(let type, let known):
       return "unknown stage type '\(type)'" + Suggestion.text(for: type, among: known)
     case .unknownStage(let name, let place, let known):

@@ -1,0 +1,41 @@
+import Foundation
+import FuzzTargets
+import Testing
+
+/// Twenty thousand spoilt inputs, the same ones every time. What ends the process ends the test run; the million and the
+/// hangs are for `swift run fuzz-benchmark`.
+@Suite struct FuzzTests {
+  static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+  static let cases = ["yaml": 5000, "pdb": 5000, "netcdf": 5000, "artifact": 5000]
+
+  @Test(
+    .enabled(
+      if: FileManager.default.fileExists(atPath: package.appendingPathComponent("datasets/alanine/alanine.pdb").path),
+      "datasets/alanine is not here"),
+    arguments: cases.keys.sorted())
+  func everyCaseIsAcceptedOrRefusedWithATypedError(name: String) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("fuzz-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let target = try #require(
+      try FuzzTarget.all(package: Self.package, scratch: folder).first { $0.name == name })
+    var (accepted, refused, slowest) = (0, 0, 0.0)
+    for index in 0..<(Self.cases[name] ?? 0) {
+      let bytes = target.mutator.bytes(seed: 1, index: index)
+      let start = clock()
+      let verdict = target.run(bytes, in: folder)
+      slowest = max(slowest, Double(clock() - start) / Double(CLOCKS_PER_SEC))
+      switch verdict {
+      case .accepted: accepted += 1
+      case .refused: refused += 1
+      case .untyped(let error): Issue.record("\(name), case \(index) of seed 1: \(error)")
+      }
+    }
+    #expect(accepted + refused == Self.cases[name])
+    #expect(refused > 0)
+    // processor time of all threads, of the other targets' tests too: generous
+    #expect(slowest < 8)
+    print("fuzz: \(name): \(accepted) accepted, \(refused) refused, slowest \(String(format: "%.3f", slowest)) s")
+  }
+}

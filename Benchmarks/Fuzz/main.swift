@@ -90,6 +90,7 @@ func campaign(_ name: String, cases: Int, seed: UInt64) throws -> (crashes: Int,
     let child = Process()
     child.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     child.arguments = ["--work", name, "\(seed)", "\(next)", "\(end)", notes, folder.path]
+    child.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
     try child.run()
     child.waitUntilExit()
     var progress = Progress()

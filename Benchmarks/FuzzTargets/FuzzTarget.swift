@@ -97,6 +97,7 @@ public struct FuzzTarget {
   }
 
   struct Escape: Error { let name: String }
+  struct Lie: Error {}
 
   static func pdb(_ package: URL) throws -> FuzzTarget {
     let alanine = try Data(contentsOf: package.appendingPathComponent("datasets/alanine/alanine.pdb"))
@@ -185,13 +186,16 @@ public struct FuzzTarget {
   ]
 
   static func artifact(_ scratch: URL) throws -> FuzzTarget {
-    FuzzTarget(
-      "artifact", corpus: try artifactCorpus(scratch), dictionary: artifactWords,
+    let corpus = try artifactCorpus(scratch)
+    return FuzzTarget(
+      "artifact", corpus: corpus, dictionary: artifactWords,
       isTyped: { $0 is ArtifactError || $0 is HDF5Error }
     ) {
       let url = $1.appendingPathComponent("fuzz.h5")
       try write($0, url)
       _ = try Artifact.open(url, verify: true)
+      // some changes change nothing; nothing else may be taken for what was committed
+      if !corpus.contains($0) { throw Lie() }
     }
   }
 

@@ -29,24 +29,58 @@ extension Topology {
     guard !parser.atoms.isEmpty else {
       throw MoleculesError.unreadable(file: file, reason: "it holds no ATOM or HETATM record; give a PDB file")
     }
-    let close = bondsByDistance(parser.atoms, parser.coordinates, tolerance: bondTolerance)
+    let close = try bondsByDistance(parser.atoms, parser.coordinates, tolerance: bondTolerance)
     return try Topology(
       atoms: parser.atoms, residues: parser.residues, bonds: try parser.explicitBonds() + close,
       referenceCoordinates: parser.coordinates)
   }
 
-  /// Pairs closer than `tolerance` times the sum of their covalent radii; two hydrogens never bond.
-  static func bondsByDistance(_ atoms: [Atom], _ coordinates: [Double], tolerance: Double) -> [Bond] {
+  /// No atom has so many bonds; a structure where one seems to has atoms on top of each other.
+  static let bondsAtMost = 24
+
+  /// Pairs closer than `tolerance` times the sum of their covalent radii; two hydrogens never bond. Atoms are sorted into cells,
+  /// so that a large structure takes time in proportion to its size. Throws `MoleculesError.inconsistent`.
+  static func bondsByDistance(_ atoms: [Atom], _ coordinates: [Double], tolerance: Double) throws -> [Bond] {
     let radii = atoms.map { Element(symbol: $0.element)?.covalentRadius ?? 0 }
-    var bonds: [Bond] = []
-    for i in atoms.indices {
-      for j in atoms.indices where j > i && !(atoms[i].element == "H" && atoms[j].element == "H") {
-        let dx = coordinates[3 * i] - coordinates[3 * j]
-        let dy = coordinates[3 * i + 1] - coordinates[3 * j + 1]
-        let dz = coordinates[3 * i + 2] - coordinates[3 * j + 2]
-        let limit = tolerance * (radii[i] + radii[j])
-        if dx * dx + dy * dy + dz * dz < limit * limit { bonds.append(Bond(i, j)) }
+    let isHydrogen = atoms.map { $0.element == "H" }
+    let edge = max(1e-3, 2 * tolerance * (radii.max() ?? 0))
+    struct Cell: Hashable {
+      var x, y, z: Int
+    }
+    func cell(_ atom: Int) -> Cell {
+      func index(_ axis: Int) -> Int {
+        Int(max(-1e15, min(1e15, (coordinates[3 * atom + axis] / edge).rounded(.down))))
       }
+      return Cell(x: index(0), y: index(1), z: index(2))
+    }
+    var cells: [Cell: [Int]] = [:]
+    var bonds: [Bond] = []
+    var counts = [Int](repeating: 0, count: atoms.count)
+    for j in atoms.indices {
+      let home = cell(j)
+      for dx in -1...1 {
+        for dy in -1...1 {
+          for dz in -1...1 {
+            for i in cells[Cell(x: home.x + dx, y: home.y + dy, z: home.z + dz)] ?? [] {
+              let x = coordinates[3 * i] - coordinates[3 * j]
+              let y = coordinates[3 * i + 1] - coordinates[3 * j + 1]
+              let z = coordinates[3 * i + 2] - coordinates[3 * j + 2]
+              let limit = tolerance * (radii[i] + radii[j])
+              guard x * x + y * y + z * z < limit * limit else { continue }
+              counts[i] += 1
+              counts[j] += 1
+              guard max(counts[i], counts[j]) <= bondsAtMost else {
+                let atom = counts[i] > bondsAtMost ? i : j
+                throw MoleculesError.inconsistent(
+                  "atom \(atom + 1) (\(atoms[atom].name)) has more than \(bondsAtMost) atoms within the length of a bond; "
+                    + "the coordinates are not those of a molecule")
+              }
+              if !(isHydrogen[i] && isHydrogen[j]) { bonds.append(Bond(i, j)) }
+            }
+          }
+        }
+      }
+      cells[home, default: []].append(j)
     }
     return bonds
   }

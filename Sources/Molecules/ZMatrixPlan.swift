@@ -62,12 +62,25 @@ struct ZMatrixPlan {
   /// The longest of all shortest paths through heavy atoms; through any atoms where fewer than three are heavy.
   private static func longestChain(of topology: Topology) -> [Int] {
     let heavyPath = longestPath(topology) { !topology.isHydrogen($0) }
-    return heavyPath.count >= 3 ? heavyPath : longestPath(topology) { _ in true }
+    if heavyPath.count >= 3 { return heavyPath }
+    let path = longestPath(topology) { _ in true }
+    if path.count >= 3 { return path }
+    // every atom bonded to every other: any three do
+    return Array(topology.atoms.indices.prefix(3))
   }
+
+  /// Above so many atoms only two starts are tried: an end of the molecule, and the atom farthest from it.
+  private static let manyAtoms = 3000
 
   private static func longestPath(_ topology: Topology, through allowed: (Int) -> Bool) -> [Int] {
     var best: [Int] = []
-    for start in topology.atoms.indices where allowed(start) {
+    var starts = topology.atoms.indices.filter(allowed)
+    let isLarge = starts.count > manyAtoms
+    if isLarge { starts.removeSubrange(1...) }
+    var next = 0
+    while next < starts.count {
+      let start = starts[next]
+      next += 1
       var previous = [Int](repeating: -2, count: topology.atoms.count)
       previous[start] = -1
       var queue = [start]
@@ -87,6 +100,7 @@ struct ZMatrixPlan {
         atom = previous[atom]
       }
       if path.count > best.count { best = path.reversed() }
+      if isLarge, next == 1, let far = path.first { starts.append(far) }
     }
     return best
   }

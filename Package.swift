@@ -128,6 +128,8 @@ let package = Package(
     .target(name: "CAllocationMeter", path: "Benchmarks/AllocationMeter"),
     .executableTarget(
       name: "fuzz-benchmark", dependencies: ["FuzzTargets", "CAllocationMeter", "Basics"], path: "Benchmarks/Fuzz"),
+    // kills a pipeline at random times
+    .executableTarget(name: "crash-benchmark", dependencies: ["Artifacts", "Basics"], path: "Benchmarks/Crash"),
 
     // tests, one target per module
     .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
@@ -154,7 +156,7 @@ let package = Package(
     .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts", "Trajectories"]),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),
     // Program.swift there is PipelineTests' own, by a link
-    .testTarget(name: "CrashTests", dependencies: ["pipeline", "Stages", "Workflow", "Artifacts", "Basics"]),
+    .testTarget(name: "CrashTests", dependencies: ["pipeline", "Stages", "Workflow", "Artifacts", "Basics", "Torch"]),
   ],
   swiftLanguageModes: [.v5],
   cxxLanguageStandard: .cxx20

@@ -56,7 +56,7 @@ public struct FuzzTarget {
 
   /// All of them; `package` is the package's folder, where the corpus lies, `scratch` one to write in.
   public static func all(package: URL, scratch: URL) throws -> [FuzzTarget] {
-    [try yaml(package), try pdb(package), try netCDF(scratch), try artifact(scratch)]
+    [try yaml(package), try pdb(package), try prmtop(package), try netCDF(scratch), try artifact(scratch)]
   }
 
   /// The front end: everything from the file's bytes to the checked plan.
@@ -131,6 +131,20 @@ public struct FuzzTarget {
       let topology = try Topology.read(pdb: url)
       _ = try InternalCoordinates(topology: topology)
       _ = try Chirality(topology: topology)
+    }
+  }
+
+  static func prmtop(_ package: URL) throws -> FuzzTarget {
+    let alanine = try Data(contentsOf: package.appendingPathComponent("datasets/alanine/alanine.prmtop"))
+    let dictionary = [
+      "%FLAG ", "%FORMAT(", "%FORMAT(1a1)", "%FORMAT(999999999999I1)", "%FLAG POINTERS\n", "%FLAG CHARGE\n", "%COMMENT",
+      "%FLAG BONDS_INC_HYDROGEN\n", "%FLAG DIHEDRALS_WITHOUT_HYDROGEN\n", "%FLAG RADII\n", "-1", "99999999", "  0",
+      " 1.0E+308", " 1.0E-320", " NaN", " Inf", "1D400", "\u{0}", "\r\n", "9223372036854775807", "-9223372036854775808",
+    ]
+    return FuzzTarget("prmtop", corpus: [Array(alanine)], dictionary: dictionary, isTyped: { $0 is MoleculesError }) {
+      let url = $1.appendingPathComponent("fuzz.prmtop")
+      try write($0, url)
+      _ = try AMBERTopology.read(url)
     }
   }
 

@@ -38,6 +38,7 @@ struct TrainingDriver<Net: Network> {
     defer { context.progress.end() }
     let start = (watch: Stopwatch(), step: trainer.step)
     var saved = Stopwatch()
+    var checkpoints = (count: 0, seconds: 0.0)
     while !trainer.isFinished {
       if trainer.step % rollbackInterval == 0 { try saveRollbackPoint(extra) }
       let metrics: [(name: String, value: String)]
@@ -54,10 +55,16 @@ struct TrainingDriver<Net: Network> {
       context.progress.update(completed: trainer.step, metrics: Array(shown))
       let asked = context.interruptionRequested
       if asked || saved.seconds >= context.checkpointInterval {
+        let writing = Stopwatch()
         try save(extra)
         saved.restart()
+        checkpoints = (checkpoints.count + 1, checkpoints.seconds + writing.seconds)
         if asked { try context.checkInterruption() }
       }
+    }
+    if checkpoints.count > 0 {
+      let share = String(format: "%.2f", 100 * checkpoints.seconds / max(1e-9, start.watch.seconds))
+      context.log("\(checkpoints.count) checkpoints took \(share) % of the time")
     }
   }
 

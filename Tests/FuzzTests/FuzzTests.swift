@@ -7,7 +7,7 @@ import Testing
 @Suite struct FuzzTests {
   static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
-  static let cases = ["yaml": 5000, "pdb": 5000, "netcdf": 5000, "artifact": 5000]
+  static let cases = ["yaml": 5000, "pdb": 4000, "prmtop": 3000, "netcdf": 4000, "artifact": 4000]
 
   @Test(
     .enabled(

@@ -100,7 +100,7 @@ struct DamageSuiteTests {
   /// A checkpoint is sealed and has the stage's key; under the artifact's name it would pass for a result.
   @Test func aCheckpointUnderAnArtifactsNameIsNotUsed() throws {
     let reference = try TinyPipeline.whole.get()
-    let interrupted = try killed(at: "checkpoint.between-generations:3")
+    let interrupted = try killed(at: "checkpoint.between-generations:7")
     let program = try copy(TinyPipeline.runFolder(reference.program))
     let folder = TinyPipeline.runFolder(program)
     let url = folder.appendingPathComponent("emulator.h5")
@@ -112,7 +112,38 @@ struct DamageSuiteTests {
     #expect(try TinyPipeline.digests(folder) == reference.digests)
   }
 
-  /// A run folder of a program that was killed in the training of the emulator, with two checkpoints.
+  /// The parts that ingest saves on the way: what follows a damaged one is not used either.
+  @Test func everyPartOfALongStream() throws {
+    let reference = try TinyPipeline.short.get()
+    let interrupted = try killed(at: "checkpoint.between-generations:3")
+    let source = TinyPipeline.runFolder(interrupted)
+    var count = Count()
+    for part in 0..<3 {
+      for (index, damage) in Damage.allCases.enumerated() where Self.triesAll || (index + part) % 4 == 0 {
+        let place = "part \(part): \(damage)"
+        count.tried += 1
+        let program = try copy(source)
+        let folder = TinyPipeline.runFolder(program)
+        try damage.apply(
+          to: folder.appendingPathComponent("frames.part-\(part).h5"),
+          other: folder.appendingPathComponent("frames.part-\((part + 1) % 3).h5"))
+        try program.write(TinyPipeline.text(short: true), to: "tiny.yaml")
+        let (lines, _) = try TinyPipeline.runHere(program)
+        let named = lines.contains("frames.part-\(part).h5.damaged")
+        if named || damage == .deleted { count.detected += 1 }
+        #expect(named || damage == .deleted, "\(place)\n\(lines)")
+        #expect(part == 0 || lines.contains("going on from frame \(40 * part) of 160"), "\(place)\n\(lines)")
+        let digests = try TinyPipeline.digests(folder, short: true)
+        if digests == reference.digests { count.recovered += 1 }
+        #expect(digests == reference.digests, "\(place)")
+        #expect(TinyPipeline.leftovers(folder).isEmpty, "\(place)")
+      }
+    }
+    print("damage: parts: \(count.tried) tried, \(count.detected) detected, \(count.recovered) recovered")
+  }
+
+  /// A run folder of a program that was killed: after the third checkpoint in the second part of ingest's stream, after the fourth
+  /// at the start of the emulator's training, from then on step by step in the training.
   private func killed(at place: String) throws -> Program {
     let program = try TinyPipeline.program()
     let environment = TinyPipeline.environment.merging(["BOLTZMILL_FAULT": "\(place)=kill"]) { $1 }
@@ -124,7 +155,7 @@ struct DamageSuiteTests {
 
   @Test func everyCheckpointInEveryWay() throws {
     let reference = try TinyPipeline.whole.get()
-    let interrupted = try killed(at: "checkpoint.between-generations:4")
+    let interrupted = try killed(at: "checkpoint.between-generations:8")
     let source = TinyPipeline.runFolder(interrupted)
     var count = Count()
     // the newest is B, of step 4; A is of step 3

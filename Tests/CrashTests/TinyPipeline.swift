@@ -125,7 +125,8 @@ enum TinyPipeline {
   /// How many of the files in a run folder are neither artifacts nor the engine's own notes.
   static func leftovers(_ folder: URL) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).filter {
-      $0.contains(".tmp-") || $0.contains(".ckpt-") || $0.contains(".part-") || $0.contains(".forced")
+      $0.contains(".tmp-") || ($0.hasSuffix(".h5") && ($0.contains(".ckpt-") || $0.contains(".part-")))
+        || $0.contains(".forced")
     }
   }
 }

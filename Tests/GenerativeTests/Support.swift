@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 import Torch
 
 @testable import Generative
@@ -18,4 +19,21 @@ func roughNetwork(_ space: LatentSpace, outputs: Int, seed: UInt64, scale: Doubl
 
 func largestDifference(_ a: Tensor, _ b: Tensor) throws -> Double {
   try (a - b).abs().values(as: Double.self).max() ?? 0
+}
+
+/// The derivative of `loss` along a random direction of all parameters, by back-propagation and by central differences.
+func expectGradientsEqualFiniteDifferences(
+  of loss: ([Tensor]) throws -> Tensor, at start: [Tensor], sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+  let parameters = try start.map { try $0.requiringGradient() }
+  let gradients = try loss(parameters).gradients(of: parameters)
+  let directions = try parameters.map { try Generator(seed: 8).normal($0.shape, .float64) }
+  let h = 1e-6
+  func moved(_ step: Double) throws -> Double {
+    try loss(zip(parameters, directions).map { try ($0.detached() + $1 * step) }).item()
+  }
+  let slope = try (moved(h) - moved(-h)) / (2 * h)
+  let expected = try zip(gradients, directions).reduce(0.0) { try $0 + ($1.0 * $1.1).sum().item() }
+  #expect(abs(slope - expected) < 1e-5 * max(1, abs(expected)), sourceLocation: sourceLocation)
+  #expect(abs(expected) > 1e-3, sourceLocation: sourceLocation)
 }

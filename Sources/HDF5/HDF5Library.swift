@@ -8,10 +8,8 @@ enum HDF5Library {
   ///
   /// - The library must not flush files at exit: what is not committed by then is not wanted, and a flush to a full disk
   ///   would fail for a second time.
-  /// - It must not lock files: committed files never change, and locks fail on some parallel file systems.
   /// - Writing past the file-size limit must be an error of the write, not a signal that ends the process.
   private static let isReady: Bool = {
-    setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0)
     var action = sigaction()
     if sigaction(SIGXFSZ, nil, &action) == 0, action.__sigaction_handler.sa_handler == nil {
       signal(SIGXFSZ, SIG_IGN)

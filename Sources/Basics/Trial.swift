@@ -15,7 +15,7 @@ public enum Trial {
 
   /// `bytes` is how much more memory than now the trial may take. `lock` is held meanwhile by this thread, so that the trial does
   /// not find it held by one that it does not have.
-  public static func run(seconds: Int, bytes: Int, lock: NSRecursiveLock, _ body: () throws -> Void) -> Outcome {
+  public static func run(seconds: Int, bytes: Int, lock: NativeLock, _ body: () throws -> Void) -> Outcome {
     var outcome = Outcome.tooLong(seconds: seconds)
     // A thread that is not there in the trial may have held some lock of the runtime: that is rare, and looks like a loop.
     for _ in 0..<2 {
@@ -24,13 +24,16 @@ public enum Trial {
     return outcome
   }
 
-  private static func once(seconds: Int, bytes: Int, lock: NSRecursiveLock, _ body: () throws -> Void) -> Outcome {
+  private static func once(seconds: Int, bytes: Int, lock: NativeLock, _ body: () throws -> Void) -> Outcome {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { return .failed("pipe: \(String(cString: strerror(errno)))") }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     lock.lock()
     let child = fork()
-    if child == 0 { inside(ends[1], seconds: seconds, bytes: bytes, body) }
+    if child == 0 {
+      lock.renew()
+      inside(ends[1], seconds: seconds, bytes: bytes, body)
+    }
     let code = errno
     lock.unlock()
     close(ends[1])

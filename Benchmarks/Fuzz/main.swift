@@ -4,7 +4,7 @@ import Foundation
 import FuzzTargets
 
 // Reads spoilt files a million times, in child processes, and counts what goes wrong.
-// usage: fuzz-benchmark [cases] [seed] [target ...]     targets: yaml pdb prmtop netcdf artifact, and forged (see FuzzTarget)
+// usage: fuzz-benchmark [cases] [seed] [target ...]     targets: yaml pdb prmtop netcdf netcdf4 artifact hdf5, and forged (see FuzzTarget)
 // A child is killed by the kernel when a case takes two seconds of processor time, and counts as a hang. A case that holds
 // more than four times its input, and more than 64 MiB, counts as greedy.
 
@@ -133,7 +133,8 @@ if arguments.first == "--work", arguments.count == 7, let seed = UInt64(argument
 setvbuf(stdout, nil, _IOLBF, 0)
 let cases = arguments.first.flatMap { Int($0) } ?? 1_000_000
 let seed = arguments.dropFirst().first.flatMap { UInt64($0) } ?? 1
-let names = arguments.count > 2 ? Array(arguments[2...]) : ["yaml", "pdb", "prmtop", "netcdf", "artifact"]
+let names =
+  arguments.count > 2 ? Array(arguments[2...]) : ["yaml", "pdb", "prmtop", "netcdf", "netcdf4", "artifact", "hdf5"]
 var sums = (crashes: 0, hangs: 0, greedy: 0, untyped: 0)
 for name in names {
   let found = try campaign(name, cases: (cases + names.count - 1) / names.count, seed: seed)

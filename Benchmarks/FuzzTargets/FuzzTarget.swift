@@ -38,7 +38,9 @@ public struct FuzzTarget {
   }
 
   private static func write(_ bytes: [UInt8], _ url: URL) throws {
-    let descriptor = open(url.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    // a new inode each time: a library that has not let go of the last case would take this one for it
+    unlink(url.path)
+    let descriptor = open(url.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw CocoaError(.fileWriteUnknown) }
     defer { close(descriptor) }
     var done = 0
@@ -56,7 +58,10 @@ public struct FuzzTarget {
 
   /// All of them; `package` is the package's folder, where the corpus lies, `scratch` one to write in.
   public static func all(package: URL, scratch: URL) throws -> [FuzzTarget] {
-    [try yaml(package), try pdb(package), try prmtop(package), try netCDF(scratch), try artifact(scratch)]
+    [
+      try yaml(package), try pdb(package), try prmtop(package), try netCDF(scratch), try netCDF4(scratch),
+      try artifact(scratch), try weights(scratch),
+    ]
   }
 
   /// The front end: everything from the file's bytes to the checked plan.
@@ -165,8 +170,12 @@ public struct FuzzTarget {
       "CDF\u{1}", "CDF\u{2}", "CDF\u{5}", "AMBER", "coordinates", "angstrom", "scale_factor", "cell_lengths", "units",
       "\u{0}\u{0}\u{0}\u{a}", "\u{0}\u{0}\u{0}\u{b}", "\u{0}\u{0}\u{0}\u{c}", "\u{89}HDF\r\n\u{1a}\n",
     ]
-    return FuzzTarget(
-      "netcdf", corpus: corpus, dictionary: dictionary, isTyped: { $0 is TrajectoryError || $0 is NetCDFError }
+    return trajectory("netcdf", corpus, dictionary)
+  }
+
+  private static func trajectory(_ name: String, _ corpus: [[UInt8]], _ dictionary: [String]) -> FuzzTarget {
+    FuzzTarget(
+      name, corpus: corpus, dictionary: dictionary, isTyped: { $0 is TrajectoryError || $0 is NetCDFError }
     ) {
       let url = $1.appendingPathComponent("fuzz.nc")
       try write($0, url)
@@ -176,6 +185,26 @@ public struct FuzzTarget {
       _ = try trajectory.readTimes(frames)
       _ = try trajectory.readCells(frames)
     }
+  }
+
+  /// A trajectory in the netCDF-4 format, which is HDF5 without a seal.
+  static func netCDF4(_ scratch: URL) throws -> FuzzTarget {
+    let url = scratch.appendingPathComponent("corpus4.nc")
+    let file = try NetCDFFile.create(url, format: .netCDF4)
+    try file.addDimension("frame", length: nil)
+    try file.addDimension("spatial", length: 3)
+    try file.addDimension("atom", length: 3)
+    try file.addVariable("time", type: .float32, dimensions: ["frame"])
+    try file.setAttribute("units", .text("picosecond"), of: "time")
+    try file.addVariable("coordinates", type: .float32, dimensions: ["frame", "atom", "spatial"])
+    try file.setAttribute("units", .text("angstrom"), of: "coordinates")
+    try file.setAttribute("Conventions", .text("AMBER"))
+    try file.setAttribute("ConventionVersion", .text("1.0"))
+    try file.endDefinitions()
+    try file.write("time", [0, 1] as [Float], start: [0], count: [2])
+    try file.write("coordinates", (0..<18).map(Float.init), start: [0, 0, 0], count: [2, 3, 3])
+    try file.close()
+    return trajectory("netcdf4", [Array(try Data(contentsOf: url))], artifactWords)
   }
 
   static func artifactCorpus(_ scratch: URL) throws -> [[UInt8]] {
@@ -192,6 +221,19 @@ public struct FuzzTarget {
         key: "k", canonical: "{}", stage: "frames", stageType: "ingest", stageVersion: 1, seed: 1,
         start: Date(timeIntervalSince1970: 0), end: Date(timeIntervalSince1970: 1), wallSeconds: 1))
     return [Array(try Data(contentsOf: url))]
+  }
+
+  /// An HDF5 file that someone else made, such as imported weights.
+  static func weights(_ scratch: URL) throws -> FuzzTarget {
+    let corpus = try artifactCorpus(scratch).map { Array($0.dropLast(Seal.size)) }
+    return FuzzTarget("hdf5", corpus: corpus, dictionary: artifactWords, isTyped: { $0 is HDF5Error }) {
+      let url = $1.appendingPathComponent("fuzz5.h5")
+      try write($0, url)
+      let file = try HDF5File.openForeign(url)
+      _ = try file.dataset("coordinates").read(as: Double.self)
+      _ = try file.dataset("results/names").readStrings()
+      _ = try file.attributes("coordinates")
+    }
   }
 
   private static let artifactWords = [

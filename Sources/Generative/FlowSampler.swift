@@ -54,7 +54,8 @@ struct Clock {
 }
 
 public enum SamplingError: Error, CustomStringConvertible, Equatable {
-  case stepCollapsed(sample: Int, time: Double, step: Double)
+  /// No trajectory of a batch reached its end; the first of them.
+  case allLost(samples: Int, first: LostTrajectory)
   case stochasticTraceNeedsFixedSteps
   case noProbes(Int)
   case endTime(Double)
@@ -62,10 +63,10 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
 
   public var description: String {
     switch self {
-    case .stepCollapsed(let sample, let time, let step):
+    case .allLost(let samples, let first):
       return
-        "the adaptive ODE step of sample \(sample) fell to \(step) at t = \(time): the vector field is not smooth there; "
-        + "loosen the tolerances or use fixed steps"
+        "none of \(samples) trajectories reached its end; \(first): the vector field is not smooth there; train the emulator "
+        + "longer, or sample with looser tolerances or more fixed steps"
     case .stochasticTraceNeedsFixedSteps:
       return
         "stochastic-trace needs a fixed-step integrator (rk4): with adaptive steps the path would depend on the probes"
@@ -79,9 +80,29 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
   }
 }
 
+/// A trajectory that did not reach its end.
+public struct LostTrajectory: Equatable, Sendable, CustomStringConvertible {
+  /// Its row.
+  public var sample: Int
+  /// Where its adaptive step collapsed; the end of time where fixed steps led to numbers that are not finite.
+  public var time: Double
+  /// What the step had fallen to, or the length of the last fixed step; in s.
+  public var step: Double
+
+  public init(sample: Int, time: Double, step: Double) {
+    self.sample = sample
+    self.time = time
+    self.step = step
+  }
+
+  public var description: String {
+    String(format: "sample %d was lost at t = %.6g with a step of %.2g", sample, time, step)
+  }
+}
+
 /// Samples of an emulator on its latent space.
 public struct FlowSamples {
-  /// [n, d], angles wrapped.
+  /// [n, d], angles wrapped; NaN in the rows of lost trajectories.
   public var latents: Tensor
   /// The points of the prior they were transported from, [n, d].
   public var prior: Tensor
@@ -91,6 +112,8 @@ public struct FlowSamples {
   public var scores: Tensor?
   /// Evaluations of the network per sample.
   public var functionEvaluations: Int
+  /// Rows without a result.
+  public var lost: [LostTrajectory] = []
 
   public init(
     latents: Tensor, prior: Tensor, logDensities: Tensor?, scores: Tensor? = nil, functionEvaluations: Int
@@ -100,6 +123,50 @@ public struct FlowSamples {
     self.logDensities = logDensities
     self.scores = scores
     self.functionEvaluations = functionEvaluations
+  }
+}
+
+extension FlowSamples {
+  /// The rows that have a result. Throws `SamplingError.allLost` where there is none.
+  public func withoutLost() throws -> FlowSamples {
+    guard let first = lost.first else { return self }
+    let gone = Set(lost.map(\.sample))
+    let kept = (0..<latents.shape[0]).filter { !gone.contains($0) }
+    guard !kept.isEmpty else { throw SamplingError.allLost(samples: latents.shape[0], first: first) }
+    let index = try Tensor(kept.map(Int64.init))
+    return FlowSamples(
+      latents: try latents.selected(index), prior: try prior.selected(index),
+      logDensities: try logDensities.map { try $0.selected(index, axis: 1) },
+      scores: try scores.map { try $0.selected(index) }, functionEvaluations: functionEvaluations)
+  }
+
+  /// Marks as lost what is not finite, at the end of fixed steps.
+  func losingWhatIsNotFinite(time: Double, step: Double) throws -> FlowSamples {
+    var sums = try latents.cast(.float64).sum(-1)
+    if let logDensities { sums = try sums + logDensities.sum(0) }
+    if let scores { sums = try sums + scores.cast(.float64).sum(-1) }
+    let values = try sums.values(as: Double.self)
+    var result = self
+    result.lost = values.indices.filter { !values[$0].isFinite }.map {
+      LostTrajectory(sample: $0, time: time, step: step)
+    }
+    return try result.withLostRowsBlank()
+  }
+
+  /// Puts NaN into the rows of lost trajectories.
+  func withLostRowsBlank() throws -> FlowSamples {
+    guard !lost.isEmpty else { return self }
+    var factors = [Double](repeating: 1, count: latents.shape[0])
+    for row in lost.map(\.sample) { factors[row] = .nan }
+    let blank = try Tensor(factors)
+    func blanked(_ rows: Tensor) throws -> Tensor {
+      try rows * blank.cast(rows.scalarType ?? .float32).unsqueezed(-1)
+    }
+    var result = self
+    result.latents = try blanked(latents)
+    result.logDensities = try logDensities.map { try $0 * blank }
+    result.scores = try scores.map(blanked)
+    return result
   }
 }
 
@@ -173,15 +240,21 @@ public struct FlowSampler {
         case .stochasticTrace: Probes { try field.oriented(probes: generator.rademacher(shape, type), at: $0) }
         case .hutchinson: try Probes(generator.rademacher(shape, type))
         }
+      var lost: [LostTrajectory] = []
       switch integrator {
       case .rungeKutta4(let steps), .uniformRungeKutta4(let steps):
         try integrateFixed(&state, steps: steps, source, &evaluations)
       case .dormandPrince(let absolute, let relative):
-        try integrateAdaptive(&state, absolute: absolute, relative: relative, source, &evaluations)
+        lost = try integrateAdaptive(&state, absolute: absolute, relative: relative, source, &evaluations)
       }
-      return FlowSamples(
+      var samples = FlowSamples(
         latents: try field.space.wrapped(state.x), prior: start, logDensities: state.logDensity,
         functionEvaluations: evaluations)
+      if let steps = integrator.fixedSteps {
+        return try samples.losingWhatIsNotFinite(time: endTime, step: clock.end / Double(steps))
+      }
+      samples.lost = lost
+      return try samples.withLostRowsBlank()
     }
   }
 
@@ -234,16 +307,20 @@ public struct FlowSampler {
     }
   }
 
+  /// One step size for all; a trajectory for which it would have to fall to nothing is lost, and the others go on without it.
   private func integrateAdaptive(
     _ state: inout State, absolute: Double, relative: Double, _ probes: Probes?, _ evaluations: inout Int
-  ) throws {
+  ) throws -> [LostTrajectory] {
     let tableau = DormandPrince.self
+    let firstStep = 0.05
     var s = 0.0
-    var h = 0.05
+    var h = firstStep
     var (first, firstTrace) = try derivative(state.x, s: 0, probes)
     evaluations += 1
     let end = clock.end
-    while s < end {
+    var isLost = [Bool](repeating: false, count: state.x.shape[0])
+    var lost: [LostTrajectory] = []
+    while s < end, lost.count < isLost.count {
       h = min(h, end - s)
       var slopes = [first]
       var traces = firstTrace.map { [$0] } ?? []
@@ -256,10 +333,11 @@ public struct FlowSampler {
       evaluations += 6
       let next = try state.x + tableau.combination(slopes, tableau.b) * h
       let scale = try state.x.abs().maximum(next.abs()) * relative + absolute
-      let error = try ((tableau.combination(slopes, tableau.error) * h) / scale).square().mean(-1).sqrt()
-      let perSample = try error.values(as: Double.self)
-      let worst = perSample.indices.max { perSample[$0] < perSample[$1] } ?? 0
-      let norm = perSample.isEmpty ? 0 : perSample[worst]
+      let errors = try ((tableau.combination(slopes, tableau.error) * h) / scale).square().mean(-1).sqrt().values(
+        as: Double.self)
+      let going = errors.indices.filter { !isLost[$0] }
+      // NaN counts as the largest
+      let norm = going.reduce(0.0) { $0.isNaN || errors[$1].isNaN ? .nan : max($0, errors[$1]) }
       if norm <= 1 {
         s = end - s - h < 1e-12 ? end : s + h
         state.x = next
@@ -270,11 +348,19 @@ public struct FlowSampler {
         first = slopes[6]
       }
       h *= norm.isFinite ? min(5, max(0.2, 0.9 * pow(max(norm, 1e-10), -0.2))) : 0.2
-      if h < 1e-9, s < end {
-        throw SamplingError.stepCollapsed(sample: worst, time: clock.time(s), step: h)
+      if h < Self.smallestStep, s < end {
+        for row in going where !(errors[row] <= 1) {
+          isLost[row] = true
+          lost.append(LostTrajectory(sample: row, time: clock.time(s), step: h))
+        }
+        h = firstStep
       }
     }
+    return lost.sorted { $0.sample < $1.sample }
   }
+
+  /// In s, of the interval from 0 to 1.
+  private static let smallestStep = 1e-9
 }
 
 /// Coefficients of the Dormand-Prince 5(4) pair. Source: J. R. Dormand and P. J. Prince, J. Comput. Appl. Math. 6 (1980) 19.

@@ -39,8 +39,9 @@ extension FlowSampler {
         try logDensity
         - (k1.divergence + (k2.divergence + k3.divergence) * 2 + k4.divergence) * (h / 6)
     }
-    return FlowSamples(
-      latents: try space.wrapped(x), prior: start, logDensities: logDensity, scores: g, functionEvaluations: 4 * steps)
+    return try FlowSamples(
+      latents: space.wrapped(x), prior: start, logDensities: logDensity, scores: g, functionEvaluations: 4 * steps
+    ).losingWhatIsNotFinite(time: endTime, step: h)
   }
 
   /// sqrt(d) times the unit vectors, [d, n, d]: as probes their mean form is the exact divergence.

@@ -31,9 +31,10 @@ struct EnergyModelSource {
     }
   }
 
-  /// More samples from the stream (seed, "batch", index), all of the reference's hand where that can be had by mirroring.
+  /// More samples from the stream (seed, "batch", index), all of the reference's hand where that can be had by mirroring. Fewer than
+  /// `count` where trajectories were lost; throws `SamplingError.allLost` where none is left.
   func draw(_ count: Int, _ sampler: FlowSampler, seed: UInt64, index: Int) throws -> MolecularSamples {
-    var flow = try sampler.batch(count, seed: seed, index: index)
+    var flow = try sampler.batch(count, seed: seed, index: index).withoutLost()
     return try emulator.molecules(&flow, mirroredBy: chirality)
   }
 }
@@ -57,7 +58,7 @@ struct FreshSamples {
     let estimates = drawn.logDensities.map { source.chart.latent($0, logJacobian) }
     return SamplePool.Rows(
       latents: latents,
-      estimates: estimates.isEmpty ? nil : try Tensor(estimates.flatMap { $0 }, shape: [estimates.count, count]),
+      estimates: estimates.isEmpty ? nil : try Tensor(estimates.flatMap { $0 }, shape: [estimates.count, drawn.count]),
       scores: source.chart.isEmulators ? drawn.scores : nil)
   }
 }

@@ -13,6 +13,8 @@ struct FlowDraws {
   /// [estimates][count]
   private(set) var estimates: [[Double]]
   private(set) var functionEvaluations = 0
+  /// Trajectories that gave no sample, by their number among all that were begun.
+  private(set) var lost: [LostTrajectory] = []
   var seconds = 0.0
 
   init(dimension: Int, estimates: Int) {
@@ -22,7 +24,15 @@ struct FlowDraws {
 
   var count: Int { latents.count / max(1, dimension) }
 
-  mutating func append(_ flow: FlowSamples) throws {
+  /// Trajectories that were begun.
+  var begun: Int { count + lost.count }
+
+  /// Throws `SamplingError.allLost` where a batch gave no sample at all.
+  mutating func append(_ batch: FlowSamples) throws {
+    let before = begun
+    functionEvaluations += batch.functionEvaluations * batch.latents.shape[0]
+    let flow = try batch.withoutLost()
+    lost += batch.lost.map { LostTrajectory(sample: before + $0.sample, time: $0.time, step: $0.step) }
     let n = flow.latents.shape[0]
     latents += try flow.latents.values(as: Float.self)
     prior += try flow.prior.values(as: Float.self)
@@ -30,7 +40,6 @@ struct FlowDraws {
     if let values = try flow.logDensities?.values(as: Double.self) {
       for k in estimates.indices { estimates[k] += values[k * n..<(k + 1) * n] }
     }
-    functionEvaluations += flow.functionEvaluations * n
   }
 
   func batches(of size: Int) -> [Range<Int>] {
@@ -58,6 +67,16 @@ struct FlowDraws {
       "draws/estimates", NDArray(estimates.flatMap { $0 }, shape: [estimates.count, count]), compression: .none)
     try writer.writeScalar("draws/function_evaluations", Int64(functionEvaluations))
     try writer.writeScalar("draws/seconds", seconds)
+    try writeLost("draws", to: writer)
+  }
+
+  /// Writes lost/sample, lost/time and lost/step, if there are any.
+  func writeLost(_ group: String, to writer: ArtifactWriter) throws {
+    guard !lost.isEmpty else { return }
+    let shape = [lost.count]
+    try writer.write("\(group)/lost/sample", lost.map { Int64($0.sample) }, shape: shape, dims: ["trajectory"])
+    try writer.write("\(group)/lost/time", lost.map(\.time), shape: shape, dims: ["trajectory"])
+    try writer.write("\(group)/lost/step", lost.map(\.step), shape: shape, dims: ["trajectory"])
   }
 
   mutating func restore(_ checkpoint: Artifact) throws {
@@ -68,5 +87,11 @@ struct FlowDraws {
     for k in estimates.indices { estimates[k] = Array(values[k * count..<(k + 1) * count]) }
     functionEvaluations = Int(try checkpoint.scalar("draws/function_evaluations", as: Int64.self))
     seconds = try checkpoint.scalar("draws/seconds", as: Double.self)
+    lost = []
+    guard checkpoint.exists("draws/lost") else { return }
+    let numbers = try checkpoint.read("draws/lost/sample", as: Int64.self).values
+    let times = try checkpoint.read("draws/lost/time", as: Double.self).values
+    let steps = try checkpoint.read("draws/lost/step", as: Double.self).values
+    lost = zip(numbers, zip(times, steps)).map { LostTrajectory(sample: Int($0), time: $1.0, step: $1.1) }
   }
 }

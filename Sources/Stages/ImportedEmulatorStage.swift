@@ -69,7 +69,7 @@ private struct WeightsFile {
 
   /// Throws `HDF5Error`, or `EmulatorError.badWeights` where a part is missing.
   init(_ url: URL) throws {
-    let file = try HDF5File.open(url)
+    let file = try HDF5File.openForeign(url)
     func bad(_ reason: String) -> EmulatorError { EmulatorError.badWeights(file: url.path, reason: reason) }
     func number(_ name: String) throws -> Double {
       guard

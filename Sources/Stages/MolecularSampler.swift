@@ -29,7 +29,7 @@ struct MolecularSamples {
 extension EmulatorArtifact {
   /// Batch `index` of the stream `seed`.
   func samples(_ count: Int, _ sampler: FlowSampler, seed: UInt64, index: Int) throws -> MolecularSamples {
-    try molecules(sampler.batch(count, seed: seed, index: index))
+    try molecules(sampler.batch(count, seed: seed, index: index).withoutLost())
   }
 
   func molecules(_ flow: FlowSamples) throws -> MolecularSamples {

@@ -85,21 +85,21 @@ public enum SampleStage: StageType {
     if let found = try context.checkpoints.latest() {
       if let warning = found.warning { context.warn(warning) }
       try draws.restore(found.artifact)
-      context.log("going on from sample \(draws.count) of \(parameters.count)")
+      context.log("going on from sample \(draws.begun) of \(parameters.count)")
     }
     context.progress.begin("sample", total: parameters.count, unit: "samples")
     defer { context.progress.end() }
     let before = draws.seconds
     let watch = Stopwatch()
     var saved = Stopwatch()
-    while draws.count < parameters.count {
-      let count = min(parameters.batch, parameters.count - draws.count)
-      try draws.append(sampler.batch(count, seed: context.seed, index: draws.count / parameters.batch))
+    while draws.begun < parameters.count {
+      let count = min(parameters.batch, parameters.count - draws.begun)
+      try draws.append(sampler.batch(count, seed: context.seed, index: draws.begun / parameters.batch))
       draws.seconds = before + watch.seconds
-      context.progress.update(completed: draws.count)
+      context.progress.update(completed: draws.begun)
       let asked = context.interruptionRequested
-      if asked || saved.seconds >= context.checkpointInterval, draws.count < parameters.count {
-        try context.checkpoints.save(step: draws.count, draws.write)
+      if asked || saved.seconds >= context.checkpointInterval, draws.begun < parameters.count {
+        try context.checkpoints.save(step: draws.begun, draws.write)
         saved.restart()
         if asked { try context.checkInterruption() }
       }
@@ -163,6 +163,12 @@ public enum SampleStage: StageType {
     try output.setAttribute("latents", "emulator", emulator.digest)
     let solver = String(decoding: try JSONEncoder().encode(parameters.solver), as: UTF8.self)
     try output.setAttribute("prior", "integrator", solver)
+    if !draws.lost.isEmpty {
+      let names = draws.lost.prefix(5).map { "\($0)" }.joined(separator: "; ") + (draws.lost.count > 5 ? "; ..." : "")
+      context.warn(
+        "\(draws.lost.count) of \(draws.begun) trajectories gave no sample and are left out; results/lost lists them: \(names)")
+      try draws.writeLost("results", to: output)
+    }
     if inverted > 0 { context.warn("\(inverted) of \(count) samples have an inverted stereocentre") }
     try output.writeScalar("results/mirrored_fraction", Double(mirrored + inverted) / Double(max(1, count)))
     try output.writeScalar("results/inverted", Int64(inverted))

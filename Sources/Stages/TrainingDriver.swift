@@ -39,8 +39,13 @@ struct TrainingDriver<Net: Network> {
     let start = (watch: Stopwatch(), step: trainer.step)
     var saved = Stopwatch()
     var checkpoints = (count: 0, seconds: 0.0)
+    func timed(_ write: () throws -> Bool) rethrows {
+      let watch = Stopwatch()
+      guard try write() else { return }
+      checkpoints = (checkpoints.count + 1, checkpoints.seconds + watch.seconds)
+    }
     while !trainer.isFinished {
-      if trainer.step % rollbackInterval == 0 { try saveRollbackPoint(extra) }
+      if trainer.step % rollbackInterval == 0 { try timed { try saveRollbackPoint(extra) } }
       let metrics: [(name: String, value: String)]
       do {
         metrics = try step()
@@ -55,10 +60,11 @@ struct TrainingDriver<Net: Network> {
       context.progress.update(completed: trainer.step, metrics: Array(shown))
       let asked = context.interruptionRequested
       if asked || saved.seconds >= context.checkpointInterval {
-        let writing = Stopwatch()
-        try save(extra)
+        try timed {
+          try save(extra)
+          return true
+        }
         saved.restart()
-        checkpoints = (checkpoints.count + 1, checkpoints.seconds + writing.seconds)
         if asked { try context.checkInterruption() }
       }
     }
@@ -68,10 +74,12 @@ struct TrainingDriver<Net: Network> {
     }
   }
 
-  private func saveRollbackPoint(_ extra: (ArtifactWriter) throws -> Void) throws {
+  /// False where it is there already: a resumed run passes here again, and the point before this one must stay.
+  private func saveRollbackPoint(_ extra: (ArtifactWriter) throws -> Void) throws -> Bool {
     let store = context.checkpoints.rollback
-    // a resumed run passes here again; the point before this one must stay
-    if try store.artifact(step: trainer.step) == nil { try save(extra, to: store) }
+    guard try store.artifact(step: trainer.step) == nil else { return false }
+    try save(extra, to: store)
+    return true
   }
 
   private func rollBack(

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import NetCDF
 
@@ -38,8 +39,14 @@ public final class AMBERTrajectory {
   }
 
   /// Opens a trajectory and checks its convention, units, shapes and length; with `expectedAtoms` also its atom count.
-  /// Throws `TrajectoryError`.
-  public init(url: URL, expectedAtoms: Int? = nil) throws {
+  ///
+  /// The header of a classic file is checked before the library sees it. A netCDF-4 file is read once to its end in a process
+  /// of its own first, because the libraries may crash on damaged ones. Throws `TrajectoryError`.
+  public convenience init(url: URL, expectedAtoms: Int? = nil) throws {
+    try self.init(url: url, expectedAtoms: expectedAtoms, wasTried: false)
+  }
+
+  private init(url: URL, expectedAtoms: Int?, wasTried: Bool) throws {
     self.url = url
     let path = url.path
     do {
@@ -49,6 +56,7 @@ public final class AMBERTrajectory {
         throw TrajectoryError.truncated(
           file: path, promised: header.promisedRecords ?? 0, present: header.presentRecords)
       }
+      if header == nil, !wasTried { try Self.tryReading(url) }
       file = try NetCDFFile.open(url)
     } catch NetCDFError.noSuchFile {
       throw TrajectoryError.noSuchFile(file: path)
@@ -105,6 +113,28 @@ public final class AMBERTrajectory {
       cellAngles = nil
     }
     hasCell = cellLengths != nil
+  }
+
+  /// Reads a netCDF-4 file to its end where a crash does no harm. Throws `TrajectoryError.unreadable`.
+  private static func tryReading(_ url: URL) throws {
+    let size = (try? FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int) ?? 0
+    func failure(_ message: String) -> TrajectoryError { .unreadable(file: url.path, message: message) }
+    let outcome = Trial.run(seconds: 1 + size >> 23, bytes: (256 << 20) + 4 * size, lock: NativeLock.hdf5) {
+      let trajectory = try AMBERTrajectory(url: url, expectedAtoms: nil, wasTried: true)
+      let step = max(1, (4 << 20) / max(1, 24 * trajectory.atomCount))
+      for start in stride(from: 0, to: trajectory.frameCount, by: step) {
+        let frames = start..<min(trajectory.frameCount, start + step)
+        _ = try trajectory.readFrames(frames)
+        _ = try trajectory.readTimes(frames)
+        _ = try trajectory.readCells(frames)
+      }
+    }
+    switch outcome {
+    // what is wrong is found again, with a type, by whoever reads it now
+    case .passed, .failed: return
+    case .crashed: throw failure("the netCDF-4 library crashes on it: the file is damaged")
+    case .tooLong(let seconds): throw failure("the netCDF-4 library does not come to an end with it in \(seconds) s")
+    }
   }
 
   private static func check(_ variable: NetCDFVariable, dimensions: [String], in path: String) throws {

@@ -42,4 +42,35 @@ struct RandomKillTests {
     }
     print("crash: \(kills) kills at random times in \(campaigns) runs, all digests equal")
   }
+
+  /// With stages side by side in processes of their own it is the run that is killed. Its stages see that it is gone, save what
+  /// they have and leave; until then they hold the folder.
+  @Test func killedAtRandomTimesWithTwoJobs() throws {
+    let reference = try TinyPipeline.whole.get()
+    var random = RandomStream(seed: 7, "kills of jobs")
+    let program = try TinyPipeline.program()
+    let folder = TinyPipeline.runFolder(program)
+    let words = ["run", "tiny.yaml", "--jobs", "2"] + TinyPipeline.options
+    var (kills, waits) = (0, 0)
+    while true {
+      let started = try program.start(words, environment: TinyPipeline.environment)
+      let patience = 0.3 + 0.5 * random.uniform() * reference.seconds
+      if kills < 4, !program.wait(seconds: patience, until: { !started.process.isRunning }) {
+        kill(started.process.processIdentifier, SIGKILL)
+      }
+      let result = try program.finish(started)
+      if result.signal == SIGKILL {
+        kills += 1
+      } else if result.code == 2, result.errors.contains("is in use"), waits < 300 {
+        waits += 1
+        usleep(100_000)
+      } else {
+        #expect(result.code == 0, "after \(kills) kills:\n\(result.errors)")
+        break
+      }
+    }
+    #expect(try TinyPipeline.digests(folder) == reference.digests, "after \(kills) kills")
+    #expect(TinyPipeline.leftovers(folder).isEmpty)
+    print("crash: \(kills) kills of a run with two jobs, all digests equal")
+  }
 }

@@ -7,7 +7,9 @@ import Testing
 @Suite struct FuzzTests {
   static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
-  static let cases = ["yaml": 5000, "pdb": 4000, "prmtop": 3000, "netcdf": 4000, "artifact": 4000]
+  static let cases = [
+    "yaml": 5000, "pdb": 4000, "prmtop": 3000, "netcdf": 3500, "netcdf4": 250, "artifact": 4000, "hdf5": 250,
+  ]
 
   @Test(
     .enabled(

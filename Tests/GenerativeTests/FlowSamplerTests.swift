@@ -109,4 +109,41 @@ import Torch
       try FlowSampler(field: field, integrator: .dormandPrince(absolute: 1, relative: 1), method: .stochasticTrace)
     }
   }
+
+  /// One trajectory begins where no step is small enough. It is named, and the others go on.
+  @Test func aTrajectoryThatCollapsesIsLostAndTheOthersGoOn() throws {
+    let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 17), interpolant: .linear)
+    let start = try space.prior(6, Generator(seed: 18), .float64)
+    var values = try start.values(as: Double.self)
+    values[2 * 5] = .infinity
+    let spoilt = try Tensor(values, shape: [6, 5])
+    for (integrator, tolerance) in [
+      (Integrator.dormandPrince(absolute: 1e-8, relative: 1e-8), 1e-5), (.rungeKutta4(steps: 6), 0),
+    ] {
+      let sampler = try FlowSampler(field: field, integrator: integrator, method: .exactTrace)
+      let sound = try sampler.integrate(from: start, Generator(seed: 1))
+      let found = try sampler.integrate(from: spoilt, Generator(seed: 1))
+      #expect(sound.lost.isEmpty)
+      #expect(found.lost.map(\.sample) == [2])
+      #expect(found.lost[0].time == (integrator.fixedSteps == nil ? 0 : 1))
+      #expect("\(found.lost[0])".hasPrefix("sample 2 was lost at t = "))
+      #expect(try found.latents.values(as: Double.self).map(\.isNaN) == (0..<30).map { $0 / 5 == 2 })
+      #expect(try #require(found.logDensities).values(as: Double.self).map(\.isNaN) == (0..<6).map { $0 == 2 })
+      let others = try Tensor([0, 1, 3, 4, 5] as [Int64])
+      let left = try found.withoutLost()
+      #expect(left.lost.isEmpty)
+      #expect(try largestDifference(left.latents, sound.latents.selected(others)) <= tolerance)
+      #expect(
+        try largestDifference(#require(left.logDensities), #require(sound.logDensities).selected(others, axis: 1))
+          <= tolerance)
+    }
+  }
+
+  @Test func whereEveryTrajectoryIsLostTheErrorNamesTheFirst() throws {
+    let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 19), interpolant: .linear)
+    let sampler = try FlowSampler(field: field, integrator: .dormandPrince(absolute: 1e-6, relative: 1e-6), method: .none)
+    let found = try sampler.integrate(from: Tensor.full([3, 5], .nan, .float64), Generator(seed: 1))
+    #expect(found.lost.map(\.sample) == [0, 1, 2])
+    #expect(throws: SamplingError.allLost(samples: 3, first: found.lost[0])) { try found.withoutLost() }
+  }
 }

@@ -65,7 +65,7 @@ BM_INLINE void exponential(const Vec &given, Vec &out) {
 }
 
 /// Distances of all pairs, and with generalised Born the radii and what their derivatives need.
-BM_INLINE void distancesAndRadii(const MoleculeParameters &p, MoleculeScratch &s) {
+BM_INLINE void distancesAndRadii(const MoleculeParameters &p, MoleculeScratch &s, const bool cut) {
   for (int i = 0; i < p.count; i++) {
     const double xi = s.x[i], yi = s.y[i], zi = s.z[i];
     const double rhoI = p.hasBorn ? p.offsetRadius[i] : 0;
@@ -96,10 +96,18 @@ BM_INLINE void distancesAndRadii(const MoleculeParameters &p, MoleculeScratch &s
         logarithm(inner * u, ratio);
         const Vec l2u2 = l * l - u * u, scaled2 = scaled * scaled, inverse2 = inverse * inverse;
         Vec term = l - u - 0.25 * r * l2u2 + 0.5 * inverse * ratio + 0.25 * scaled2 * inverse * l2u2;
-        const Vec engulfed = 2.0 * (1.0 / rhoI - l);
-        term += rhoI < scaled - r ? engulfed : engulfed * 0.0;
         Vec slope = (0.125 * (1.0 + scaled2 * inverse2) * l2u2 + 0.25 * ratio * inverse2) * inverse;
-        const Int reached = rhoI < outer;
+        const Int inside = rhoI < scaled - r;
+        if (p.hasEngulfment) {
+          const Vec engulfed = 2.0 * (1.0 / rhoI - l);
+          term += inside ? engulfed : engulfed * 0.0;
+        } else {
+          // the inner radius then grows as the pair approaches, which that term would balance
+          const Vec growth = l * l * inverse;
+          slope -= inside ? growth : growth * 0.0;
+        }
+        Int reached = rhoI < outer;
+        if (cut) reached &= r2 < p.squaredBornCutoff;
         term = reached ? term * pair : term * 0.0;
         slope = reached ? slope * pair : slope * 0.0;
         total += term;
@@ -116,26 +124,26 @@ BM_INLINE void bornRadii(const MoleculeParameters &p, MoleculeScratch &s) {
     load(&s.bornSum[i], total);
     load(&p.offsetRadius[i], rho);
     load(&p.radius[i], radius);
-    const Vec psi = 0.5 * rho * total, psi2 = psi * psi;
+    const Vec psi = 0.5 * rho * total, psi2 = psi * psi, cubic = p.bornCubic * psi2;
     Vec grown;
-    exponential(2.0 * (psi - 0.8 * psi2 + 4.85 * psi * psi2), grown);
+    exponential(2.0 * (p.bornLinear * psi - p.bornQuadratic * psi2 + cubic * psi), grown);
     const Vec tangent = 1.0 - 2.0 / (grown + 1.0);
     store(1.0 / (1.0 / rho - tangent / radius), &s.born[i]);
-    store((1.0 - tangent * tangent) * rho * (1.0 - 1.6 * psi + 14.55 * psi2) / radius, &s.chain[i]);
+    store((1.0 - tangent * tangent) * rho * (p.bornLinear - 2.0 * p.bornQuadratic * psi + 3.0 * cubic) / radius, &s.chain[i]);
   }
 }
 
 /// Coulomb, Lennard-Jones and generalised Born between all pairs; the derivatives by the Born radii are left in `bornForce`.
-BM_INLINE double pairForces(const MoleculeParameters &p, MoleculeScratch &s) {
+BM_INLINE double pairForces(const MoleculeParameters &p, MoleculeScratch &s, const bool cut) {
   Vec energy = {};
   double selfEnergy = 0;
   if (p.hasBorn) {
     for (int i = 0; i < p.count; i++) {
       const double born = s.born[i], ratio = p.radius[i] / born, ratio3 = ratio * ratio * ratio;
       const double area = p.surface[i] * ratio3 * ratio3;
-      const double self = p.bornCharge[size_t(i) * p.width + i] / born;
-      selfEnergy += area + 0.5 * self;
-      s.bornForce[i] = -6 * area / born - 0.5 * self / born;
+      const double self = p.bornSelf[i] / born;
+      selfEnergy += area + self;
+      s.bornForce[i] = -6 * area / born - self / born;
     }
     for (int i = p.count; i < p.width; i++) s.bornForce[i] = 0;
   }
@@ -160,16 +168,27 @@ BM_INLINE double pairForces(const MoleculeParameters &p, MoleculeScratch &s) {
       const Vec coulomb = charges * inverse, repulsion = c12 * inverse6 * inverse6, dispersion = c6 * inverse6;
       Vec pairEnergy = coulomb + repulsion - dispersion;
       Vec radial = (coulomb + 12.0 * repulsion - 6.0 * dispersion) * inverse2;
+      if (cut && !p.isCut.empty()) {
+        Vec isCut;
+        load(&p.isCut[at], isCut);
+        const Vec field = charges * isCut;
+        pairEnergy += field * (p.fieldK * squared - p.fieldC);
+        radial -= 2.0 * p.fieldK * field;
+        const Int gone = (squared > p.squaredCutoff) & (isCut > 0.0);
+        pairEnergy = gone ? pairEnergy * 0.0 : pairEnergy;
+        radial = gone ? radial * 0.0 : radial;
+      }
       if (p.hasBorn) {
         Vec born, bornCharge, decay;
         load(&s.born[j], born);
         load(&p.bornCharge[at], bornCharge);
+        if (cut) bornCharge = squared < p.squaredBornCutoff ? bornCharge : bornCharge * 0.0;
         const Vec product = bornI * born;
         const Vec d = squared / (4.0 * product);
         exponential(-d, decay);
         const Vec inverseSquare = 1.0 / (squared + product * decay);
         const Vec polar = bornCharge * __builtin_elementwise_sqrt(inverseSquare);
-        pairEnergy += polar;
+        pairEnergy += polar - p.bornShift * bornCharge;
         radial += polar * (1.0 - 0.25 * decay) * inverseSquare;
         const Vec byProduct = -0.5 * polar * decay * (1.0 + d) * inverseSquare * upper;
         ofRadius += byProduct * born;
@@ -230,12 +249,16 @@ BM_INLINE void bornRadiusForces(const MoleculeParameters &p, MoleculeScratch &s)
 }
 
 /// Everything between pairs: energy returned, forces added to the scratch's.
-static double computePairs(const MoleculeParameters &p, MoleculeScratch &s) {
-  distancesAndRadii(p, s);
+BM_INLINE double computePairs(const MoleculeParameters &p, MoleculeScratch &s, const bool cut) {
+  distancesAndRadii(p, s, cut);
   if (p.hasBorn) bornRadii(p, s);
-  const double energy = pairForces(p, s);
+  const double energy = pairForces(p, s, cut);
   if (p.hasBorn) bornRadiusForces(p, s);
   return energy;
+}
+
+static double computePairs(const MoleculeParameters &p, MoleculeScratch &s) {
+  return p.hasCutoff ? computePairs(p, s, true) : computePairs(p, s, false);
 }
 
 #undef BM_INLINE

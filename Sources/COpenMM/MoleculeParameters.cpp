@@ -13,8 +13,6 @@ namespace boltzmill {
 namespace {
 
 constexpr int largestMolecule = 256;  // above, pairs no longer fit the caches that the kernel counts on
-constexpr double bornOffset = 0.009;  // nm
-constexpr double probeRadius = 0.14;  // nm
 
 bool add(MoleculeParameters &p, const OpenMM::HarmonicBondForce &force) {
   if (force.usesPeriodicBoundaryConditions()) return false;
@@ -61,10 +59,20 @@ bool add(MoleculeParameters &p, const OpenMM::PeriodicTorsionForce &force) {
 }
 
 bool add(MoleculeParameters &p, const OpenMM::NonbondedForce &force) {
-  if (force.getNonbondedMethod() != OpenMM::NonbondedForce::NoCutoff || force.getNumGlobalParameters() > 0 ||
+  const bool cut = force.getNonbondedMethod() == OpenMM::NonbondedForce::CutoffNonPeriodic;
+  if ((!cut && force.getNonbondedMethod() != OpenMM::NonbondedForce::NoCutoff) || force.getNumGlobalParameters() > 0 ||
       !p.coulomb.empty() || force.getNumParticles() != p.count)
     return false;
   const size_t size = size_t(p.count) * p.width;
+  if (cut) {
+    if (force.getUseSwitchingFunction()) return false;
+    const double cutoff = force.getCutoffDistance(), dielectric = force.getReactionFieldDielectric();
+    p.hasCutoff = true;
+    p.squaredCutoff = cutoff * cutoff;
+    p.fieldK = (dielectric - 1) / (2 * dielectric + 1) / (cutoff * cutoff * cutoff);
+    p.fieldC = 3 * dielectric / (2 * dielectric + 1) / cutoff;
+    p.isCut = p.isPair;
+  }
   p.coulomb.assign(size, 0);
   p.c6.assign(size, 0);
   p.c12.assign(size, 0);
@@ -87,32 +95,8 @@ bool add(MoleculeParameters &p, const OpenMM::NonbondedForce &force) {
     double charges, s, eps;
     force.getExceptionParameters(e, i, j, charges, s, eps);
     set(i, j, charges, s, eps);
+    if (cut) p.isCut[size_t(i) * p.width + j] = p.isCut[size_t(j) * p.width + i] = 0;
   }
-  return true;
-}
-
-bool add(MoleculeParameters &p, const OpenMM::GBSAOBCForce &force) {
-  if (force.getNonbondedMethod() != OpenMM::GBSAOBCForce::NoCutoff || p.hasBorn || force.getNumParticles() != p.count)
-    return false;
-  p.hasBorn = true;
-  p.bornCharge.assign(size_t(p.count) * p.width, 0);
-  p.radius.assign(p.width, 1);
-  p.offsetRadius.assign(p.width, 1);
-  p.scaledRadius.assign(p.width, 1);
-  p.surface.assign(p.width, 0);
-  std::vector<double> charge(p.count);
-  for (int i = 0; i < p.count; i++) {
-    double radius, scale;
-    force.getParticleParameters(i, charge[i], radius, scale);
-    p.radius[i] = radius;
-    p.offsetRadius[i] = radius - bornOffset;
-    p.scaledRadius[i] = scale * p.offsetRadius[i];
-    p.surface[i] = 4 * pi * force.getSurfaceAreaEnergy() * (radius + probeRadius) * (radius + probeRadius);
-    if (p.offsetRadius[i] <= 0) return false;
-  }
-  const double prefactor = -ONE_4PI_EPS0 * (1 / force.getSoluteDielectric() - 1 / force.getSolventDielectric());
-  for (int i = 0; i < p.count; i++)
-    for (int j = 0; j < p.count; j++) p.bornCharge[size_t(i) * p.width + j] = prefactor * charge[i] * charge[j];
   return true;
 }
 
@@ -121,7 +105,8 @@ bool add(MoleculeParameters &p, const OpenMM::Force &force) {
   if (auto *known = dynamic_cast<const OpenMM::HarmonicAngleForce *>(&force)) return add(p, *known);
   if (auto *known = dynamic_cast<const OpenMM::PeriodicTorsionForce *>(&force)) return add(p, *known);
   if (auto *known = dynamic_cast<const OpenMM::NonbondedForce *>(&force)) return add(p, *known);
-  if (auto *known = dynamic_cast<const OpenMM::GBSAOBCForce *>(&force)) return add(p, *known);
+  if (auto *known = dynamic_cast<const OpenMM::GBSAOBCForce *>(&force)) return addBorn(p, *known);
+  if (auto *known = dynamic_cast<const OpenMM::CustomGBForce *>(&force)) return addBorn(p, *known);
   // It removes the drift of the whole, which neither an internal torsion nor a thermostat on every particle needs.
   return dynamic_cast<const OpenMM::CMMotionRemover *>(&force) != nullptr;
 }

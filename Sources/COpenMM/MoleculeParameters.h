@@ -1,4 +1,5 @@
 #pragma once
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -9,7 +10,7 @@ namespace boltzmill {
 /// Lanes of the vectors that the pair loops run over.
 constexpr int lanes = 8;
 
-/// The parameters of a small molecule without cutoff, laid out for the built-in kernel.
+/// The parameters of a small molecule, laid out for the built-in kernel.
 ///
 /// Pair tables have a row of `width` numbers per particle (`width` is `count` rounded up to whole vectors), and zeros where
 /// there is no pair; exclusions and exceptions are folded into them.
@@ -39,15 +40,42 @@ struct MoleculeParameters {
   std::vector<double> coulomb, c6, c12;  // [count, width]: kJ/mol nm, kJ/mol nm^6, kJ/mol nm^12
   std::vector<double> isPair;            // [count, width]: 1 for j != i below count
 
-  // Generalised Born; source: Onufriev, Bashford and Case, Proteins 55, 383 (2004), model II, with the surface term of
-  // Schaefer, Bartels and Karplus, J. Mol. Biol. 284, 835 (1998).
+  /// Whether any interaction ends at a distance. Those that do drop to zero there; exceptions never do.
+  bool hasCutoff = false;
+  double squaredCutoff = std::numeric_limits<double>::infinity();      // nm^2, of Coulomb and Lennard-Jones
+  double squaredBornCutoff = std::numeric_limits<double>::infinity();  // nm^2, of descreening and polarisation
+  /// Coulomb pairs within a cutoff have the reaction field of Tironi et al., J. Chem. Phys. 102, 5451 (1995): 1/r + k r^2 - c.
+  double fieldK = 0, fieldC = 0;  // 1/nm^3, 1/nm
+  std::vector<double> isCut;      // [count, width]: 1 where the pair ends at the cutoff; empty without cutoff
+
+  // Generalised Born: descreening after Hawkins, Cramer and Truhlar, J. Phys. Chem. 100, 19824 (1996); radii after Onufriev,
+  // Bashford and Case, Proteins 55, 383 (2004), models I and II; surface term after Schaefer, Bartels and Karplus, J. Mol.
+  // Biol. 284, 835 (1998).
   bool hasBorn = false;
-  std::vector<double> bornCharge;                  // [count, width]: prefactor times charges, zero where padded
+  std::vector<double> bornCharge;  // [count, width]: prefactor times charges, zero where padded
+  std::vector<double> bornSelf;    // [width]: self energy times Born radius, kJ/mol nm
+  double bornShift = 0;            // 1/nm, taken from 1/f of every pair
   std::vector<double> radius, offsetRadius, scaledRadius;  // [width], nm
-  std::vector<double> surface;                     // [width], kJ/mol
+  std::vector<double> surface;                             // [width], kJ/mol
+  /// 1/radius = 1/rho - tanh(linear psi - quadratic psi^2 + cubic psi^3)/r
+  double bornLinear = 1, bornQuadratic = 0.8, bornCubic = 4.85;
+  /// Whether the descreening has the term of a particle inside another.
+  bool hasEngulfment = true;
+
+  /// Room for the generalised Born terms, harmless where padded.
+  void makeBornRoom() {
+    hasBorn = true;
+    bornCharge.assign(size_t(count) * width, 0);
+    for (auto *list : {&radius, &offsetRadius, &scaledRadius}) list->assign(width, 1);
+    for (auto *list : {&bornSelf, &surface}) list->assign(width, 0);
+  }
 };
 
-/// The kernel's parameters of a System, or null where the System has a force, a cutoff or a setting that it does not know.
+/// Adds a generalised Born force; false where it is none that the kernel knows.
+bool addBorn(MoleculeParameters &, const OpenMM::GBSAOBCForce &);
+bool addBorn(MoleculeParameters &, const OpenMM::CustomGBForce &);
+
+/// The kernel's parameters of a System, or null where the System has a force or a setting that it does not know.
 std::shared_ptr<const MoleculeParameters> moleculeParameters(const OpenMM::System &system);
 
 }  // namespace boltzmill

@@ -41,7 +41,8 @@ line("flow matching, batch 512, 256 x 4", try seconds { for _ in 0..<50 { try fl
 let energyTrainer = try Trainer(
   network: ResidualNetwork(
     space: space,
-    configuration: NetworkConfiguration(width: 256, depth: 4, outputs: ResidualEnergyModel.outputs(space: space, harmonics: 3)),
+    configuration: NetworkConfiguration(
+      width: 256, depth: 4, outputs: ResidualEnergyModel.outputs(space: space, harmonics: 3)),
     generator: generator),
   settings: OptimizationSettings(steps: 1000, batch: 512), generator: generator, columns: [])
 let labels = try Tensor.zeros([256])
@@ -49,7 +50,8 @@ let half = try data.slice(0..<256)
 let objective = EnergyModelObjective()
 func energyStep() throws {
   let model = ResidualEnergyModel(network: energyTrainer.network, interpolant: .trigonometric)
-  _ = try energyTrainer.update(objective(model, data: half, labels: .init(logDensity: labels), step: energyTrainer.step, generator).total)
+  _ = try energyTrainer.update(
+    objective(model, data: half, labels: .init(logDensity: labels), step: energyTrainer.step, generator).total)
 }
 for _ in 0..<3 { try energyStep() }
 line(

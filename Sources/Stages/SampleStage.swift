@@ -166,7 +166,8 @@ public enum SampleStage: StageType {
     if !draws.lost.isEmpty {
       let names = draws.lost.prefix(5).map { "\($0)" }.joined(separator: "; ") + (draws.lost.count > 5 ? "; ..." : "")
       context.warn(
-        "\(draws.lost.count) of \(draws.begun) trajectories gave no sample and are left out; results/lost lists them: \(names)")
+        "\(draws.lost.count) of \(draws.begun) trajectories gave no sample and are left out; results/lost lists them: \(names)"
+      )
       try draws.writeLost("results", to: output)
     }
     if inverted > 0 { context.warn("\(inverted) of \(count) samples have an inverted stereocentre") }

@@ -141,7 +141,8 @@ import Torch
 
   @Test func whereEveryTrajectoryIsLostTheErrorNamesTheFirst() throws {
     let field = ResidualVectorField(network: try roughNetwork(space, outputs: 5, seed: 19), interpolant: .linear)
-    let sampler = try FlowSampler(field: field, integrator: .dormandPrince(absolute: 1e-6, relative: 1e-6), method: .none)
+    let sampler = try FlowSampler(
+      field: field, integrator: .dormandPrince(absolute: 1e-6, relative: 1e-6), method: .none)
     let found = try sampler.integrate(from: Tensor.full([3, 5], .nan, .float64), Generator(seed: 1))
     #expect(found.lost.map(\.sample) == [0, 1, 2])
     #expect(throws: SamplingError.allLost(samples: 3, first: found.lost[0])) { try found.withoutLost() }

@@ -36,6 +36,9 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
   /// Every frame was bad.
   case nothingLeft(count: Int, listed: [BadFrame])
   case frameRange(file: String, first: Int, last: Int, available: Int)
+  /// Files and a simulation were given, or neither.
+  case source(both: Bool)
+  case otherMolecule(stage: String)
 
   public var description: String {
     switch self {
@@ -47,6 +50,12 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
         + "\nCompare the topology with the trajectory"
     case .frameRange(let file, let first, let last, let available):
       return "\(file): frames \(first) to \(last) were asked for (first, last), the file has 0 to \(available - 1)"
+    case .source(let both):
+      return both
+        ? "trajectory and simulation are both given; frames come from one of them: leave the other out"
+        : "there is nothing to read: give trajectory (AMBER NetCDF files) or simulation (a simulate stage)"
+    case .otherMolecule(let stage):
+      return "the frames of '\(stage)' are of another molecule than system.topology; run that stage again"
     }
   }
 

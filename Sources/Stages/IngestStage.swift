@@ -5,7 +5,7 @@ import Molecules
 import Trajectories
 import Workflow
 
-/// `ingest`: frames of one molecule from AMBER NetCDF trajectories, checked, made whole and centred.
+/// `ingest`: frames of one molecule from AMBER NetCDF trajectories or from a simulation, checked, made whole and centred.
 ///
 /// Reads in chunks: memory depends on the chunk, not on the trajectory. A large trajectory is saved in parts on the way, so that
 /// a run that was killed goes on where the last part ends. Output: MDTraj's HDF5 trajectory convention 1.1
@@ -24,13 +24,15 @@ public enum IngestStage: StageType {
   public static let type = "ingest"
   public static let version = 1
   public static let summary =
-    "Reads AMBER NetCDF trajectories, checks every frame, makes molecules whole and centres them."
+    "Reads AMBER NetCDF trajectories or a simulation's frames, checks every one, makes molecules whole and centres them."
   public static let systemFields: Set<SystemField> = [.topology, .torsions]
 
   public static let parameters: [ParameterField] = [
     ParameterField(
-      "trajectory", .list(.path, acceptsSingle: true, count: 1...Int.max),
+      "trajectory", .list(.path, acceptsSingle: true, count: 1...Int.max), optional: true,
       help: "AMBER NetCDF file, or a list of them, read in this order."),
+    ParameterField(
+      "simulation", .stage([SimulateStage.type]), optional: true, help: "a simulate stage, in place of files"),
     ParameterField("stride", .count, default: 1, help: "Take every n-th frame of each file."),
     ParameterField("first", .integer(0...Int.max), default: 0, help: "First frame taken of each file, from 0."),
     ParameterField(
@@ -49,7 +51,8 @@ public enum IngestStage: StageType {
 
   struct Parameters: Decodable {
     enum BadFrames: String, Decodable { case refuse, drop }
-    let trajectory: [String]
+    let trajectory: [String]?
+    let simulation: String?
     let stride: Int
     let first: Int
     let last: Int?
@@ -64,14 +67,10 @@ public enum IngestStage: StageType {
     let topology = try Topology.read(pdb: context.system.topology)
     let frames = try IngestFrames(topology: topology, tolerance: parameters.bondTolerance)
     // All files are opened and checked before the first frame is read: a mistake in the last one shows at once.
-    let sources = try parameters.trajectory.map { path in
-      let trajectory = try AMBERTrajectory(url: URL(fileURLWithPath: path), expectedAtoms: topology.atoms.count)
-      for warning in trajectory.warnings { context.warn(warning) }
-      return try IngestSource(trajectory: trajectory, parameters)
-    }
+    let sources = try recordings(context, parameters, topology).map { try IngestSource($0, parameters) }
     var output = try IngestOutput(
       context: context, topology: topology, torsions: NamedTorsions(context.system, topology),
-      files: sources.map(\.trajectory.url), hasTimes: sources.allSatisfy(\.trajectory.hasTimes))
+      files: sources.map(\.recording.url), hasTimes: sources.allSatisfy(\.recording.hasTimes))
 
     let total = sources.reduce(0) { $0 + $1.frames.count }
     let chunk = parameters.chunkFrames ?? max(1, (8 << 20) / (24 * max(1, topology.atoms.count)))
@@ -112,75 +111,5 @@ extension IngestStage {
   /// Whether parts are saved on the way: for a large trajectory, or where checkpoints are asked for every moment.
   static func savesParts(frames: Int, atoms: Int, interval: Double) -> Bool {
     interval < 1 || Double(frames) * Double(12 * atoms) >= Double(smallTrajectory)
-  }
-}
-
-/// One file and the frames taken of it.
-struct IngestSource {
-  let trajectory: AMBERTrajectory
-  /// Indices in the file.
-  let frames: IngestSelection
-
-  init(trajectory: AMBERTrajectory, _ parameters: IngestStage.Parameters) throws {
-    self.trajectory = trajectory
-    let last = parameters.last ?? trajectory.frameCount - 1
-    guard parameters.first <= last, last < trajectory.frameCount else {
-      throw IngestError.frameRange(
-        file: trajectory.url.path, first: parameters.first, last: last, available: trajectory.frameCount)
-    }
-    frames = IngestSelection(first: parameters.first, last: last, step: parameters.stride)
-  }
-
-  /// Raw frames of the given positions in `frames`.
-  func read(_ part: Range<Int>) throws -> IngestChunk {
-    var chunk = IngestChunk(atoms: trajectory.atomCount)
-    // Close frames are read in one piece and picked from it, distant ones each by itself.
-    if frames.step <= 4 {
-      let span = frames[part.lowerBound]..<(frames[part.upperBound - 1] + 1)
-      try chunk.append(trajectory, span, picking: frames.step)
-    } else {
-      for position in part {
-        try chunk.append(trajectory, frames[position]..<(frames[position] + 1), picking: 1)
-      }
-    }
-    return chunk
-  }
-}
-
-/// The frames first, first + step, ... up to last, by position.
-struct IngestSelection {
-  let first: Int
-  let last: Int
-  let step: Int
-
-  var count: Int { (last - first) / step + 1 }
-  subscript(position: Int) -> Int { first + position * step }
-}
-
-/// Some raw frames of one file.
-struct IngestChunk {
-  let atoms: Int
-  var indices: [Int] = []
-  /// [frames, atoms, 3], nm.
-  var coordinates: [Double] = []
-  var times: [Double] = []
-  var cells: [UnitCell] = []
-
-  init(atoms: Int) { self.atoms = atoms }
-
-  mutating func append(_ trajectory: AMBERTrajectory, _ span: Range<Int>, picking step: Int) throws {
-    let width = 3 * atoms
-    let all = try trajectory.readFrames(span)
-    let times = try trajectory.readTimes(span)
-    let cells = try trajectory.readCells(span)
-    if step == 1 {
-      coordinates += all
-    }
-    for offset in stride(from: 0, to: span.count, by: step) {
-      indices.append(span.lowerBound + offset)
-      if step > 1 { coordinates += all[(offset * width)..<((offset + 1) * width)] }
-      if let times { self.times.append(times[offset]) }
-      if let cells { self.cells.append(cells[offset]) }
-    }
   }
 }

@@ -16,6 +16,7 @@ public enum TrajectoryError: Error, Equatable, CustomStringConvertible {
   case frameRange(file: String, requested: Range<Int>, available: Int)
   /// Values handed to a writer do not make whole frames.
   case incompleteFrames(file: String, message: String)
+  case unwritable(file: String, reason: String)
 
   public var description: String {
     switch self {
@@ -43,6 +44,7 @@ public enum TrajectoryError: Error, Equatable, CustomStringConvertible {
     case .frameRange(let file, let requested, let available):
       return "\(file): frames \(requested) were asked for, \(available) are there"
     case .incompleteFrames(let file, let message): return "\(file): \(message)"
+    case .unwritable(let file, let reason): return "\(file): the trajectory cannot be written: \(reason)"
     }
   }
 }

@@ -15,7 +15,8 @@ struct Pipeline: ParsableCommand {
       """,
     subcommands: [
       RunCommand.self, StatusCommand.self, ExplainCommand.self, GraphCommand.self, VerifyCommand.self,
-      InspectCommand.self, ReportCommand.self, CleanCommand.self, SchemaCommand.self, DoctorCommand.self,
+      InspectCommand.self, ExportCommand.self, ReportCommand.self, CleanCommand.self, SchemaCommand.self,
+      DoctorCommand.self,
       StageCommand.self,
     ])
 

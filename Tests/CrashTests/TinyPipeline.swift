@@ -8,7 +8,7 @@ import Testing
 /// The whole alanine chain with everything cut to the least that still runs: all stage types, about a second.
 enum TinyPipeline {
   static let stages = [
-    "frames", "emulator", "proposals", "ebm", "fresh", "umbrella", "boltzmann", "traced", "report",
+    "frames", "emulator", "proposals", "ebm", "fresh", "md", "umbrella", "boltzmann", "traced", "report",
   ]
 
   /// The stages of which the chain consists up to the first samples: what suffices for the store and the engine.
@@ -40,6 +40,14 @@ enum TinyPipeline {
           fresh_samples: 40
           evaluation_samples: 10
         fresh:     { uses: sample, emulator: emulator, count: 40, log_density: stochastic-trace }
+        md:
+          uses: simulate
+          starts: [-1.3, -2.2]
+          runs: 1
+          steering_time: 2
+          equilibration: 0.2
+          length: 2
+          save_interval: 0.05
         umbrella:
           uses: umbrella
           coordinates: phi

@@ -1,0 +1,66 @@
+/// A bond that the molecule can turn about, with the torsion that tells how far.
+public struct RotatableTorsion: Equatable, Sendable {
+  /// "chi1-2" where the torsion has a name of the field, else "CA-C of CYS 2".
+  public let name: String
+  /// Four atoms, from 0; the bond is between the second and the third.
+  public let atoms: [Int]
+  /// Turning by 2 pi / fold gives the same molecule: 3 for a methyl group, 2 for a phenyl ring or a carboxylate.
+  public let fold: Int
+  /// Both atoms of the bond are tetrahedral (or O and S with two bonds): three staggered places are to be expected.
+  public let isStaggered: Bool
+}
+
+extension Topology {
+  /// Every bond outside rings with further atoms on both sides, by its first atom.
+  public var rotatableTorsions: [RotatableTorsion] {
+    let colours = Chirality.refinedColours(of: self)
+    let named = namedTorsions
+    return bonds.compactMap { bond -> RotatableTorsion? in
+      let (first, second) = (bond.first, bond.second)
+      let left = neighbours[first].filter { $0 != second }
+      let right = neighbours[second].filter { $0 != first }
+      guard !left.isEmpty, !right.isEmpty, !isInRing(bond) else { return nil }
+      func fold(_ ends: [Int]) -> Int {
+        ends.count > 1 && Set(ends.map { colours[$0] }).count == 1 ? ends.count : 1
+      }
+      let match = named.first {
+        Set($0.atoms[1...2]) == [first, second] && !$0.name.hasPrefix("methyl") && $0.name != "ammonium"
+      }
+      func heaviest(_ ends: [Int]) -> Int {
+        ends.min { (isHydrogen($0) ? 1 : 0, $0) < (isHydrogen($1) ? 1 : 0, $1) } ?? ends[0]
+      }
+      return RotatableTorsion(
+        name: match?.fullName
+          ?? "\(atoms[first].name)-\(atoms[second].name) of \(residues[atoms[second].residueIndex].name) "
+          + "\(residues[atoms[second].residueIndex].sequence)",
+        atoms: match?.atoms ?? [heaviest(left), first, second, heaviest(right)], fold: fold(left) * fold(right),
+        isStaggered: isTetrahedral(first) && isTetrahedral(second))
+    }
+  }
+
+  /// The side chain's torsions (chi1, chi2, ...) with three staggered places that differ.
+  public var staggeredTorsions: [NamedTorsion] {
+    let turning = rotatableTorsions.filter { $0.isStaggered && $0.fold == 1 }
+    return namedTorsions.filter { torsion in
+      torsion.name.hasPrefix("chi") && turning.contains { Set($0.atoms[1...2]) == Set(torsion.atoms[1...2]) }
+    }
+  }
+
+  private func isTetrahedral(_ atom: Int) -> Bool {
+    neighbours[atom].count == 4 || (["O", "S"].contains(atoms[atom].element) && neighbours[atom].count == 2)
+  }
+
+  /// Whether the bond's atoms are joined by another way too.
+  private func isInRing(_ bond: Bond) -> Bool {
+    var seen: Set<Int> = [bond.first]
+    var stack = [bond.first]
+    while let atom = stack.popLast() {
+      for next in neighbours[atom] where !(atom == bond.first && next == bond.second) && !seen.contains(next) {
+        if next == bond.second { return true }
+        seen.insert(next)
+        stack.append(next)
+      }
+    }
+    return false
+  }
+}

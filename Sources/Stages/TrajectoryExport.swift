@@ -1,0 +1,40 @@
+import Artifacts
+import Foundation
+import Trajectories
+
+/// The frames or samples of an artifact as an AMBER NetCDF trajectory, for other programs.
+public enum TrajectoryExport {
+  /// Returns how many frames were written. Samples have no times: frame k gets k ps.
+  ///
+  /// Throws `ExportError`, `TrajectoryError`, `NetCDFError`, `ArtifactError`.
+  public static func write(_ artifact: Artifact, to url: URL) throws -> Int {
+    let shape = artifact.exists("coordinates") ? try artifact.shape("coordinates") : []
+    guard shape.count == 3, shape[2] == 3, shape[0] > 0 else {
+      throw ExportError.noFrames(stage: artifact.provenance.stage)
+    }
+    guard url.standardizedFileURL != artifact.url.standardizedFileURL else {
+      throw ExportError.overItself(file: url.path)
+    }
+    let hasTimes = artifact.exists("time")
+    try TrajectoryFile.write(to: url, atoms: shape[1], title: artifact.provenance.stage, frames: shape[0]) { range in
+      let times =
+        hasTimes ? try artifact.read("time", as: Double.self, rows: range).values : range.map(Double.init)
+      return (try artifact.read("coordinates", as: Double.self, rows: range).values, times)
+    }
+    return shape[0]
+  }
+}
+
+/// What cannot be exported.
+public enum ExportError: Error, Equatable, CustomStringConvertible {
+  case noFrames(stage: String)
+  case overItself(file: String)
+
+  public var description: String {
+    switch self {
+    case .noFrames(let stage):
+      return "stage '\(stage)' holds no frames of a molecule; simulate, ingest and sample stages do"
+    case .overItself(let file): return "\(file) is the artifact that is to be exported; name another file"
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+import Artifacts
+import Foundation
+import Stages
+import Workflow
+
+struct ExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export", abstract: "Write a stage's frames or samples as an AMBER NetCDF trajectory.")
+
+  @OptionGroup var pipeline: PipelineOptions
+
+  @Argument(help: "The stage: simulate, ingest or sample.")
+  var stage: String
+
+  @Option(help: ArgumentHelp("The file to write; a file of that name is replaced.", valueName: "file.nc"))
+  var output: String
+
+  func run() throws {
+    let engine = try pipeline.engine()
+    let known = engine.pipeline.stages.map(\.name)
+    guard known.contains(stage) else { throw EngineError.unknownStage(stage, known: known) }
+    let url = engine.folder.artifact(stage)
+    guard FileManager.default.fileExists(atPath: url.path) else {
+      throw EngineError.noArtifact(stage: stage, file: url.relativePath)
+    }
+    let file = URL(fileURLWithPath: output)
+    let frames = try TrajectoryExport.write(Artifact.open(url, verify: true), to: file)
+    print("\(frames) frames: \(file.relativePath)")
+  }
+}

@@ -1,0 +1,196 @@
+import Artifacts
+import Basics
+import ForceFields
+import Foundation
+import FreeEnergies
+import Molecules
+import Testing
+import Trajectories
+import Workflow
+
+@testable import Stages
+
+/// The simulate stage on alanine dipeptide, some picoseconds of it.
+@Suite(.serialized) struct SimulateStageTests {
+  static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
+
+  let folder: URL
+  let system = SystemFiles(
+    topology: Self.dataset.appendingPathComponent("alanine.pdb"),
+    forcefield: Self.dataset.appendingPathComponent("system.xml"))
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("simulate-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  }
+
+  static let short: [String: ParameterValue] = [
+    "runs": 2, "length": .number(1), "save_interval": .number(0.02), "equilibration": .number(0.3),
+    "steering_time": .number(30),
+  ]
+
+  func context(
+    _ type: any StageType.Type, _ name: String, _ given: [String: ParameterValue], inputs: [String: [StageInput]] = [:],
+    system: SystemFiles? = nil, threads: Int = 1, interruption: @escaping () -> Bool = { false }
+  ) throws -> StageContext {
+    StageContext(
+      stage: name, seed: 11, values: try #require(type.resolvedParameters(given)), inputs: inputs,
+      output: try ArtifactWriter(url: folder.appendingPathComponent("\(name).h5")),
+      checkpoints: CheckpointStore(folder: folder, stage: name, key: "k"), temperature: 300,
+      system: system ?? self.system, threads: threads, checkpointInterval: 0, interruption: interruption)
+  }
+
+  func commit(_ context: StageContext, _ type: String = "simulate") throws -> Artifact {
+    try context.output.commit(
+      provenance: Provenance(
+        key: "k", canonical: "{}", stage: context.stage, stageType: type, stageVersion: 1, seed: 11, start: Date(),
+        end: Date(), wallSeconds: 0))
+    return try Artifact.open(context.output.url, verify: true)
+  }
+
+  @Test func framesBeginInEachState() throws {
+    let context = try context(SimulateStage.self, "md", Self.short, threads: 2)
+    try SimulateStage.run(context)
+    let artifact = try commit(context)
+    #expect(try artifact.shape("coordinates") == [200, 22, 3])
+    #expect(try artifact.readStrings("results/steered_torsions") == ["phi"])
+    let targets = try artifact.read("results/targets", as: Double.self).values
+    #expect(targets[0...1] == [1, 1] && abs(targets[2] + 2.1416) < 1e-3)
+    let runs = try artifact.read("results/run", as: Int.self).values
+    #expect(runs == (0..<200).map { $0 / 50 })
+    let time = try artifact.read("time", as: Double.self).values
+    #expect(abs(time[0] - 0.02) < 1e-6 && abs(time[49] - 1) < 1e-6 && abs(time[50] - 0.02) < 1e-6)
+    let populations = try artifact.read("results/runs/state_population", as: Double.self).values
+    #expect(populations == [1, 1, 0, 0])
+    #expect(try artifact.read("results/runs/transitions", as: Int.self).values == [0, 0, 0, 0])
+    #expect(try artifact.scalar("results/energy_evaluations", as: Int.self) >= 4 * (30_000 + 300 + 1000))
+
+    let coordinates = try artifact.read("coordinates", as: Double.self).values
+    let topology = try Topology.read(pdb: system.topology)
+    #expect(try Chirality(topology: topology).invertedFrames(in: coordinates).isEmpty)
+    let engine = try OpenMMEngine(systemXML: try #require(system.forcefield), threads: 1)
+    #expect(try artifact.read("energies", as: Double.self).values == engine.energies(coordinates))
+    let angles = torsionAngles(coordinates, atoms: 22, torsions: [[4, 6, 8, 14]])
+    #expect(try artifact.read("results/torsions/phi", as: Double.self).values == angles)
+
+    // the file beside it holds the same frames, in angstrom
+    let trajectory = try AMBERTrajectory(url: folder.appendingPathComponent("md.nc"), expectedAtoms: 22)
+    #expect(trajectory.frameCount == 200)
+    let file = try trajectory.readFrames(0..<200)
+    #expect(zip(file, coordinates).allSatisfy { abs($0 - $1) < 1e-7 })
+    #expect(try trajectory.readTimes(0..<200) == time)
+
+    // as does one that is made from the artifact later
+    let again = folder.appendingPathComponent("again.nc")
+    #expect(try TrajectoryExport.write(artifact, to: again) == 200)
+    #expect(try AMBERTrajectory(url: again).readFrames(0..<200) == file)
+    #expect(throws: ExportError.overItself(file: artifact.url.path)) {
+      try TrajectoryExport.write(artifact, to: artifact.url)
+    }
+
+    // and both are the same to ingest
+    func frames(_ name: String, _ values: [String: ParameterValue], _ inputs: [String: [StageInput]] = [:]) throws
+      -> Artifact
+    {
+      let context = try self.context(IngestStage.self, name, values, inputs: inputs)
+      try IngestStage.run(context)
+      return try commit(context, "ingest")
+    }
+    let input = StageInput(name: "md", type: "simulate", artifact: artifact)
+    let fromStage = try frames("a", ["simulation": "md", "stride": 3], ["simulation": [input]])
+    let fromFile = try frames("b", ["trajectory": .list([.string(trajectory.url.path)]), "stride": 3])
+    let (x, y) = try (
+      fromStage.read("coordinates", as: Double.self), fromFile.read("coordinates", as: Double.self)
+    )
+    #expect(x.shape == [67, 22, 3])
+    #expect(zip(x.values, y.values).allSatisfy { abs($0 - $1) < 3e-7 })
+    #expect(try fromStage.readStrings("results/files") == ["md.h5"])
+    #expect(throws: IngestError.source(both: false)) { try frames("c", [:]) }
+    #expect(throws: IngestError.source(both: true)) {
+      try frames(
+        "d", ["simulation": "md", "trajectory": .list([.string(trajectory.url.path)])], ["simulation": [input]])
+    }
+  }
+
+  @Test func interruptedAndResumedIsBitIdentical() throws {
+    var values = Self.short
+    values["steering_time"] = .number(5)
+    values["starts"] = .list([.list([.number(-1.3)]), .list([.number(-2.2)])])
+    values["length"] = .number(0.4)
+    let whole = try context(SimulateStage.self, "whole", values)
+    try SimulateStage.run(whole)
+    let expected = try commit(whole)
+
+    var interruptions = 0
+    var resumed: Artifact?
+    for attempt in 0..<1000 where resumed == nil {
+      var calls = 0
+      let limit = 3 + attempt % 3
+      let part = try context(SimulateStage.self, "parts", values, threads: 1 + attempt % 2) {
+        calls += 1
+        return calls >= limit
+      }
+      do {
+        try SimulateStage.run(part)
+        resumed = try commit(part)
+      } catch is WorkflowInterruption {
+        interruptions += 1
+        part.output.discard()
+      }
+    }
+    #expect(interruptions > 4)
+    #expect(resumed?.provenance.contentDigest == expected.provenance.contentDigest)
+  }
+
+  @Test func whatCannotBeStartedIsATypedError() throws {
+    func run(_ values: [String: ParameterValue], system: SystemFiles? = nil) throws {
+      let context = try context(SimulateStage.self, "bad", values, system: system)
+      defer { context.output.discard() }
+      try SimulateStage.run(context)
+    }
+    #expect(throws: SimulateError.noForceField) { try run([:], system: SystemFiles(topology: system.topology)) }
+    #expect(throws: SimulateError.noStarts(steering: ["phi", "psi"])) {
+      try run(["steering": .list([.string("phi"), .string("psi")])])
+    }
+    #expect(throws: SimulateError.startLength(start: 1, count: 1, steering: ["phi", "psi"])) {
+      try run([
+        "steering": .list([.string("phi"), .string("psi")]),
+        "starts": .list([.list([.number(1), .number(1)]), .list([.number(1)])]),
+      ])
+    }
+    #expect(throws: MoleculesError.self) {
+      try run(["steering": .list([.string("chi1")]), "starts": .list([.list([.number(1)])])])
+    }
+    // far too fast: the run is refused, and what it has is kept
+    #expect(throws: SimulationError.self) {
+      try run(["timestep": .number(0.01), "steering_time": .number(2), "attempts": 1, "length": .number(40)])
+    }
+    #expect(try !CheckpointStore(folder: folder, stage: "bad", key: "k").parts().isEmpty)
+  }
+
+  /// Side chains begin at each of their staggered places.
+  @Test func rotamersAreSpread() throws {
+    let dipeptide = Self.dataset.deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("shared/data/dipeptides/IM")
+    let topology = dipeptide.appendingPathComponent("topology.pdb")
+    guard FileManager.default.fileExists(atPath: topology.path) else {
+      print("skipped: ../shared/data/dipeptides is not here")
+      return
+    }
+    let system = SystemFiles(
+      topology: topology, forcefield: dipeptide.appendingPathComponent("system.xml"),
+      torsions: ["phi": try Topology.read(pdb: topology).torsion(named: "phi")])
+    let context = try context(SimulateStage.self, "im", ["runs": 3], system: system)
+    defer { context.output.discard() }
+    let setup = try SimulateSetup(context, context.parameters(SimulateStage.Parameters.self))
+    #expect(setup.steeredNames == ["phi", "chi1-1", "chi2-1", "chi1-2", "chi2-2", "chi3-2"])
+    #expect(setup.targets.count == 6)
+    for torsion in 1..<6 {
+      for start in 0..<2 {
+        let places = (0..<3).map { Int((setup.targets[3 * start + $0][torsion] * 180 / .pi).rounded()) }
+        #expect(places.sorted() == [-60, 60, 180])
+      }
+    }
+  }
+}

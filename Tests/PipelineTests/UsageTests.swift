@@ -7,7 +7,8 @@ import Testing
     let help = try program.run("--help")
     #expect(help.code == 0)
     for word in [
-      "run", "status", "explain", "graph", "verify", "inspect", "export", "report", "clean", "schema", "doctor", "Exit codes",
+      "run", "status", "explain", "graph", "verify", "inspect", "export", "report", "clean", "schema", "doctor",
+      "Exit codes",
     ] {
       #expect(help.output.contains(word))
     }

@@ -106,6 +106,10 @@ public final class AMBERTrajectory {
       guard let angles else { throw TrajectoryError.missingVariable(file: path, variable: "cell_angles") }
       try Self.check(lengths, dimensions: ["frame", "cell_spatial"], in: path)
       try Self.check(angles, dimensions: ["frame", "cell_angular"], in: path)
+      for variable in [lengths, angles] where variable.shape[1] != 3 {
+        throw TrajectoryError.wrongShape(
+          file: path, variable: variable.name, found: "\(variable.shape)", expected: "[frames, 3]")
+      }
       cellLengths = try Self.scaled(lengths, in: file, units: ["angstrom", "angstroms"], toProjectUnit: 0.1)
       cellAngles = try Self.scaled(angles, in: file, units: ["degree", "degrees"], toProjectUnit: 1)
     } else {

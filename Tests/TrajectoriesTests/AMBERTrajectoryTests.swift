@@ -28,7 +28,7 @@ let hasShared = FileManager.default.fileExists(atPath: shared.appendingPathCompo
   private func write(
     _ url: URL, frames: Int = 4, atoms: Int = 2, conventions: String? = "AMBER", version: String? = "1.0",
     units: String? = "angstrom", timeUnits: String = "picosecond", scale: [Double]? = nil, spatial: Int = 3,
-    order: [String] = ["frame", "atom", "spatial"], format: NetCDFFile.Format = .classic64
+    order: [String] = ["frame", "atom", "spatial"], cellNumbers: Int? = nil, format: NetCDFFile.Format = .classic64
   ) throws {
     let file = try NetCDFFile.create(url, format: format)
     try file.addDimension("frame", length: nil)
@@ -39,6 +39,15 @@ let hasShared = FileManager.default.fileExists(atPath: shared.appendingPathCompo
     try file.addVariable("coordinates", type: .float32, dimensions: order)
     if let units { try file.setAttribute("units", .text(units), of: "coordinates") }
     if let scale { try file.setAttribute("scale_factor", .numbers(scale), of: "coordinates") }
+    if let cellNumbers {
+      for (variable, dimension, unit) in [
+        ("cell_lengths", "cell_spatial", "angstrom"), ("cell_angles", "cell_angular", "degree"),
+      ] {
+        try file.addDimension(dimension, length: cellNumbers)
+        try file.addVariable(variable, type: .float64, dimensions: ["frame", dimension])
+        try file.setAttribute("units", .text(unit), of: variable)
+      }
+    }
     if let conventions { try file.setAttribute("Conventions", .text(conventions)) }
     if let version { try file.setAttribute("ConventionVersion", .text(version)) }
     try file.endDefinitions()
@@ -123,6 +132,9 @@ let hasShared = FileManager.default.fileExists(atPath: shared.appendingPathCompo
     try expect(
       .wrongShape(file: path, variable: "coordinates", found: "[4, 2, 2]", expected: "[frames, atoms, 3]")
     ) { try write(url, spatial: 2) }
+    try expect(.wrongShape(file: path, variable: "cell_lengths", found: "[4, 2]", expected: "[frames, 3]")) {
+      try write(url, cellNumbers: 2)
+    }
 
     try write(url, conventions: "CF-1.8, AMBER", version: "1.1")
     #expect(try AMBERTrajectory(url: url).warnings.count == 1)

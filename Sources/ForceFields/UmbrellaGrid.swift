@@ -69,10 +69,16 @@ public enum UmbrellaSamplerError: Error, Equatable, CustomStringConvertible {
   case settings(String)
   /// A checkpoint of another set-up.
   case state(String)
+  /// The forces that the dynamics saw are not OpenMM's.
+  case forces(provider: String, deviation: Double)
 
   public var description: String {
     switch self {
     case .grid(let reason), .settings(let reason): return "umbrella sampling: \(reason)"
+    case .forces(let provider, let deviation):
+      return
+        "umbrella sampling: forces by \(provider) differ from OpenMM's by \(deviation) (relative) on the end frames of the "
+        + "windows; use forces: openmm"
     case .state(let reason):
       return "umbrella sampling: the saved state does not fit: \(reason); delete the stage's checkpoints to start again"
     }

@@ -126,6 +126,20 @@ public final class UmbrellaSampler {
 
   /// What computes the forces.
   public var forceProvider: String { sampler.forceProvider }
+
+  /// How far apart two computations of a force may be, relative to max(1, |force| in kJ/mol/nm).
+  public static let forceTolerance = 1e-5
+
+  /// The largest difference between the forces in use and OpenMM's, on the frames that the spines left and on the end frames of
+  /// all windows of a finished run. Throws `UmbrellaSamplerError.forces` beyond `forceTolerance`.
+  public func checkForces() throws -> Double {
+    let deviation = try max(sampler.forceDeviation(state.rowStarts), sampler.forceDeviation(state.endPositions))
+    guard deviation <= Self.forceTolerance else {
+      throw UmbrellaSamplerError.forces(provider: forceProvider, deviation: deviation)
+    }
+    return deviation
+  }
+
   public var isFinished: Bool { state.phase == .finished }
 
   /// ps done so far, all walks together.

@@ -114,6 +114,15 @@ public final class TorsionSampler {
   /// What computes the forces: "OpenMM Reference", or the built-in kernel.
   public var forceProvider: String { String(cString: bm_sampler_force_provider(handle)) }
 
+  /// The largest difference between the forces in use and OpenMM's over frames, relative to max(1, |force| in kJ/mol/nm); 0 where
+  /// OpenMM computes them.
+  public func forceDeviation(_ coordinates: [Double]) throws -> Double {
+    var deviation = 0.0
+    try OpenMMError.check(
+      bm_sampler_force_deviation(handle, coordinates, Int64(try system.frameCount(of: coordinates)), &deviation))
+    return deviation
+  }
+
   /// The frame of the nearby minimum of the unbiased energy, nm, [atoms, 3]. `tolerance`: root mean square force, kJ/mol/nm.
   public func minimised(_ positions: [Double], tolerance: Double = 10, iterations: Int = 0) throws -> [Double] {
     try requireOneFrame(positions)

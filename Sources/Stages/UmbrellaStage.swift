@@ -21,6 +21,7 @@ import Workflow
 /// | results/delta_f_error/bootstrap, correlated, mbar | kT, by three roads |
 /// | results/statistical_inefficiency, correlation_time [windows] | samples and ps, of the slowest torsion there |
 /// | results/coverage/... | how the windows cover the grid |
+/// | results/force_provider, force_deviation | what computed the forces; their largest difference from OpenMM's, relative |
 /// | results/exchange_acceptance [coordinates] | where windows exchange |
 public enum UmbrellaStage: StageType {
   public static let type = "umbrella"
@@ -108,6 +109,7 @@ public enum UmbrellaStage: StageType {
           + sampler.forceProvider)
     }
 
+    let deviation = try sampler.checkForces()
     var options = UmbrellaAnalysis.Options()
     options.torsion = setup.stateAxis
     options.state = TorsionState(from: context.system.state.from, to: context.system.state.to)
@@ -119,6 +121,8 @@ public enum UmbrellaStage: StageType {
     for warning in result.warnings { context.warn(warning) }
     let output = UmbrellaOutput(writer: context.output, setup: setup, sampler: sampler)
     try output.writeSamples()
+    try context.output.write("results/force_provider", string: sampler.forceProvider)
+    try context.output.writeScalar("results/force_deviation", deviation)
     try output.write(result)
     try context.output.writeMeasurement("results/seconds", seconds)
   }

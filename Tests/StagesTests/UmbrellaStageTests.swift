@@ -65,6 +65,10 @@ import Workflow
     #expect(try artifact.readStrings("torsion_names") == ["phi", "omega1", "psi2", "omega2"])
     #expect(try artifact.shape("end_coordinates") == [2, 36, 22, 3])
     #expect(try artifact.shape("results/profile/phi") == [60])
+    #expect(try artifact.readString("results/force_provider").hasPrefix("built-in"))
+    // the kernel sums in another order than OpenMM: never equal, never far
+    let deviation = try artifact.scalar("results/force_deviation", as: Double.self)
+    #expect(deviation > 0 && deviation < 1e-8, "\(deviation)")
     let profile = try artifact.read("results/profile/free_energy", as: Double.self).values
     #expect(profile.min() == 0)
     // two barriers stand far above the noise of so short a run

@@ -131,10 +131,10 @@ public final class UmbrellaSampler {
   public static let forceTolerance = 1e-5
 
   /// The largest difference between the forces in use and OpenMM's, on the frames that the spines left and on the end frames of
-  /// all windows of a finished run. Throws `UmbrellaSamplerError.forces` beyond `forceTolerance`.
-  public func checkForces() throws -> Double {
+  /// all windows of a finished run. Throws `UmbrellaSamplerError.forces` beyond the tolerance.
+  public func checkForces(tolerance: Double = forceTolerance) throws -> Double {
     let deviation = try max(sampler.forceDeviation(state.rowStarts), sampler.forceDeviation(state.endPositions))
-    guard deviation <= Self.forceTolerance else {
+    guard deviation <= tolerance else {
       throw UmbrellaSamplerError.forces(provider: forceProvider, deviation: deviation)
     }
     return deviation

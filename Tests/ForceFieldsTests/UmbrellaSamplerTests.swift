@@ -48,6 +48,12 @@ struct UmbrellaSamplerTests {
     #expect(abs(sampler.simulatedTime - sampler.totalTime) < 1e-9)
     #expect(sampler.state.records.allSatisfy { abs($0) <= .pi && $0 != 0 })
     for visit in visits { #expect(sampler.endFrame(visit).contains { $0 != 0 }) }
+    // the kernel sums in another order than OpenMM: never equal, never far
+    let deviation = try sampler.checkForces()
+    #expect(deviation > 0 && deviation < 1e-9)
+    #expect(throws: UmbrellaSamplerError.forces(provider: sampler.forceProvider, deviation: deviation)) {
+      try sampler.checkForces(tolerance: 0.1 * deviation)
+    }
     if exchange != nil {
       #expect(sampler.state.attempts.allSatisfy { $0 > 0 })
       #expect(zip(sampler.state.acceptances, sampler.state.attempts).allSatisfy { $0 <= $1 })

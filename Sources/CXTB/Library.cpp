@@ -7,9 +7,18 @@
 namespace boltzmill::xtb {
 
 // DEEPBIND: libxtb comes with an OpenBLAS, and programs that use it may hold another BLAS under the same names (LibTorch has
-// one). Its energies must not depend on who was loaded first.
+// one). Its energies must not depend on who was loaded first. AddressSanitizer, which replaces malloc for everyone, forbids it.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BM_XTB_BINDING 0
+#endif
+#endif
+#ifndef BM_XTB_BINDING
+#define BM_XTB_BINDING RTLD_DEEPBIND
+#endif
+
 Library::Library() {
-  void *handle = dlopen("libxtb.so.6", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+  void *handle = dlopen("libxtb.so.6", RTLD_NOW | RTLD_LOCAL | BM_XTB_BINDING);
   if (handle == nullptr) {
     const char *reason = dlerror();
     throw Failure(BM_XTB_ERROR_LIBRARY, reason ? reason : "libxtb.so.6 cannot be loaded");

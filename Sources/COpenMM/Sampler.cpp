@@ -152,7 +152,8 @@ bm_sampler *bm_sampler_create(const bm_system *system, const bm_sampler_settings
       refuse("the System has " + std::to_string(system->system->getNumConstraints()) +
              " constraints; the sampler moves every coordinate: serialise the System without constraints");
     for (int i = 0; i < particles; i++) {
-      sampler->masses.push_back(system->system->getParticleMass(i));
+      sampler->masses.push_back(given->masses ? given->masses[i] : system->system->getParticleMass(i));
+      if (!(sampler->masses[i] >= 0)) refuse("particle " + std::to_string(i) + " has a mass of " + std::to_string(sampler->masses[i]));
       if (system->system->isVirtualSite(i)) refuse("particle " + std::to_string(i) + " is a virtual site");
     }
     for (int i = 0; i < system->system->getNumForces(); i++) {

@@ -26,14 +26,15 @@ public final class UmbrellaSampler {
     public var exchangeInterval: Double?
     public var threads: Int
     public var seed: UInt64
+    /// dalton, [atoms]: in place of the System's, where given.
+    public var masses: [Double]?
     /// Let OpenMM compute every force, also where the built-in kernel could.
     public var plainForces: Bool
 
     public init(
       temperature: Double, timestep: Double = 0.001, friction: Double = 1, equilibration: Double = 5,
       production: Double = 40, sampleInterval: Double = 0.2, exchangeInterval: Double? = nil, threads: Int,
-      seed: UInt64,
-      plainForces: Bool = false
+      seed: UInt64, masses: [Double]? = nil, plainForces: Bool = false
     ) {
       self.temperature = temperature
       self.timestep = timestep
@@ -44,6 +45,7 @@ public final class UmbrellaSampler {
       self.exchangeInterval = exchangeInterval
       self.threads = threads
       self.seed = seed
+      self.masses = masses
       self.plainForces = plainForces
     }
   }
@@ -109,7 +111,7 @@ public final class UmbrellaSampler {
       settings: .init(
         temperature: settings.temperature, friction: settings.friction, timestep: settings.timestep,
         threads: settings.threads, torsions: torsions, forceConstants: forceConstants, recordInterval: interval,
-        plainForces: settings.plainForces))
+        masses: settings.masses, plainForces: settings.plainForces))
     rows = grid.counts[0]
     columns = grid.windowCount / rows
     let start = try sampler.minimised(coordinates)

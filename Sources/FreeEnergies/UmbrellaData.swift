@@ -10,8 +10,8 @@ public struct UmbrellaData: Sendable {
     public var name: String
     /// Biased torsions, rad, [windows, samples, torsions], in time order.
     public var series: NDArray<Double>
-    /// Further torsions that may be slow, rad, [windows, samples, others]; others may be 0. Those of methyl rotors belong
-    /// here only times three: their three wells are the same state.
+    /// Further torsions that may be slow, rad, [windows, samples, others]; others may be 0. One whose turn
+    /// has equal places belongs here times their number: three for a methyl rotor, two for a phenyl ring.
     public var others: NDArray<Double>
 
     public init(name: String, series: NDArray<Double>, others: NDArray<Double>) {

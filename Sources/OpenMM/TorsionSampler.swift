@@ -19,13 +19,16 @@ public final class TorsionSampler {
     public var forceConstants: [Double]
     /// Steps between records.
     public var recordInterval: Int
+    /// dalton, [atoms]: in place of the System's, where given. Averages over positions do not depend on masses; how fast and in
+    /// what steps they can be had does.
+    public var masses: [Double]?
     /// Let OpenMM compute every force, also where the built-in kernel could.
     public var plainForces = false
 
     public init(
       temperature: Double, friction: Double, timestep: Double, threads: Int, torsions: [[Int]],
       forceConstants: [Double],
-      recordInterval: Int, plainForces: Bool = false
+      recordInterval: Int, masses: [Double]? = nil, plainForces: Bool = false
     ) {
       self.temperature = temperature
       self.friction = friction
@@ -34,6 +37,7 @@ public final class TorsionSampler {
       self.torsions = torsions
       self.forceConstants = forceConstants
       self.recordInterval = recordInterval
+      self.masses = masses
       self.plainForces = plainForces
     }
   }
@@ -86,21 +90,28 @@ public final class TorsionSampler {
       throw OpenMMError.invalidArgument(
         "force constants \(settings.forceConstants) kJ/mol/rad^2 must be finite and not negative")
     }
+    if let masses = settings.masses, masses.count != system.atomCount {
+      throw OpenMMError.invalidArgument("\(masses.count) masses for \(system.atomCount) particles")
+    }
     let atoms = settings.torsions.flatMap { $0.map(Int32.init(clamping:)) }
+    let masses = settings.masses ?? system.masses
     let made = atoms.withUnsafeBufferPointer { atoms in
       settings.forceConstants.withUnsafeBufferPointer { constants in
-        var native = bm_sampler_settings()
-        native.temperature = settings.temperature
-        native.friction = settings.friction
-        native.timestep = settings.timestep
-        native.threads = Int32(clamping: settings.threads)
-        native.recorded_torsions = Int32(settings.torsions.count)
-        native.biased_torsions = Int32(settings.forceConstants.count)
-        native.torsions = atoms.baseAddress
-        native.force_constants = constants.baseAddress
-        native.record_interval = Int32(clamping: settings.recordInterval)
-        native.plain_forces = settings.plainForces ? 1 : 0
-        return bm_sampler_create(system.handle, &native)
+        masses.withUnsafeBufferPointer { masses in
+          var native = bm_sampler_settings()
+          native.temperature = settings.temperature
+          native.friction = settings.friction
+          native.timestep = settings.timestep
+          native.threads = Int32(clamping: settings.threads)
+          native.recorded_torsions = Int32(settings.torsions.count)
+          native.biased_torsions = Int32(settings.forceConstants.count)
+          native.torsions = atoms.baseAddress
+          native.force_constants = constants.baseAddress
+          native.record_interval = Int32(clamping: settings.recordInterval)
+          native.masses = masses.baseAddress
+          native.plain_forces = settings.plainForces ? 1 : 0
+          return bm_sampler_create(system.handle, &native)
+        }
       }
     }
     guard let made else { throw OpenMMError.last() }

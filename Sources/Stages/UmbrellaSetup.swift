@@ -19,6 +19,8 @@ struct UmbrellaSetup {
   /// Names and atoms: the biased torsions first, then the molecule's other backbone and side-chain torsions.
   let torsionNames: [String]
   let torsions: [[Int]]
+  /// How many equal places a full turn of each has: 2 for the ring of phenylalanine.
+  let folds: [Int]
   /// Which coordinate defines the state.
   let stateAxis: Int
 
@@ -61,6 +63,12 @@ struct UmbrellaSetup {
     }
     torsionNames = names + watched.map(\.fullName)
     torsions = biased + watched.map(\.atoms)
+    let rotatable = topology.rotatableTorsions
+    folds =
+      biased.map { _ in 1 }
+      + watched.map { torsion in
+        rotatable.first { Set($0.atoms[1...2]) == Set(torsion.atoms[1...2]) }?.fold ?? 1
+      }
   }
 
   func sampler(threads: Int, seed: UInt64) throws -> UmbrellaSampler {
@@ -72,7 +80,9 @@ struct UmbrellaSetup {
         equilibration: parameters.equilibration, production: parameters.production,
         sampleInterval: parameters.sampleInterval,
         exchangeInterval: parameters.exchange ? parameters.exchangeInterval : nil, threads: threads, seed: seed,
-        plainForces: parameters.forces == "openmm"))
+        masses: try parameters.hydrogenMass.map {
+          try topology.repartitionedMasses(system.masses, hydrogenMass: $0)
+        }, plainForces: parameters.forces == "openmm"))
   }
 
   /// Throws `UmbrellaError.invertedCentre`.
@@ -96,7 +106,8 @@ struct UmbrellaSetup {
         var values: [Double] = []
         values.reserveCapacity(windows * samples * range.count)
         for row in first..<first + windows * samples {
-          for column in range { values.append(sampler.state.records[row * all + column]) }
+          // between places that are the same there is no barrier worth a warning
+          for column in range { values.append(Double(folds[column]) * sampler.state.records[row * all + column]) }
         }
         return try NDArray(values, shape: [windows, samples, range.count])
       }

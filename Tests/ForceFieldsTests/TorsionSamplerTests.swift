@@ -178,6 +178,35 @@ struct TorsionSamplerTests {
     } throws: { "\($0)".contains("constraints") }
   }
 
+  /// Masses in place of the System's: velocities scale by the square root, and positions keep their distribution. Statistical,
+  /// seeded, as above; a step of 4 fs would be too long for the System's own mass of 0.1 dalton (the limit is 2/omega, 2.8 fs).
+  @Test func otherMassesLeaveTheDistributionOfPositions() throws {
+    let system = try System(xml: harmonicWell(mass: 0.1, forceConstant: 50_000))
+    func sampler(masses: [Double]?) throws -> TorsionSampler {
+      try TorsionSampler(
+        system: system,
+        settings: .init(
+          temperature: 300, friction: 5, timestep: 0.004, threads: 2, torsions: [], forceConstants: [],
+          recordInterval: 1000, masses: masses))
+    }
+    let heavy = try sampler(masses: [10])
+    let velocities = zip(try heavy.thermalVelocities(seed: 3), try sampler(masses: nil).thermalVelocities(seed: 3))
+    #expect(velocities.allSatisfy { abs($0 * 10 - $1) < 1e-12 })
+    let walks = 4000
+    var states = try (0..<walks).map {
+      TorsionSampler.State(positions: [0, 0, 0], velocities: try heavy.thermalVelocities(seed: 7_000 + UInt64($0)))
+    }
+    _ = try heavy.run(
+      &states,
+      (0..<walks).map { [.init(centers: [], equilibrationSteps: 0, productionSteps: 400, seed: UInt64($0))] })
+    let kT = 0.008_314_462_618_153_24 * 300
+    let squares = states.flatMap(\.positions).map { $0 * $0 * 50_000 / kT }
+    let n = Double(squares.count)
+    #expect(abs(squares.reduce(0, +) / n - 1) / (2 / n).squareRoot() < 4)
+    #expect(throws: OpenMMError.self) { try sampler(masses: [1, 2]) }
+    #expect(throws: OpenMMError.self) { try sampler(masses: [-1]) }
+  }
+
   @Test func minimisationGoesDownhill() throws {
     let fixture = try AlanineFixture.load()
     let sampler = try alanineSampler()

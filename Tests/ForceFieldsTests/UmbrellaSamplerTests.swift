@@ -1,4 +1,5 @@
 import Foundation
+import Molecules
 import OpenMM
 import Testing
 
@@ -91,6 +92,22 @@ struct UmbrellaSamplerTests {
     let other = try alanineUmbrella(counts: [4, 3], exchange: exchange, seed: 6)
     _ = try finish(other)
     #expect(other.state.records != whole.state.records)
+  }
+
+  /// Hydrogens of 3 dalton: the molecule weighs what it did, and no atom less than a hydrogen.
+  @Test func massesMoveFromHeavyAtomsToHydrogens() throws {
+    let topology = try Topology.read(pdb: AlanineFixture.root.appendingPathComponent("datasets/alanine/alanine.pdb"))
+    let masses = try System(contentsOf: AlanineFixture.systemXML).masses
+    let moved = try topology.repartitionedMasses(masses, hydrogenMass: 3)
+    #expect(abs(moved.reduce(0, +) - masses.reduce(0, +)) < 1e-12)
+    // CH3, its hydrogens, C and O of the acetyl group, N and H of the amide
+    #expect(moved[0] == 3 && moved[2] == 3 && moved[3] == 3 && moved[7] == 3)
+    #expect(abs(moved[1] - (masses[1] - 3 * (3 - masses[0]))) < 1e-12 && moved[4] == masses[4] && moved[5] == masses[5])
+    #expect(abs(moved[6] + moved[7] - masses[6] - masses[7]) < 1e-12)
+    #expect {
+      try topology.repartitionedMasses(masses, hydrogenMass: 4.5)
+    } throws: { "\($0)".contains("CH3") }
+    #expect(throws: UmbrellaSamplerError.self) { try topology.repartitionedMasses([1], hydrogenMass: 3) }
   }
 
   @Test func settingsAndStatesThatDoNotFitAreErrors() throws {

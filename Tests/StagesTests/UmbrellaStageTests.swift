@@ -90,6 +90,7 @@ import Workflow
     values["force_constant"] = .list([.number(400)])
     values["sample_interval"] = .number(0.02)
     values["exchange_interval"] = .number(0.1)
+    if exchange { values["hydrogen_mass"] = .number(3) }
     let name = exchange ? "exchange" : "ribs"
     let whole = try context("\(name)-whole", values)
     try UmbrellaStage.run(whole)
@@ -177,6 +178,39 @@ import Workflow
     #expect(throws: UmbrellaError.atomCount(topology: 22, forceField: 1, file: "bare.xml")) {
       try run([:], system: SystemFiles(topology: system.topology, forcefield: bare))
     }
+  }
+
+  static let phenylalanine = ["datasets", "../shared/data"].map {
+    Self.dataset.appendingPathComponent("../../\($0)/dipeptides/NF").standardizedFileURL
+  }.first { FileManager.default.fileExists(atPath: $0.appendingPathComponent("system.xml").path) }
+
+  /// A phenyl ring that has turned over is where it was: no slow motion to warn of.
+  @Test(.enabled(if: phenylalanine != nil, "needs datasets/dipeptides or ../shared/data/dipeptides"))
+  func equalPlacesCountAsOne() throws {
+    let dataset = try #require(Self.phenylalanine)
+    var values = Self.short
+    values["production"] = .number(0.2)
+    values["sample_interval"] = .number(0.1)
+    let files = SystemFiles(
+      topology: dataset.appendingPathComponent("topology.pdb"), forcefield: dataset.appendingPathComponent("system.xml")
+    )
+    let context = try context("ring", values, system: files)
+    defer { context.output.discard() }
+    let setup = try UmbrellaSetup(context, context.parameters(UmbrellaStage.Parameters.self))
+    #expect(setup.torsionNames == ["phi", "psi1", "omega1", "chi1-1", "chi2-1", "chi1-2", "chi2-2"])
+    #expect(setup.folds == [1, 1, 1, 1, 1, 1, 2])
+    let sampler = try setup.sampler(threads: 1, seed: 1)
+    #expect(sampler.forceProvider.hasPrefix("built-in"))
+    // the analysis sees the ring's torsion doubled, all others as they were
+    let state = sampler.state
+    try sampler.resume(
+      UmbrellaState(
+        phase: state.phase, done: state.done, positions: state.positions, velocities: state.velocities,
+        rowStarts: state.rowStarts, records: state.records.indices.map { Double($0 % 7) },
+        endPositions: state.endPositions, attempts: state.attempts, acceptances: state.acceptances, steps: state.steps))
+    let data = try setup.data(sampler)
+    #expect(Array(data.walks[1].others.values.prefix(6)) == [1, 2, 3, 4, 5, 12])
+    #expect(data.walks[1].series.values.allSatisfy { $0 == 0 })
   }
 
   @Test func aMirroredFrameIsCaught() throws {

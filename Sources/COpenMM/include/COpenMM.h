@@ -78,6 +78,7 @@ typedef struct {
   const int32_t *torsions;    // [recorded_torsions, 4], particle indices
   const double *force_constants; // [biased_torsions], kJ/mol/rad^2: energy k/2 wrap(torsion - centre)^2
   int32_t record_interval;    // steps
+  const double *masses;       // [particles], dalton, in place of the System's; or NULL
   int32_t plain_forces;       // not 0: OpenMM computes every force, even where the built-in kernel could
 } bm_sampler_settings;
 

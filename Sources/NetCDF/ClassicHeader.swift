@@ -57,6 +57,8 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
       self.version = version
     }
 
+    private static let longest = 1 << 60
+
     private mutating func integer(_ width: Int) -> Int? {
       guard position + width <= bytes.count else { return nil }
       var value: UInt64 = 0
@@ -121,7 +123,7 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
             isRecord = true
           } else {
             let (product, overflow) = elements.multipliedReportingOverflow(by: lengths[dimension])
-            guard !overflow, product < 1 << 55 else { return nil }
+            guard !overflow, product < 1 << 40 else { return nil }
             elements = product
           }
         }
@@ -130,6 +132,8 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
         else { return nil }
         // The sizes in the header overflow for large variables: compute them.
         let bytes = elements * size
+        // far beyond any file; keeps the sums below from overflowing
+        guard begin < Self.longest, bytes < Self.longest >> 20 else { return nil }
         if isRecord {
           recordSizes.append(bytes)
           recordsBegin = min(recordsBegin ?? begin, begin)

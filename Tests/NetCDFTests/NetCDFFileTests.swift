@@ -98,4 +98,24 @@ final class Scratch {
     try write(url, format: .netCDF4, records: 7)
     #expect(try NetCDFClassicHeader.read(url) == nil)
   }
+
+  /// A variable that begins where no file can reach.
+  @Test func anOffsetBeyondAnyFileIsRefused() throws {
+    let scratch = try Scratch()
+    let url = scratch.file("far.nc")
+    let file = try NetCDFFile.create(url, format: .classic64)
+    try file.addDimension("spatial", length: 3)
+    try file.addVariable("axis", type: .float64, dimensions: ["spatial"])
+    try file.endDefinitions()
+    try file.write("axis", [1, 2, 3] as [Double], start: [0], count: [3])
+    try file.close()
+    var bytes = [UInt8](try Data(contentsOf: url))
+    let begin = bytes.count - 24
+    // the offset stands last in the header
+    let place = begin - 8
+    #expect(bytes[place..<begin].reduce(0) { $0 << 8 | Int($1) } == begin)
+    bytes.replaceSubrange(place..<begin, with: [0x7f] + [UInt8](repeating: 0xff, count: 7))
+    try Data(bytes).write(to: url)
+    #expect(throws: NetCDFError.self) { try NetCDFClassicHeader.read(url) }
+  }
 }

@@ -1,68 +1,5 @@
-// The built-in kernel's loops, for one instruction set: included once per set by MoleculeProvider.cpp, inside a namespace of
-// its own. No include guard, no includes.
-
-typedef double Vec __attribute__((vector_size(64)));
-typedef int64_t Int __attribute__((vector_size(64)));
-
-#define BM_INLINE static inline __attribute__((always_inline))
-
-BM_INLINE void load(const double *from, Vec &out) { __builtin_memcpy(&out, from, sizeof(Vec)); }
-BM_INLINE void store(const Vec &value, double *to) { __builtin_memcpy(to, &value, sizeof(Vec)); }
-BM_INLINE double sum(const Vec &v) { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
-
-/// Natural logarithm of positive normal numbers, to rounding: exponent plus 2 artanh((m - 1)/(m + 1)).
-BM_INLINE void logarithm(const Vec &x, Vec &out) {
-  Int bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
-  // the mantissa is brought to [sqrt(1/2), sqrt(2))
-  const Int shifted = bits - 0x3fe6a09e667f3bcdLL;
-  const Int exponent = shifted >> 52;
-  const Int mantissaBits = bits - (exponent << 52);
-  Vec m;
-  __builtin_memcpy(&m, &mantissaBits, sizeof m);
-  const Vec s = (m - 1.0) / (m + 1.0), s2 = s * s;
-  Vec series = s2 * (1.0 / 19) + 1.0 / 17;
-  series = series * s2 + 1.0 / 15;
-  series = series * s2 + 1.0 / 13;
-  series = series * s2 + 1.0 / 11;
-  series = series * s2 + 1.0 / 9;
-  series = series * s2 + 1.0 / 7;
-  series = series * s2 + 1.0 / 5;
-  series = series * s2 + 1.0 / 3;
-  // small integers become doubles through the mantissa of 1.5 x 2^52
-  const Int magic = exponent + 0x4338000000000000LL;
-  Vec e;
-  __builtin_memcpy(&e, &magic, sizeof e);
-  e -= 6755399441055744.0;
-  out = e * 0.693147180559945309417 + (2.0 * s + 2.0 * s * s2 * series);
-}
-
-/// Exponential function on [-700, 700], to rounding; smaller arguments count as -700.
-BM_INLINE void exponential(const Vec &given, Vec &out) {
-  Vec x = given < -700.0 ? (Vec)(given * 0.0 - 700.0) : given;
-  x = x > 700.0 ? (Vec)(x * 0.0 + 700.0) : x;
-  const Vec scaled = x * 1.44269504088896340736 + 6755399441055744.0;
-  Int bits;
-  __builtin_memcpy(&bits, &scaled, sizeof bits);
-  const Vec n = scaled - 6755399441055744.0;
-  const Vec r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;
-  Vec p = r * (1.0 / 479001600) + 1.0 / 39916800;
-  p = p * r + 1.0 / 3628800;
-  p = p * r + 1.0 / 362880;
-  p = p * r + 1.0 / 40320;
-  p = p * r + 1.0 / 5040;
-  p = p * r + 1.0 / 720;
-  p = p * r + 1.0 / 120;
-  p = p * r + 1.0 / 24;
-  p = p * r + 1.0 / 6;
-  p = p * r + 0.5;
-  p = p * r + 1.0;
-  p = p * r + 1.0;
-  const Int scaleBits = ((bits - 0x4338000000000000LL) + 1023) << 52;
-  Vec scale;
-  __builtin_memcpy(&scale, &scaleBits, sizeof scale);
-  out = p * scale;
-}
+// The built-in kernel's loops over pairs, for one instruction set: included once per set by MoleculeProvider.cpp, inside a
+// namespace of its own. No include guard, no includes.
 
 /// Distances of all pairs, and with generalised Born the radii and what their derivatives need.
 BM_INLINE void distancesAndRadii(const MoleculeParameters &p, MoleculeScratch &s, const bool cut) {
@@ -257,8 +194,10 @@ BM_INLINE double computePairs(const MoleculeParameters &p, MoleculeScratch &s, c
   return energy;
 }
 
-static double computePairs(const MoleculeParameters &p, MoleculeScratch &s) {
-  return p.hasCutoff ? computePairs(p, s, true) : computePairs(p, s, false);
+/// Everything: energy returned, forces added to the scratch's.
+static double computeForces(const MoleculeParameters &p, MoleculeScratch &s) {
+  const double pairs = p.hasCutoff ? computePairs(p, s, true) : computePairs(p, s, false);
+  return pairs + addBonds(p, s) + addAngles(p, s) + addTorsions(p, s);
 }
 
 #undef BM_INLINE

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <map>
 
-#include "Torsion.h"
 
 namespace boltzmill {
 
@@ -14,46 +13,61 @@ namespace {
 
 constexpr int largestMolecule = 256;  // above, pairs no longer fit the caches that the kernel counts on
 
+/// The vector that takes the next term, and the lane. A new vector's lanes all get the atoms of its first term.
+template <class Vectors, size_t size>
+std::pair<typename Vectors::value_type &, int> place(Vectors &vectors, size_t count, const std::array<int, size> &atoms) {
+  const int lane = int(count % lanes);
+  if (lane == 0) vectors.push_back({});
+  auto &vector = vectors.back();
+  for (size_t k = 0; k < size; k++)
+    for (int l = lane; l < lanes; l++) vector.atoms[k][l] = atoms[k];
+  return {vector, lane};
+}
+
 bool add(MoleculeParameters &p, const OpenMM::HarmonicBondForce &force) {
-  if (force.usesPeriodicBoundaryConditions()) return false;
+  if (force.usesPeriodicBoundaryConditions() || !p.bonds.empty()) return false;
   for (int i = 0; i < force.getNumBonds(); i++) {
-    MoleculeParameters::Bond bond;
-    force.getBondParameters(i, bond.atoms[0], bond.atoms[1], bond.length, bond.forceConstant);
-    p.bonds.push_back(bond);
+    std::array<int, 2> atoms;
+    double length, k;
+    force.getBondParameters(i, atoms[0], atoms[1], length, k);
+    const auto [vector, lane] = place(p.bonds, i, atoms);
+    vector.length[lane] = length;
+    vector.forceConstant[lane] = k;
   }
   return true;
 }
 
 bool add(MoleculeParameters &p, const OpenMM::HarmonicAngleForce &force) {
-  if (force.usesPeriodicBoundaryConditions()) return false;
+  if (force.usesPeriodicBoundaryConditions() || !p.angles.empty()) return false;
   for (int i = 0; i < force.getNumAngles(); i++) {
-    MoleculeParameters::Angle angle;
-    force.getAngleParameters(i, angle.atoms[0], angle.atoms[1], angle.atoms[2], angle.angle, angle.forceConstant);
-    p.angles.push_back(angle);
+    std::array<int, 3> atoms;
+    double angle, k;
+    force.getAngleParameters(i, atoms[0], atoms[1], atoms[2], angle, k);
+    const auto [vector, lane] = place(p.angles, i, atoms);
+    vector.angle[lane] = angle;
+    vector.forceConstant[lane] = k;
   }
   return true;
 }
 
 bool add(MoleculeParameters &p, const OpenMM::PeriodicTorsionForce &force) {
-  if (force.usesPeriodicBoundaryConditions()) return false;
+  if (force.usesPeriodicBoundaryConditions() || !p.torsions.empty()) return false;
   std::map<std::array<int, 4>, size_t> known;
   for (int i = 0; i < force.getNumTorsions(); i++) {
     std::array<int, 4> atoms;
     int periodicity;
     double phase, k;
     force.getTorsionParameters(i, atoms[0], atoms[1], atoms[2], atoms[3], periodicity, phase, k);
-    if (periodicity < 0 || periodicity > MoleculeParameters::Torsion::largestPeriodicity) return false;
+    if (periodicity < 0 || periodicity > MoleculeParameters::Torsions::largestPeriodicity) return false;
     if (k == 0) continue;
-    auto [entry, isNew] = known.emplace(atoms, p.torsions.size());
-    if (isNew) {
-      p.torsions.emplace_back();
-      std::copy(atoms.begin(), atoms.end(), p.torsions.back().atoms);
-    }
-    MoleculeParameters::Torsion &torsion = p.torsions[entry->second];
-    torsion.constant += k;
-    torsion.cosine[periodicity] += k * std::cos(phase);
-    torsion.sine[periodicity] += k * std::sin(phase);
-    torsion.periodicity = std::max(torsion.periodicity, periodicity);
+    const auto [entry, isNew] = known.emplace(atoms, known.size());
+    if (isNew) place(p.torsions, entry->second, atoms);
+    MoleculeParameters::Torsions &vector = p.torsions[entry->second / lanes];
+    const size_t lane = entry->second % lanes;
+    vector.constant[lane] += k;
+    vector.cosine[periodicity][lane] += k * std::cos(phase);
+    vector.sine[periodicity][lane] += k * std::sin(phase);
+    vector.periodicity = std::max(vector.periodicity, periodicity);
   }
   return true;
 }

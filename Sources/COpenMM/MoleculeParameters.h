@@ -15,27 +15,28 @@ constexpr int lanes = 8;
 /// Pair tables have a row of `width` numbers per particle (`width` is `count` rounded up to whole vectors), and zeros where
 /// there is no pair; exclusions and exceptions are folded into them.
 struct MoleculeParameters {
-  struct Bond {
-    int atoms[2];
-    double length, forceConstant;
+  // Bonded terms come in vectors of `lanes`; the last is filled up with terms that exert no force.
+  struct Bonds {
+    int atoms[2][lanes];
+    double length[lanes], forceConstant[lanes];
   };
-  struct Angle {
-    int atoms[3];
-    double angle, forceConstant;
+  struct Angles {
+    int atoms[3][lanes];
+    double angle[lanes], forceConstant[lanes];
   };
-  /// All periodic terms of one quadruple: sum over n of constant + cosine[n] cos(n phi) + sine[n] sin(n phi).
-  struct Torsion {
+  /// All periodic terms of one quadruple: constant + sum over n of cosine[n] cos(n phi) + sine[n] sin(n phi).
+  struct Torsions {
     static constexpr int largestPeriodicity = 6;
-    int atoms[4];
+    int atoms[4][lanes];
     int periodicity = 0;  // the largest in use
-    double constant = 0;
-    double cosine[largestPeriodicity + 1] = {}, sine[largestPeriodicity + 1] = {};
+    double constant[lanes] = {};
+    double cosine[largestPeriodicity + 1][lanes] = {}, sine[largestPeriodicity + 1][lanes] = {};
   };
 
   int count = 0, width = 0;
-  std::vector<Bond> bonds;
-  std::vector<Angle> angles;
-  std::vector<Torsion> torsions;
+  std::vector<Bonds> bonds;
+  std::vector<Angles> angles;
+  std::vector<Torsions> torsions;
 
   std::vector<double> coulomb, c6, c12;  // [count, width]: kJ/mol nm, kJ/mol nm^6, kJ/mol nm^12
   std::vector<double> isPair;            // [count, width]: 1 for j != i below count

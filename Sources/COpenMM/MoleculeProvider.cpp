@@ -1,9 +1,8 @@
-#include <cmath>
 #include <cstdint>
+#include <string>
 
 #include "ForceProvider.h"
 #include "MoleculeParameters.h"
-#include "Torsion.h"
 
 namespace boltzmill {
 
@@ -22,17 +21,23 @@ struct MoleculeScratch {
 };
 
 namespace baseline {
+#include "VectorMath.inc.h"
+#include "BondedKernel.inc.h"
 #include "MoleculeKernel.inc.h"
 }
 
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 namespace avx2 {
+#include "VectorMath.inc.h"
+#include "BondedKernel.inc.h"
 #include "MoleculeKernel.inc.h"
 }
 #pragma clang attribute pop
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
 namespace avx512 {
+#include "VectorMath.inc.h"
+#include "BondedKernel.inc.h"
 #include "MoleculeKernel.inc.h"
 }
 #pragma clang attribute pop
@@ -40,85 +45,17 @@ namespace avx512 {
 
 struct Kernel {
   const char *name;
-  double (*computePairs)(const MoleculeParameters &, MoleculeScratch &);
+  double (*compute)(const MoleculeParameters &, MoleculeScratch &);
 };
 
 Kernel bestKernel() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return {"built-in (AVX-512)", avx512::computePairs};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {"built-in (AVX2)", avx2::computePairs};
+    return {"built-in (AVX-512)", avx512::computeForces};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {"built-in (AVX2)", avx2::computeForces};
 #endif
-  return {"built-in", baseline::computePairs};
-}
-
-double addBonds(const MoleculeParameters &p, const double *x, double *f) {
-  double energy = 0;
-  for (const auto &bond : p.bonds) {
-    const double *a = x + 3 * bond.atoms[0], *b = x + 3 * bond.atoms[1];
-    const double d[3] = {b[0] - a[0], b[1] - a[1], b[2] - a[2]};
-    const double r = std::sqrt(dotProduct(d, d)), stretch = r - bond.length;
-    energy += 0.5 * bond.forceConstant * stretch * stretch;
-    const double scale = bond.forceConstant * stretch / r;
-    for (int axis = 0; axis < 3; axis++) {
-      f[3 * bond.atoms[0] + axis] += scale * d[axis];
-      f[3 * bond.atoms[1] + axis] -= scale * d[axis];
-    }
-  }
-  return energy;
-}
-
-double addAngles(const MoleculeParameters &p, const double *x, double *f) {
-  double energy = 0;
-  for (const auto &angle : p.angles) {
-    const double *a = x + 3 * angle.atoms[0], *b = x + 3 * angle.atoms[1], *c = x + 3 * angle.atoms[2];
-    const double u[3] = {a[0] - b[0], a[1] - b[1], a[2] - b[2]}, v[3] = {c[0] - b[0], c[1] - b[1], c[2] - b[2]};
-    const double inverseU = 1 / std::sqrt(dotProduct(u, u)), inverseV = 1 / std::sqrt(dotProduct(v, v));
-    const double cosine = std::min(1.0, std::max(-1.0, dotProduct(u, v) * inverseU * inverseV));
-    const double sine = std::sqrt(std::max(1e-16, 1 - cosine * cosine));
-    // near a straight angle the arc cosine loses its digits
-    double theta;
-    if (std::abs(cosine) > 0.99) {
-      double cross[3];
-      crossProduct(u, v, cross);
-      theta = std::atan2(std::sqrt(dotProduct(cross, cross)), dotProduct(u, v));
-    } else {
-      theta = std::acos(cosine);
-    }
-    const double bend = theta - angle.angle;
-    energy += 0.5 * angle.forceConstant * bend * bend;
-    const double scale = angle.forceConstant * bend / sine;
-    for (int axis = 0; axis < 3; axis++) {
-      const double unitU = u[axis] * inverseU, unitV = v[axis] * inverseV;
-      const double onA = scale * inverseU * (unitV - cosine * unitU), onC = scale * inverseV * (unitU - cosine * unitV);
-      f[3 * angle.atoms[0] + axis] += onA;
-      f[3 * angle.atoms[1] + axis] -= onA + onC;
-      f[3 * angle.atoms[2] + axis] += onC;
-    }
-  }
-  return energy;
-}
-
-double addTorsions(const MoleculeParameters &p, const double *x, double *f) {
-  double energy = 0;
-  for (const auto &torsion : p.torsions) {
-    TorsionGeometry g;
-    torsionVectors(x, torsion.atoms, g);
-    const double inverse = 1 / std::sqrt(g.m2 * g.n2);
-    const double c = dotProduct(g.m, g.n) * inverse, s = std::sqrt(g.length2) * dotProduct(g.b1, g.n) * inverse;
-    double cn = 1, sn = 0, derivative = 0;
-    energy += torsion.constant + torsion.cosine[0];
-    for (int n = 1; n <= torsion.periodicity; n++) {
-      const double next = cn * c - sn * s;
-      sn = sn * c + cn * s;
-      cn = next;
-      energy += torsion.cosine[n] * cn + torsion.sine[n] * sn;
-      derivative += n * (torsion.sine[n] * cn - torsion.cosine[n] * sn);
-    }
-    addTorsionForce(torsion.atoms, g, derivative, f);
-  }
-  return energy;
+  return {"built-in", baseline::computeForces};
 }
 
 class MoleculeProvider : public ForceProvider {
@@ -135,15 +72,12 @@ class MoleculeProvider : public ForceProvider {
       scratch.z[i] = x[3 * i + 2];
     }
     for (int i = 0; i < p->width; i++) scratch.fx[i] = scratch.fy[i] = scratch.fz[i] = 0;
-    double energy = kernel.computePairs(*p, scratch);
+    const double energy = kernel.compute(*p, scratch);
     for (int i = 0; i < p->count; i++) {
       f[3 * i] = scratch.fx[i];
       f[3 * i + 1] = scratch.fy[i];
       f[3 * i + 2] = scratch.fz[i];
     }
-    energy += addBonds(*p, x, f);
-    energy += addAngles(*p, x, f);
-    energy += addTorsions(*p, x, f);
     return energy;
   }
 

@@ -36,6 +36,7 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     .package(url: "https://github.com/onevcat/Rainbow", from: "4.2.0"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
   ],
   targets: [
     // C: the only targets that see a foreign header
@@ -94,6 +95,7 @@ let package = Package(
         "Artifacts", "Basics", .product(name: "Yams", package: "Yams"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Rainbow", package: "Rainbow"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
       ]),
 
     // stages
@@ -154,6 +156,8 @@ let package = Package(
         "NetCDF", "Generative", "Basics",
       ]),
     .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts", "Trajectories"]),
+    // through a real Slurm of one node, which Tests/Slurm/start-slurm starts
+    .testTarget(name: "SlurmTests", dependencies: ["pipeline", "Artifacts"]),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),
     // Program.swift there is PipelineTests' own, by a link
     .testTarget(name: "CrashTests", dependencies: ["pipeline", "Stages", "Workflow", "Artifacts", "Basics", "Torch"]),

@@ -77,4 +77,11 @@ public enum ArtifactFolder {
 
   /// Removes the temporary files that processes of this host left behind when they were killed.
   public static func removeLeftovers(in folder: URL) { FileSystem.removeLeftovers(in: folder) }
+
+  /// The same for the files of one stage: its artifact, its checkpoints and the parts of its stream.
+  public static func removeLeftovers(in folder: URL, of stage: String) {
+    FileSystem.removeLeftovers(in: folder) { name in
+      name == "\(stage).h5" || name.hasPrefix("\(stage).ckpt-") || name.hasPrefix("\(stage).part-")
+    }
+  }
 }

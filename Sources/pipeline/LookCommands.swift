@@ -16,15 +16,32 @@ struct StatusCommand: ParsableCommand {
   func run() throws {
     let engine = try pipeline.engine()
     let assessments = try engine.assess()
-    let batch = BatchTable(
-      assessments, pipeline: engine.pipeline, folder: engine.folder, columns: PipelineOptions.batchColumns)
+    let slurm = SlurmRun(engine)
+    let found = slurm.hasSubmissions ? try slurm.status() : (stages: [:], remark: nil)
     if json {
-      print(StatusTable.json(assessments, pipeline: engine.pipeline, batch: batch).prettyJSON)
+      print(
+        StatusTable.json(
+          assessments, pipeline: engine.pipeline, batch: Self.batch(assessments, engine, found.stages),
+          jobs: found.stages
+        ).prettyJSON)
       return
     }
-    print(StatusTable.text(assessments, folder: engine.folder))
-    if let batch { print("\n" + batch.text) }
+    print(Self.text(assessments, engine, found.stages))
+    if let remark = found.remark { print("the queue is not known: \(remark)") }
     if let holder = engine.folder.holder() { print("running: \(holder)") }
+  }
+
+  /// The table of stages and, for a matrix, that of its combinations.
+  static func text(_ assessments: [StageAssessment], _ engine: Engine, _ jobs: [String: JobStatus]) -> String {
+    StatusTable.text(assessments, folder: engine.folder, jobs: jobs)
+      + (batch(assessments, engine, jobs).map { "\n\n" + $0.text } ?? "")
+  }
+
+  private static func batch(
+    _ assessments: [StageAssessment], _ engine: Engine, _ jobs: [String: JobStatus]
+  ) -> BatchTable? {
+    BatchTable(
+      assessments, pipeline: engine.pipeline, folder: engine.folder, columns: PipelineOptions.batchColumns, jobs: jobs)
   }
 }
 

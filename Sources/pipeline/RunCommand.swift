@@ -143,7 +143,7 @@ struct RunCommand: ParsableCommand {
     return words
   }
 
-  private static func names(_ lists: [String]) -> [String] {
+  static func names(_ lists: [String]) -> [String] {
     lists.flatMap { $0.split(separator: ",").map(String.init) }
   }
 }

@@ -3,7 +3,7 @@ import Foundation
 /// Turns a document into a definition, collecting everything that is wrong with it.
 struct PipelineChecker {
   let registry: StageRegistry
-  private var findings: [PipelineFileError.Finding] = []
+  private(set) var findings: [PipelineFileError.Finding] = []
   private var reported: Set<String> = []
   var stageNames: [String] = []
   var isStage: Set<String> = []

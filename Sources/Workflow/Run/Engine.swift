@@ -94,7 +94,7 @@ public final class Engine {
     let selected = try selection(options)
     let forced = try names(matching: options.force).intersection(selected)
     try checkInputs(of: selected)
-    ArtifactFolder.removeLeftovers(in: folder.url)
+    if folder.mode != .shared { ArtifactFolder.removeLeftovers(in: folder.url) }
     defer { assessor.save() }
     for name in forced { try markForced(name) }
     let schedule = Schedule(engine: self, selected: selected, options: options, executor: executor)

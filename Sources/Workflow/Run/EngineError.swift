@@ -5,6 +5,8 @@ public enum EngineError: Error, Equatable, CustomStringConvertible {
   case unreachable(file: String, reason: String)
   /// Another run holds the run folder.
   case locked(folder: String, holder: String)
+  /// Another job works on the stage.
+  case stageLocked(stage: String, holder: String)
   case folder(path: String, reason: String)
   case unknownStage(String, known: [String])
   /// `--only` or `--from` leaves out a stage that a selected one needs and that is not finished.
@@ -24,6 +26,7 @@ public enum EngineError: Error, Equatable, CustomStringConvertible {
     case .unreachable(_, let reason): return "\(reason); nothing was changed: mend this, then run again"
     case .locked(let folder, let holder):
       return "\(folder) is in use by another run (\(holder)); wait for it or stop it, then run again"
+    case .stageLocked(let stage, let holder): return "stage '\(stage)' is being run already (\(holder))"
     case .folder(let path, let reason): return "\(path): \(reason)"
     case .unknownStage(let name, let known):
       return "there is no stage '\(name)'" + Suggestion.text(for: name, among: known)

@@ -34,7 +34,7 @@ final class FileDigests {
 
   private var known: [String: String] = [:]
   private var notes: [String: Note]
-  private var changed = false
+  private var changed: Set<String> = []
   private let notesFile: URL?
   private let settled: Double
   /// How many files were read, for tests.
@@ -45,9 +45,7 @@ final class FileDigests {
   init(notes file: URL? = nil, settled: Double = 2) {
     notesFile = file
     self.settled = settled
-    notes =
-      file.flatMap { try? Data(contentsOf: $0) }
-      .flatMap { try? JSONDecoder().decode([String: Note].self, from: $0) } ?? [:]
+    notes = file.map(SharedNotes.read) ?? [:]
   }
 
   /// The digest, hex. Throws `EngineError.unreadableInput`.
@@ -68,18 +66,16 @@ final class FileDigests {
     let note = isSettled ? Note(stamp: stamp, digest: digest) : nil
     if notes[url.path] != note {
       notes[url.path] = note
-      changed = true
+      changed.insert(url.path)
     }
     return digest
   }
 
   /// Writes what was learnt to the notes, if their folder is there.
   func save() {
-    guard changed, let notesFile else { return }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    guard let data = try? encoder.encode(notes) else { return }
-    if (try? data.write(to: notesFile, options: .atomic)) != nil { changed = false }
+    guard !changed.isEmpty, let notesFile else { return }
+    let mine = Dictionary(uniqueKeysWithValues: changed.map { ($0, notes[$0]) })
+    if SharedNotes.merge(mine, into: notesFile) { changed = [] }
   }
 
   /// Reads every noted file again. What is found for each: nil where its content is as noted, or where it was touched since,
@@ -94,7 +90,7 @@ final class FileDigests {
         if digest == note.digest { return (path, nil) }
         notes[path] = nil
         known[path] = nil
-        changed = true
+        changed.insert(path)
         return (path, "its content is not what it was, though its size and times are")
       } catch {
         return (path, "\(error)")

@@ -15,6 +15,9 @@ public final class Interruption: @unchecked Sendable {
     return requested
   }
 
+  /// Whether one of the signals was SIGTERM: whoever sent it may soon end the process by force.
+  public var wasTerminated: Bool { observesSignals && terminationCount.pointee > 0 }
+
   /// Asks for a stop from inside the process.
   public func request() {
     lock.lock()
@@ -32,6 +35,7 @@ public final class Interruption: @unchecked Sendable {
     signal(SIGPIPE, SIG_IGN)  // a reader of the log that leaves does not end the run
     signalCount.pointee = 0
     interruptCount.pointee = 0
+    terminationCount.pointee = 0
     // whoever started this process may have had them blocked, and a mask is inherited
     var set = sigset_t()
     sigemptyset(&set)
@@ -52,6 +56,7 @@ public final class Interruption: @unchecked Sendable {
             _exit(RunOutcome.interruptedExitCode)
           }
         }
+        if number == SIGTERM { terminationCount.pointee += 1 }
         signalCount.pointee += 1
         if silence.pointee != 0 { return }
         let text: StaticString = "\npipeline: stopping after the next checkpoint (Ctrl-C again: at once)\n"
@@ -72,4 +77,5 @@ private func cell() -> UnsafeMutablePointer<Int32> {
 // Written by the handler. They are touched before it is installed, so that it never initialises them.
 nonisolated(unsafe) private let signalCount = cell()
 nonisolated(unsafe) private let interruptCount = cell()
+nonisolated(unsafe) private let terminationCount = cell()
 nonisolated(unsafe) private let silence = cell()

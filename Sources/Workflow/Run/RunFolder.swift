@@ -5,6 +5,8 @@ import Foundation
 public final class RunFolder {
   public let url: URL
   private var lockDescriptor: Int32 = -1
+  /// How this process holds the folder; nil where it does not.
+  private(set) var mode: LockMode?
 
   public init(_ url: URL) { self.url = url }
 
@@ -28,9 +30,17 @@ public final class RunFolder {
 
   // MARK: Lock
 
+  /// How a process holds the folder.
+  public enum LockMode: Sendable {
+    /// Alone: it may touch every file.
+    case exclusive
+    /// Beside other jobs of the same kind: it touches the files of those stages alone whose `StageLock` it holds.
+    case shared
+  }
+
   /// Takes the folder for this process, making it if need be. The kernel drops the lock when the process ends, however it
   /// ends. Throws `EngineError.locked` with what is known of the holder.
-  public func lock(as command: String) throws {
+  public func lock(as command: String, mode: LockMode = .exclusive) throws {
     do {
       try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     } catch {
@@ -45,26 +55,43 @@ public final class RunFolder {
     let moved = fcntl(opened, F_DUPFD_CLOEXEC, 10)
     if moved >= 0 { close(opened) }
     let descriptor = moved >= 0 ? moved : opened
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+    guard flock(descriptor, (mode == .exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 else {
       let code = errno
       let holder = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
       guard code == EWOULDBLOCK else {
         throw EngineError.folder(path: path, reason: "cannot be locked: \(String(cString: strerror(code)))")
       }
-      let text = (try? holder.read(upToCount: 2000)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
-      let shown = text.trimmingCharacters(in: .whitespacesAndNewlines)
-      throw EngineError.locked(folder: url.path, holder: shown.isEmpty ? "holder unknown" : shown)
+      throw EngineError.locked(folder: url.path, holder: holderText(holder))
     }
     lockDescriptor = descriptor
-    note(command)
+    self.mode = mode
+    switch mode {
+    case .exclusive: note(command)
+    case .shared: ftruncate(descriptor, 0)  // what an earlier run noted is no longer so
+    }
+  }
+
+  /// What there is to say of who holds the folder: its only holder by the note in the lock, jobs by those in their stages'.
+  private func holderText(_ lock: FileHandle) -> String {
+    let stages = StageLock.holders(in: self)
+    if let first = stages.first {
+      return first + (stages.count > 1 ? "; and \(stages.count - 1) more" : "")
+    }
+    let text = (try? lock.read(upToCount: 2000)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
+    let shown = text.trimmingCharacters(in: .whitespacesAndNewlines)
+    return shown.isEmpty ? "holder unknown" : shown
   }
 
   /// Says, for whoever finds the folder taken, who holds it and why.
   func note(_ reason: String) {
-    ftruncate(lockDescriptor, 0)
+    Self.write(note: reason, to: lockDescriptor)
+  }
+
+  static func write(note reason: String, to descriptor: Int32) {
+    ftruncate(descriptor, 0)
     let host = ProcessInfo.processInfo.hostName
     let note = "process \(getpid()) on \(host), since \(Date().formatted(.iso8601)): \(reason)\n"
-    _ = note.withCString { pwrite(lockDescriptor, $0, strlen($0), 0) }
+    _ = note.withCString { pwrite(descriptor, $0, strlen($0), 0) }
   }
 
   /// The lock to hand to a child process, which then holds the folder too. Throws `EngineError.folder` without a lock.
@@ -81,6 +108,7 @@ public final class RunFolder {
       handed.st_ino == own.st_ino, handed.st_dev == own.st_dev, flock(descriptor, LOCK_EX | LOCK_NB) == 0
     else { return false }
     lockDescriptor = descriptor
+    mode = .exclusive
     return true
   }
 
@@ -103,14 +131,18 @@ public final class RunFolder {
     let descriptor = open(url.appendingPathComponent(".lock").path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    guard flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else { return nil }
-    let text = (try? handle.read(upToCount: 2000)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
-    return text.trimmingCharacters(in: .whitespacesAndNewlines)
+    guard flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else {
+      // jobs share it
+      let stages = StageLock.holders(in: self)
+      return stages.isEmpty ? nil : stages.joined(separator: "\nrunning: ")
+    }
+    return holderText(handle)
   }
 
   public func unlock() {
     if lockDescriptor >= 0 { close(lockDescriptor) }
     lockDescriptor = -1
+    mode = nil
   }
 
   // MARK: Files

@@ -17,13 +17,17 @@ public struct RunOptions {
   /// Threads of each stage. Nil: the cores, divided by the jobs, and for a stage that goes on from a checkpoint as many as it
   /// was begun with, because the last digits of a result depend on them.
   public var threads: Int?
+  /// The cores there are for the stages; nil: the machine's.
+  public var cores: Int?
   /// In s.
   public var checkpointInterval = 60.0
 
   public init() {}
 
   /// Threads of a stage that is begun.
-  public var defaultThreads: Int { threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount / max(1, jobs ?? 1)) }
+  public var defaultThreads: Int {
+    threads ?? max(1, (cores ?? ProcessInfo.processInfo.activeProcessorCount) / max(1, jobs ?? 1))
+  }
 }
 
 /// What became of one stage in a run.

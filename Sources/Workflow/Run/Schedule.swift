@@ -136,20 +136,8 @@ final class Schedule {
   }
 
   private func start(_ stage: StageDefinition, _ assessment: StageAssessment, index: Int) throws {
-    var resumed = ""
-    var threads = options.defaultThreads
-    if let step = assessment.checkpointStep {
-      resumed = ", from the checkpoint of step \(step)"
-      if let begun = assessment.checkpointThreads, begun != threads {
-        if options.threads == nil {
-          threads = begun
-        } else {
-          engine.console.line(
-            "warning: \(stage.name): begun with \(begun) threads, goes on with \(threads): "
-              + "the last digits of its result may differ from those of an undisturbed run")
-        }
-      }
-    }
+    let resumed = assessment.checkpointStep.map { ", from the checkpoint of step \($0)" } ?? ""
+    let threads = engine.threads(for: assessment, options)
     engine.console.line(
       "\(place(index)) \(stage.name) (\(stage.type.type)): \(assessment.state)\(resumed)")
     let job = StageJob(

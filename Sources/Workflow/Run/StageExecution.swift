@@ -55,6 +55,17 @@ final class InProcess: StageExecutor {
 }
 
 extension Engine {
+  /// The threads of a stage: as many as it was begun with, unless the options say otherwise.
+  func threads(for assessment: StageAssessment, _ options: RunOptions) -> Int {
+    let threads = options.defaultThreads
+    guard let begun = assessment.checkpointThreads, begun != threads else { return threads }
+    guard options.threads != nil else { return begun }
+    console.line(
+      "warning: \(assessment.stage.name): begun with \(begun) threads, goes on with \(threads): "
+        + "the last digits of its result may differ from those of an undisturbed run")
+    return threads
+  }
+
   /// Runs a stage here and commits its artifact.
   func execute(_ job: StageJob) -> StageResult {
     do {

@@ -16,13 +16,11 @@ final class VerifiedArtifacts {
 
   private let folder: RunFolder
   private var stamps: [String: Stamp]
-  private var changed = false
+  private var changed: Set<String> = []
 
   init(folder: RunFolder) {
     self.folder = folder
-    stamps =
-      (try? Data(contentsOf: folder.verified)).flatMap { try? JSONDecoder().decode([String: Stamp].self, from: $0) }
-      ?? [:]
+    stamps = SharedNotes.read(folder.verified)
   }
 
   /// Opens the stage's artifact; nil if there is none. With `always`, verifies even what has not been touched since.
@@ -40,7 +38,7 @@ final class VerifiedArtifacts {
     stamp.digest = artifact.provenance.contentDigest
     if stamps[stage] != stamp {
       stamps[stage] = stamp
-      changed = true
+      changed.insert(stage)
     }
     return artifact
   }
@@ -50,13 +48,12 @@ final class VerifiedArtifacts {
     guard var stamp = Self.stamp(folder.artifact(stage)) else { return }
     stamp.digest = digest
     stamps[stage] = stamp
-    changed = true
+    changed.insert(stage)
   }
 
   func save() {
-    guard changed, let data = try? JSONEncoder().encode(stamps) else { return }
-    try? data.write(to: folder.verified, options: .atomic)
-    changed = false
+    guard !changed.isEmpty else { return }
+    if SharedNotes.merge(stamps.filter { changed.contains($0.key) }, into: folder.verified) { changed = [] }
   }
 
   private static func stamp(_ url: URL) -> Stamp? {

@@ -49,12 +49,21 @@ public struct BatchTable {
     self.init(marks, pipeline, folder, columns)
   }
 
-  /// Without a run. Nil for a pipeline without a matrix.
+  /// Without a run. `jobs` says what became of stages on a cluster. Nil for a pipeline without a matrix.
   public init?(
-    _ assessments: [StageAssessment], pipeline: PipelineDefinition, folder: RunFolder, columns: [BatchColumn]
+    _ assessments: [StageAssessment], pipeline: PipelineDefinition, folder: RunFolder, columns: [BatchColumn],
+    jobs: [String: JobStatus] = [:]
   ) {
-    self.init(
-      assessments.map { ($0.stage.name, $0.state == .upToDate ? .done : .open) }, pipeline, folder, columns)
+    let marks = assessments.map { assessment -> (String, Mark) in
+      let name = assessment.stage.name
+      if assessment.state == .upToDate { return (name, .done) }
+      return switch jobs[name]?.state {
+      case .failed: (name, .failed)
+      case .interrupted: (name, .interrupted)
+      default: (name, .open)
+      }
+    }
+    self.init(marks, pipeline, folder, columns)
   }
 
   private init?(

@@ -3,31 +3,44 @@ import Foundation
 
 /// States and outcomes of stages as tables for people and as JSON for scripts.
 public enum StatusTable {
-  public static func text(_ assessments: [StageAssessment], folder: RunFolder) -> String {
-    var table = TextTable(columns: [
-      .init("stage"), .init("type"), .init("state"), .init("why"), .init("finished"), .init("took", alignment: .right),
-      .init("size", alignment: .right),
-    ])
+  /// `jobs` says where stages are on a cluster.
+  public static func text(
+    _ assessments: [StageAssessment], folder: RunFolder, jobs: [String: JobStatus] = [:]
+  ) -> String {
+    var table = TextTable(
+      columns: [
+        .init("stage"), .init("type"), .init("state"), .init("why"), .init("finished"),
+        .init("took", alignment: .right), .init("size", alignment: .right),
+      ] + (jobs.isEmpty ? [] : [.init("job"), .init("Slurm")]))
     for assessment in assessments {
       let provenance = assessment.provenance
-      table.addRow([
-        assessment.stage.name, assessment.stage.type.type, assessment.state.word, why(assessment),
-        provenance.map { $0.end.formatted(.iso8601) } ?? NumberText.absent,
-        NumberText.duration(seconds: provenance?.wallSeconds), bytes(assessment.size),
-      ])
+      table.addRow(
+        [
+          assessment.stage.name, assessment.stage.type.type, assessment.state.word, why(assessment),
+          provenance.map { $0.end.formatted(.iso8601) } ?? NumberText.absent,
+          NumberText.duration(seconds: provenance?.wallSeconds), bytes(assessment.size),
+        ] + (jobs.isEmpty ? [] : [jobs[assessment.stage.name]?.job ?? "", jobs[assessment.stage.name]?.text ?? ""]))
+    }
+    let failures = assessments.compactMap { assessment -> String? in
+      guard assessment.state != .upToDate, let job = jobs[assessment.stage.name], job.state == .failed else {
+        return nil
+      }
+      return "error: stage '\(assessment.stage.name)' (job \(job.job)): \(job.message ?? job.text)"
     }
     let warnings = assessments.flatMap { assessment in
       (assessment.provenance?.warnings ?? []).map { "warning: \(assessment.stage.name): \($0)" }
     }
-    return ([table.rendered()] + warnings).joined(separator: "\n")
+    return ([table.rendered()] + warnings + failures).joined(separator: "\n")
   }
 
   public static func json(
-    _ assessments: [StageAssessment], pipeline: PipelineDefinition, batch: BatchTable? = nil
+    _ assessments: [StageAssessment], pipeline: PipelineDefinition, batch: BatchTable? = nil,
+    jobs: [String: JobStatus] = [:]
   ) -> ParameterValue {
     let stages = assessments.map { assessment -> ParameterValue in
       let provenance = assessment.provenance
       return [
+        "job": jobs[assessment.stage.name]?.json ?? .null,
         "stage": .string(assessment.stage.name), "type": .string(assessment.stage.type.type),
         "cell": cell(assessment.stage),
         "state": .string(assessment.state.word), "reason": .string(assessment.state.description),

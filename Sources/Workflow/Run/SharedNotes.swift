@@ -1,0 +1,37 @@
+import Foundation
+
+/// Notes of a run folder, one JSON object by name, to which several processes add at the same time.
+///
+/// A note is a cache: one that is lost is made again. So nobody waits long for the lock, and what cannot be written is left.
+enum SharedNotes {
+  /// The notes; none where there is no file or something else in it.
+  static func read<Note: Decodable>(_ file: URL) -> [String: Note] {
+    (try? Data(contentsOf: file)).flatMap { try? JSONDecoder().decode([String: Note].self, from: $0) } ?? [:]
+  }
+
+  /// Writes these notes and keeps those of other names that others have written since. Nil removes a note. False where
+  /// nothing could be written.
+  static func merge<Note: Codable>(_ changes: [String: Note?], into file: URL) -> Bool {
+    let folder = file.deletingLastPathComponent()
+    let descriptor = open(folder.appendingPathComponent(".notes.lock").path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    guard waitForLock(descriptor) else { return false }
+    var notes: [String: Note] = read(file)
+    for (name, note) in changes { notes[name] = note }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    guard let data = try? encoder.encode(notes) else { return false }
+    return (try? data.write(to: file, options: .atomic)) != nil
+  }
+
+  /// At most two seconds: the holder may be a process that was stopped.
+  private static func waitForLock(_ descriptor: Int32) -> Bool {
+    for _ in 0..<200 {
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+      guard errno == EWOULDBLOCK || errno == EINTR else { return false }
+      usleep(10_000)
+    }
+    return false
+  }
+}

@@ -1,0 +1,313 @@
+import Artifacts
+import Basics
+import Foundation
+
+/// One task of a submission, in the job that Slurm has started for it.
+public final class JobRun {
+  /// Where this process stands in the queue.
+  struct Place {
+    /// `12` or `12_3`: what scontrol and squeue know it by.
+    let job: String
+    let task: Int?
+
+    init?(_ environment: [String: String]) {
+      guard let own = environment["SLURM_JOB_ID"] else { return nil }
+      if let array = environment["SLURM_ARRAY_JOB_ID"], let id = environment["SLURM_ARRAY_TASK_ID"].flatMap({ Int($0) })
+      {
+        job = "\(array)_\(id)"
+        task = id
+      } else {
+        job = own
+        task = nil
+      }
+    }
+  }
+
+  private let store: SubmissionStore
+  private let folder: RunFolder
+  private let programs: SlurmPrograms
+  private let place: Place
+  private let record: SubmissionRecord
+  private let job: SubmissionRecord.Job
+  private let stages: [String]
+  private let noteFile: URL
+  /// Guards the note and the requeue: the watcher is a thread of its own.
+  private let lock = NSRecursiveLock()
+  private var note: TaskNote
+  private var markAtStart: String?
+  private var wasRequeued = false
+  private let interruption: Interruption
+  private var console: (any RunDisplay)?
+
+  /// Throws `SlurmError.notAJob` outside a job, `.badRecord` where the submission does not know of this one.
+  public init(
+    folder: RunFolder, submission: Int, job index: Int, interruption: Interruption,
+    environment: [String: String] = ProcessInfo.processInfo.environment, programs: SlurmPrograms = .installed
+  ) throws {
+    guard let place = Place(environment) else { throw SlurmError.notAJob }
+    store = SubmissionStore(folder)
+    self.folder = folder
+    self.programs = programs
+    self.place = place
+    self.interruption = interruption
+    record = try store.read(submission)
+    let name = store.record(submission).path
+    guard record.jobs.indices.contains(index) else {
+      throw SlurmError.badRecord(file: name, reason: "it has no job \(index)")
+    }
+    job = record.jobs[index]
+    guard let task = job.tasks.first(where: { $0.id == place.task }) else {
+      throw SlurmError.badRecord(file: name, reason: "job \(index) has no task \(place.task.map(String.init) ?? "")")
+    }
+    stages = task.stages
+    noteFile = store.note(submission, job: job, task: place.task)
+    let host = ProcessInfo.processInfo.hostName
+    note = TaskNote(state: .running, job: place.job, host: host, since: Date())
+    if let earlier = store.readNote(noteFile), earlier.job == place.job {
+      note.starts = earlier.starts
+      note.fruitless = earlier.fruitless
+      note.mark = earlier.mark
+      note.stages = earlier.stages
+    }
+    note.starts += 1
+  }
+
+  /// The pipeline file of the submission, and what to load it with.
+  public var pipelineFile: (url: URL, shown: String, overrides: [String], workingFolder: URL) {
+    (
+      URL(fileURLWithPath: record.file), record.shownFile, record.overrides,
+      URL(fileURLWithPath: record.workingFolder, isDirectory: true)
+    )
+  }
+
+  /// Runs the task's stages that have to run. `makeEngine` loads the pipeline. Returns the exit code: 0 finished, 1 a stage
+  /// failed, 75 interrupted.
+  public func run(console: any RunDisplay, makeEngine: () throws -> Engine) -> Int32 {
+    self.console = console
+    watchTermination()
+    do {
+      try write()
+      console.line("job \(place.job) on \(note.host), start \(note.starts): \(stages.joined(separator: ", "))")
+      try waiting(for: "the run folder") { try folder.lock(as: "job \(place.job)", mode: .shared) }
+      let engine = try makeEngine()
+      var failed: [String] = []
+      for name in stages {
+        switch try run(name, engine) {
+        case .finished: set(.finished, of: name)
+        case .failed(let message):
+          failed.append("\(name): \(message)")
+          console.line("error: stage '\(name)': \(message)")
+          set(.failed, of: name, message)
+        case .interrupted: return interrupted(in: name, engine)
+        case .damagedInput(let input, let reason):
+          failed.append("\(name): the artifact of '\(input)' is damaged")
+          console.line("error: stage '\(name)': the artifact of '\(input)' is damaged (\(reason)); submit again")
+          set(.failed, of: name, "the artifact of '\(input)' is damaged: \(reason); submit again")
+        }
+      }
+      return end(failed.isEmpty ? .finished : .failed, failed.isEmpty ? nil : failed.joined(separator: "; "))
+    } catch is WorkflowInterruption {
+      return interrupted(in: nil, nil)
+    } catch {
+      console.line("error: \(error)")
+      return end(.failed, "\(error)")
+    }
+  }
+
+  // MARK: Stages
+
+  private func run(_ name: String, _ engine: Engine) throws -> StageResult {
+    guard let stage = engine.pipeline[name], try engine.definition(of: stage) == record.definitions[name] else {
+      return .failed("the pipeline file or a file it names has changed since the job was submitted; submit again")
+    }
+    let own = try waiting(for: "stage '\(name)'") {
+      try StageLock(folder, stage: name, as: "job \(place.job), stage '\(name)'")
+    }
+    defer { own.release() }
+    ArtifactFolder.removeLeftovers(in: folder.url, of: name)
+    var digests: [String: String] = [:]
+    for input in stage.keyInputs(in: engine.pipeline) {
+      do {
+        guard let artifact = try engine.assessor.artifacts.open(input) else {
+          return .failed("\(EngineError.inputNotFinished(stage: name, input: input))")
+        }
+        digests[input] = artifact.provenance.contentDigest
+      } catch let error as ArtifactError where !error.isDamage {
+        return .failed("\(EngineError.unreachable(file: folder.artifact(input).path, reason: "\(error)"))")
+      } catch {
+        return .damagedInput(stage: input, reason: "\(error)")
+      }
+    }
+    let assessment = try engine.assessor.assess(stage, digests: digests)
+    switch assessment.state {
+    case .upToDate:
+      try? CheckpointStore(folder: folder.url, stage: name, key: "").removeAll()
+      console?.line("\(name): \(assessment.state)")
+      return .finished(digest: assessment.digest ?? "", seconds: 0, warnings: [])
+    case .damaged(let reason):
+      let target = try folder.setAside(folder.artifact(name))
+      console?.line("warning: \(name): \(reason); the file is kept as \(target.lastPathComponent)")
+    default: break
+    }
+    try begin(name, at: assessment.checkpointStep)
+    if interruption.isRequested { return .interrupted }
+    var options = RunOptions()
+    options.threads = record.threads
+    options.cores = job.cpus ?? 1
+    options.checkpointInterval = record.checkpointInterval
+    let resumed = assessment.checkpointStep.map { ", from the checkpoint of step \($0)" } ?? ""
+    console?.line("\(name) (\(stage.type.type)): \(assessment.state)\(resumed)")
+    let result = engine.execute(
+      StageJob(
+        stage: stage, assessment: assessment, digests: digests, threads: engine.threads(for: assessment, options),
+        checkpointInterval: record.checkpointInterval))
+    if case .finished(let digest, let seconds, _) = result {
+      engine.assessor.artifacts.committed(name, digest: digest)
+      console?.line("\(name): done in \(NumberText.duration(seconds: seconds))")
+    }
+    engine.assessor.save()
+    return result
+  }
+
+  /// Tries until whoever holds it lets go, or this job is asked to stop.
+  private func waiting<Value>(for what: String, _ attempt: () throws -> Value) throws -> Value {
+    var said = false
+    while true {
+      do {
+        let value = try attempt()
+        if said { change { $0.state = .running } }
+        return value
+      } catch let error as EngineError {
+        switch error {
+        case .locked, .stageLocked: break
+        default: throw error
+        }
+        if !said {
+          console?.line("waiting for \(what): \(error)")
+          change { ($0.state, $0.message) = (.waiting, "\(error)") }
+          said = true
+        }
+        if interruption.isRequested { throw WorkflowInterruption() }
+        usleep(200_000)
+      }
+    }
+  }
+
+  // MARK: Progress
+
+  private static func mark(_ stage: String, _ step: Int?) -> String { "\(stage) \(step ?? -1)" }
+
+  /// Notes where the task stands. Throws where it has been started again and again at one place.
+  private func begin(_ stage: String, at step: Int?) throws {
+    let mark = Self.mark(stage, step)
+    let isFirst = markAtStart == nil
+    markAtStart = markAtStart ?? mark
+    let limit = job.requeueLimit
+    let fruitless = change { note in
+      if isFirst { note.fruitless = note.mark == mark ? note.fruitless + 1 : 0 }
+      note.mark = mark
+      (note.state, note.message) = (.running, nil)
+      note.stages[stage] = TaskNote.Stage(state: .running)
+      return note.fruitless
+    }
+    if isFirst, fruitless > limit { throw Stuck(stage: stage, times: fruitless) }
+  }
+
+  private struct Stuck: Error, CustomStringConvertible {
+    let stage: String
+    let times: Int
+    var description: String {
+      "stage '\(stage)' was begun \(times + 1) times at the same place and did not get on; "
+        + "give it more time, or a checkpoint interval that is shorter than its time, and submit again"
+    }
+  }
+
+  private func interrupted(in stage: String?, _ engine: Engine?) -> Int32 {
+    lock.lock()
+    defer { lock.unlock() }
+    engine?.assessor.save()
+    if let stage { note.stages[stage] = TaskNote.Stage(state: .interrupted) }
+    if wasRequeued { return RunOutcome.interruptedExitCode }
+    if let stage, let engine, let definition = engine.pipeline[stage] {
+      var digests: [String: String] = [:]
+      for input in definition.keyInputs(in: engine.pipeline) {
+        digests[input] = (try? engine.assessor.artifacts.open(input))?.provenance.contentDigest
+      }
+      let step = (try? engine.assessor.assess(definition, digests: digests))?.checkpointStep
+      if Self.mark(stage, step) == markAtStart, note.fruitless + 1 > job.requeueLimit {
+        let error = Stuck(stage: stage, times: note.fruitless + 1)
+        note.stages[stage] = TaskNote.Stage(state: .failed, message: "\(error)")
+        console?.line("error: \(error)")
+        return end(.failed, "\(error)")
+      }
+    }
+    return requeue(onTermination: false)
+  }
+
+  // MARK: Requeue
+
+  /// Back to the queue, unless somebody cancelled the job. Slurm ends this process at some time after it is asked.
+  @discardableResult
+  private func requeue(onTermination: Bool) -> Int32 {
+    lock.lock()
+    defer { lock.unlock() }
+    guard !wasRequeued else { return RunOutcome.interruptedExitCode }
+    // `COMPLETING TimeLimit`: Slurm is ending it, because its time is over
+    let answer = try? programs.output("squeue", ["--noheader", "--jobs=\(place.job)", "--format=%T|%r"])
+    let words = (answer ?? "").split(separator: "\n").first?.split(separator: "|").map(String.init) ?? []
+    let (state, reason) = (words.first ?? "", words.count > 1 ? words[1] : "")
+    let isRunning = state == "RUNNING" && !onTermination
+    let isOverdue = ["TimeLimit", "Preempted"].contains(reason) || ["TIMEOUT", "PREEMPTED"].contains(state)
+    guard isRunning || isOverdue || (answer == nil && !onTermination) else {
+      return onTermination ? RunOutcome.interruptedExitCode : end(.interrupted, "stopped (\(state) \(reason))")
+    }
+    wasRequeued = true
+    _ = end(.requeued, isOverdue ? "its time was over" : "saved a checkpoint before its time was over")
+    console?.line("back to the queue")
+    do {
+      _ = try programs.output("scontrol", ["requeue", place.job])
+    } catch {
+      console?.line("error: \(error)")
+      return end(.interrupted, "could not go back to the queue (\(error)); submit again")
+    }
+    return RunOutcome.interruptedExitCode
+  }
+
+  /// SIGTERM may be all the notice there is before Slurm kills: whether the stage can stop in time or not, the job goes back
+  /// to the queue, if it is its time limit that is over.
+  private func watchTermination() {
+    let thread = Thread { [weak self] in
+      while let self, !self.interruption.wasTerminated { usleep(100_000) }
+      self?.requeue(onTermination: true)
+    }
+    thread.stackSize = 512 << 10
+    thread.start()
+  }
+
+  // MARK: Note
+
+  private func set(_ state: TaskNote.State, of stage: String, _ message: String? = nil) {
+    change { $0.stages[stage] = TaskNote.Stage(state: state, message: message) }
+  }
+
+  private func end(_ state: TaskNote.State, _ message: String?) -> Int32 {
+    change { ($0.state, $0.message) = (state, message) }
+    switch state {
+    case .finished: return 0
+    case .failed: return 1
+    default: return RunOutcome.interruptedExitCode
+    }
+  }
+
+  @discardableResult
+  private func change<Value>(_ edit: (inout TaskNote) -> Value) -> Value {
+    lock.lock()
+    defer { lock.unlock() }
+    let value = edit(&note)
+    // what cannot be noted does not end the work
+    do { try write() } catch { console?.line("warning: \(error)") }
+    return value
+  }
+
+  private func write() throws { try store.write(note, to: noteFile) }
+}

@@ -1,0 +1,171 @@
+import Foundation
+
+/// Where a stage that was submitted is.
+public struct JobStatus: Equatable {
+  public enum State: String, Equatable {
+    case pending, running, finished, failed
+    /// Stopped, resumable, and no longer in the queue.
+    case interrupted
+    case cancelled
+    /// A stage it needs did not finish.
+    case notRun = "not run"
+    /// Neither the queue nor the record says.
+    case unknown
+  }
+
+  public var state: State
+  /// `12` or `12_3`.
+  public var job: String
+  /// In a few words: `running on n1 since 12:31`.
+  public var text: String
+  /// In full, where something went wrong.
+  public var message: String?
+  public var node: String?
+  public var reason: String?
+  /// How often the job came back to the queue.
+  public var requeues: Int
+
+  /// It is still in the queue.
+  public var isOpen: Bool { state == .pending || state == .running }
+
+  var json: ParameterValue {
+    [
+      "job": .string(job), "state": .string(state.rawValue), "text": .string(text), "message": .optional(message),
+      "node": .optional(node), "reason": .optional(reason), "requeues": .integer(requeues),
+    ]
+  }
+
+  /// What the queue, the note of the task and the record say together of one stage. `entry` is nil where Slurm has forgotten
+  /// the job, or could not be asked.
+  init(stage: String, entry: QueueEntry?, note: TaskNote?, number: String?, task: Int?) {
+    job = entry?.job ?? note?.job ?? number.map { $0 + (task.map { "_\($0)" } ?? "") } ?? ""
+    let note = note?.job == job ? note : nil
+    let own = note?.stages[stage]
+    requeues = max(0, (note?.starts ?? 0) - 1)
+    state = .unknown
+    text = ""
+    switch own?.state {
+    case .finished:
+      (state, text) = (.finished, "finished")
+      return
+    case .failed where entry?.state != "PENDING":
+      fail("failed", own?.message)
+      return
+    default: break
+    }
+    guard let entry else {
+      forgotten(note, number)
+      return
+    }
+    if entry.isLive { alive(entry, note, own) } else { ended(entry, note) }
+  }
+
+  private mutating func fail(_ text: String, _ message: String?) {
+    state = .failed
+    self.message = message
+    let line = message?.split(separator: "\n").first.map(String.init) ?? ""
+    self.text = line.isEmpty ? text : "\(text): \(line.count > 60 ? line.prefix(57) + "..." : line)"
+  }
+
+  private mutating func alive(_ entry: QueueEntry, _ note: TaskNote?, _ own: TaskNote.Stage?) {
+    reason = entry.reason == "None" ? nil : entry.reason
+    if entry.state == "PENDING" {
+      state = .pending
+      let back = note == nil ? "" : note?.starts == 1 ? "requeued, " : "requeued \(note?.starts ?? 0) times, "
+      requeues = note?.starts ?? 0
+      text = back + "pending" + (reason.map { " (\($0))" } ?? "")
+      return
+    }
+    state = .running
+    node = entry.nodes.isEmpty ? nil : entry.nodes
+    let place = node.map { " on \($0)" } ?? ""
+    let since = entry.start.split(separator: "T").last.map { " since \($0)" } ?? ""
+    if note?.state == .waiting, let message = note?.message {
+      text = "waiting\(place): \(message)"
+    } else if note != nil, own == nil {
+      text = "its job is at work\(place)"  // on another stage
+    } else {
+      text = (entry.state == "RUNNING" ? "running" : entry.state.lowercased()) + place + since
+    }
+    if requeues > 0 { text += requeues == 1 ? ", requeued" : ", requeued \(requeues) times" }
+  }
+
+  private mutating func ended(_ entry: QueueEntry, _ note: TaskNote?) {
+    reason = entry.reason == "None" ? nil : entry.reason
+    node = entry.nodes.isEmpty ? nil : entry.nodes
+    let place = node.map { " on \($0)" } ?? ""
+    switch entry.state {
+    case "CANCELLED" where entry.reason == "DependencyNeverSatisfied":
+      (state, text) = (.notRun, "not run: a stage it needs did not finish")
+    case "CANCELLED": (state, text) = (.cancelled, "cancelled")
+    case "TIMEOUT":
+      (state, text) = (.interrupted, "its time limit was over")
+      message = "the time limit of job \(job) was over; submit again and it goes on from its checkpoint"
+    case "OUT_OF_MEMORY": fail("failed", "its job had too little memory\(place)")
+    case "NODE_FAIL", "BOOT_FAIL": (state, text) = (.interrupted, "the node failed\(place)")
+    case _ where note?.state == .interrupted: (state, text) = (.interrupted, note?.message ?? "interrupted")
+    case "FAILED", "DEADLINE":
+      fail("failed", note?.message ?? "its process was ended\(place) and said nothing; see the job's log")
+    default: (state, text) = (.unknown, "ended (\(entry.state.lowercased()))")
+    }
+  }
+
+  private mutating func forgotten(_ note: TaskNote?, _ number: String?) {
+    switch note?.state {
+    case .interrupted: (state, text) = (.interrupted, note?.message ?? "interrupted")
+    case .failed: fail("failed", note?.message)
+    case nil where number == nil: text = "was not submitted"
+    case nil: text = "Slurm no longer knows"
+    default: (state, text) = (.interrupted, "ended and said nothing")
+    }
+  }
+}
+
+extension SlurmRun {
+  /// Where every stage is that was submitted, by its latest submission. Where the queue cannot be asked, `remark` says why,
+  /// and the states are what the tasks noted themselves.
+  public func status() throws -> (stages: [String: JobStatus], remark: String?) {
+    var queue: SlurmQueue?
+    var remark: String?
+    do { queue = try SlurmQueue(programs) } catch { remark = "\(error)" }
+    var places: [String: Place] = [:]
+    for number in store.numbers {
+      let record = try store.read(number)
+      for (index, job) in record.jobs.enumerated() {
+        for task in job.tasks {
+          let note = store.readNote(store.note(number, job: job, task: task.id))
+          let entry = queue?.entry(record, job: index, task: task.id)
+          let place = Place(entry: entry, note: note, number: job.number, task: task.id)
+          for stage in task.stages { places[stage] = place }
+        }
+      }
+    }
+    if queue != nil {
+      let unknown = Set(places.values.compactMap { $0.entry == nil && $0.note?.state != .finished ? $0.name : nil })
+      let known = SlurmQueue.accounting(unknown.sorted(), programs)
+      if !known.isEmpty {
+        for (stage, place) in places where place.entry == nil {
+          places[stage]?.entry = place.name.flatMap { known[$0] }
+        }
+      }
+    }
+    let stages = Dictionary(
+      uniqueKeysWithValues: places.map { stage, place in
+        (
+          stage,
+          JobStatus(
+            stage: stage, entry: place.entry, note: place.note, number: place.number, task: place.task)
+        )
+      })
+    return (stages, remark)
+  }
+
+  private struct Place {
+    var entry: QueueEntry?
+    let note: TaskNote?
+    let number: String?
+    let task: Int?
+
+    var name: String? { number.map { $0 + (task.map { "_\($0)" } ?? "") } }
+  }
+}

@@ -1,0 +1,257 @@
+import Basics
+import Foundation
+
+/// A run folder's jobs on a cluster: submits them, says where they are, cancels them.
+public final class SlurmRun {
+  let engine: Engine
+  let programs: SlurmPrograms
+  let store: SubmissionStore
+
+  /// `engine` is of the pipeline and run folder in question.
+  public init(_ engine: Engine, programs: SlurmPrograms = .installed) {
+    self.engine = engine
+    self.programs = programs
+    store = SubmissionStore(engine.folder)
+  }
+
+  /// Whether anything was ever submitted from the run folder.
+  public var hasSubmissions: Bool { !store.numbers.isEmpty }
+
+  /// How the jobs are to be made.
+  public struct Request {
+    public var profile: SlurmProfile
+    /// The pipeline file, absolute, and as the user named it.
+    public var file: URL
+    public var shownFile: String
+    public var overrides: [String]
+    public var options: RunOptions
+    /// The program that jobs start.
+    public var program: String
+    public var workingFolder: String
+
+    public init(
+      profile: SlurmProfile, file: URL, shownFile: String, overrides: [String] = [], options: RunOptions = RunOptions(),
+      program: String, workingFolder: String = FileManager.default.currentDirectoryPath
+    ) {
+      self.profile = profile
+      self.file = file
+      self.shownFile = shownFile
+      self.overrides = overrides
+      self.options = options
+      self.program = program
+      self.workingFolder = workingFolder
+    }
+  }
+
+  /// What `submit` did, or would do.
+  public struct Submission {
+    public struct Job {
+      public let name: String
+      /// Slurm's number; nil where nothing was submitted.
+      public let number: String?
+      /// One list of stages for each task.
+      public let stages: [[String]]
+      /// The whole command.
+      public let command: String
+      public let after: String
+      public let resources: String
+    }
+
+    public var jobs: [Job] = []
+    /// Stages that were on their way already, each with its job.
+    public var alreadyQueued: [(stage: String, job: String)] = []
+    /// Something to know: that the queue could not be asked.
+    public var remarks: [String] = []
+  }
+
+  // MARK: Submit
+
+  /// Makes the jobs of the selected stages that have to run and are not on their way. With `dryRun`, only says which.
+  ///
+  /// Throws `EngineError` where the selection is wrong or the folder is in use, `SlurmError` where Slurm does not play along;
+  /// jobs that were submitted before the error are in the record and are found by the next call.
+  public func submit(_ request: Request, dryRun: Bool = false) throws -> Submission {
+    let selected = try engine.selection(request.options)
+    if !dryRun { try engine.folder.lock(as: "submitting jobs", mode: .shared) }
+    defer { if !dryRun { engine.folder.unlock() } }
+    let guardian = dryRun ? nil : try StageLock.submissions(of: engine.folder)
+    defer { guardian?.release() }
+    var submission = Submission()
+    let queue: SlurmQueue
+    do {
+      queue = try SlurmQueue(programs)
+    } catch let error as SlurmError where dryRun {
+      queue = SlurmQueue()
+      submission.remarks.append("the queue is not known: \(error)")
+    }
+    let queued = try queuedStages(queue)
+    let assessments = try engine.assess().filter { selected.contains($0.stage.name) && $0.state != .upToDate }
+    var needed: Set<String> = []
+    var definitions: [String: String] = [:]
+    for stage in assessments.map(\.stage) {
+      let definition = try engine.definition(of: stage)
+      if let place = queued[stage.name] {
+        guard place.definition == definition else {
+          throw SlurmError.queuedOtherwise(stage: stage.name, job: place.entry.job)
+        }
+        submission.alreadyQueued.append((stage.name, place.entry.job))
+        continue
+      }
+      needed.insert(stage.name)
+      definitions[stage.name] = definition
+    }
+    try checkInputs(of: needed, queued: Set(queued.keys))
+    let plan = JobPlan(
+      engine.pipeline, stages: needed,
+      queued: queued.mapValues { JobPlan.TaskReference(job: .queued($0.entry.number), task: $0.entry.task) },
+      profile: request.profile)
+    guard !plan.jobs.isEmpty else { return submission }
+    try carryOut(plan, request, definitions, dryRun: dryRun, into: &submission)
+    return submission
+  }
+
+  /// Inputs that are neither finished nor on their way nor about to be.
+  private func checkInputs(of needed: Set<String>, queued: Set<String>) throws {
+    for stage in engine.pipeline.stages where needed.contains(stage.name) {
+      for input in stage.keyInputs(in: engine.pipeline).sorted()
+      where !needed.contains(input) && !queued.contains(input) {
+        guard FileManager.default.fileExists(atPath: engine.folder.artifact(input).path) else {
+          throw EngineError.inputNotFinished(stage: stage.name, input: input)
+        }
+      }
+    }
+  }
+
+  private func carryOut(
+    _ plan: JobPlan, _ request: Request, _ definitions: [String: String], dryRun: Bool,
+    into submission: inout Submission
+  ) throws {
+    let number = (store.numbers.last ?? 0) + 1
+    var record = SubmissionRecord(
+      identifier: UUID().uuidString, date: Date(), program: request.program, file: request.file.path,
+      shownFile: request.shownFile, overrides: request.overrides, workingFolder: request.workingFolder,
+      threads: request.options.threads, checkpointInterval: request.options.checkpointInterval,
+      jobs: plan.jobs.map { job in
+        SubmissionRecord.Job(
+          name: job.name, tasks: job.tasks.map { SubmissionRecord.Task(id: $0.id, stages: $0.stages) },
+          cpus: job.resources.cpus, requeueLimit: job.resources.requeueLimit ?? SlurmResources.defaultRequeueLimit)
+      }, definitions: definitions)
+    // before the first job: whatever happens, none of them is without it
+    if !dryRun { try store.write(record, number) }
+    for (index, job) in plan.jobs.enumerated() {
+      func name(_ job: JobPlan.TaskReference.Job) -> String {
+        switch job {
+        case .planned(let index): record.jobs[index].number ?? "<\(plan.jobs[index].name)>"
+        case .queued(let number): number
+        }
+      }
+      let dependency = BatchScript.dependency(job.dependencies, number: name)
+      let place = store.place(number)
+      let script = place.appendingPathComponent("\(job.name).sh")
+      let words =
+        try BatchScript.words(
+          for: job, title: "\(engine.pipeline.name)/\(job.name)", comment: record.comment(of: index),
+          log: place.appendingPathComponent(job.name).path, workingFolder: request.workingFolder, dependency: dependency
+        )
+        + [script.path]
+      if !dryRun {
+        let text = BatchScript.text(
+          title: "\(job.name) of \(engine.pipeline.name), written by 'pipeline submit'",
+          prologue: job.resources.prologue ?? [],
+          command: [
+            request.program, "run-job", "--folder", engine.folder.url.standardizedFileURL.path, "--submission",
+            "\(number)", "--job", "\(index)",
+          ])
+        guard FileManager.default.createFile(atPath: script.path, contents: Data(text.utf8)) else {
+          throw EngineError.folder(path: script.path, reason: "cannot be written")
+        }
+        let answer = try programs.output("sbatch", words).trimmingCharacters(in: .whitespacesAndNewlines)
+        // the number, or number;cluster
+        let own = answer.split(separator: ";").first.map(String.init) ?? ""
+        guard Int(own) != nil else { throw SlurmError.unexpected(program: "sbatch", answer: answer) }
+        record.jobs[index].number = own
+        try store.write(record, number)
+      }
+      submission.jobs.append(
+        Submission.Job(
+          name: job.name, number: record.jobs[index].number, stages: job.tasks.map(\.stages),
+          command: (["sbatch"] + words).map(BatchScript.quoted).joined(separator: " "), after: dependency ?? "",
+          resources: Self.text(job.resources)))
+    }
+  }
+
+  private static func text(_ resources: SlurmResources) -> String {
+    [
+      resources.partition, resources.cpus.map { $0 == 1 ? "1 cpu" : "\($0) cpus" }, resources.memory, resources.gres,
+      resources.time.map { "time \($0)" },
+    ].compactMap { $0 }.joined(separator: ", ")
+  }
+
+  // MARK: Queue
+
+  struct QueuedStage {
+    let entry: QueueEntry
+    let definition: String?
+  }
+
+  /// Every stage that waits or works in the queue.
+  private func queuedStages(_ queue: SlurmQueue) throws -> [String: QueuedStage] {
+    var found: [String: QueuedStage] = [:]
+    for number in store.numbers {
+      let record = try store.read(number)
+      for (index, job) in record.jobs.enumerated() {
+        for task in job.tasks {
+          guard let entry = queue.entry(record, job: index, task: task.id), entry.isLive else { continue }
+          let note = store.readNote(store.note(number, job: job, task: task.id))
+          for stage in task.stages {
+            // one that has failed in a job that goes on with others is no longer on its way
+            let state = note?.job == entry.job ? note?.stages[stage]?.state : nil
+            guard state != .failed || entry.state == "PENDING" else { continue }
+            found[stage] = QueuedStage(entry: entry, definition: record.definitions[stage])
+          }
+        }
+      }
+    }
+    return found
+  }
+
+  /// The numbers of this run folder's jobs that are in the queue, cancelled. Others are left alone, whatever the records say:
+  /// numbers are given again.
+  public func cancel() throws -> [String] {
+    guard hasSubmissions else { throw SlurmError.notSubmitted(folder: engine.folder.url.path) }
+    let guardian = try StageLock.submissions(of: engine.folder)
+    defer { guardian.release() }
+    let queue = try SlurmQueue(programs)
+    var numbers: [String] = []
+    for number in store.numbers {
+      let record = try store.read(number)
+      for index in record.jobs.indices {
+        for entry in queue.entries[record.comment(of: index)] ?? [] where entry.isLive {
+          if !numbers.contains(entry.number) { numbers.append(entry.number) }
+        }
+      }
+    }
+    for start in stride(from: 0, to: numbers.count, by: 500) {
+      _ = try programs.output("scancel", Array(numbers[start..<min(start + 500, numbers.count)]))
+    }
+    return numbers
+  }
+}
+
+extension StageLock {
+  /// What keeps two commands from submitting or cancelling at the same time.
+  static func submissions(of folder: RunFolder) throws -> StageLock {
+    do {
+      return try StageLock(folder, stage: "+submissions", as: "submitting or cancelling jobs")
+    } catch EngineError.stageLocked(_, let holder) {
+      throw EngineError.locked(folder: folder.url.path, holder: holder)
+    }
+  }
+}
+
+extension Engine {
+  /// What a stage is to be, apart from the content of its inputs: its type, parameters, seed, and the files it reads.
+  func definition(of stage: StageDefinition) throws -> String {
+    try StageKey(stage, in: pipeline, digests: [:], files: assessor.files).hex
+  }
+}

@@ -1,0 +1,133 @@
+import Foundation
+
+/// What was submitted at one time: the jobs, and all they need to know. Kept in the run folder as
+/// `slurm/<number>/submission.json`.
+struct SubmissionRecord: Codable, Equatable {
+  struct Task: Codable, Equatable {
+    /// Within the array; nil for a job that is none.
+    var id: Int?
+    /// In the order in which they run.
+    var stages: [String]
+  }
+
+  struct Job: Codable, Equatable {
+    var name: String
+    var tasks: [Task]
+    var cpus: Int?
+    var requeueLimit: Int
+    /// Slurm's; nil until sbatch has answered.
+    var number: String?
+  }
+
+  /// In the comment of every job, by which they are found again.
+  var identifier: String
+  var date: Date
+  var program: String
+  /// Absolute.
+  var file: String
+  /// As the user named it.
+  var shownFile: String
+  var overrides: [String]
+  var workingFolder: String
+  /// `--threads`.
+  var threads: Int?
+  /// In s.
+  var checkpointInterval: Double
+  var jobs: [Job]
+  /// By stage: what it was to be, without the content of its inputs.
+  var definitions: [String: String]
+
+  static let commentMark = "boltzmill"
+
+  func comment(of job: Int) -> String { "\(Self.commentMark) \(identifier) \(job)" }
+}
+
+/// What a task has said of itself so far, in a file of its own beside the submission's.
+struct TaskNote: Codable, Equatable {
+  enum State: String, Codable { case running, waiting, finished, failed, interrupted, requeued }
+
+  struct Stage: Codable, Equatable {
+    var state: State
+    var message: String?
+  }
+
+  var state: State
+  /// Slurm's number, with the task's.
+  var job: String
+  var host: String
+  var since: Date
+  /// How often it was started.
+  var starts = 0
+  /// How often in a row it was started and had not got on.
+  var fruitless = 0
+  /// Where it stood at its last start: a stage and the step of its checkpoint.
+  var mark: String?
+  var message: String?
+  var stages: [String: Stage] = [:]
+}
+
+/// The submissions of a run folder.
+struct SubmissionStore {
+  let folder: URL
+
+  init(_ run: RunFolder) { folder = run.url.appendingPathComponent("slurm", isDirectory: true) }
+
+  /// From 1.
+  var numbers: [Int] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).compactMap(Int.init)
+      .filter { $0 > 0 && FileManager.default.fileExists(atPath: record($0).path) }.sorted()
+  }
+
+  func place(_ number: Int) -> URL { folder.appendingPathComponent("\(number)", isDirectory: true) }
+  func record(_ number: Int) -> URL { place(number).appendingPathComponent("submission.json") }
+
+  func note(_ number: Int, job: SubmissionRecord.Job, task: Int?) -> URL {
+    place(number).appendingPathComponent("\(Self.stem(job, task)).json")
+  }
+
+  func log(_ number: Int, job: SubmissionRecord.Job, task: Int?) -> URL {
+    place(number).appendingPathComponent("\(Self.stem(job, task)).log")
+  }
+
+  private static func stem(_ job: SubmissionRecord.Job, _ task: Int?) -> String {
+    job.name + (task.map { "+\($0)" } ?? "")  // a stage's name has no +
+  }
+
+  /// Throws `SlurmError.badRecord`.
+  func read(_ number: Int) throws -> SubmissionRecord {
+    do {
+      return try Self.decoder.decode(SubmissionRecord.self, from: Data(contentsOf: record(number)))
+    } catch {
+      throw SlurmError.badRecord(file: record(number).path, reason: "\(error)")
+    }
+  }
+
+  func readNote(_ file: URL) -> TaskNote? {
+    (try? Data(contentsOf: file)).flatMap { try? Self.decoder.decode(TaskNote.self, from: $0) }
+  }
+
+  func write(_ record: SubmissionRecord, _ number: Int) throws { try write(record, to: self.record(number)) }
+
+  func write(_ value: some Encodable, to file: URL) throws {
+    do {
+      try FileManager.default.createDirectory(
+        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Self.encoder.encode(value).write(to: file, options: .atomic)
+    } catch {
+      throw EngineError.folder(path: file.path, reason: "cannot be written: \(error.localizedDescription)")
+    }
+  }
+
+  private static let decoder: JSONDecoder = {
+    let decoder = JSONDecoder()
+    decoder.dateDecodingStrategy = .iso8601
+    return decoder
+  }()
+
+  private static let encoder: JSONEncoder = {
+    let encoder = JSONEncoder()
+    encoder.dateEncodingStrategy = .iso8601
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return encoder
+  }()
+}

@@ -1,0 +1,65 @@
+import Basics
+import Foundation
+
+/// Submissions as text.
+public enum SlurmText {
+  public static func submission(_ submission: SlurmRun.Submission, dryRun: Bool) -> String {
+    var lines = submission.remarks
+    if !submission.jobs.isEmpty {
+      var table = TextTable(columns: [
+        .init("job"), .init("name"), .init("tasks", alignment: .right), .init("stages"), .init("after"),
+        .init("resources"),
+      ])
+      for job in submission.jobs {
+        table.addRow([
+          job.number ?? NumberText.absent, job.name, "\(job.stages.count)", shown(job.stages.flatMap { $0 }),
+          job.after.count > 60 ? job.after.prefix(57) + "..." : job.after, job.resources,
+        ])
+      }
+      lines.append(table.rendered())
+    }
+    if dryRun { lines += submission.jobs.map(\.command) }
+    if !submission.alreadyQueued.isEmpty {
+      let stages = submission.alreadyQueued.prefix(20).map { "\($0.stage) (\($0.job))" }.joined(separator: ", ")
+      let rest = submission.alreadyQueued.count > 20 ? " and \(submission.alreadyQueued.count - 20) more" : ""
+      lines.append("already in the queue, not submitted again: \(stages)\(rest)")
+    }
+    if submission.jobs.isEmpty {
+      lines.append(submission.alreadyQueued.isEmpty ? "nothing has to run" : "nothing was left to submit")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func shown(_ stages: [String]) -> String {
+    let text = stages.prefix(3).joined(separator: ", ")
+    return stages.count > 3 ? "\(text), ... (\(stages.count))" : text
+  }
+
+  /// As a run's: 0 done, 1 a stage failed, 75 something is left to do.
+  public static func exitCode(
+    _ assessments: [StageAssessment], _ jobs: [String: JobStatus], selected: Set<String>
+  ) -> Int32 {
+    let open = assessments.filter { selected.contains($0.stage.name) && $0.state != .upToDate }
+    if open.contains(where: { jobs[$0.stage.name]?.state == .failed }) { return 1 }
+    return open.isEmpty ? 0 : RunOutcome.interruptedExitCode
+  }
+}
+
+extension SlurmRun {
+  /// Waits until no job of this run folder is in the queue; says what is there whenever that changes.
+  public func wait(every seconds: Double = 5, _ say: (String) -> Void) throws {
+    var said = ""
+    while true {
+      let (stages, remark) = try status()
+      if let remark { throw SlurmError.unavailable(program: "squeue", reason: remark) }
+      let open = stages.values.filter(\.isOpen)
+      if open.isEmpty { return }
+      let running = open.filter { $0.state == .running }.count
+      let finished = stages.values.filter { $0.state == .finished }.count
+      let text = "\(open.count - running) stages pending, \(running) running, \(finished) finished"
+      if text != said { say(text) }
+      said = text
+      usleep(UInt32(seconds * 1e6))
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import ArgumentParser
+import Basics
+import Foundation
+import Stages
+import Workflow
+
+struct SubmitCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "submit", abstract: "Submit the stages that have to run as jobs of a Slurm cluster.",
+    discussion: "What is in the queue already is not submitted again. 'status' shows where the jobs are.")
+
+  @OptionGroup var pipeline: PipelineOptions
+
+  @Option(help: "The profile: what jobs ask of the cluster; looked for here and in pipelines/.")
+  var profile: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
+      valueName: "stage,..."))
+  var only: [String] = []
+
+  @Option(help: "Threads of each stage (default: the profile's cpus).")
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds"))
+  var checkpointInterval = 60.0
+
+  @Flag(help: "Print the jobs and their sbatch lines, and submit nothing.")
+  var dryRun = false
+
+  @Flag(help: "Wait until all jobs have ended, then print what became of them; exit as 'run' does.")
+  var wait = false
+
+  func validate() throws {
+    if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
+    guard checkpointInterval.isFinite, checkpointInterval >= 0 else {
+      throw ValidationError("--checkpoint-interval must be 0 s or more")
+    }
+    if wait, dryRun { throw ValidationError("--wait and --dry-run exclude each other") }
+  }
+
+  func run() throws {
+    let definition = try pipeline.load()
+    let (file, shown) = try PipelineLoader.find(pipeline.file)
+    let (profileFile, profileShown) = try PipelineLoader.find(profile)
+    var options = RunOptions()
+    options.only = RunCommand.names(only)
+    options.threads = threads
+    options.checkpointInterval = checkpointInterval
+    let request = SlurmRun.Request(
+      profile: try SlurmProfileReader.read(
+        profileFile, shownAs: profileShown, for: definition, registry: StageCatalog.registry),
+      file: file, shownFile: shown, overrides: pipeline.overrides, options: options,
+      program: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+    let engine = Engine(pipeline: definition, folder: pipeline.folder(definition), console: Console())
+    let slurm = SlurmRun(engine)
+    let submission = try slurm.submit(request, dryRun: dryRun)
+    print(SlurmText.submission(submission, dryRun: dryRun))
+    if !dryRun, !submission.jobs.isEmpty {
+      printError("see: " + CommandLineText.command(["status"] + pipeline.words))
+    }
+    guard wait else { return }
+    try slurm.wait { printError($0) }
+    let ended = try pipeline.engine()
+    let found = try SlurmRun(ended).status()
+    let assessments = try ended.assess()
+    print(StatusCommand.text(assessments, ended, found.stages))
+    let code = SlurmText.exitCode(assessments, found.stages, selected: try ended.selection(options))
+    if code != 0 { throw ExitCode(code) }
+  }
+}
+
+struct CancelCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cancel", abstract: "Cancel what of this run is in the queue of a Slurm cluster, and nothing else.",
+    discussion: "Running stages save a checkpoint as far as they get; 'submit' goes on from there.")
+
+  @OptionGroup var pipeline: PipelineOptions
+
+  func run() throws {
+    let numbers = try SlurmRun(try pipeline.engine()).cancel()
+    print(
+      numbers.isEmpty
+        ? "nothing of this run is in the queue" : "cancelled \(numbers.count) jobs: \(numbers.joined(separator: ", "))")
+  }
+}
+
+/// One task of a submission, started by Slurm.
+struct JobCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run-job", abstract: "Run the stages of one job that 'submit' made.", shouldDisplay: false)
+
+  @Option var folder: String
+
+  @Option var submission: Int
+
+  @Option var job: Int
+
+  func run() throws {
+    ProcessEnvironment.prepare()
+    let interruption = Interruption()
+    interruption.observeSignals()
+    let folder = RunFolder(URL(fileURLWithPath: folder, isDirectory: true))
+    let run = try JobRun(folder: folder, submission: submission, job: job, interruption: interruption)
+    let console = Console()
+    let code = run.run(console: console) {
+      let file = run.pipelineFile
+      let definition = try PipelineLoader(registry: StageCatalog.registry).load(
+        file.url, shownAs: file.shown, overrides: file.overrides, workingFolder: file.workingFolder)
+      return Engine(
+        pipeline: definition, folder: folder, console: console, interruption: interruption,
+        environment: Libraries.environment)
+    }
+    throw ExitCode(code)
+  }
+}

@@ -46,8 +46,8 @@ import Testing
         "train~2 | 1 | train@AC-one | afterok:<start>_0", "train~3 | 3 | train@ET-one | afterok:<start>_2",
         "train~4 | 5 | train@GN-one | afterok:<start>_4", "each | 0 | each@AC | aftercorr:<train>,afterok:<train~2>_1",
         "each~2 | 2 | each@ET | aftercorr:<train>,afterok:<train~3>_3",
-        "each~3 | 4 | each@GN | aftercorr:<train>,afterok:<train~4>_5",
         "all |  | all | afterok:<shared>:<train>_0:<train>_2:<train>_4:<train~2>_1:<train~3>_3:<train~4>_5",
+        "each~3 | 4 | each@GN | aftercorr:<train>,afterok:<train~4>_5",
       ])
   }
 

@@ -84,9 +84,9 @@ import Testing
     for expected in [
       "slurm.yaml:1:7: unit: unknown value 'sytem'; did you mean 'system'? (known: stage, system)",
       "slurm.yaml:2:13: unknown key 'partion' in defaults; did you mean 'partition'?",
-      "slurm.yaml:2:36: defaults.cpus: 0 is out of range: 1 to 4096",
-      "slurm.yaml:2:45: defaults.time: 'soon' is not a time limit of a minute or more",
-      "slurm.yaml:2:59: defaults.memory: '4 GB' is not a size such as 4G or 4000M",
+      "slurm.yaml:2:34: defaults.cpus: 0 is out of range: 1 to 4096",
+      "slurm.yaml:2:43: defaults.time: 'soon' is not a time limit of a minute or more",
+      "slurm.yaml:2:57: defaults.memory: '4 GB' is not a size such as 4G or 4000M",
       "slurm.yaml:3:10: unknown stage type 'scael'; did you mean 'scale'?",
       "slurm.yaml:5:3: stages: there is no stage 'trian'; did you mean 'train'?",
       "slurm.yaml:7:15: stages.all.options: --array is set by 'submit' or by a key of the profile",

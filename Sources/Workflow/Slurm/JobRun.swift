@@ -36,6 +36,7 @@ public final class JobRun {
   private var note: TaskNote
   private var markAtStart: String?
   private var wasRequeued = false
+  private var isOver = false
   private let interruption: Interruption
   private var console: (any RunDisplay)?
 
@@ -85,6 +86,10 @@ public final class JobRun {
   public func run(console: any RunDisplay, makeEngine: () throws -> Engine) -> Int32 {
     self.console = console
     watchTermination()
+    defer {
+      folder.unlock()
+      lock.withLock { isOver = true }
+    }
     do {
       try write()
       console.line("job \(place.job) on \(note.host), start \(note.starts): \(stages.joined(separator: ", "))")
@@ -277,8 +282,13 @@ public final class JobRun {
   /// to the queue, if it is its time limit that is over.
   private func watchTermination() {
     let thread = Thread { [weak self] in
-      while let self, !self.interruption.wasTerminated { usleep(100_000) }
-      self?.requeue(onTermination: true)
+      while let self, !self.lock.withLock({ self.isOver }) {
+        if self.interruption.wasTerminated {
+          self.requeue(onTermination: true)
+          return
+        }
+        usleep(100_000)
+      }
     }
     thread.stackSize = 512 << 10
     thread.start()

@@ -158,13 +158,14 @@ struct JobPlan: Equatable {
       members[key, default: []].append(stage)
     }
     let level = { (key: String) in members[key]?.first.flatMap { levels[$0.name] } ?? 0 }
+    var numbers = Numbers(pipeline)
     let sorted = order.enumerated().sorted { (level($0.element), $0.offset) < (level($1.element), $1.offset) }
     return sorted.compactMap { _, key in
       guard let stages = members[key], let first = stages.first else { return nil }
       if case .axis(let axis) = profile.unit, let entry = first.cell.first(where: { $0.axis == axis }) {
-        return Unit(name: axis, number: number(ofEntry: entry, pipeline), stages: stages)
+        return Unit(name: axis, number: numbers.number(of: entry), stages: stages)
       }
-      return Unit(name: first.base, number: number(of: first, pipeline), stages: stages)
+      return Unit(name: first.base, number: numbers.number(of: first), stages: stages)
     }
   }
 
@@ -176,19 +177,40 @@ struct JobPlan: Equatable {
     return stage.name
   }
 
-  /// The first combination of the matrix that the stage belongs to; nil for a stage outside the matrix.
-  private static func number(of stage: StageDefinition, _ pipeline: PipelineDefinition) -> Int? {
-    guard !stage.cell.isEmpty else { return nil }
-    let wanted = stage.cell.compactMap { entry in
-      pipeline.axes.firstIndex { $0 == entry.axis }.map { (place: $0, label: entry.label) }
-    }
-    return pipeline.cells.firstIndex { cell in wanted.allSatisfy { cell[$0.place] == $0.label } }
-  }
+  /// Numbers of tasks: a search for each stage would take as long as stages times combinations.
+  private struct Numbers {
+    let pipeline: PipelineDefinition
+    /// By the places of axes: the number of each list of their labels.
+    private var known: [[Int]: [[String]: Int]] = [:]
+    /// By axis: the place of each label.
+    private var ranks: [String: [String: Int]] = [:]
 
-  private static func number(ofEntry entry: StageDefinition.Coordinate, _ pipeline: PipelineDefinition) -> Int? {
-    guard let place = pipeline.axes.firstIndex(where: { $0 == entry.axis }) else { return nil }
-    var seen: Set<String> = []
-    let labels = pipeline.cells.map { $0[place] }.filter { seen.insert($0).inserted }
-    return labels.firstIndex { $0 == entry.label }
+    init(_ pipeline: PipelineDefinition) { self.pipeline = pipeline }
+
+    /// The first combination of the matrix that the stage belongs to; nil for a stage outside the matrix.
+    mutating func number(of stage: StageDefinition) -> Int? {
+      stage.cell.isEmpty ? nil : firsts(stage.cell.map(\.axis))[stage.cell.map(\.label)]
+    }
+
+    /// Of an entry among those of its axis.
+    mutating func number(of entry: StageDefinition.Coordinate) -> Int? {
+      if ranks[entry.axis] == nil {
+        let order = firsts([entry.axis]).sorted { $0.value < $1.value }.map { $0.key.first ?? "" }
+        ranks[entry.axis] = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0) })
+      }
+      return ranks[entry.axis]?[entry.label]
+    }
+
+    private mutating func firsts(_ axes: [String]) -> [[String]: Int] {
+      let places = axes.compactMap { axis in pipeline.axes.firstIndex { $0 == axis } }
+      if let found = known[places] { return found }
+      var found: [[String]: Int] = [:]
+      for (number, cell) in pipeline.cells.enumerated() {
+        let labels = places.map { cell[$0] }
+        if found[labels] == nil { found[labels] = number }
+      }
+      known[places] = found
+      return found
+    }
   }
 }

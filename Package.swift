@@ -103,14 +103,14 @@ let package = Package(
       name: "Stages",
       dependencies: [
         "Workflow", "Artifacts", "Reports", "Generative", "FreeEnergies", "ForceFields", "Molecules", "Trajectories",
-        "HDF5", "Torch", "OpenMM", "XTB", "Basics",
+        "HDF5", "Torch", "OpenMM", "OptimalTransport", "XTB", "Basics",
       ], swiftSettings: optimised),
 
     // face
     .executableTarget(
       name: "pipeline",
       dependencies: [
-        "Stages", "Workflow", "Reports", "Artifacts", "Basics", "Torch", "OpenMM", "XTB", "HDF5", "NetCDF",
+        "Stages", "Workflow", "Reports", "Artifacts", "Molecules", "Basics", "Torch", "OpenMM", "XTB", "HDF5", "NetCDF",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -155,7 +155,7 @@ let package = Package(
         "Stages", "Workflow", "Artifacts", "ForceFields", "FreeEnergies", "Molecules", "OpenMM", "Trajectories",
         "NetCDF", "Generative", "Basics",
       ]),
-    .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts", "Trajectories"]),
+    .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts", "Trajectories", "Molecules", "OpenMM"]),
     // through a real Slurm of one node, which Tests/Slurm/start-slurm starts
     .testTarget(name: "SlurmTests", dependencies: ["pipeline", "Artifacts"]),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),

@@ -1,13 +1,14 @@
 import Foundation
 import OpenMM
 
-/// Energies by OpenMM.
+/// Energies of an OpenMM System: by the built-in kernel where it covers the force terms and agrees with OpenMM on frames of the first
+/// call, else by OpenMM.
 ///
-/// For a few dozen atoms the Reference platform is the quickest by far: the others pay more for a call than for the forces.
-/// One call at a time.
+/// For a few dozen atoms the Reference platform is the quickest of OpenMM's by far: the others pay more for a call than for the
+/// forces. One call at a time.
 public final class OpenMMEngine: EnergyEngine {
   public let system: System
-  public let summary: String
+  private let origin: String
   private let evaluator: BatchEvaluator
 
   /// `threads` Contexts evaluate frames side by side. Throws `OpenMMError`.
@@ -15,14 +16,18 @@ public final class OpenMMEngine: EnergyEngine {
     try self.init(system: System(contentsOf: systemXML), platform: platform, threads: threads)
   }
 
-  /// `origin`: where the System came from, for `summary`.
+  /// `origin`: where the System came from, for `summary`. Platforms other than Reference compute everything themselves.
   public init(system: System, origin: String = "an OpenMM System", platform: String = "Reference", threads: Int) throws
   {
     self.system = system
-    summary = "\(origin) on OpenMM's \(platform) platform"
-    evaluator = try BatchEvaluator(system: system, platform: platform, threads: threads)
+    self.origin = origin
+    evaluator = try BatchEvaluator(
+      system: system, platform: platform, threads: threads, builtInKernel: platform == "Reference")
   }
 
+  public var summary: String {
+    origin + (evaluator.usesBuiltInKernel ? " by the built-in kernel" : " on OpenMM's \(evaluator.platform) platform")
+  }
   public var atomCount: Int { system.atomCount }
   public var framesPerCall: Int { 2000 }
   public func energies(_ coordinates: [Double]) throws -> [Double] { try evaluator.energies(coordinates) }

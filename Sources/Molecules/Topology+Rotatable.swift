@@ -8,6 +8,13 @@ public struct RotatableTorsion: Equatable, Sendable {
   public let fold: Int
   /// Both atoms of the bond are tetrahedral (or O and S with two bonds): three staggered places are to be expected.
   public let isStaggered: Bool
+
+  public init(name: String, atoms: [Int], fold: Int = 1, isStaggered: Bool = false) {
+    self.name = name
+    self.atoms = atoms
+    self.fold = fold
+    self.isStaggered = isStaggered
+  }
 }
 
 extension Topology {

@@ -61,7 +61,8 @@ public struct Report {
       known.rows.isEmpty
       ? "systems whose density is known" : "\(NumberText.significant(options.temperature)) K, state \(options.state)"
     sections = try [
-      run.freeEnergySection(), run.densitySection(), run.populationSection(), run.sampleSection(),
+      run.freeEnergySection(), run.comparisonSection(), run.densitySection(), run.populationSection(),
+      run.sampleSection(),
       run.energyModelSection(), run.auditSection(), run.umbrellaSection(), run.trainingSection(), run.timingSection(),
       run.resultsSection(), run.provenanceSection(),
     ].filter { !$0.isEmpty }
@@ -81,12 +82,15 @@ public struct Report {
 /// The stages of a run, and what the sections read from them.
 struct ReportedRun {
   let compared: [ReportedStage]
+  /// The `compare` stages, which give no free energy of their own.
+  let comparisons: [ReportedStage]
   let options: Report.Options
   /// Every stage that was reached, once, inputs before those that use them.
   let stages: [ReportedStage]
 
   init(compared: [ReportedStage], options: Report.Options) {
-    self.compared = compared
+    self.compared = compared.filter { $0.type != Self.comparison }
+    comparisons = compared.filter { $0.type == Self.comparison }
     self.options = options
     var seen: Set<String> = []
     stages = compared.flatMap(\.lineage).filter { seen.insert($0.name).inserted }

@@ -26,6 +26,7 @@ struct IngestOutput {
   private let hasTimes: Bool
   private var kept = 0
   private(set) var badCount = 0
+  private var slow: SlowTorsionRecorder
   /// The first few bad frames, for messages.
   private var listed: [BadFrame] = []
   private static let listedAtMost = 10
@@ -44,6 +45,7 @@ struct IngestOutput {
     self.torsions = torsions
     self.files = files
     self.hasTimes = hasTimes
+    slow = SlowTorsionRecorder(topology)
     writer = context.output
     try MDTrajConvention.begin(writer, topologyJSON: topology.mdtrajJSON)
     try begin(writer)
@@ -109,6 +111,7 @@ struct IngestOutput {
     // of the coordinates as they are stored, so that whoever reads the file computes the same
     rows.angles = torsions.angles(rows.coordinates.map(Double.init), atoms: topology.atoms.count).map(\.angles)
     kept += rows.frames.count
+    record(rows)
     try append(rows, to: writer)
     guard saving else { return }
     if part == nil {
@@ -118,6 +121,11 @@ struct IngestOutput {
     }
     if let part { try append(rows, to: part) }
     unsaved += chunk.indices.count
+  }
+
+  private mutating func record(_ rows: IngestRows) {
+    slow.add(
+      rows.coordinates, source: { Int(rows.files[$0]) }, time: { rows.times.isEmpty ? nil : Double(rows.times[$0]) })
   }
 
   // MARK: Parts
@@ -152,6 +160,7 @@ struct IngestOutput {
         }
         rows.files = try artifact.read("results/source/file", as: Int32.self, rows: range).values
         rows.frames = try artifact.read("results/source/frame", as: Int64.self, rows: range).values
+        record(rows)
         try append(rows, to: writer)
       }
       var dropped = IngestRows()
@@ -189,5 +198,8 @@ struct IngestOutput {
     }
     try writer.writeScalar("results/frames", Int64(kept))
     try writer.writeScalar("results/dropped/count", Int64(badCount))
+    let found = slow.finish()
+    try found.write(to: writer)
+    for warning in found.warnings("frames") { context.warn(warning) }
   }
 }

@@ -17,12 +17,13 @@ import Workflow
 /// | files | names of the files, without folders |
 /// | source/file, source/frame [frames] | index into `files`, and index in that file |
 /// | torsions/NAME [frames] | rad in (-pi, pi] |
+/// | slow_torsions/... | which torsions these frames do not sample, see `SlowTorsions` |
 /// | dropped/count | frames left out; file, frame, reason [count] name them, reason_names [reasons] the reasons |
 ///
 /// The centre that lies at the origin is the centre of mass (mass-weighted), in Double before the rounding to Float32.
 public enum IngestStage: StageType {
   public static let type = "ingest"
-  public static let version = 1
+  public static let version = 2
   public static let summary =
     "Reads AMBER NetCDF trajectories or a simulation's frames, checks every one, makes molecules whole and centres them."
   public static let systemFields: Set<SystemField> = [.topology, .torsions]

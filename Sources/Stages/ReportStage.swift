@@ -27,12 +27,12 @@ public enum ReportStage: StageType {
   public static let indirectInputs = [
     ["compare", "samples", "emulator", "frames"], ["compare", "density", "samples", "emulator", "frames"],
     ["compare", "reweight", "samples", "emulator", "frames"],
-    ["compare", "reweight", "density", "samples", "emulator", "frames"],
+    ["compare", "reweight", "density", "samples", "emulator", "frames"], ["compare", "reference"],
   ]
 
   public static let parameters: [ParameterField] = [
     ParameterField(
-      "compare", .stages(["reweight", "audit", "umbrella", ToyEnergyModelStage.type]),
+      "compare", .stages(["reweight", "audit", "umbrella", CompareStage.type, ToyEnergyModelStage.type]),
       help: "stages to set side by side, in this order")
   ]
 
@@ -85,7 +85,7 @@ public enum ReportStage: StageType {
   /// An input with those of its inputs that this stage declares.
   private static func reported(_ input: StageInput) -> ReportedStage {
     var inputs: [String: ReportedStage] = [:]
-    for slot in ["reweight", "samples", "density", "emulator", "frames"] {
+    for slot in ["reweight", "reference", "samples", "density", "emulator", "frames"] {
       if let inner = input.optionalInput(slot) { inputs[slot] = reported(inner) }
     }
     return ReportedStage(name: input.name, type: input.type, artifact: input.artifact, inputs: inputs)

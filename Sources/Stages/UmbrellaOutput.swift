@@ -26,10 +26,19 @@ struct UmbrellaOutput {
       shape: [UmbrellaSampler.directions, windows, setup.topology.atoms.count, 3], units: "nm",
       dims: ["direction", "window", "atom", "xyz"])
     try writer.writeScalar("results/simulated_time", sampler.simulatedTime, units: "ps")
+    try writer.writeScalar("results/energy_evaluations", Int64(state.steps))
     if setup.parameters.exchange {
       let rates = zip(state.acceptances, state.attempts).map { $1 > 0 ? Double($0) / Double($1) : 0 }
       try writer.write("results/exchange_acceptance", rates, shape: [rates.count], dims: ["coordinate"])
     }
+  }
+
+  func write(_ slow: SlowTorsions, disagreeing: [Int]) throws {
+    guard !slow.torsions.isEmpty else { return }
+    try slow.write(to: writer)
+    try writer.write(
+      "\(SlowTorsions.group)/disagreeing_windows", disagreeing.map(Int64.init), shape: [disagreeing.count],
+      dims: ["torsion"])
   }
 
   func write(_ result: UmbrellaResult) throws {

@@ -21,6 +21,8 @@ struct UmbrellaSetup {
   let torsions: [[Int]]
   /// How many equal places a full turn of each has: 2 for the ring of phenylalanine.
   let folds: [Int]
+  /// Those that carry no bias, in their order.
+  let watched: [RotatableTorsion]
   /// Which coordinate defines the state.
   let stateAxis: Int
 
@@ -57,18 +59,18 @@ struct UmbrellaSetup {
       return atoms
     }
     // Methyl and ammonium rotors turn between equal states; every other torsion may hide slow motion.
-    let watched = topology.namedTorsions.filter { torsion in
+    let turning = topology.rotatableTorsions
+    watched = topology.namedTorsions.filter { torsion in
       !torsion.name.hasPrefix("methyl") && torsion.name != "ammonium"
         && !biased.contains { $0 == torsion.atoms || $0 == torsion.atoms.reversed() }
+    }.map { torsion in
+      let match = turning.first { Set($0.atoms[1...2]) == Set(torsion.atoms[1...2]) }
+      return RotatableTorsion(
+        name: torsion.fullName, atoms: torsion.atoms, fold: match?.fold ?? 1, isStaggered: match?.isStaggered ?? false)
     }
-    torsionNames = names + watched.map(\.fullName)
+    torsionNames = names + watched.map(\.name)
     torsions = biased + watched.map(\.atoms)
-    let rotatable = topology.rotatableTorsions
-    folds =
-      biased.map { _ in 1 }
-      + watched.map { torsion in
-        rotatable.first { Set($0.atoms[1...2]) == Set(torsion.atoms[1...2]) }?.fold ?? 1
-      }
+    folds = biased.map { _ in 1 } + watched.map(\.fold)
   }
 
   func sampler(threads: Int, seed: UInt64) throws -> UmbrellaSampler {
@@ -117,5 +119,25 @@ struct UmbrellaSetup {
       torsionNames: Array(torsionNames.prefix(biased)), otherNames: Array(torsionNames.dropFirst(biased)),
       centers: (0..<windows).map(grid.center(of:)), forceConstants: parameters.forceConstant.map { $0 / kT },
       neighbours: grid.neighbours, walks: walks, sampleInterval: parameters.sampleInterval)
+  }
+
+  /// What the torsions without a bias did, each window of a walk by itself; and in how many windows the two walks stand in different
+  /// basins, by torsion.
+  func slowTorsions(_ sampler: UmbrellaSampler) -> (found: SlowTorsions, disagreeing: [Int]) {
+    let (windows, samples, all) = (grid.windowCount, sampler.samples, sampler.torsionCount)
+    let series = watched.indices.map { k in
+      (0..<UmbrellaSampler.directions * windows).map { window in
+        (0..<samples).map { sampler.state.records[(window * samples + $0) * all + grid.counts.count + k] }
+      }
+    }
+    let found = SlowTorsions(watched, series: series)
+    let disagreeing = watched.indices.map { k in
+      (0..<windows).filter { window in
+        let sampling = found.found[k]
+        let (up, down) = (sampling.shares(series[k][window]), sampling.shares(series[k][windows + window]))
+        return zip(up, down).reduce(0) { $0 + abs($1.0 - $1.1) } > 1  // half of the samples, or more
+      }.count
+    }
+    return (found, disagreeing)
   }
 }

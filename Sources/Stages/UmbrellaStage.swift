@@ -22,6 +22,7 @@ import Workflow
 /// | results/statistical_inefficiency, correlation_time [windows] | samples and ps, of the slowest torsion there |
 /// | results/coverage/... | how the windows cover the grid |
 /// | results/force_provider, force_deviation | what computed the forces; their largest difference from OpenMM's, relative |
+/// | results/slow_torsions/... | what torsions without a bias did, see `SlowTorsions`; disagreeing_windows: by walk |
 /// | results/exchange_acceptance [coordinates] | where windows exchange |
 public enum UmbrellaStage: StageType {
   public static let type = "umbrella"
@@ -130,7 +131,20 @@ public enum UmbrellaStage: StageType {
     try context.output.write("results/force_provider", string: sampler.forceProvider)
     try context.output.writeScalar("results/force_deviation", deviation)
     try output.write(result)
+    let slow = setup.slowTorsions(sampler)
+    try output.write(slow.found, disagreeing: slow.disagreeing)
+    warn(context, slow.found, slow.disagreeing, windows: setup.grid.windowCount)
     try context.output.writeMeasurement("results/seconds", seconds)
+  }
+
+  /// Side chains that no bias moves.
+  private static func warn(_ context: StageContext, _ slow: SlowTorsions, _ disagreeing: [Int], windows: Int) {
+    for warning in slow.warnings("samples") { context.warn(warning) }
+    for (torsion, count) in zip(slow.torsions, disagreeing) where count * 5 > windows {
+      context.warn(
+        "\(torsion.name) stands in another basin in each of the two walks in \(count) of \(windows) windows: it does not come to rest "
+          + "within a window, and what hangs on it averages over windows only; longer windows would cure it")
+    }
   }
 
   /// Advances to the end, with checkpoints by time, watching every stereocentre.

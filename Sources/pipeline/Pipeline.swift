@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Molecules
 import Workflow
 
 @main
@@ -15,8 +16,9 @@ struct Pipeline: ParsableCommand {
       """,
     subcommands: [
       RunCommand.self, StatusCommand.self, ExplainCommand.self, GraphCommand.self, VerifyCommand.self,
-      InspectCommand.self, ExportCommand.self, ReportCommand.self, CleanCommand.self, SchemaCommand.self,
-      DoctorCommand.self, SubmitCommand.self, CancelCommand.self, StageCommand.self, JobCommand.self,
+      InspectCommand.self, ExportCommand.self, PrepareCommand.self, ReportCommand.self, CleanCommand.self,
+      SchemaCommand.self, DoctorCommand.self, SubmitCommand.self, CancelCommand.self, StageCommand.self,
+      JobCommand.self,
     ])
 
   static func main() {
@@ -39,6 +41,7 @@ struct Pipeline: ParsableCommand {
     case let code as ExitCode: Foundation.exit(code.rawValue)
     case let error as PipelineFileError: fail("\(error)", 2)
     case let error as SlurmError: fail("error: \(error)", error.isUsage ? 2 : 1)
+    case let error as PeptideSequenceError: fail("error: \(error)", 2)
     case let error as EngineError: fail("error: \(error)", error.isUsage ? 2 : 1)
     default:
       let message = fullMessage(for: error)

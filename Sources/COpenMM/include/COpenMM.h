@@ -60,7 +60,11 @@ const char *bm_system_force_names(const bm_system *);
 
 // Potential energies and forces of many frames, spread over threads with one Context each.
 typedef struct bm_engine bm_engine;
-bm_engine *bm_engine_create(const bm_system *, const char *platform, int32_t threads);
+/// With `built_in_kernel`, the kernel computes what it covers, once it agrees with OpenMM on frames of the first call (energies to
+/// 1e-8 and forces to 1e-6, relative).
+bm_engine *bm_engine_create(const bm_system *, const char *platform, int32_t threads, int32_t built_in_kernel);
+/// Not 0 while the kernel is in use.
+int32_t bm_engine_uses_kernel(const bm_engine *);
 void bm_engine_free(bm_engine *);
 /// energies [frames]; forces [frames, particles, 3] or NULL. A frame that is not finite, or whose energy is not (overlapping
 /// atoms), has energy +infinity and, in forces, NaN.

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Foundation
+import Molecules
+import Stages
+
+struct PrepareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prepare", abstract: "Make the structure and the force field of a peptide from its sequence.",
+    discussion:
+      "Writes topology.pdb and system.xml, a serialised OpenMM System without constraints. Needs ./bootstrap --prepare."
+  )
+
+  @Argument(help: "One-letter codes, charged ends: AC. With caps: ace-V-nme.")
+  var sequence: String
+
+  @Option(help: ArgumentHelp("The folder to write to; made if it is not there.", valueName: "folder"))
+  var output: String
+
+  @Option(
+    help: ArgumentHelp(
+      "One of \(PeptidePreparation.forceFields.joined(separator: ", ")).", valueName: "name"))
+  var forceField = PeptidePreparation.forceFields[0]
+
+  @Option(help: ArgumentHelp("Where interactions end, nm, not periodic; 0 for none.", valueName: "nm"))
+  var cutoff = 2.0
+
+  func validate() throws {
+    guard PeptidePreparation.forceFields.contains(forceField) else {
+      throw ValidationError(
+        "--force-field \(forceField) is none of \(PeptidePreparation.forceFields.joined(separator: ", "))")
+    }
+    guard cutoff.isFinite, cutoff >= 0 else { throw ValidationError("--cutoff must be 0 nm or more") }
+  }
+
+  func run() throws {
+    let peptide = try PeptideSequence(sequence)
+    let folder = URL(fileURLWithPath: output, isDirectory: true)
+    let topology = try PeptidePreparation().run(peptide, forceField: forceField, cutoff: cutoff, output: folder)
+    let centres = try Chirality(topology: topology).centres.map(\.label)
+    print("\(peptide.residues.joined(separator: "-")): \(topology.atoms.count) atoms, \(forceField)")
+    print("stereocentres: \(centres.isEmpty ? "none" : centres.joined(separator: ", "))")
+    print("written: \(folder.relativePath)/topology.pdb, \(folder.relativePath)/system.xml")
+  }
+}

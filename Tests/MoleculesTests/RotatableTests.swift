@@ -1,0 +1,46 @@
+import Foundation
+import Testing
+
+@testable import Molecules
+
+@Suite struct RotatableTests {
+  private func alanine() throws -> Topology {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    return try Topology.read(pdb: root.appendingPathComponent("datasets/alanine/alanine.pdb"))
+  }
+
+  @Test func alanineTurnsAboutEveryBondThatIsNoEnd() throws {
+    let torsions = try alanine().rotatableTorsions
+    // three methyl groups, two peptide bonds, phi and psi
+    #expect(torsions.count == 7)
+    #expect(torsions.filter { $0.fold == 3 }.count == 3)
+    #expect(Set(torsions.filter { $0.fold == 1 }.map(\.name)) == ["omega1", "phi2", "psi2", "omega2"])
+    #expect(torsions.filter(\.isStaggered).map(\.fold) == [3])
+    #expect(try alanine().staggeredTorsions.isEmpty)
+  }
+
+  @Test func ringsTurnAsAWholeAndTwiceOver() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared/data/dipeptides")
+    guard FileManager.default.fileExists(atPath: folder.path) else {
+      print("skipped: ../shared/data/dipeptides is not here")
+      return
+    }
+    func torsions(_ name: String) throws -> [String: RotatableTorsion] {
+      let topology = try Topology.read(pdb: folder.appendingPathComponent("\(name)/topology.pdb"))
+      return Dictionary(topology.rotatableTorsions.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
+    }
+    let tyrosine = try torsions("NY")
+    #expect(tyrosine["chi2-2"]?.fold == 2)
+    #expect(tyrosine["chi1-2"]?.isStaggered == true)
+    #expect(tyrosine["chi2-2"]?.isStaggered == false)
+    #expect(tyrosine["CZ-OH of TYR 2"]?.fold == 2)
+    #expect(tyrosine["CA-C of TYR 2"]?.fold == 2)  // the carboxylate
+    #expect(tyrosine["N-CA of ASN 1"]?.fold == 3)  // the ammonium
+    // no bond of the ring
+    #expect(tyrosine.values.allSatisfy { !$0.name.hasPrefix("CD1-CE1") && !$0.name.hasPrefix("CG-CD") })
+    let isoleucine = try Topology.read(pdb: folder.appendingPathComponent("IM/topology.pdb"))
+    #expect(isoleucine.staggeredTorsions.map(\.fullName) == ["chi1-1", "chi2-1", "chi1-2", "chi2-2", "chi3-2"])
+  }
+}

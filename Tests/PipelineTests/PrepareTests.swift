@@ -1,0 +1,46 @@
+import Foundation
+import Molecules
+import OpenMM
+import Testing
+
+/// `pipeline prepare` as a user calls it.
+@Suite struct PrepareTests {
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+  static let isInstalled = FileManager.default.isExecutableFile(
+    atPath: root.appendingPathComponent(".deps/prepare/bin/python").path)
+
+  @Test func badSequencesAreRefusedBeforeAnythingIsStarted() throws {
+    let program = try Program()
+    let wrong = try program.run("prepare", "AXC", "--output", "peptide")
+    #expect(wrong.code == 2)
+    #expect(wrong.errors.contains("'X' at position 2 is no amino acid"))
+    #expect(try program.run("prepare", "AC", "--output", "peptide", "--force-field", "magic").code == 2)
+    #expect(try program.run("prepare", "AC", "--output", "peptide", "--cutoff", "-1").code == 2)
+    #expect(!FileManager.default.fileExists(atPath: program.folder.appendingPathComponent("peptide").path))
+  }
+
+  /// The shipped molecule again: atoms and their order, masses, and energies of shaken structures.
+  @Test(.enabled(if: isInstalled, ".deps/prepare is not here (./bootstrap --prepare)"))
+  func alanylCysteineIsTheShippedOne() throws {
+    let program = try Program()
+    let result = try program.run("prepare", "AC", "--output", "A folder; of its own")
+    #expect(result.code == 0, "\(result.errors)")
+    #expect(result.output.contains("ALA-CYS: 24 atoms"))
+    #expect(result.output.contains("CA of ALA 1, CA of CYS 2"))
+    let folder = program.folder.appendingPathComponent("A folder; of its own")
+    let shipped = Self.root.appendingPathComponent("datasets/dipeptides/AC")
+    let (ours, theirs) = try (
+      Topology.read(pdb: folder.appendingPathComponent("topology.pdb")),
+      Topology.read(pdb: shipped.appendingPathComponent("topology.pdb"))
+    )
+    #expect(ours.atoms == theirs.atoms && ours.bonds == theirs.bonds && ours.residues == theirs.residues)
+    #expect(try Chirality(topology: theirs).invertedCentres(in: ours.referenceCoordinates).isEmpty)
+    let systems = try [folder, shipped].map { try System(contentsOf: $0.appendingPathComponent("system.xml")) }
+    let frames =
+      ours.referenceCoordinates + theirs.referenceCoordinates
+      + theirs.referenceCoordinates.enumerated().map { $0.element + 0.003 * sin(Double($0.offset)) }
+    let energies = try systems.map { try BatchEvaluator(system: $0, threads: 1).energies(frames) }
+    for (a, b) in zip(energies[0], energies[1]) { #expect(abs(a - b) < 1e-6 * max(1, abs(b))) }
+  }
+}

@@ -1,0 +1,192 @@
+import Artifacts
+import Basics
+import Foundation
+import FreeEnergies
+import Testing
+import Workflow
+
+@testable import Stages
+
+/// The compare stage on made-up artifacts whose distances are known.
+@Suite struct CompareStageTests {
+  let folder: URL
+  let temperature = 2.5 / PhysicalConstants.gasConstant  // kT = 2.5 kJ/mol
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("compare-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  }
+
+  func artifact(_ name: String, _ type: String, _ fill: (ArtifactWriter) throws -> Void) throws -> StageInput {
+    let writer = try ArtifactWriter(url: folder.appendingPathComponent("\(name).h5"))
+    try fill(writer)
+    try writer.commit(
+      provenance: Provenance(
+        key: "k", canonical: "{}", stage: name, stageType: type, stageVersion: 1, seed: 1, start: Date(), end: Date(),
+        wallSeconds: 10))
+    return StageInput(name: name, type: type, artifact: try Artifact.open(writer.url, verify: true))
+  }
+
+  /// Points on a ring: phi in both states, psi with it.
+  struct Points {
+    var phi: [Double]
+    var psi: [Double]
+    var energies: [Double]
+  }
+
+  func points(_ count: Int, seed: UInt64, inside: Double) -> Points {
+    var random = RandomStream(seed: seed, "points")
+    var result = Points(phi: [], psi: [], energies: [])
+    for k in 0..<count {
+      let isInside = Double(k) < inside * Double(count)
+      result.phi.append((isInside ? 1 : -1.5) + 0.2 * random.normal())
+      result.psi.append(2.5 + 0.3 * random.normal())
+      result.energies.append((isInside ? 10 : 0) + 5 * random.normal())
+    }
+    return result
+  }
+
+  func reweight(_ name: String, _ p: Points, logWeights: [Double]? = nil, deltaF: Double = 1) throws -> StageInput {
+    try artifact(name, "reweight") { writer in
+      let count = p.phi.count
+      try writer.write("log_weights", logWeights ?? [Double](repeating: -1, count: count), shape: [count])
+      try writer.write("energies", p.energies, shape: [count])
+      try writer.write("results/torsions/phi", p.phi, shape: [count])
+      try writer.write("results/torsions/psi", p.psi, shape: [count])
+      try writer.writeScalar("results/delta_f", deltaF)
+      try writer.writeScalar("results/delta_f_standard_error", 0.03)
+      try writer.writeScalar("results/energy_evaluations", Int64(count))
+    }
+  }
+
+  func simulation(_ name: String, _ p: Points, runs: Int = 4) throws -> StageInput {
+    try artifact(name, "simulate") { writer in
+      let count = p.phi.count
+      try writer.write("energies", p.energies, shape: [count])
+      try writer.write("results/torsions/phi", p.phi, shape: [count])
+      try writer.write("results/torsions/psi", p.psi, shape: [count])
+      try writer.write("results/run", (0..<count).map { Int32($0 % runs) }.sorted(), shape: [count])
+      try writer.write("time", (0..<count).map { Float($0 % (count / runs) + 1) }, shape: [count])
+      try writer.writeScalar("results/energy_evaluations", Int64(1000 * count))
+      try writer.writeScalar("results/simulated_time", Double(count))
+    }
+  }
+
+  func run(
+    _ inputs: [String: [StageInput]], torsions: [String] = ["phi", "psi"]
+  ) throws -> (artifact: Artifact, warnings: [String]) {
+    let values = try #require(
+      CompareStage.resolvedParameters([
+        "reweight": "a", "reference": "b", "points": 300, "torsions": .list(torsions.map { .string($0) }),
+      ]))
+    let context = StageContext(
+      stage: "c", seed: 3, values: values, inputs: inputs,
+      output: try ArtifactWriter(url: folder.appendingPathComponent("c.h5")),
+      checkpoints: CheckpointStore(folder: folder, stage: "c", key: "k"), temperature: temperature)
+    do {
+      try CompareStage.run(context)
+    } catch {
+      context.output.discard()
+      throw error
+    }
+    try context.output.commit(
+      provenance: Provenance(
+        key: "k", canonical: "{}", stage: "c", stageType: "compare", stageVersion: 1, seed: 1, start: Date(),
+        end: Date(), wallSeconds: 0))
+    return (try Artifact.open(context.output.url, verify: true), context.warnings)
+  }
+
+  @Test func theSameFramesAreAtNoDistance() throws {
+    let p = points(4000, seed: 1, inside: 0.25)
+    let deltaF = log(3.0)
+    let (artifact, warnings) = try run([
+      "reweight": [reweight("a", p, deltaF: deltaF)], "reference": [simulation("b", p)],
+    ])
+    func number(_ name: String) throws -> Double { try artifact.scalar("results/\(name)", as: Double.self) }
+    #expect(try number("e_w2") < 1e-3)
+    #expect(abs(try number("delta_f_difference")) < 1e-12)
+    // two draws of 300 points of the same set
+    #expect(try number("t_w2") < 0.2)
+    #expect(try number("cost/energy_evaluations") == 4000)
+    #expect(try number("cost/energy_evaluations_reference") == 4_000_000)
+    #expect(try number("cost/energy_saving") == 1000)
+    #expect(artifact.provenance.measurements["/results/cost/seconds_reference"] == 10)
+    // the runs are in the order of the points, so that one run is in the state, and it never leaves it
+    #expect(warnings.count == 1 && warnings[0].contains("changed its state 0 times"))
+    #expect(try number("md/exits") == 0)
+    // one exit in 1000 ps is the bound: T = 2 / (k p sigma^2)
+    let expected = 2 / (0.001 * 0.25 * 0.03 * 0.03)
+    #expect(abs(try number("md/time") / expected - 1) < 1e-6)
+    #expect(abs(try number("md/energy_evaluations") / (1000 * expected) - 1) < 1e-6)
+  }
+
+  @Test func shiftsAreMeasuredAndWeightsObeyed() throws {
+    let p = points(4000, seed: 1, inside: 0.25)
+    var shifted = p
+    shifted.energies = p.energies.map { $0 + 5 }
+    shifted.psi = p.psi.map { $0 + 0.5 }
+    let (moved, _) = try run(["reweight": [reweight("a", shifted)], "reference": [simulation("b", p)]])
+    #expect(abs(try moved.scalar("results/e_w2", as: Double.self) - 2) < 1e-9)
+    #expect(abs(try moved.scalar("results/t_w2", as: Double.self) - 0.5) < 0.1)
+    // a sample with too much of the state is put right by its weights
+    let q = points(8000, seed: 2, inside: 0.75)
+    let weights = (0..<8000).map { $0 < 6000 ? log(0.25 / 6000) : log(0.75 / 2000) }
+    let (weighted, _) = try run([
+      "reweight": [reweight("d", q, logWeights: weights)], "reference": [simulation("e", p)],
+    ])
+    func number(_ name: String) throws -> Double { try weighted.scalar("results/\(name)", as: Double.self) }
+    #expect(try number("e_w2") < 0.25 && number("e_w2_unweighted") > 2)
+    #expect(try number("t_w2") < 0.4 && number("t_w2_unweighted") > 1)
+  }
+
+  /// Umbrella windows over flat land, with the energies of frames whose populations are not the reference's.
+  @Test func anUmbrellaIsAReferenceByItsWeights() throws {
+    var random = RandomStream(seed: 9, "umbrella")
+    let (windows, samples, force) = (24, 100, 20.0)
+    let centers = (0..<windows).map { 2 * Double.pi * (Double($0) + 0.5) / Double(windows) - .pi }
+    var torsions: [Double] = []
+    for _ in 0..<2 {
+      for center in centers {
+        for _ in 0..<samples {
+          let phi = (center + random.normal() / force.squareRoot()).remainder(dividingBy: 2 * .pi)
+          torsions += [phi, 2 * .pi * random.uniform() - .pi]
+        }
+      }
+    }
+    let share = 2 / (2 * Double.pi)
+    let deltaF = -log(share / (1 - share))
+    let umbrella = try artifact("u", "umbrella") { writer in
+      try writer.write("torsions", torsions, shape: [2, windows, samples, 2])
+      try writer.write("torsion_names", strings: ["phi", "psi2"])
+      try writer.write("centers", centers, shape: [windows, 1])
+      try writer.write("force_constants", [force * 2.5], shape: [1])
+      try writer.write("results/window_free_energy", centers.map { _ in 0.0 }, shape: [windows])
+      try writer.writeScalar("results/delta_f", deltaF)
+      try writer.writeScalar("results/delta_f_standard_error", 0.04)
+      try writer.writeScalar("results/energy_evaluations", Int64(500_000))
+    }
+    // what the umbrella says, drawn directly
+    var p = Points(phi: [], psi: [], energies: [])
+    for _ in 0..<6000 {
+      p.phi.append(2 * .pi * random.uniform() - .pi)
+      p.psi.append(2 * .pi * random.uniform() - .pi)
+      p.energies.append((TorsionState().contains(p.phi.last ?? 0) ? 10 : 0) + 5 * random.normal())
+    }
+    let frames = try simulation("s", points(4000, seed: 5, inside: 0.6))
+    let (artifact, warnings) = try run([
+      "reweight": [reweight("r", p, deltaF: deltaF + 0.1)], "reference": [umbrella], "energies": [frames],
+    ])
+    func number(_ name: String) throws -> Double { try artifact.scalar("results/\(name)", as: Double.self) }
+    #expect(warnings.isEmpty)
+    #expect(abs(try number("delta_f_difference") - 0.1) < 1e-12)
+    #expect(abs(try number("delta_f_error_standard_error") - 0.05) < 1e-12)
+    // 300 points spread over the torus are about 2 pi / sqrt(300) = 0.36 apart
+    #expect(try number("t_w2") < 0.5 && number("t_w2_floor") < 0.5)
+    #expect(try number("e_w2") < 0.2 && number("e_w2_floor") < 0.4)
+    #expect(try number("cost/energy_evaluations_reference") == 500_000)
+
+    #expect(throws: CompareError.noTorsion(stage: "q", torsion: "chi1", known: ["phi", "psi"])) {
+      try run(["reweight": [reweight("q", p)], "reference": [umbrella]], torsions: ["chi1"])
+    }
+  }
+}

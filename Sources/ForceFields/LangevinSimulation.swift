@@ -29,13 +29,15 @@ public final class LangevinSimulation {
     public var saveInterval: Double
     public var threads: Int
     public var seed: UInt64
+    /// dalton, [atoms]: in place of the System's, where given.
+    public var masses: [Double]?
     /// Let OpenMM compute every force, also where the built-in kernel could.
     public var plainForces: Bool
 
     public init(
       temperature: Double, timestep: Double = 0.001, friction: Double = 1, steering: Double = 200,
       steeringForceConstant: Double = 200, attempts: Int = 3, equilibration: Double = 20, length: Double = 1000,
-      saveInterval: Double = 0.5, threads: Int, seed: UInt64, plainForces: Bool = false
+      saveInterval: Double = 0.5, threads: Int, seed: UInt64, masses: [Double]? = nil, plainForces: Bool = false
     ) {
       self.temperature = temperature
       self.timestep = timestep
@@ -48,6 +50,7 @@ public final class LangevinSimulation {
       self.saveInterval = saveInterval
       self.threads = threads
       self.seed = seed
+      self.masses = masses
       self.plainForces = plainForces
     }
   }
@@ -114,7 +117,7 @@ public final class LangevinSimulation {
         settings: .init(
           temperature: settings.temperature, friction: settings.friction, timestep: settings.timestep,
           threads: settings.threads, torsions: torsions, forceConstants: torsions.map { _ in forceConstant },
-          recordInterval: 1, plainForces: settings.plainForces))
+          recordInterval: 1, masses: settings.masses, plainForces: settings.plainForces))
     }
     free = try sampler([], 0)
     steered = try sampler(torsions, settings.steeringForceConstant)

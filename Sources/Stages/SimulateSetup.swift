@@ -99,7 +99,9 @@ struct SimulateSetup {
         steering: parameters.steeringTime, steeringForceConstant: parameters.steeringForce,
         attempts: parameters.attempts, equilibration: parameters.equilibration, length: parameters.length,
         saveInterval: parameters.saveInterval, threads: threads, seed: seed,
-        plainForces: parameters.forces == "openmm"),
+        masses: try parameters.hydrogenMass.map {
+          try topology.repartitionedMasses(system.masses, hydrogenMass: $0)
+        }, plainForces: parameters.forces == "openmm"),
       check: fault)
   }
 

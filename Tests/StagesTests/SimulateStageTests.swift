@@ -27,7 +27,7 @@ import Workflow
 
   static let short: [String: ParameterValue] = [
     "runs": 2, "length": .number(1), "save_interval": .number(0.02), "equilibration": .number(0.3),
-    "steering_time": .number(30),
+    "steering_time": .number(30), "hydrogen_mass": .number(3),
   ]
 
   func context(

@@ -17,8 +17,9 @@ struct StatusCommand: ParsableCommand {
     let engine = try pipeline.engine()
     let assessments = try engine.assess()
     let slurm = SlurmRun(engine)
-    let found = slurm.hasSubmissions ? try slurm.status() : (stages: [:], remark: nil)
+    let found = slurm.hasSubmissions ? slurm.status() : (stages: [:], remark: nil)
     if json {
+      if let remark = found.remark { printError("the queue is not known: \(remark)") }
       print(
         StatusTable.json(
           assessments, pipeline: engine.pipeline, batch: Self.batch(assessments, engine, found.stages),

@@ -63,7 +63,7 @@ struct SubmitCommand: ParsableCommand {
     guard wait else { return }
     try slurm.wait { printError($0) }
     let ended = try pipeline.engine()
-    let found = try SlurmRun(ended).status()
+    let found = SlurmRun(ended).status()
     let assessments = try ended.assess()
     print(StatusCommand.text(assessments, ended, found.stages))
     let code = SlurmText.exitCode(assessments, found.stages, selected: try ended.selection(options))

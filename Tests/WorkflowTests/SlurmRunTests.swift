@@ -79,12 +79,12 @@ import Testing
     let run: SlurmRun
     let request: SlurmRun.Request
 
-    init(_ text: String = SlurmRunTests.text) throws {
+    init(_ text: String = SlurmRunTests.text, profile: SlurmProfile = SlurmProfile()) throws {
       place = try Workplace()
       slurm = Pretence()
       run = SlurmRun(place.engine(try place.load(text)), programs: slurm.programs)
       request = SlurmRun.Request(
-        profile: SlurmProfile(), file: place.folder.appendingPathComponent("test.yaml"), shownFile: "test.yaml",
+        profile: profile, file: place.folder.appendingPathComponent("test.yaml"), shownFile: "test.yaml",
         program: "/opt/pipeline", workingFolder: place.folder.path)
     }
 
@@ -192,6 +192,41 @@ import Testing
     #expect(try setting.job(0, task: 0) == 0)
     #expect(FileManager.default.fileExists(atPath: artifact.path + ".damaged"))
     #expect(try setting.job(2, task: 0) == 0)
+  }
+
+  /// In a task of several stages a failure ends what needs it, and nothing else.
+  @Test func aFailureInATaskLeavesItsOtherStagesAlone() throws {
+    var profile = SlurmProfile()
+    profile.unit = .axis("system")
+    let setting = try Setting(
+      Self.text.replacingOccurrences(of: "of: start", with: "of: start, mode: fail, over: system")
+        + "\n  last:  { uses: scale, of: train, over: system }\n", profile: profile)
+    #expect(try setting.run.submit(setting.request).jobs.map(\.name) == ["system", "all"])
+    #expect(try setting.job(0, task: 1) == 1)
+    let note = try setting.note("system+1")
+    #expect(note.state == .failed)
+    #expect(note.message == "train@ET: told to fail")
+    #expect(
+      note.stages.mapValues(\.state) == [
+        "start@ET": .finished, "count@ET": .finished, "train@ET": .failed, "last@ET": .notRun,
+      ])
+    setting.slurm.queue = ""
+    let status = setting.run.status().stages
+    #expect(status["train@ET"]?.text == "failed: told to fail")
+    #expect(status["last@ET"]?.state == .notRun)
+    #expect(status["last@AC"]?.text == "Slurm no longer knows")
+  }
+
+  /// A record that was spoilt hides where its jobs are, and nothing else.
+  @Test func aSpoiltRecordIsNamed() throws {
+    let setting = try Setting()
+    _ = try setting.run.submit(setting.request)
+    let file = setting.run.store.record(1)
+    try Data("{".utf8).write(to: file)
+    #expect(setting.run.status().remark?.contains("submission.json cannot be used: ") == true)
+    #expect(throws: SlurmError.self) { _ = try setting.run.submit(setting.request) }
+    try FileManager.default.removeItem(at: file)
+    #expect(try setting.run.submit(setting.request).jobs.count == 4)
   }
 
   // MARK: Requeue

@@ -52,7 +52,9 @@ extension Engine {
 
   private func reason(_ name: String, finished: Set<String>, stages: Set<String>, all: Bool) -> String? {
     if name.contains(".h5.damaged") { return "damaged" }
-    if name.hasPrefix("."), name.contains(".h5.tmp-") { return "left by a run that was killed" }
+    if name.hasPrefix("."), name.contains(".h5.tmp-") || name.hasSuffix(".held") {
+      return "left by a run that was killed"
+    }
     if let range = name.range(of: ".ckpt-") ?? name.range(of: ".part-"), name.hasSuffix(".h5") {
       let stage = String(name[..<range.lowerBound])
       if finished.contains(stage) { return "checkpoint of a finished stage" }

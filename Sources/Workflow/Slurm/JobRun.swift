@@ -96,15 +96,24 @@ public final class JobRun {
       try waiting(for: "the run folder") { try folder.lock(as: "job \(place.job)", mode: .shared) }
       let engine = try makeEngine()
       var failed: [String] = []
+      var missing: Set<String> = []
       for name in stages {
+        let inputs = engine.pipeline[name]?.keyInputs(in: engine.pipeline) ?? []
+        if let input = stages.first(where: { missing.contains($0) && inputs.contains($0) }) {
+          missing.insert(name)
+          set(.notRun, of: name, "'\(input)' did not finish")
+          continue
+        }
         switch try run(name, engine) {
         case .finished: set(.finished, of: name)
         case .failed(let message):
+          missing.insert(name)
           failed.append("\(name): \(message)")
           console.line("error: stage '\(name)': \(message)")
           set(.failed, of: name, message)
         case .interrupted: return interrupted(in: name, engine)
         case .damagedInput(let input, let reason):
+          missing.insert(name)
           failed.append("\(name): the artifact of '\(input)' is damaged")
           console.line("error: stage '\(name)': the artifact of '\(input)' is damaged (\(reason)); submit again")
           set(.failed, of: name, "the artifact of '\(input)' is damaged: \(reason); submit again")

@@ -48,6 +48,9 @@ public struct JobStatus: Equatable {
     case .finished:
       (state, text) = (.finished, "finished")
       return
+    case .notRun where entry?.state != "PENDING":
+      (state, text, message) = (.notRun, "not run: a stage it needs did not finish", own?.message)
+      return
     case .failed where entry?.state != "PENDING":
       fail("failed", own?.message)
       return
@@ -124,13 +127,19 @@ public struct JobStatus: Equatable {
 extension SlurmRun {
   /// Where every stage is that was submitted, by its latest submission. Where the queue cannot be asked, `remark` says why,
   /// and the states are what the tasks noted themselves.
-  public func status() throws -> (stages: [String: JobStatus], remark: String?) {
+  public func status() -> (stages: [String: JobStatus], remark: String?) {
     var queue: SlurmQueue?
     var remark: String?
     do { queue = try SlurmQueue(programs) } catch { remark = "\(error)" }
     var places: [String: Place] = [:]
     for number in store.numbers {
-      let record = try store.read(number)
+      let record: SubmissionRecord
+      do {
+        record = try store.read(number)
+      } catch {
+        remark = "\(error)"  // nothing but where its jobs are depends on it
+        continue
+      }
       for (index, job) in record.jobs.enumerated() {
         for task in job.tasks {
           let note = store.readNote(store.note(number, job: job, task: task.id))

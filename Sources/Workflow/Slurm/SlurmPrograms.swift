@@ -80,7 +80,9 @@ public enum SlurmError: Error, Equatable, CustomStringConvertible {
     case .refused(let program, let code, let said): "\(program) ended with code \(code) and said: \(said)"
     case .unexpected(let program, let answer): "\(program) answered \(answer.debugDescription), not the number of a job"
     case .notSubmitted(let folder): "nothing was submitted from \(folder)"
-    case .badRecord(let file, let reason): "\(file) cannot be used: \(reason); submit again"
+    case .badRecord(let file, let reason):
+      "\(file) cannot be used: \(reason); "
+        + "if jobs of it are left, end them by scancel; then delete it"
     case .notAJob: "this command is for the jobs that 'submit' makes"
     case .queuedOtherwise(let stage, let job):
       "stage '\(stage)' is in the queue already (job \(job)) with other parameters or inputs than it has now; "

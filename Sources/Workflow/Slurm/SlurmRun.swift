@@ -206,7 +206,7 @@ public final class SlurmRun {
           for stage in task.stages {
             // one that has failed in a job that goes on with others is no longer on its way
             let state = note?.job == entry.job ? note?.stages[stage]?.state : nil
-            guard state != .failed || entry.state == "PENDING" else { continue }
+            guard state != .failed && state != .notRun || entry.state == "PENDING" else { continue }
             found[stage] = QueuedStage(entry: entry, definition: record.definitions[stage])
           }
         }

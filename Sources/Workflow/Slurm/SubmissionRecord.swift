@@ -44,7 +44,11 @@ struct SubmissionRecord: Codable, Equatable {
 
 /// What a task has said of itself so far, in a file of its own beside the submission's.
 struct TaskNote: Codable, Equatable {
-  enum State: String, Codable { case running, waiting, finished, failed, interrupted, requeued }
+  enum State: String, Codable {
+    case running, waiting, finished, failed, interrupted, requeued
+    /// A stage before it in the same task failed.
+    case notRun
+  }
 
   struct Stage: Codable, Equatable {
     var state: State

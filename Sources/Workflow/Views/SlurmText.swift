@@ -50,7 +50,7 @@ extension SlurmRun {
   public func wait(every seconds: Double = 5, _ say: (String) -> Void) throws {
     var said = ""
     while true {
-      let (stages, remark) = try status()
+      let (stages, remark) = status()
       if let remark { throw SlurmError.unavailable(program: "squeue", reason: remark) }
       let open = stages.values.filter(\.isOpen)
       if open.isEmpty { return }

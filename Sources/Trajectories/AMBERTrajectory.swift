@@ -124,20 +124,32 @@ public final class AMBERTrajectory {
     let size = (try? FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int) ?? 0
     func failure(_ message: String) -> TrajectoryError { .unreadable(file: url.path, message: message) }
     let outcome = Trial.run(seconds: 1 + size >> 23, bytes: (256 << 20) + 4 * size, lock: NativeLock.hdf5) {
-      let trajectory = try AMBERTrajectory(url: url, expectedAtoms: nil, wasTried: true)
-      let step = max(1, (4 << 20) / max(1, 24 * trajectory.atomCount))
-      for start in stride(from: 0, to: trajectory.frameCount, by: step) {
-        let frames = start..<min(trajectory.frameCount, start + step)
-        _ = try trajectory.readFrames(frames)
-        _ = try trajectory.readTimes(frames)
-        _ = try trajectory.readCells(frames)
+      do {
+        try AMBERTrajectory(url: url, expectedAtoms: nil, wasTried: true).readEverything()
+      } catch let error as TrajectoryError {
+        // what is wrong with the content is found again, with its type, by whoever reads it now
+        guard case .unreadable(_, let message) = error else { return }
+        throw LibraryFailure(description: message)
       }
     }
     switch outcome {
-    // what is wrong is found again, with a type, by whoever reads it now
-    case .passed, .failed: return
+    case .passed: return
+    // not tried again here, where memory is not limited
+    case .failed(let message): throw failure(message)
     case .crashed: throw failure("the netCDF-4 library crashes on it: the file is damaged")
     case .tooLong(let seconds): throw failure("the netCDF-4 library does not come to an end with it in \(seconds) s")
+    }
+  }
+
+  private struct LibraryFailure: Error, CustomStringConvertible { let description: String }
+
+  private func readEverything() throws {
+    let step = max(1, (4 << 20) / max(1, 24 * atomCount))
+    for start in stride(from: 0, to: frameCount, by: step) {
+      let frames = start..<min(frameCount, start + step)
+      _ = try readFrames(frames)
+      _ = try readTimes(frames)
+      _ = try readCells(frames)
     }
   }
 

@@ -45,7 +45,8 @@ struct StageKey: Equatable {
 
   private static func file(_ url: URL, _ files: FileDigests) throws -> String { "sha256:" + (try files.digest(url)) }
 
-  /// Parameters as they enter the key: files by their content; inputs left out, because `inputs` has them.
+  /// Parameters as they enter the key: files by their content; inputs left out, because `inputs` has them; and what is not given and
+  /// has no default, so that a type may gain such a parameter and its finished stages stay.
   private static func keyed(
     _ value: ParameterValue, _ kind: ParameterKind, _ files: FileDigests
   ) throws -> ParameterValue {
@@ -55,7 +56,7 @@ struct StageKey: Equatable {
     case (.object(let fields), .object(let members)):
       var kept: [String: ParameterValue] = [:]
       for field in fields {
-        guard let member = members[field.name], field.kind.inputNames(member) == nil else { continue }
+        guard let member = members[field.name], member != .null, field.kind.inputNames(member) == nil else { continue }
         kept[field.name] = try keyed(member, field.kind, files)
       }
       return .object(kept)

@@ -11,12 +11,13 @@ struct TrainingDriver<Net: Network> {
   let context: StageContext
   let trainer: Trainer<Net>
   let title: String
+  /// Steps between rollback points, at least: so many that writing one is lost among them.
+  var leastRollbackInterval = 500
 
   private static var halvingsAtMost: Int { 3 }
 
-  /// Steps between rollback points: they depend on nothing but the settings, so that a run that was killed rolls back as one
-  /// that was not.
-  private var rollbackInterval: Int { max(100, (trainer.settings.steps + 9) / 10) }
+  /// Depends on nothing but the settings, so that a run that was killed rolls back as one that was not.
+  private var rollbackInterval: Int { max(leastRollbackInterval, (trainer.settings.steps + 9) / 10) }
 
   /// Goes on from the newest checkpoint, if there is one. `extra` restores what the stage itself saved there.
   func resume(_ extra: (Artifact) throws -> Void = { _ in }) throws {

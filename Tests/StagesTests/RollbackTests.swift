@@ -47,7 +47,7 @@ import Workflow
     let trainer = try Trainer(
       network: network, settings: OptimizationSettings(steps: 220, batch: 4, warmUp: 1), generator: generator,
       columns: ["loss"])
-    let driver = TrainingDriver(context: context, trainer: trainer, title: "test")
+    let driver = TrainingDriver(context: context, trainer: trainer, title: "test", leastRollbackInterval: 100)
     var seen: [Int] = []
     var recent: [Double] = []
     let restore = { (checkpoint: Artifact) in recent = try checkpoint.read("recent", as: Double.self).values }

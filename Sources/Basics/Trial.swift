@@ -56,6 +56,8 @@ public enum Trial {
     var all = sigset_t()
     sigfillset(&all)
     sigprocmask(SIG_UNBLOCK, &all, nil)
+    // what is open here may hold a lock, which must not outlive the process that took it
+    for descriptor in 3..<min(getdtablesize(), 4096) where descriptor != messages { close(descriptor) }
     let null = open("/dev/null", O_RDWR)
     for descriptor: Int32 in 0...2 { dup2(null, descriptor) }
     func limit(_ resource: __rlimit_resource, to value: Int) {

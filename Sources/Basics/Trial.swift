@@ -56,8 +56,12 @@ public enum Trial {
     var all = sigset_t()
     sigfillset(&all)
     sigprocmask(SIG_UNBLOCK, &all, nil)
-    // what is open here may hold a lock, which must not outlive the process that took it
-    for descriptor in 3..<min(getdtablesize(), 4096) where descriptor != messages { close(descriptor) }
+    // What is open for writing is none of the trial's business, and may hold a lock that must not outlive the process that took
+    // it. What is open for reading stays: a library does not open again a file that it has open.
+    for descriptor in 3..<min(getdtablesize(), 4096) where descriptor != messages {
+      let flags = fcntl(descriptor, F_GETFL)
+      if flags >= 0, flags & O_ACCMODE != O_RDONLY { close(descriptor) }
+    }
     let null = open("/dev/null", O_RDWR)
     for descriptor: Int32 in 0...2 { dup2(null, descriptor) }
     func limit(_ resource: __rlimit_resource, to value: Int) {

@@ -48,4 +48,19 @@ import Testing
     }
     #expect(outcome == .passed)
   }
+
+  /// A lock on a file that is open for writing must not live on in the trial.
+  @Test func whatIsOpenForWritingIsClosedInTheTrial() throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("trial-\(UUID().uuidString)")
+    try Data([1]).write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let writing = open(file.path, O_RDWR | O_CLOEXEC)
+    let reading = open(file.path, O_RDONLY | O_CLOEXEC)
+    defer { for descriptor in [writing, reading] { close(descriptor) } }
+    let outcome = run {
+      guard fcntl(writing, F_GETFD) < 0, fcntl(reading, F_GETFD) >= 0 else { throw Refused() }
+    }
+    #expect(outcome == .passed)
+    #expect(fcntl(writing, F_GETFD) >= 0)
+  }
 }

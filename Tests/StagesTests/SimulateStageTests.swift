@@ -12,47 +12,19 @@ import Workflow
 
 /// The simulate stage on alanine dipeptide, some picoseconds of it.
 @Suite(.serialized) struct SimulateStageTests {
-  static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
+  let alanine: AlanineStages
 
-  let folder: URL
-  let system = SystemFiles(
-    topology: Self.dataset.appendingPathComponent("alanine.pdb"),
-    forcefield: Self.dataset.appendingPathComponent("system.xml"))
-
-  init() throws {
-    folder = FileManager.default.temporaryDirectory.appendingPathComponent("simulate-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  }
+  init() throws { alanine = try AlanineStages() }
 
   static let short: [String: ParameterValue] = [
     "runs": 2, "length": .number(1), "save_interval": .number(0.02), "equilibration": .number(0.3),
     "steering_time": .number(30), "hydrogen_mass": .number(3),
   ]
 
-  func context(
-    _ type: any StageType.Type, _ name: String, _ given: [String: ParameterValue], inputs: [String: [StageInput]] = [:],
-    system: SystemFiles? = nil, threads: Int = 1, interruption: @escaping () -> Bool = { false }
-  ) throws -> StageContext {
-    StageContext(
-      stage: name, seed: 11, values: try #require(type.resolvedParameters(given)), inputs: inputs,
-      output: try ArtifactWriter(url: folder.appendingPathComponent("\(name).h5")),
-      checkpoints: CheckpointStore(folder: folder, stage: name, key: "k"), temperature: 300,
-      system: system ?? self.system, threads: threads, checkpointInterval: 0, interruption: interruption)
-  }
-
-  func commit(_ context: StageContext, _ type: String = "simulate") throws -> Artifact {
-    try context.output.commit(
-      provenance: Provenance(
-        key: "k", canonical: "{}", stage: context.stage, stageType: type, stageVersion: 1, seed: 11, start: Date(),
-        end: Date(), wallSeconds: 0))
-    return try Artifact.open(context.output.url, verify: true)
-  }
-
   @Test func framesBeginInEachState() throws {
-    let context = try context(SimulateStage.self, "md", Self.short, threads: 2)
+    let context = try alanine.context(SimulateStage.self, "md", Self.short, threads: 2)
     try SimulateStage.run(context)
-    let artifact = try commit(context)
+    let artifact = try alanine.commit(context, SimulateStage.self)
     #expect(try artifact.shape("coordinates") == [200, 22, 3])
     #expect(try artifact.readStrings("results/steered_torsions") == ["phi"])
     let targets = try artifact.read("results/targets", as: Double.self).values
@@ -67,22 +39,22 @@ import Workflow
     #expect(try artifact.scalar("results/energy_evaluations", as: Int.self) >= 4 * (30_000 + 300 + 1000))
 
     let coordinates = try artifact.read("coordinates", as: Double.self).values
-    let topology = try Topology.read(pdb: system.topology)
+    let topology = try Topology.read(pdb: alanine.system.topology)
     #expect(try Chirality(topology: topology).invertedFrames(in: coordinates).isEmpty)
-    let engine = try OpenMMEngine(systemXML: try #require(system.forcefield), threads: 1)
+    let engine = try OpenMMEngine(systemXML: try #require(alanine.system.forcefield), threads: 1)
     #expect(try artifact.read("energies", as: Double.self).values == engine.energies(coordinates))
     let angles = torsionAngles(coordinates, atoms: 22, torsions: [[4, 6, 8, 14]])
     #expect(try artifact.read("results/torsions/phi", as: Double.self).values == angles)
 
     // the file beside it holds the same frames, in angstrom
-    let trajectory = try AMBERTrajectory(url: folder.appendingPathComponent("md.nc"), expectedAtoms: 22)
+    let trajectory = try AMBERTrajectory(url: alanine.folder.appendingPathComponent("md.nc"), expectedAtoms: 22)
     #expect(trajectory.frameCount == 200)
     let file = try trajectory.readFrames(0..<200)
     #expect(zip(file, coordinates).allSatisfy { abs($0 - $1) < 1e-7 })
     #expect(try trajectory.readTimes(0..<200) == time)
 
     // as does one that is made from the artifact later
-    let again = folder.appendingPathComponent("again.nc")
+    let again = alanine.folder.appendingPathComponent("again.nc")
     #expect(try TrajectoryExport.write(artifact, to: again) == 200)
     #expect(try AMBERTrajectory(url: again).readFrames(0..<200) == file)
     #expect(throws: ExportError.overItself(file: artifact.url.path)) {
@@ -93,9 +65,9 @@ import Workflow
     func frames(_ name: String, _ values: [String: ParameterValue], _ inputs: [String: [StageInput]] = [:]) throws
       -> Artifact
     {
-      let context = try self.context(IngestStage.self, name, values, inputs: inputs)
+      let context = try alanine.context(IngestStage.self, name, values, inputs: inputs)
       try IngestStage.run(context)
-      return try commit(context, "ingest")
+      return try alanine.commit(context, IngestStage.self)
     }
     let input = StageInput(name: "md", type: "simulate", artifact: artifact)
     let fromStage = try frames("a", ["simulation": "md", "stride": 3], ["simulation": [input]])
@@ -118,22 +90,22 @@ import Workflow
     values["steering_time"] = .number(5)
     values["starts"] = .list([.list([.number(-1.3)]), .list([.number(-2.2)])])
     values["length"] = .number(0.4)
-    let whole = try context(SimulateStage.self, "whole", values)
+    let whole = try alanine.context(SimulateStage.self, "whole", values)
     try SimulateStage.run(whole)
-    let expected = try commit(whole)
+    let expected = try alanine.commit(whole, SimulateStage.self)
 
     var interruptions = 0
     var resumed: Artifact?
     for attempt in 0..<1000 where resumed == nil {
       var calls = 0
       let limit = 3 + attempt % 3
-      let part = try context(SimulateStage.self, "parts", values, threads: 1 + attempt % 2) {
+      let part = try alanine.context(SimulateStage.self, "parts", values, threads: 1 + attempt % 2) {
         calls += 1
         return calls >= limit
       }
       do {
         try SimulateStage.run(part)
-        resumed = try commit(part)
+        resumed = try alanine.commit(part, SimulateStage.self)
       } catch is WorkflowInterruption {
         interruptions += 1
         part.output.discard()
@@ -145,11 +117,11 @@ import Workflow
 
   @Test func whatCannotBeStartedIsATypedError() throws {
     func run(_ values: [String: ParameterValue], system: SystemFiles? = nil) throws {
-      let context = try context(SimulateStage.self, "bad", values, system: system)
+      let context = try alanine.context(SimulateStage.self, "bad", values, system: system)
       defer { context.output.discard() }
       try SimulateStage.run(context)
     }
-    #expect(throws: SimulateError.noForceField) { try run([:], system: SystemFiles(topology: system.topology)) }
+    #expect(throws: SimulateError.noForceField) { try run([:], system: SystemFiles(topology: alanine.system.topology)) }
     #expect(throws: SimulateError.noStarts(steering: ["phi", "psi"])) {
       try run(["steering": .list([.string("phi"), .string("psi")])])
     }
@@ -166,12 +138,12 @@ import Workflow
     #expect(throws: SimulationError.self) {
       try run(["timestep": .number(0.01), "steering_time": .number(2), "attempts": 1, "length": .number(40)])
     }
-    #expect(try !CheckpointStore(folder: folder, stage: "bad", key: "k").parts().isEmpty)
+    #expect(try !CheckpointStore(folder: alanine.folder, stage: "bad", key: "k").parts().isEmpty)
   }
 
   /// Side chains begin at each of their staggered places.
   @Test func rotamersAreSpread() throws {
-    let dipeptide = Self.dataset.deletingLastPathComponent().deletingLastPathComponent()
+    let dipeptide = AlanineStages.dataset.deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("shared/data/dipeptides/IM")
     let topology = dipeptide.appendingPathComponent("topology.pdb")
     guard FileManager.default.fileExists(atPath: topology.path) else {
@@ -181,7 +153,7 @@ import Workflow
     let system = SystemFiles(
       topology: topology, forcefield: dipeptide.appendingPathComponent("system.xml"),
       torsions: ["phi": try Topology.read(pdb: topology).torsion(named: "phi")])
-    let context = try context(SimulateStage.self, "im", ["runs": 3], system: system)
+    let context = try alanine.context(SimulateStage.self, "im", ["runs": 3], system: system)
     defer { context.output.discard() }
     let setup = try SimulateSetup(context, context.parameters(SimulateStage.Parameters.self))
     #expect(setup.steeredNames == ["phi", "chi1-1", "chi2-1", "chi1-2", "chi2-2", "chi3-2"])

@@ -12,18 +12,9 @@ import Workflow
 
 /// The umbrella stage on alanine dipeptide, cut so short that its numbers mean little: what is tested is the way to them.
 @Suite(.serialized) struct UmbrellaStageTests {
-  static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
+  let alanine: AlanineStages
 
-  let folder: URL
-  let system = SystemFiles(
-    topology: Self.dataset.appendingPathComponent("alanine.pdb"),
-    forcefield: Self.dataset.appendingPathComponent("system.xml"))
-
-  init() throws {
-    folder = FileManager.default.temporaryDirectory.appendingPathComponent("boltzmill-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  }
+  init() throws { alanine = try AlanineStages() }
 
   /// phi alone, a third of a nanosecond in all.
   static let short: [String: ParameterValue] = [
@@ -31,32 +22,10 @@ import Workflow
     "equilibration": .number(1), "production": .number(4), "sample_interval": .number(0.05), "bootstrap": .integer(10),
   ]
 
-  func context(
-    _ name: String, _ values: [String: ParameterValue], system: SystemFiles? = nil, threads: Int = 1,
-    interruption: @escaping () -> Bool = { false }
-  ) throws -> StageContext {
-    var resolved: [String: ParameterValue] = [:]
-    for field in UmbrellaStage.parameters { resolved[field.name] = values[field.name] ?? field.defaultValue }
-    return StageContext(
-      stage: name, seed: 11, values: .object(resolved),
-      output: try ArtifactWriter(url: folder.appendingPathComponent("\(name).h5")),
-      checkpoints: CheckpointStore(folder: folder, stage: name, key: "k"), temperature: 300,
-      system: system ?? self.system, threads: threads, checkpointInterval: 0, interruption: interruption)
-  }
-
-  func commit(_ context: StageContext) throws -> Artifact {
-    try context.output.commit(
-      provenance: Provenance(
-        key: "k", canonical: "{}", stage: context.stage, stageType: "umbrella", stageVersion: 1, seed: 11,
-        start: Date(),
-        end: Date(), wallSeconds: 0))
-    return try Artifact.open(context.output.url, verify: true)
-  }
-
   @Test func writesTheFixedNamesAndItsDoubts() throws {
-    let context = try context("short", Self.short, threads: 2)
+    let context = try alanine.context(UmbrellaStage.self, "short", Self.short, threads: 2)
     try UmbrellaStage.run(context)
-    let artifact = try commit(context)
+    let artifact = try alanine.commit(context, UmbrellaStage.self)
     let deltaF = try artifact.scalar("results/delta_f", as: Double.self)
     #expect(deltaF.isFinite && deltaF > 0)
     #expect(try artifact.scalar("results/delta_f_standard_error", as: Double.self) > 0)
@@ -92,22 +61,22 @@ import Workflow
     values["exchange_interval"] = .number(0.1)
     if exchange { values["hydrogen_mass"] = .number(3) }
     let name = exchange ? "exchange" : "ribs"
-    let whole = try context("\(name)-whole", values)
+    let whole = try alanine.context(UmbrellaStage.self, "\(name)-whole", values)
     try UmbrellaStage.run(whole)
-    let expected = try commit(whole)
+    let expected = try alanine.commit(whole, UmbrellaStage.self)
 
     var interruptions = 0
     var resumed: Artifact?
     for attempt in 0..<1000 where resumed == nil {
       var calls = 0
       let limit = 9 + 7 * attempt % 13
-      let part = try context("\(name)-parts", values, threads: 1 + attempt % 2) {
+      let part = try alanine.context(UmbrellaStage.self, "\(name)-parts", values, threads: 1 + attempt % 2) {
         calls += 1
         return calls >= limit
       }
       do {
         try UmbrellaStage.run(part)
-        resumed = try commit(part)
+        resumed = try alanine.commit(part, UmbrellaStage.self)
       } catch is WorkflowInterruption {
         interruptions += 1
         part.output.discard()
@@ -126,7 +95,7 @@ import Workflow
     var values = Self.short
     values["windows"] = .list([.integer(8)])
     values["force_constant"] = .list([.number(2000)])
-    let context = try context("gap", values)
+    let context = try alanine.context(UmbrellaStage.self, "gap", values)
     #expect {
       try UmbrellaStage.run(context)
     } throws: { error in
@@ -138,7 +107,8 @@ import Workflow
 
   @Test func setupsThatCannotBeAreErrors() throws {
     func run(_ change: [String: ParameterValue], system: SystemFiles? = nil) throws {
-      let context = try context("impossible", Self.short.merging(change) { $1 }, system: system)
+      let context = try alanine.context(
+        UmbrellaStage.self, "impossible", Self.short.merging(change) { $1 }, system: system)
       defer { context.output.discard() }
       try UmbrellaStage.run(context)
     }
@@ -148,40 +118,40 @@ import Workflow
     #expect(throws: UmbrellaError.stateTorsion(name: "phi", coordinates: ["psi"])) {
       try run(["coordinates": .list([.string("psi")])])
     }
-    #expect(throws: UmbrellaError.noForceField) { try run([:], system: SystemFiles(topology: system.topology)) }
+    #expect(throws: UmbrellaError.noForceField) { try run([:], system: SystemFiles(topology: alanine.system.topology)) }
     let quantum = SystemFiles(
-      topology: system.topology,
+      topology: alanine.system.topology,
       forcefieldMethod: ForceFieldChoice(
         method: "gfn2-xtb", values: ["solvent": "water", "charge": 0, "unpaired_electrons": 0]))
     #expect(throws: EnergySourceError.noSystem(method: "GFN2-xTB")) { try run([:], system: quantum) }
     #expect(throws: MoleculesError.self) {
-      var named = system
+      var named = alanine.system
       named.state.torsion = "chi9"
       try run(["coordinates": .list([.string("chi9")])], system: named)
     }
     #expect(throws: UmbrellaError.torsionAtoms(name: "phi", atoms: [4, 6, 8, 99], atomCount: 22)) {
-      var named = system
+      var named = alanine.system
       named.torsions = ["phi": [4, 6, 8, 99]]
       try run([:], system: named)
     }
-    let text = try String(contentsOf: Self.dataset.appendingPathComponent("system.xml"), encoding: .utf8)
+    let text = try String(contentsOf: AlanineStages.dataset.appendingPathComponent("system.xml"), encoding: .utf8)
     #expect(throws: OpenMMError.self) {
-      let broken = folder.appendingPathComponent("broken.xml")
+      let broken = alanine.folder.appendingPathComponent("broken.xml")
       try String(text.prefix(5000)).write(to: broken, atomically: true, encoding: .utf8)
-      try run([:], system: SystemFiles(topology: system.topology, forcefield: broken))
+      try run([:], system: SystemFiles(topology: alanine.system.topology, forcefield: broken))
     }
-    let bare = folder.appendingPathComponent("bare.xml")
+    let bare = alanine.folder.appendingPathComponent("bare.xml")
     try """
     <System type="System" version="1" openmmVersion="8.6.1"><PeriodicBoxVectors><A x="2" y="0" z="0"/><B x="0" y="2" z="0"/>
     <C x="0" y="0" z="2"/></PeriodicBoxVectors><Particles><Particle mass="1"/></Particles><Constraints/><Forces/></System>
     """.write(to: bare, atomically: true, encoding: .utf8)
     #expect(throws: UmbrellaError.atomCount(topology: 22, forceField: 1, file: "bare.xml")) {
-      try run([:], system: SystemFiles(topology: system.topology, forcefield: bare))
+      try run([:], system: SystemFiles(topology: alanine.system.topology, forcefield: bare))
     }
   }
 
   static let phenylalanine = ["datasets", "../shared/data"].map {
-    Self.dataset.appendingPathComponent("../../\($0)/dipeptides/NF").standardizedFileURL
+    AlanineStages.dataset.appendingPathComponent("../../\($0)/dipeptides/NF").standardizedFileURL
   }.first { FileManager.default.fileExists(atPath: $0.appendingPathComponent("system.xml").path) }
 
   /// A phenyl ring that has turned over is where it was: no slow motion to warn of.
@@ -194,7 +164,7 @@ import Workflow
     let files = SystemFiles(
       topology: dataset.appendingPathComponent("topology.pdb"), forcefield: dataset.appendingPathComponent("system.xml")
     )
-    let context = try context("ring", values, system: files)
+    let context = try alanine.context(UmbrellaStage.self, "ring", values, system: files)
     defer { context.output.discard() }
     let setup = try UmbrellaSetup(context, context.parameters(UmbrellaStage.Parameters.self))
     #expect(setup.torsionNames == ["phi", "psi1", "omega1", "chi1-1", "chi2-1", "chi1-2", "chi2-2"])
@@ -214,7 +184,7 @@ import Workflow
   }
 
   @Test func aMirroredFrameIsCaught() throws {
-    let context = try context("mirror", Self.short)
+    let context = try alanine.context(UmbrellaStage.self, "mirror", Self.short)
     defer { context.output.discard() }
     let setup = try UmbrellaSetup(context, context.parameters(UmbrellaStage.Parameters.self))
     let frame = setup.topology.referenceCoordinates

@@ -140,6 +140,16 @@ let hasShared = FileManager.default.fileExists(atPath: shared.appendingPathCompo
     #expect(try AMBERTrajectory(url: url).warnings.count == 1)
   }
 
+  /// The library shares a file that is open already, also with the process that tries it.
+  @Test func aFileMayBeOpenTwice() throws {
+    let scratch = try Scratch()
+    let url = scratch.file("twice.nc")
+    try write(url, format: .netCDF4)
+    let first = try AMBERTrajectory(url: url, expectedAtoms: 2)
+    let second = try AMBERTrajectory(url: url, expectedAtoms: 2)
+    #expect(try first.readFrames(0..<4) == second.readFrames(0..<4))
+  }
+
   @Test func missingAndForeignFilesAreNamed() throws {
     let scratch = try Scratch()
     let url = scratch.file("a.nc")

@@ -144,6 +144,30 @@ bm_system *bm_system_from_xml(const char *text, size_t length) {
   });
 }
 
+bm_system *bm_system_adding_torsions(const bm_system *system, int32_t count, const int32_t *atoms, const double *parameters) {
+  return guardedHandle<bm_system>([&] {
+    auto handle = std::make_unique<bm_system>();
+    handle->system.reset(OpenMM::XmlSerializer::clone<OpenMM::System>(*system->system));
+    addTorsions(*handle->system, count, atoms, parameters);
+    return finished(std::move(handle));
+  });
+}
+
+double bm_system_threefold(const bm_system *system, int32_t second, int32_t third) {
+  double sum = 0;
+  for (int f = 0; f < system->system->getNumForces(); f++) {
+    auto *force = dynamic_cast<const OpenMM::PeriodicTorsionForce *>(&system->system->getForce(f));
+    if (force == nullptr) continue;
+    for (int i = 0; i < force->getNumTorsions(); i++) {
+      int a, b, c, d, periodicity;
+      double phase, k;
+      force->getTorsionParameters(i, a, b, c, d, periodicity, phase, k);
+      if (periodicity == 3 && ((b == second && c == third) || (b == third && c == second))) sum += k * std::cos(phase);
+    }
+  }
+  return sum;
+}
+
 void bm_system_free(bm_system *system) { delete system; }
 int32_t bm_system_particle_count(const bm_system *system) { return system->system->getNumParticles(); }
 int32_t bm_system_constraint_count(const bm_system *system) { return system->system->getNumConstraints(); }

@@ -68,6 +68,8 @@ template <class Body> void parallelFor(int threads, int64_t count, int64_t grain
 }
 
 std::shared_ptr<OpenMM::System> systemFromTerms(const bm_system_terms &terms);
+/// Adds to the System's own torsions, where it has any; see `bm_system_adding_torsions`.
+void addTorsions(OpenMM::System &system, int32_t count, const int32_t *atoms, const double *parameters);
 
 OpenMM::Platform &platformNamed(const std::string &name);
 

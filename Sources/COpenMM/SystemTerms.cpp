@@ -63,13 +63,7 @@ std::shared_ptr<OpenMM::System> systemFromTerms(const bm_system_terms &terms) {
   }
   system->addForce(angles.release());
 
-  auto torsions = std::make_unique<OpenMM::PeriodicTorsionForce>();
-  for (int i = 0; i < terms.torsions; i++) {
-    const int32_t *atoms = terms.torsion_atoms + 5 * i;
-    torsions->addTorsion(atoms[0], atoms[1], atoms[2], atoms[3], atoms[4], terms.torsion_parameters[2 * i],
-                         terms.torsion_parameters[2 * i + 1]);
-  }
-  system->addForce(torsions.release());
+  addTorsions(*system, terms.torsions, terms.torsion_atoms, terms.torsion_parameters);
 
   auto nonbonded = std::make_unique<OpenMM::NonbondedForce>();
   nonbonded->setNonbondedMethod(OpenMM::NonbondedForce::NoCutoff);
@@ -84,6 +78,17 @@ std::shared_ptr<OpenMM::System> systemFromTerms(const bm_system_terms &terms) {
   if (terms.born == 1) system->addForce(makeOBC1(terms));
   if (terms.born == 2) system->addForce(makeOBC2(terms));
   return system;
+}
+
+void addTorsions(OpenMM::System &system, int32_t count, const int32_t *atoms, const double *parameters) {
+  OpenMM::PeriodicTorsionForce *torsions = nullptr;
+  for (int i = 0; i < system.getNumForces() && torsions == nullptr; i++)
+    torsions = dynamic_cast<OpenMM::PeriodicTorsionForce *>(&system.getForce(i));
+  if (torsions == nullptr) system.addForce(torsions = new OpenMM::PeriodicTorsionForce());
+  for (int i = 0; i < count; i++) {
+    const int32_t *a = atoms + 5 * i;
+    torsions->addTorsion(a[0], a[1], a[2], a[3], a[4], parameters[2 * i], parameters[2 * i + 1]);
+  }
 }
 
 }  // namespace boltzmill

@@ -169,6 +169,8 @@ struct UmbrellaPool: Sendable {
   let time: [Int]
   /// The torsion that defines state and profile.
   let angle: [Double]
+  /// kT.
+  let sharedBias: [Double]
   private let coordinates: [Double]
 
   init(data: UmbrellaData, torsion: Int, maximum: Int) {
@@ -178,11 +180,14 @@ struct UmbrellaPool: Sendable {
     stride = step
     samplesPerWalk = (data.samplesPerWalk + step - 1) / step
     var (window, walk, time, angle, coordinates) = ([Int](), [Int](), [Int](), [Double](), [Double]())
+    var shared: [Double] = []
     let d = data.torsionCount
     for k in 0..<data.windowCount {
       for (w, pass) in data.walks.enumerated() {
         for i in 0..<samplesPerWalk {
-          let source = (k * data.samplesPerWalk + i * step) * d
+          let row = k * data.samplesPerWalk + i * step
+          let source = row * d
+          shared.append(pass.sharedBias?.values[row] ?? 0)
           window.append(k)
           walk.append(w)
           time.append(i)
@@ -192,6 +197,7 @@ struct UmbrellaPool: Sendable {
       }
     }
     (self.window, self.walk, self.time, self.angle, self.coordinates) = (window, walk, time, angle, coordinates)
+    sharedBias = shared
   }
 
   var count: Int { window.count }

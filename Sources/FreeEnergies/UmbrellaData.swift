@@ -2,7 +2,8 @@ import Basics
 
 /// What umbrella sampling on one torsion or a grid of two has recorded.
 ///
-/// The bias of window k is sum over torsions of forceConstant / 2 x wrap(angle - centre)^2, in kT.
+/// The bias of window k is sum over torsions of forceConstant / 2 x wrap(angle - centre)^2, in kT; beside it all windows may
+/// share another, which lowers barriers that would keep the samples of a window from mixing.
 public struct UmbrellaData: Sendable {
   /// One independent pass over all windows, in one walking direction: the same windows, the same number of samples each.
   public struct Walk: Sendable {
@@ -13,11 +14,17 @@ public struct UmbrellaData: Sendable {
     /// Further torsions that may be slow, rad, [windows, samples, others]; others may be 0. One whose turn
     /// has equal places belongs here times their number: three for a methyl rotor, two for a phenyl ring.
     public var others: NDArray<Double>
+    /// Energy that the dynamics had beside the force field and the windows' wells, the same function in every window, kT,
+    /// [windows, samples]: a sample counts exp(of it) times. nil: none.
+    public var sharedBias: NDArray<Double>?
 
-    public init(name: String, series: NDArray<Double>, others: NDArray<Double>) {
+    public init(
+      name: String, series: NDArray<Double>, others: NDArray<Double>, sharedBias: NDArray<Double>? = nil
+    ) {
       self.name = name
       self.series = series
       self.others = others
+      self.sharedBias = sharedBias
     }
   }
 
@@ -75,6 +82,15 @@ public struct UmbrellaData: Sendable {
         throw FreeEnergiesError.shape(
           "walk \(walk.name): series \(walk.series.shape) and others \(walk.others.shape) must be "
             + "\([k, n, t]) and \([k, n, otherNames.count])")
+      }
+      if let bias = walk.sharedBias {
+        guard bias.shape == [k, n] else {
+          throw FreeEnergiesError.shape("walk \(walk.name): the shared bias \(bias.shape) must be \([k, n])")
+        }
+        if let bad = bias.values.firstIndex(where: { !$0.isFinite }) {
+          throw FreeEnergiesError.invalidValue(
+            "walk \(walk.name), window \(bad / n), sample \(bad % n): the shared bias is not a finite number")
+        }
       }
       if let bad = walk.series.values.firstIndex(where: { !$0.isFinite }) {
         throw FreeEnergiesError.invalidValue(

@@ -23,7 +23,8 @@ struct UmbrellaEstimate {
     self.options = options
     let inside = pool.angle.map { options.state.contains($0) }
     self.inside = inside
-    weights = mbar.unbiasedLogWeights().map { exp($0) }
+    // u_k of the windows is that of the dynamics without its well; the force field's is less than that by the shared bias
+    weights = mbar.logWeights(reducedPotential: pool.sharedBias.map { -$0 }).map { exp($0) }
     (deltaF, directInfluence) = try mbar.subsetInfluence(weights: weights, inside: inside)
     var influence = try mbar.fullInfluence(of: directInfluence, state: pool.window)
     let size = pool.samplesPerWindow
@@ -127,24 +128,28 @@ struct UmbrellaEstimate {
 
   /// Probability per bin of the profile, unnormalised.
   func histogram(multiplicity: [Double]?, logDenominators: [Double]) -> [Double] {
-    let lowest = logDenominators.min() ?? 0
+    let weights = relativeWeights(logDenominators)
     var result = [Double](repeating: 0, count: options.profileBins)
     for i in 0..<pool.count {
       let m = multiplicity?[i] ?? 1
-      if m > 0 {
-        result[FreeEnergyProfile.bin(of: pool.angle[i], bins: options.profileBins)] +=
-          m * exp(lowest - logDenominators[i])
-      }
+      if m > 0 { result[FreeEnergyProfile.bin(of: pool.angle[i], bins: options.profileBins)] += m * weights[i] }
     }
     return result
   }
 
+  /// Weights without any bias, the largest 1.
+  private func relativeWeights(_ logDenominators: [Double]) -> [Double] {
+    let logs = zip(pool.sharedBias, logDenominators).map { $0 - $1 }
+    let top = logs.max() ?? 0
+    return logs.map { exp($0 - top) }
+  }
+
   private func difference(_ multiplicity: [Double], _ logDenominators: [Double]) -> Double {
-    let lowest = logDenominators.min() ?? 0
+    let weights = relativeWeights(logDenominators)
     var p = 0.0
     var q = 0.0
     for i in multiplicity.indices where multiplicity[i] > 0 {
-      let weight = multiplicity[i] * exp(lowest - logDenominators[i])
+      let weight = multiplicity[i] * weights[i]
       if inside[i] { p += weight } else { q += weight }
     }
     return -log(p / q)

@@ -2,6 +2,8 @@ import COpenMM
 
 /// The terms of an AMBER-like force field without cutoff, periodicity or constraints, of which a `System` can be made.
 public struct SystemTerms: Sendable {
+  public typealias Torsion = (atoms: [Int], periodicity: Int, phase: Double, forceConstant: Double)
+
   public enum ImplicitSolvent: String, CaseIterable, Sendable {
     case none, obc1, obc2
   }
@@ -17,7 +19,7 @@ public struct SystemTerms: Sendable {
   /// Energy k/2 (theta - angle)^2; rad, kJ/mol/rad^2.
   public var angles: [(atoms: [Int], angle: Double, forceConstant: Double)] = []
   /// Energy k (1 + cos(n phi - phase)); rad, kJ/mol.
-  public var torsions: [(atoms: [Int], periodicity: Int, phase: Double, forceConstant: Double)] = []
+  public var torsions: [Torsion] = []
   /// Pairs whose interaction is not the usual one; e^2, nm, kJ/mol.
   public var exceptions: [(atoms: [Int], chargeProduct: Double, sigma: Double, epsilon: Double)] = []
   public var implicitSolvent = ImplicitSolvent.none
@@ -38,11 +40,6 @@ extension System {
   public convenience init(_ terms: SystemTerms) throws {
     let count = terms.masses.count
     let hasBorn = terms.implicitSolvent != .none
-    func require(_ name: String, _ found: Int, _ expected: Int) throws {
-      if found != expected {
-        throw OpenMMError.invalidArgument("\(found) \(name) where \(expected) belong")
-      }
-    }
     try require("charges", terms.charges.count, count)
     try require("radii (sigma)", terms.sigmas.count, count)
     try require("well depths", terms.epsilons.count, count)
@@ -50,24 +47,10 @@ extension System {
       try require("Born radii", terms.bornRadii.count, count)
       try require("screening factors", terms.bornScreens.count, count)
     }
-    func indices(_ rows: [[Int]], _ width: Int) throws -> [Int32] {
-      try rows.flatMap { row in
-        try require("atoms of a term", row.count, width)
-        return try row.map { atom in
-          guard (0..<count).contains(atom) else {
-            throw OpenMMError.invalidArgument("a term of atom \(atom), where there are \(count)")
-          }
-          return Int32(atom)
-        }
-      }
-    }
-    let bondAtoms = try indices(terms.bonds.map(\.atoms), 2)
-    let angleAtoms = try indices(terms.angles.map(\.atoms), 3)
-    var torsionAtoms: [Int32] = []
-    for torsion in terms.torsions {
-      torsionAtoms += try indices([torsion.atoms], 4) + [Int32(clamping: torsion.periodicity)]
-    }
-    let exceptionAtoms = try indices(terms.exceptions.map(\.atoms), 2)
+    let bondAtoms = try indices(terms.bonds.map(\.atoms), 2, of: count)
+    let angleAtoms = try indices(terms.angles.map(\.atoms), 3, of: count)
+    let torsionAtoms = try torsionIndices(terms.torsions, of: count)
+    let exceptionAtoms = try indices(terms.exceptions.map(\.atoms), 2, of: count)
     var native = bm_system_terms()
     native.particles = Int32(clamping: count)
     native.bonds = Int32(clamping: terms.bonds.count)
@@ -101,6 +84,50 @@ extension System {
     guard let made else { throw OpenMMError.last() }
     self.init(made)
   }
+}
+
+extension System {
+  /// The same System with further torsions, beside those it has.
+  ///
+  /// Throws `OpenMMError.invalidArgument` where a torsion does not fit the System, `.openMM` where OpenMM refuses it.
+  public func adding(torsions: [SystemTerms.Torsion]) throws -> System {
+    let atoms = try torsionIndices(torsions, of: atomCount)
+    let parameters = torsions.flatMap { [$0.phase, $0.forceConstant] }
+    guard let made = bm_system_adding_torsions(handle, Int32(clamping: torsions.count), atoms, parameters) else {
+      throw OpenMMError.last()
+    }
+    return System(made)
+  }
+
+  /// Height of the barriers that the force field's threefold torsion terms about a bond make together, kJ/mol, where both ends
+  /// are tetrahedral: minima at 60, 180 and 300 degrees where positive, between them where negative. `bond`: two atoms from 0.
+  public func threefoldBarrier(about bond: (Int, Int)) -> Double {
+    2 * bm_system_threefold(handle, Int32(clamping: bond.0), Int32(clamping: bond.1))
+  }
+}
+
+private func require(_ name: String, _ found: Int, _ expected: Int) throws {
+  if found != expected {
+    throw OpenMMError.invalidArgument("\(found) \(name) where \(expected) belong")
+  }
+}
+
+/// Atoms of terms, one after another, of a System of `count` particles.
+private func indices(_ rows: [[Int]], _ width: Int, of count: Int) throws -> [Int32] {
+  try rows.flatMap { row in
+    try require("atoms of a term", row.count, width)
+    return try row.map { atom in
+      guard (0..<count).contains(atom) else {
+        throw OpenMMError.invalidArgument("a term of atom \(atom), where there are \(count)")
+      }
+      return Int32(atom)
+    }
+  }
+}
+
+/// [torsions, 5]: four atoms and the periodicity.
+private func torsionIndices(_ torsions: [SystemTerms.Torsion], of count: Int) throws -> [Int32] {
+  try torsions.flatMap { try indices([$0.atoms], 4, of: count) + [Int32(clamping: $0.periodicity)] }
 }
 
 /// Calls `body` with the arrays' elements side by side in memory.

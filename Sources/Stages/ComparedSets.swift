@@ -123,11 +123,15 @@ struct ComparedReference {
         direction.append(walk / windows)
       }
     }
-    let logWeights = try umbrellaLogWeights(
+    var logWeights = try umbrellaLogWeights(
       angles: rows.map { row in (0..<biased).map { records[row * width + $0] } },
       centers: (0..<windows).map { k in Array(centers.values[k * biased..<(k + 1) * biased]) },
       forceConstants: try artifact.read("force_constants", as: Double.self).values.map { $0 / kT },
       freeEnergies: try artifact.read("results/window_free_energy", as: Double.self).values)
+    if artifact.exists(UmbrellaOutput.sharedBias) {
+      let shared = try artifact.read(UmbrellaOutput.sharedBias, as: Double.self).values
+      for (n, row) in rows.enumerated() { logWeights[n] += shared[row] / kT }
+    }
     let torsions = WeightedTorsions(
       columns: columns.map { column in rows.map { records[$0 * width + column] } },
       weights: normalisedWeights(logWeights: logWeights))

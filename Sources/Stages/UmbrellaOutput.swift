@@ -1,4 +1,5 @@
 import Artifacts
+import Basics
 import ForceFields
 import FreeEnergies
 
@@ -7,6 +8,8 @@ struct UmbrellaOutput {
   let writer: ArtifactWriter
   let setup: UmbrellaSetup
   let sampler: UmbrellaSampler
+
+  static let sharedBias = "shared_bias"
 
   func writeSamples() throws {
     let (grid, state) = (setup.grid, sampler.state)
@@ -25,6 +28,19 @@ struct UmbrellaOutput {
       "end_coordinates", state.endPositions,
       shape: [UmbrellaSampler.directions, windows, setup.topology.atoms.count, 3], units: "nm",
       dims: ["direction", "window", "atom", "xyz"])
+    if let lowering = setup.lowering {
+      let bias = lowering.energies(of: sampler)
+      try writer.write(
+        Self.sharedBias, bias, shape: [UmbrellaSampler.directions, windows, sampler.samples], units: "kJ/mol",
+        dims: ["direction", "window", "sample"])
+      try writer.write("results/lowered_torsions", strings: lowering.depths.map { setup.torsionNames[$0.torsion] })
+      try writer.write(
+        "results/lowered_by", lowering.depths.map(\.depth), shape: [lowering.depths.count], units: "kJ/mol",
+        dims: ["torsion"])
+      let kT = PhysicalConstants.thermalEnergy(temperature: setup.temperature)
+      let effective = kishEffectiveSampleSize(logWeights: bias.map { $0 / kT })
+      try writer.writeScalar("results/lowered_ess_fraction", effective / Double(bias.count))
+    }
     try writer.writeScalar("results/simulated_time", sampler.simulatedTime, units: "ps")
     try writer.writeScalar("results/energy_evaluations", Int64(state.steps))
     if setup.parameters.exchange {

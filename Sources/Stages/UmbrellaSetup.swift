@@ -25,6 +25,8 @@ struct UmbrellaSetup {
   let watched: [RotatableTorsion]
   /// Which coordinate defines the state.
   let stateAxis: Int
+  /// nil where no barrier is lowered.
+  let lowering: BarrierLowering?
 
   init(_ context: StageContext, _ parameters: UmbrellaStage.Parameters) throws {
     self.parameters = parameters
@@ -71,11 +73,20 @@ struct UmbrellaSetup {
     torsionNames = names + watched.map(\.name)
     torsions = biased + watched.map(\.atoms)
     folds = biased.map { _ in 1 } + watched.map(\.fold)
+    let first = biased.count
+    let staggered = watched.enumerated().filter { $0.element.isStaggered && $0.element.fold == 1 }.map {
+      first + $0.offset
+    }
+    let (system, torsions) = (system, torsions)
+    lowering = parameters.barrierLowering.flatMap {
+      BarrierLowering(share: $0, of: system, torsions: torsions, staggered: staggered)
+    }
   }
 
   func sampler(threads: Int, seed: UInt64) throws -> UmbrellaSampler {
     try UmbrellaSampler(
-      system: system, grid: grid, torsions: torsions, forceConstants: parameters.forceConstant,
+      system: lowering?.applied(to: system, torsions: torsions) ?? system, grid: grid, torsions: torsions,
+      forceConstants: parameters.forceConstant,
       coordinates: topology.referenceCoordinates,
       settings: .init(
         temperature: temperature, timestep: parameters.timestep, friction: parameters.friction,
@@ -102,6 +113,7 @@ struct UmbrellaSetup {
     let (windows, samples, all) = (grid.windowCount, sampler.samples, sampler.torsionCount)
     let biased = grid.counts.count
     let kT = PhysicalConstants.thermalEnergy(temperature: temperature)
+    let shared = lowering?.energies(of: sampler)
     let walks = try Self.directionNames.enumerated().map { direction, name in
       let first = direction * windows * samples
       func columns(_ range: Range<Int>) throws -> NDArray<Double> {
@@ -113,7 +125,11 @@ struct UmbrellaSetup {
         }
         return try NDArray(values, shape: [windows, samples, range.count])
       }
-      return UmbrellaData.Walk(name: name, series: try columns(0..<biased), others: try columns(biased..<all))
+      return UmbrellaData.Walk(
+        name: name, series: try columns(0..<biased), others: try columns(biased..<all),
+        sharedBias: try shared.map {
+          try NDArray($0[first..<first + windows * samples].map { $0 / kT }, shape: [windows, samples])
+        })
     }
     return UmbrellaData(
       torsionNames: Array(torsionNames.prefix(biased)), otherNames: Array(torsionNames.dropFirst(biased)),

@@ -23,6 +23,9 @@ import Workflow
 /// | results/coverage/... | how the windows cover the grid |
 /// | results/force_provider, force_deviation | what computed the forces; their largest difference from OpenMM's, relative |
 /// | results/slow_torsions/... | what torsions without a bias did, see `SlowTorsions`; disagreeing_windows: by walk |
+/// | /shared_bias [2, windows, samples] | kJ/mol, of lowered barriers, where there are any: a sample counts exp(it / kT) times |
+/// | results/lowered_torsions, lowered_by [torsions] | which, and kJ/mol |
+/// | results/lowered_ess_fraction | Kish's fraction of these weights |
 /// | results/exchange_acceptance [coordinates] | where windows exchange |
 public enum UmbrellaStage: StageType {
   public static let type = "umbrella"
@@ -56,6 +59,11 @@ public enum UmbrellaStage: StageType {
       help:
         "makes every hydrogen this heavy at the cost of its neighbour, which changes no free energy and allows longer "
         + "timesteps: 3 with a timestep of 0.002; the force field's masses if left out"),
+    ParameterField(
+      "barrier_lowering", .number(0...2), optional: true,
+      help:
+        "share of the force field's threefold torsion terms, 1 for all, that is taken away from side chains (where these terms make more "
+        + "than 8 kJ/mol), so that they turn within a window; the samples' weights undo it. None if left out"),
     ParameterField("sample_interval", .positive, default: .number(0.2), unit: "ps", help: "between recorded torsions"),
     ParameterField(
       "forces", .choice(["auto", "openmm"]), default: "auto",
@@ -84,6 +92,7 @@ public enum UmbrellaStage: StageType {
     var timestep: Double
     var friction: Double
     var hydrogenMass: Double?
+    var barrierLowering: Double?
     var sampleInterval: Double
     var forces: String
     var exchange: Bool

@@ -38,9 +38,10 @@ struct ModelSurface: Sendable {
   }
 
   /// Umbrella windows on a periodic grid of phi (and psi), sampled by Metropolis in two serpentine walks, each window started
-  /// where the one before it ended.
+  /// where the one before it ended. `shared`: an energy of phi and psi that all windows have beside their wells, kT.
   func umbrella(
-    windows: [Int], forceConstants: [Double], samples: Int, stepsPerSample: Int, stepSize: Double = 0.25, seed: UInt64
+    windows: [Int], forceConstants: [Double], samples: Int, stepsPerSample: Int, stepSize: Double = 0.25, seed: UInt64,
+    shared: ((Double, Double) -> Double)? = nil
   ) throws -> UmbrellaData {
     let grid = [windows[0], windows.count > 1 ? windows[1] : 1]
     let place = { (i: Int, n: Int) -> Double in -Double.pi + 2 * Double.pi * (Double(i) + 0.5) / Double(n) }
@@ -63,11 +64,12 @@ struct ModelSurface: Sendable {
       let route = name == "forward" ? order : order.reversed()
       var series = [Double](repeating: 0, count: centers.count * samples * windows.count)
       var others = [Double](repeating: 0, count: windows.count > 1 ? 0 : centers.count * samples)
+      var biases = [Double](repeating: 0, count: centers.count * samples)
       var (x, y) = (centers[route[0]][0], windows.count > 1 ? centers[route[0]][1] : 0)
       for window in route {
         let centre = centers[window]
         func biased(_ x: Double, _ y: Double) -> Double {
-          var u = energy(x, y)
+          var u = energy(x, y) + (shared?(x, y) ?? 0)
           for (t, value) in [x, y].prefix(windows.count).enumerated() {
             let d = (value - centre[t]).remainder(dividingBy: 2 * .pi)
             u += 0.5 * forceConstants[t] * d * d
@@ -85,6 +87,7 @@ struct ModelSurface: Sendable {
           y = y.remainder(dividingBy: 2 * .pi)
           guard sample >= 0 else { continue }
           let place = window * samples + sample
+          biases[place] = shared?(x, y) ?? 0
           if windows.count > 1 {
             series[2 * place] = x
             series[2 * place + 1] = y
@@ -96,7 +99,8 @@ struct ModelSurface: Sendable {
       }
       return UmbrellaData.Walk(
         name: name, series: try NDArray(series, shape: [centers.count, samples, windows.count]),
-        others: try NDArray(others, shape: [centers.count, samples, windows.count > 1 ? 0 : 1]))
+        others: try NDArray(others, shape: [centers.count, samples, windows.count > 1 ? 0 : 1]),
+        sharedBias: shared == nil ? nil : try NDArray(biases, shape: [centers.count, samples]))
     }
     return UmbrellaData(
       torsionNames: Array(["phi", "psi"].prefix(windows.count)), otherNames: windows.count > 1 ? [] : ["psi"],

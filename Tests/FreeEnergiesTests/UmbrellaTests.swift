@@ -91,6 +91,39 @@ import Testing
     }
   }
 
+  /// The barrier that made those windows slow, taken away in all of them: the same free energy, now with a small error and no
+  /// warning. Without the weights that undo it the answer is another one.
+  @Test func aSharedBiasIsUndone() throws {
+    var surface = ModelSurface()
+    surface.psiBarrier = 7
+    surface.coupling = 2.5
+    let exact = surface.exactDeltaF
+    var z: [Double] = []
+    for seed in [2, 3, 4, 5] {
+      var data = try surface.umbrella(
+        windows: [24], forceConstants: [80], samples: 400, stepsPerSample: 10, seed: UInt64(seed)
+      ) { phi, psi in -3 * (1 - cos(2 * psi)) + 1.5 * cos(phi - 1) }
+      let result = try UmbrellaAnalysis(data: data, options: options()).run()
+      describe("barrier taken away", result, exact: exact)
+      #expect(result.warnings.isEmpty, "\(result.warnings)")
+      #expect(result.standardError < 0.3)
+      z.append((result.deltaF - exact) / result.standardError)
+      // halves and the profile are of the surface itself too
+      for part in result.halves + result.directions { #expect(abs(part.deltaF - exact) < 6 * result.standardError) }
+      let inside = zip(result.profile.angles, result.profile.freeEnergy).reduce(into: (state: 0.0, rest: 0.0)) {
+        sum, bin in
+        if bin.0 > 0, bin.0 < 2 { sum.state += exp(-bin.1) } else { sum.rest += exp(-bin.1) }
+      }
+      #expect(abs(-log(inside.state / inside.rest) - result.deltaF) < 0.1)
+
+      for walk in data.walks.indices { data.walks[walk].sharedBias = nil }
+      let biased = try UmbrellaAnalysis(data: data, options: options()).run()
+      #expect(abs(biased.deltaF - exact) > 4 * biased.standardError)
+    }
+    let mean = z.reduce(0, +) / Double(z.count)
+    #expect(z.allSatisfy({ abs($0) < 3.5 }) && abs(mean) < 1.5, "\(z)")
+  }
+
   @Test func weakWindowsOnAHighBarrierAreAnError() throws {
     let surface = ModelSurface()
     for windows in [[16, 16], [16]] {
@@ -198,6 +231,12 @@ import Testing
     data.walks[1].series.values[37] = .nan
     let error = #expect(throws: FreeEnergiesError.self) { try UmbrellaAnalysis(data: data).run() }
     #expect("\(error!)".contains("walk backward, window 3, sample 7"))
+    data = try ModelSurface().umbrella(
+      windows: [12], forceConstants: [10], samples: 10, stepsPerSample: 1, seed: 1, shared: { _, _ in 0 })
+    data.walks[0].sharedBias?.values[37] = .infinity
+    #expect {
+      try UmbrellaAnalysis(data: data).run()
+    } throws: { "\($0)".contains("walk forward, window 3, sample 7: the shared bias") }
     data.forceConstants = [-1]
     #expect(throws: FreeEnergiesError.self) { try UmbrellaAnalysis(data: data).run() }
     data.walks = []

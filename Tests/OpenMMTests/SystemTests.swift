@@ -74,6 +74,63 @@ struct SystemTests {
     #expect(throws: OpenMMError.self) { try System(xml: "not XML at all") }
   }
 
+  /// Threefold terms of alanine dipeptide (amber99sb-ILDN): 9 x 1.4 / 9 kcal/mol about CA-CB, and none about the peptide bond.
+  @Test func torsionsAreAddedToThoseThatAreThere() throws {
+    let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../datasets/alanine").standardizedFileURL
+    let system = try System(contentsOf: dataset.appendingPathComponent("system.xml"))
+    let text = try String(contentsOf: dataset.appendingPathComponent("alanine.pdb"), encoding: .utf8)
+    let atoms = text.split(separator: "\n").filter { $0.hasPrefix("ATOM") || $0.hasPrefix("HETATM") }
+    let frame = atoms.flatMap { line -> [Double] in
+      [30, 38, 46].map { start in
+        let first = line.index(line.startIndex, offsetBy: start)
+        return (Double(line[first..<line.index(first, offsetBy: 8)].trimmingCharacters(in: .whitespaces)) ?? .nan) / 10
+      }
+    }
+    try #require(frame.count == 66 && frame.allSatisfy(\.isFinite))
+    // N-CA-CB-HB1
+    let quadruple = [6, 8, 10, 11]
+    let before = system.threefoldBarrier(about: (8, 10))
+    #expect(abs(before - 2 * 1.4 * 4.184) < 1e-3, "\(before)")
+    #expect(system.threefoldBarrier(about: (10, 8)) == before)
+    #expect(system.threefoldBarrier(about: (4, 6)) == 0)
+
+    let added = try system.adding(torsions: [
+      (atoms: quadruple, periodicity: 3, phase: 0, forceConstant: -2),
+      (atoms: quadruple, periodicity: 1, phase: 0.5, forceConstant: 3),
+    ])
+    #expect(abs(added.threefoldBarrier(about: (8, 10)) - before + 4) < 1e-12)
+    #expect(added.forceNames == system.forceNames)
+    #expect(system.threefoldBarrier(about: (8, 10)) == before)
+    func energy(_ system: System, builtIn: Bool) throws -> Double {
+      try #require(try BatchEvaluator(system: system, threads: 1, builtInKernel: builtIn).energies(frame).first)
+    }
+    let angle = dihedral(quadruple.map { Array(frame[3 * $0..<3 * $0 + 3]) })
+    let expected = -2 * (1 + cos(3 * angle)) + 3 * (1 + cos(angle - 0.5))
+    for builtIn in [false, true] {
+      let difference = try energy(added, builtIn: builtIn) - energy(system, builtIn: builtIn)
+      #expect(abs(difference - expected) < 1e-9, "\(difference) for \(expected)")
+    }
+    #expect(throws: OpenMMError.self) {
+      try system.adding(torsions: [(atoms: [1, 2, 3, 22], periodicity: 3, phase: 0, forceConstant: 1)])
+    }
+    #expect(throws: OpenMMError.self) {
+      try system.adding(torsions: [(atoms: [1, 2, 3], periodicity: 3, phase: 0, forceConstant: 1)])
+    }
+    // a System without torsions gets its first
+    #expect(try System(xml: harmonicWell()).adding(torsions: []).forceNames.contains("PeriodicTorsionForce"))
+  }
+
+  private func dihedral(_ x: [[Double]]) -> Double {
+    func minus(_ a: [Double], _ b: [Double]) -> [Double] { zip(a, b).map { $0 - $1 } }
+    func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+    func cross(_ a: [Double], _ b: [Double]) -> [Double] {
+      [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+    }
+    let (a, b, c) = (minus(x[1], x[0]), minus(x[2], x[1]), minus(x[3], x[2]))
+    return atan2(dot(b, b).squareRoot() * dot(a, cross(b, c)), dot(cross(a, b), cross(b, c)))
+  }
+
   /// OpenMM's own complaints come back as errors: an unknown force type, a particle that is not there.
   @Test func openMMRefusalsAreErrors() throws {
     let unknown = harmonicWell().replacingOccurrences(of: "type=\"CustomExternalForce\"", with: "type=\"NoSuchForce\"")

@@ -182,6 +182,8 @@ class Checks:
             axis = stage.texts("torsion_names").index(state["torsion"])
             inside = within(angles[:, axis], state["from"], state["to"])
             log_denominator = np.logaddexp.reduce(np.log(per_window) + mbar.f_k[:, None] - u_kn, axis=0)
+            if "shared_bias" in stage:
+                log_denominator -= np.moveaxis(stage["shared_bias"], 1, 0).reshape(-1) / thermal
             weights = np.exp(log_denominator.min() - log_denominator)
             difference = -math.log(weights[inside].sum() / weights[~inside].sum())
             self.near(f"pymbar's dF of {stage.name}", stage["results/delta_f"], difference, 1e-6, "kT")

@@ -140,7 +140,9 @@ import Workflow
   }
 
   /// Umbrella windows over flat land, with the energies of frames whose populations are not the reference's.
-  @Test func anUmbrellaIsAReferenceByItsWeights() throws {
+  /// `shared`: they were drawn with psi held near 0 by an energy that all windows had.
+  @Test(arguments: [false, true]) func anUmbrellaIsAReferenceByItsWeights(shared: Bool) throws {
+    func sharedBias(_ psi: Double) -> Double { shared ? -1.5 * cos(psi) : 0 }  // kT
     var random = RandomStream(seed: 9, "umbrella")
     let (windows, samples, force) = (24, 100, 20.0)
     let centers = (0..<windows).map { 2 * Double.pi * (Double($0) + 0.5) / Double(windows) - .pi }
@@ -149,7 +151,11 @@ import Workflow
       for center in centers {
         for _ in 0..<samples {
           let phi = (center + random.normal() / force.squareRoot()).remainder(dividingBy: 2 * .pi)
-          torsions += [phi, 2 * .pi * random.uniform() - .pi]
+          var psi = 0.0
+          repeat {
+            psi = 2 * .pi * random.uniform() - .pi
+          } while random.uniform() > exp(-1.5 - sharedBias(psi)) && shared
+          torsions += [phi, psi]
         }
       }
     }
@@ -158,6 +164,10 @@ import Workflow
     let umbrella = try artifact("u", "umbrella") { writer in
       try writer.write("torsions", torsions, shape: [2, windows, samples, 2])
       try writer.write("torsion_names", strings: ["phi", "psi2"])
+      if shared {
+        let energies = stride(from: 1, to: torsions.count, by: 2).map { 2.5 * sharedBias(torsions[$0]) }
+        try writer.write("shared_bias", energies, shape: [2, windows, samples])
+      }
       try writer.write("centers", centers, shape: [windows, 1])
       try writer.write("force_constants", [force * 2.5], shape: [1])
       try writer.write("results/window_free_energy", centers.map { _ in 0.0 }, shape: [windows])

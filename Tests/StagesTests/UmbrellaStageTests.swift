@@ -183,6 +183,65 @@ import Workflow
     #expect(data.walks[1].series.values.allSatisfy { $0 == 0 })
   }
 
+  static let cysteine = phenylalanine.map { $0.deletingLastPathComponent().appendingPathComponent("AC") }
+
+  /// chi1 of cysteine hardly turns in so short a time; with its threefold terms taken away it does.
+  @Test(.enabled(if: cysteine != nil, "needs datasets/dipeptides or ../shared/data/dipeptides"))
+  func loweredBarriersLetSideChainsTurn() throws {
+    let dataset = try #require(Self.cysteine)
+    var values = Self.short
+    values["production"] = .number(12)
+    values["hydrogen_mass"] = .number(3)
+    values["timestep"] = .number(0.002)
+    let files = SystemFiles(
+      topology: dataset.appendingPathComponent("topology.pdb"), forcefield: dataset.appendingPathComponent("system.xml")
+    )
+    func run(_ name: String, share: Double?) throws -> Artifact {
+      values["barrier_lowering"] = share.map { .number($0) }
+      let context = try alanine.context(UmbrellaStage.self, name, values, system: files, threads: 2)
+      try UmbrellaStage.run(context)
+      return try alanine.commit(context, UmbrellaStage.self)
+    }
+    let (plain, lowered) = (try run("plain", share: nil), try run("lowered", share: 1))
+    /// Ways from within 30 degrees of one staggered place to within 30 degrees of another, in all walks and windows.
+    func turns(_ artifact: Artifact) throws -> Int {
+      let names = try artifact.readStrings("torsion_names")
+      let chi = try #require(names.firstIndex(of: "chi1-2"))
+      let torsions = try artifact.read("torsions", as: Double.self)
+      let samples = torsions.shape[2]
+      var (count, place) = (0, -1)
+      for row in 0..<torsions.values.count / names.count {
+        if row % samples == 0 { place = -1 }
+        let turn = (torsions.values[row * names.count + chi] / (2 * .pi / 3)) - 0.5  // whole at 60, 180 and 300 degrees
+        guard abs(turn - turn.rounded()) < 0.25 else { continue }
+        let now = (Int(turn.rounded()) + 3) % 3
+        if place >= 0, now != place { count += 1 }
+        place = now
+      }
+      return count
+    }
+    let counts = (plain: try turns(plain), lowered: try turns(lowered))
+    #expect(counts.lowered > 5 * max(4, counts.plain), "\(counts)")
+    #expect(!plain.exists("shared_bias"))
+
+    // the hydrogen of SG turns by itself
+    #expect(try lowered.readStrings("results/lowered_torsions") == ["chi1-2"])
+    let depth = try lowered.read("results/lowered_by", as: Double.self).values[0]
+    #expect(abs(depth - 13.3126) < 1e-3, "\(depth)")  // amber14's threefold terms about CA-CB
+    #expect(try lowered.readString("results/force_provider").hasPrefix("built-in"))
+    #expect(try lowered.scalar("results/force_deviation", as: Double.self) < 1e-8)
+    let bias = try lowered.read("shared_bias", as: Double.self)
+    #expect(bias.shape == [2, 36, 120])
+    let names = try lowered.readStrings("torsion_names")
+    let chi = try #require(names.firstIndex(of: "chi1-2"))
+    let torsions = try lowered.read("torsions", as: Double.self).values
+    for row in bias.values.indices {
+      #expect(abs(bias.values[row] + depth / 2 * (1 + cos(3 * torsions[row * names.count + chi]))) < 1e-9)
+    }
+    let fraction = try lowered.scalar("results/lowered_ess_fraction", as: Double.self)
+    #expect(fraction > 0.1 && fraction < 0.9, "\(fraction)")
+  }
+
   @Test func aMirroredFrameIsCaught() throws {
     let context = try alanine.context(UmbrellaStage.self, "mirror", Self.short)
     defer { context.output.discard() }

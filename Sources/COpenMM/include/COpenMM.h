@@ -51,6 +51,12 @@ typedef struct {
   const double *born_radii, *born_screens; // [particles], where born is not 0
 } bm_system_terms;
 bm_system *bm_system_from_terms(const bm_system_terms *);
+/// A copy with further torsions k (1 + cos(n phi - phase)). `atoms` [count, 5]: the periodicity last; `parameters` [count, 2]:
+/// phase in rad, k in kJ/mol.
+bm_system *bm_system_adding_torsions(const bm_system *, int32_t count, const int32_t *atoms, const double *parameters);
+/// k of the threefold torsion about the bond between two particles, kJ/mol, all terms k (1 + cos(3 phi - phase)) about it together:
+/// with tetrahedral ends they turn in step.
+double bm_system_threefold(const bm_system *, int32_t second, int32_t third);
 void bm_system_free(bm_system *);
 int32_t bm_system_particle_count(const bm_system *);
 int32_t bm_system_constraint_count(const bm_system *);

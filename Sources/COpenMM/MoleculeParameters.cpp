@@ -127,17 +127,22 @@ bool add(MoleculeParameters &p, const OpenMM::Force &force) {
 
 }  // namespace
 
-std::shared_ptr<const MoleculeParameters> moleculeParameters(const OpenMM::System &system) {
+std::shared_ptr<const MoleculeParameters> moleculeParameters(const OpenMM::System &system, std::string *why) {
+  auto refuse = [why](const std::string &reason) {
+    if (why) *why = reason;
+    return nullptr;
+  };
   auto p = std::make_shared<MoleculeParameters>();
   p->count = system.getNumParticles();
-  if (p->count < 2 || p->count > largestMolecule) return nullptr;
+  if (p->count < 2 || p->count > largestMolecule)
+    return refuse("the System has " + std::to_string(p->count) + " particles, where 2 to " + std::to_string(largestMolecule) + " will do");
   p->width = (p->count + lanes - 1) / lanes * lanes;
   p->isPair.assign(size_t(p->count) * p->width, 0);
   for (int i = 0; i < p->count; i++)
     for (int j = 0; j < p->count; j++) p->isPair[size_t(i) * p->width + j] = i != j;
   for (int i = 0; i < system.getNumForces(); i++)
-    if (!add(*p, system.getForce(i))) return nullptr;
-  if (p->coulomb.empty()) return nullptr;
+    if (!add(*p, system.getForce(i))) return refuse("it does not know the System's " + system.getForce(i).getName() + ", or one of its settings");
+  if (p->coulomb.empty()) return refuse("the System has no NonbondedForce");
   return p;
 }
 

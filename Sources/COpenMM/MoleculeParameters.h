@@ -76,7 +76,7 @@ struct MoleculeParameters {
 bool addBorn(MoleculeParameters &, const OpenMM::GBSAOBCForce &);
 bool addBorn(MoleculeParameters &, const OpenMM::CustomGBForce &);
 
-/// The kernel's parameters of a System, or null where the System has a force or a setting that it does not know.
-std::shared_ptr<const MoleculeParameters> moleculeParameters(const OpenMM::System &system);
+/// The kernel's parameters of a System, or null where the System has a force or a setting that it does not know: `why` says which.
+std::shared_ptr<const MoleculeParameters> moleculeParameters(const OpenMM::System &system, std::string *why = nullptr);
 
 }  // namespace boltzmill

@@ -92,6 +92,7 @@ struct bm_sampler {
   std::vector<std::unique_ptr<Walker>> walkers;
   std::string providerName;
   std::shared_ptr<const MoleculeParameters> parameters;  // of the built-in kernel, where it is in use
+  std::string refusal;  // why that is not in use, where it could have been
   bool verified = false;
 
   size_t coordinates() const { return 3 * masses.size(); }
@@ -131,6 +132,7 @@ struct bm_sampler {
       return;
     }
     parameters = nullptr;
+    refusal = "its forces differ from OpenMM's";
     for (auto &walker : walkers) walker.reset();
     providerName = walker(0).providerName();
   }
@@ -181,7 +183,7 @@ bm_sampler *bm_sampler_create(const bm_system *system, const bm_sampler_settings
     sampler->settings.torsions.assign(given->torsions, given->torsions + 4 * given->recorded_torsions);
     sampler->settings.forceConstants.assign(given->force_constants, given->force_constants + given->biased_torsions);
     sampler->settings.plainForces = given->plain_forces != 0;
-    if (!sampler->settings.plainForces) sampler->parameters = moleculeParameters(*system->system);
+    if (!sampler->settings.plainForces) sampler->parameters = moleculeParameters(*system->system, &sampler->refusal);
     sampler->walkers.resize(sampler->settings.threads);
     sampler->providerName = sampler->walker(0).providerName();
     return sampler.release();
@@ -190,6 +192,7 @@ bm_sampler *bm_sampler_create(const bm_system *system, const bm_sampler_settings
 
 void bm_sampler_free(bm_sampler *sampler) { delete sampler; }
 const char *bm_sampler_force_provider(const bm_sampler *sampler) { return sampler->providerName.c_str(); }
+const char *bm_sampler_kernel_refusal(const bm_sampler *sampler) { return sampler->refusal.c_str(); }
 
 int32_t bm_sampler_force_deviation(bm_sampler *sampler, const double *coordinates, int64_t frames, double *deviation) {
   return guarded([&] { *deviation = sampler->deviation(coordinates, frames); });

@@ -130,6 +130,8 @@ public final class LangevinSimulation {
 
   /// What computes the forces.
   public var forceProvider: String { free.forceProvider }
+  /// Why that is not the built-in kernel, which would be many times faster; nil where it is, or was not asked for.
+  public var kernelRefusal: String? { free.kernelRefusal }
   public var isFinished: Bool { state.runs.allSatisfy { $0.phase == .finished } }
 
   /// ps done so far, all runs together, failed attempts included.

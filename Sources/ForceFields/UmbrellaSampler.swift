@@ -128,6 +128,8 @@ public final class UmbrellaSampler {
 
   /// What computes the forces.
   public var forceProvider: String { sampler.forceProvider }
+  /// Why that is not the built-in kernel, which would be many times faster; nil where it is, or was not asked for.
+  public var kernelRefusal: String? { sampler.kernelRefusal }
 
   /// How far apart two computations of a force may be, relative to max(1, |force| in kJ/mol/nm).
   public static let forceTolerance = 1e-5

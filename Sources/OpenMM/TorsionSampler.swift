@@ -125,6 +125,12 @@ public final class TorsionSampler {
   /// What computes the forces: "OpenMM Reference", or the built-in kernel.
   public var forceProvider: String { String(cString: bm_sampler_force_provider(handle)) }
 
+  /// Why the built-in kernel does not compute the forces, which is many times slower; nil where it does, or was not asked to.
+  public var kernelRefusal: String? {
+    let text = String(cString: bm_sampler_kernel_refusal(handle))
+    return text.isEmpty ? nil : text
+  }
+
   /// The largest difference between the forces in use and OpenMM's over frames, relative to max(1, |force| in kJ/mol/nm); 0 where
   /// OpenMM computes them.
   public func forceDeviation(_ coordinates: [Double]) throws -> Double {

@@ -104,7 +104,7 @@ public enum SimulateStage: StageType {
       let speed = simulated / parameters.timestep / seconds
       context.log(
         "\(Int(simulated)) ps in \(String(format: "%.0f", seconds)) s, \(Int(speed)) steps/s, forces by "
-          + simulation.forceProvider)
+          + simulation.forceProvider + (simulation.kernelRefusal.map { " (not by the built-in kernel: \($0))" } ?? ""))
     }
     try SimulateOutput(context: context, setup: setup, simulation: simulation, frames: frames).write()
     try context.output.writeMeasurement("results/seconds", seconds)

@@ -122,7 +122,7 @@ public enum UmbrellaStage: StageType {
       let speed = simulated / parameters.timestep / seconds
       context.log(
         "\(Int(simulated)) ps in \(String(format: "%.0f", seconds)) s, \(Int(speed)) steps/s, forces by "
-          + sampler.forceProvider)
+          + sampler.forceProvider + (sampler.kernelRefusal.map { " (not by the built-in kernel: \($0))" } ?? ""))
     }
 
     let deviation = try sampler.checkForces()

@@ -98,6 +98,8 @@ void bm_sampler_free(bm_sampler *);
 /// "OpenMM Reference" or the name of the built-in kernel in use. The kernel is compared with OpenMM at the first call of
 /// bm_sampler_run, and set aside if a force differs by more than 1e-6.
 const char *bm_sampler_force_provider(const bm_sampler *);
+/// Why the built-in kernel does not compute the forces; "" where it does, or was not asked to.
+const char *bm_sampler_kernel_refusal(const bm_sampler *);
 /// The largest difference between the forces in use and OpenMM's over frames, relative to max(1, |force|); 0 where OpenMM computes
 /// them.
 int32_t bm_sampler_force_deviation(bm_sampler *, const double *coordinates /* [frames, particles, 3] */, int64_t frames,

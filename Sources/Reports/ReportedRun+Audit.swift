@@ -5,7 +5,7 @@ extension ReportedRun {
   /// Log-densities against exact likelihoods on a subset: what they did to dF, and what other methods give on the same samples.
   func auditSection() throws -> Report.Section {
     var table = TextTable(
-      title: "Log-densities that weights stand on, against exact likelihoods of a random subset",
+      title: "Log-densities that weights stand on, against exact likelihoods of some samples",
       columns: [
         .init("stage"), .init("audits"), .init("samples", alignment: .right), .init("RMSE", unit: "nat"),
         .init("Spearman", alignment: .right), .init("bias in state", unit: "nat"), .init("elsewhere", unit: "nat"),
@@ -32,7 +32,8 @@ extension ReportedRun {
       text:
         "Samples were transported again from their prior points with the exact trace. The bias is the mean of ln q as it was"
         + " used minus the exact one, under the weights, the mean over all audited samples removed. A constant error changes"
-        + " no free energy: RMSE is without it. Seconds of all methods but the energy model include drawing the sample.",
+        + " no free energy: RMSE is without it. Samples are drawn uniformly, or by their weights."
+        + " Seconds of all methods but the energy model include drawing the sample.",
       tables: table.rows.isEmpty ? [] : [table] + tables, figures: [])
   }
 

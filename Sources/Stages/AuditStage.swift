@@ -11,6 +11,8 @@ import Workflow
 ///
 /// Each chosen sample is transported again from the prior point it came from, now with the exact trace; that the sample itself
 /// comes back is checked. (Integrating back from the sample would be another map: fixed steps have no exact inverse.)
+/// With `draw: weighted` the subset is drawn by weight, half from each state (`WeightedLikelihoodAudit`): the figures below are over
+/// these draws, both ess_fraction are of all samples, and Spearman, exact_delta_f and methods are left out.
 ///
 /// | path, under /results | what |
 /// |---|---|
@@ -22,7 +24,8 @@ import Workflow
 /// | ess_fraction, ess_fraction_used | Kish, of the subset, by exact weights and by those that were used |
 /// | exact_delta_f, exact_delta_f_standard_error | of the subset alone, kT |
 /// | reproduction_error | largest difference of a latent coordinate from the stored one |
-/// | methods/order, methods/NAME/... | other ways to the same likelihoods, see `LikelihoodMethods` |
+/// | methods/order, methods/NAME/... | other ways to the same likelihoods, see `LikelihoodMethods`; not of weighted draws |
+/// | draws | weighted draws: how many, repeated ones included |
 /// | /audited [audited_samples], /exact_log_density | rows of the samples, and their ln q |
 public enum AuditStage: StageType {
   public static let type = "audit"
@@ -35,6 +38,12 @@ public enum AuditStage: StageType {
     ParameterField("reweight", .stage(["reweight"]), help: "the reweighting to audit"),
     ParameterField(
       "samples", .integer(100...10_000_000), default: 2000, help: "how many of its samples, drawn at random"),
+    ParameterField(
+      "draw", .choice(Draw.allCases.map(\.rawValue)), optional: true,
+      help:
+        "uniform: a random subset, which shows the log-density's errors everywhere; weighted: half from each state, in proportion to "
+        + "the weights, which spends the exact likelihoods where the weight is and gives the free energy of all samples by "
+        + "exact weights, also where few samples carry them. uniform if left out"),
     ParameterField("bootstrap", .integer(10...100_000), default: 500, help: "replicates of the bootstrap"),
     ParameterField("batch", .count, default: 200, help: "samples integrated together by exact trace"),
     ParameterField(
@@ -45,8 +54,13 @@ public enum AuditStage: StageType {
       help: "the same for stochastic-trace"),
   ]
 
+  enum Draw: String, Decodable, CaseIterable {
+    case uniform, weighted
+  }
+
   struct Parameters: Decodable {
     var samples: Int
+    var draw: Draw?
     var bootstrap: Int
     var batch: Int
     var hutchinsonProbes: [Int]
@@ -58,7 +72,9 @@ public enum AuditStage: StageType {
     let parameters = try context.parameters(Parameters.self)
     try Runtime.initialize(threads: context.threads)
     let reweighted = try context.input("reweight")
-    let subset = try AuditSubset(reweighted, count: parameters.samples, context)
+    if parameters.draw == .weighted { return try runWeighted(reweighted, parameters, context) }
+    let subset = try AuditSubset(
+      reweighted, context, choice: AuditSubset.uniform(parameters.samples, seed: context.seed))
     let exact = try subset.logDensities(.exactTrace, batch: parameters.batch, title: "exact likelihood", context)
     var options = LikelihoodAudit.Options()
     options.bootstrapReplicates = parameters.bootstrap
@@ -70,27 +86,96 @@ public enum AuditStage: StageType {
     let deltaF = try reweighted.artifact.scalar("results/delta_f", as: Double.self)
     let error = try reweighted.artifact.scalar("results/delta_f_standard_error", as: Double.self)
     let audited = audit.audited(deltaF: deltaF, standardError: error)
-    try write(audit, audited, subset, exact, context)
+    try write(Common(audit, audited), subset, exact, context)
+    try context.output.writeScalar("results/spearman", audit.spearman)
+    try context.output.writeScalar("results/exact_delta_f", audit.exactDeltaF, units: "kT")
+    try context.output.writeScalar(
+      "results/exact_delta_f_standard_error", audit.exactDeltaFStandardError, units: "kT")
 
     let methods = try LikelihoodMethods(subset: subset, exact: exact, parameters: parameters, context)
     try methods.write(to: context.output)
     context.log("\n" + methods.table.rendered())
+    report(
+      context, reweighted, deltaF: deltaF, correction: (audit.correction, audit.correctionStandardError),
+      audited: (audited.value, audited.standardError), rootMeanSquare: audit.rootMeanSquare, count: subset.count)
+  }
+
+  private static func runWeighted(
+    _ reweighted: StageInput, _ parameters: Parameters, _ context: StageContext
+  ) throws {
+    var draws: WeightedLikelihoodAudit.Draws?
+    var all: (logWeights: [Double], logDensity: [Double], inside: [Bool]) = ([], [], [])
+    let subset = try AuditSubset(reweighted, context) { logWeights, logDensity, inside in
+      let made = try WeightedLikelihoodAudit.Draws(
+        count: parameters.samples, logWeights: logWeights, inside: inside, seed: context.seed)
+      draws = made
+      all = (logWeights, logDensity, inside)
+      return made.distinct
+    }
+    guard let draws else { return }
+    let exact = try subset.logDensities(.exactTrace, batch: parameters.batch, title: "exact likelihood", context)
+    let audit = try WeightedLikelihoodAudit(
+      used: all.logDensity, logWeights: all.logWeights, inside: all.inside, draws: draws, exact: exact.estimates[0])
+    let output = context.output
+    try write(Common(audit), subset, exact, context)
+    try output.writeScalar("results/draws", Int64(draws.rows.joined().count))
+    let deltaF = try reweighted.artifact.scalar("results/delta_f", as: Double.self)
+    report(
+      context, reweighted, deltaF: deltaF, correction: (audit.correction, audit.correctionStandardError),
+      audited: (audit.deltaF, audit.standardError), rootMeanSquare: audit.rootMeanSquare, count: subset.count)
+  }
+
+  private static func report(
+    _ context: StageContext, _ reweighted: StageInput, deltaF: Double, correction: (value: Double, error: Double),
+    audited: (value: Double, error: Double), rootMeanSquare: Double, count: Int
+  ) {
     context.log(
       String(
         format: "dF %.3f corrected by %+.3f ± %.3f to %.3f ± %.3f kT; ln q off by %.3f nats rms", deltaF,
-        audit.correction, audit.correctionStandardError, audited.value, audited.standardError, audit.rootMeanSquare))
-    if abs(audit.correction) > 3 * audit.correctionStandardError {
+        correction.value, correction.error, audited.value, audited.error, rootMeanSquare))
+    if abs(correction.value) > 3 * correction.error {
       context.warn(
         String(
           format:
-            "the log-density of '\(reweighted.name)' is biased between the states: exact likelihoods of \(subset.count) samples move "
-            + "dF by %+.3f ± %.3f kT, to %.3f", audit.correction, audit.correctionStandardError, audited.value))
+            "the log-density of '\(reweighted.name)' is biased between the states: exact likelihoods of \(count) samples move "
+            + "dF by %+.3f ± %.3f kT, to %.3f", correction.value, correction.error, audited.value))
+    }
+  }
+
+  /// What both ways of drawing tell.
+  private struct Common {
+    var deltaF: Double
+    var standardError: Double
+    var interval: [Double]
+    var correction: Double
+    var correctionStandardError: Double
+    var rootMeanSquare: Double
+    var meanError: (value: Double, standardError: Double)
+    var stateBias: [Double]
+    var stateBiasStandardError: [Double]
+    var effectiveFraction: Double
+    var effectiveFractionExact: Double
+
+    init(_ audit: LikelihoodAudit, _ audited: (value: Double, interval: [Double], standardError: Double)) {
+      (deltaF, interval, standardError) = (audited.value, audited.interval, audited.standardError)
+      (correction, correctionStandardError) = (audit.correction, audit.correctionStandardError)
+      (rootMeanSquare, meanError) = (audit.rootMeanSquare, audit.meanError)
+      (stateBias, stateBiasStandardError) = (audit.stateBias, audit.stateBiasStandardError)
+      (effectiveFraction, effectiveFractionExact) = (audit.effectiveFraction, audit.effectiveFractionExact)
+    }
+
+    init(_ audit: WeightedLikelihoodAudit) {
+      (deltaF, standardError) = (audit.deltaF, audit.standardError)
+      interval = [-1.96, 1.96].map { audit.deltaF + $0 * audit.standardError }
+      (correction, correctionStandardError) = (audit.correction, audit.correctionStandardError)
+      (rootMeanSquare, meanError) = (audit.rootMeanSquare, audit.meanError)
+      (stateBias, stateBiasStandardError) = (audit.stateBias, audit.stateBiasStandardError)
+      (effectiveFraction, effectiveFractionExact) = (audit.effectiveFraction, audit.effectiveFractionExact)
     }
   }
 
   private static func write(
-    _ audit: LikelihoodAudit, _ audited: (value: Double, interval: [Double], standardError: Double),
-    _ subset: AuditSubset, _ exact: LikelihoodEstimates, _ context: StageContext
+    _ found: Common, _ subset: AuditSubset, _ exact: LikelihoodEstimates, _ context: StageContext
   ) throws {
     let output = context.output
     func scalar(_ name: String, _ value: Double, _ units: String? = nil) throws {
@@ -99,26 +184,23 @@ public enum AuditStage: StageType {
     try output.write("audited", subset.rows.map(Int64.init), shape: [subset.count], dims: ["sample"])
     try output.write(
       "exact_log_density", exact.estimates[0], shape: [subset.count], units: "nat", dims: ["sample"])
-    try scalar("delta_f", audited.value, "kT")
-    try scalar("delta_f_standard_error", audited.standardError, "kT")
-    try output.write("results/delta_f_interval", audited.interval, shape: [2], units: "kT", dims: ["end"])
-    try scalar("correction", audit.correction, "kT")
-    try scalar("correction_standard_error", audit.correctionStandardError, "kT")
+    try scalar("delta_f", found.deltaF, "kT")
+    try scalar("delta_f_standard_error", found.standardError, "kT")
+    try output.write("results/delta_f_interval", found.interval, shape: [2], units: "kT", dims: ["end"])
+    try scalar("correction", found.correction, "kT")
+    try scalar("correction_standard_error", found.correctionStandardError, "kT")
     try output.writeScalar("results/audited_samples", Int64(subset.count))
-    try scalar("rmse_log_density", audit.rootMeanSquare, "nat")
-    try scalar("spearman", audit.spearman)
-    try scalar("mean_error", audit.meanError.value, "nat")
-    try scalar("mean_error_standard_error", audit.meanError.standardError, "nat")
+    try scalar("rmse_log_density", found.rootMeanSquare, "nat")
+    try scalar("mean_error", found.meanError.value, "nat")
+    try scalar("mean_error_standard_error", found.meanError.standardError, "nat")
     let state = context.system.state
     let (low, high) = (String(format: "%g", state.from), String(format: "%g", state.to))
     try output.write("results/state_names", strings: ["\(state.torsion) in (\(low), \(high))", "elsewhere"])
-    try output.write("results/state_bias", audit.stateBias, shape: [2], units: "nat", dims: ["state"])
+    try output.write("results/state_bias", found.stateBias, shape: [2], units: "nat", dims: ["state"])
     try output.write(
-      "results/state_bias_standard_error", audit.stateBiasStandardError, shape: [2], units: "nat", dims: ["state"])
-    try scalar("ess_fraction", audit.effectiveFractionExact)
-    try scalar("ess_fraction_used", audit.effectiveFraction)
-    try scalar("exact_delta_f", audit.exactDeltaF, "kT")
-    try scalar("exact_delta_f_standard_error", audit.exactDeltaFStandardError, "kT")
+      "results/state_bias_standard_error", found.stateBiasStandardError, shape: [2], units: "nat", dims: ["state"])
+    try scalar("ess_fraction", found.effectiveFractionExact)
+    try scalar("ess_fraction_used", found.effectiveFraction)
     try scalar("reproduction_error", exact.reproductionError)
   }
 }

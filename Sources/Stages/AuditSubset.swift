@@ -16,7 +16,7 @@ struct LikelihoodEstimates {
   var reproductionError: Double
 }
 
-/// Samples of a reweighting, drawn at random, with what the reweighting knew of them.
+/// Samples of a reweighting, chosen at random, with what the reweighting knew of them.
 struct AuditSubset {
   /// Ascending rows of the samples.
   let rows: [Int]
@@ -43,7 +43,15 @@ struct AuditSubset {
 
   var count: Int { rows.count }
 
-  init(_ reweighted: StageInput, count wanted: Int, _ context: StageContext) throws {
+  /// Which samples to audit, from the weights of all (logarithms) and whether each lies in the state.
+  typealias Choice = (_ logWeights: [Double], _ logDensity: [Double], _ inside: [Bool]) throws -> [Int]
+
+  /// `count` samples drawn uniformly, each once.
+  static func uniform(_ count: Int, seed: UInt64) -> Choice {
+    { logWeights, _, _ in draw(count, from: logWeights.indices.filter { logWeights[$0] > -.infinity }, seed: seed) }
+  }
+
+  init(_ reweighted: StageInput, _ context: StageContext, choice: Choice) throws {
     samples = try reweighted.input("samples")
     density = reweighted.optionalInput("density")
     emulator = try EmulatorArtifact.read(samples.input("emulator"))
@@ -54,19 +62,21 @@ struct AuditSubset {
     let topology = try Topology.read(pdb: context.system.topology)
     let frames = try ReweightFrames(samples, topology: topology, system: context.system)
     let weights = try reweighted.artifact.read("log_weights", as: Double.self).values
-    let rows = Self.draw(wanted, from: weights.indices.filter { weights[$0] > -.infinity }, seed: context.seed)
+    let densities = try reweighted.artifact.read("log_density", as: Double.self).values
+    let border = TorsionState(from: context.system.state.from, to: context.system.state.to)
+    let rows = try choice(weights, densities, frames.stateAngle.map(border.contains))
     func column(_ input: StageInput, _ path: String) throws -> [Double] {
       let all = try input.artifact.read(path, as: Double.self).values
       return rows.map { all[$0] }
     }
     let thermal = PhysicalConstants.thermalEnergy(temperature: context.temperature)
     logWeights = rows.map { weights[$0] }
-    logDensity = try column(reweighted, "log_density")
+    logDensity = rows.map { densities[$0] }
     reducedPotential = try column(reweighted, "energies").map { $0 / thermal }
     logJacobian = try column(samples, "log_jacobian")
     stateAngle = rows.map { frames.stateAngle[$0] }
     torsions = frames.torsions.map { torsion in rows.map { torsion.angles[$0] } }
-    state = TorsionState(from: context.system.state.from, to: context.system.state.to)
+    state = border
     let index = try Tensor(rows.map(Int64.init))
     latents = try Tensor(samples.artifact.read("latents", as: Float.self)).selected(index)
     prior = try Tensor(samples.artifact.read("prior", as: Float.self)).selected(index)

@@ -62,6 +62,22 @@ extension GenerativeStagesTests {
       #expect(try number("methods/\(method)/seconds_per_likelihood") > 0)
     }
     #expect(audit.artifact.provenance.warnings.isEmpty, "warnings are the engine's to store")
+
+    // drawn by weight: the same correction, and the free energy of all 600 by exact, equal weights
+    let weighted = try run(
+      AuditStage.self, "weighted", ["samples": 200, "draw": "weighted"], ["reweight": [reweighted]])
+    let found = { (name: String) in try weighted.artifact.scalar("results/\(name)", as: Double.self) }
+    #expect(try abs(found("correction") + 0.5) < 0.01)
+    let share = Double(inside.filter { $0 }.count) / Double(count)
+    #expect(try abs(found("delta_f") + log(share / (1 - share))) < 0.01)
+    let expected = (1 / (share * Double(count)) + 1 / ((1 - share) * Double(count))).squareRoot()
+    #expect(try abs(found("delta_f_standard_error") / expected - 1) < 0.05)
+    #expect(try abs(found("ess_fraction") - 1) < 0.02)
+    #expect(try weighted.artifact.scalar("results/draws", as: Int.self) == 200)
+    let drawn = try weighted.artifact.read("audited", as: Int64.self).values
+    #expect(drawn.count <= 200 && drawn == drawn.sorted() && Set(drawn).count == drawn.count)
+    #expect(drawn.filter { inside[Int($0)] }.count > 30)
+    #expect(!weighted.artifact.exists("results/methods"))
   }
 
   @Test func auditRefusesSamplesItCannotTransportAgain() throws {

@@ -9,6 +9,8 @@ public struct Reweighting: Sendable {
     public var truncation = 0.002
     public var bootstrapReplicates = 500
     public var profileBins = 60
+    /// Replace the largest weights, of the state and elsewhere by themselves, by `ParetoSmoothing`'s.
+    public var smoothing = false
     public var seed: UInt64 = 0
 
     public init() {}
@@ -39,6 +41,10 @@ public struct Reweighting: Sendable {
   public let dropped: Int
   /// Share of the largest weight.
   public let largestWeight: Double
+  /// Shape of the weights' tails in the state and elsewhere before any smoothing, see `ParetoSmoothing`.
+  public let tailShapes: [Double]
+  /// kT, by weights that were not smoothed.
+  public let unsmoothedDeltaF: Double
   /// In the state, elsewhere.
   public let statePopulations: [Double]
   /// 95 %, [states][2].
@@ -95,6 +101,20 @@ public struct Reweighting: Sendable {
       corrected = (0..<count).map { kept[$0] ? raw[$0] - variance[$0] / 2 : -.infinity }
       model = fitted
     }
+    unsmoothedDeltaF = try Self.difference(normalisedWeights(logWeights: corrected), inside)
+    var shift = [Double](repeating: 0, count: count)
+    var shapes: [Double] = []
+    for side in [true, false] {
+      let rows = inside.indices.filter { inside[$0] == side }
+      let smoothed = ParetoSmoothing(logWeights: rows.map { corrected[$0] })
+      shapes.append(smoothed.shape)
+      guard options.smoothing else { continue }
+      for (row, value) in zip(rows, smoothed.logWeights) where value > -.infinity {
+        shift[row] = value - corrected[row]
+        corrected[row] = value
+      }
+    }
+    tailShapes = shapes
     let weights = normalisedWeights(logWeights: corrected)
     let norm = logSumExp(corrected)
     logWeights = corrected.map { $0 - norm }
@@ -109,7 +129,8 @@ public struct Reweighting: Sendable {
     unweightedPopulations = Self.populations([Double](repeating: 1 / Double(count), count: count), inside)
 
     let resampled = Self.bootstrap(
-      raw: raw, inside: inside, bins: angle.map { FreeEnergyProfile.bin(of: $0, bins: options.profileBins) },
+      raw: zip(raw, shift).map { $0 + $1 }, inside: inside,
+      bins: angle.map { FreeEnergyProfile.bin(of: $0, bins: options.profileBins) },
       model: model,
       fitWeights: fitWeights, options: options)
     deltaFInterval = Self.interval(resampled.map(\.deltaF))
@@ -121,7 +142,7 @@ public struct Reweighting: Sendable {
       probabilities: histogram,
       standardError: histogram.indices.map { bin in finiteStandardDeviation(resampled.map { -log($0.histogram[bin]) }) }
     )
-    let (difference, populationOf) = (deltaF, inside)
+    let (difference, populationOf) = (unsmoothedDeltaF, inside)
     noise = model.map { model in
       let variance = model.smoothed(model.coefficients)
       let mean = { (state: Bool) -> Double in

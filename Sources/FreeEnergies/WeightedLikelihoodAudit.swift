@@ -66,13 +66,16 @@ public struct WeightedLikelihoodAudit: Sendable {
   ///   - used: ln q as it was used, [samples].
   ///   - logWeights: the logarithms of the weights that were used, up to a constant, [samples].
   ///   - inside: whether a sample lies in the state.
-  ///   - exact: exact ln q of `draws.distinct`, in that order.
+  ///   - exact, exactLogWeights: exact ln q of `draws.distinct`, in that order, and the logarithms of the weights by it, up to a
+  ///     constant.
   ///
   /// Throws `FreeEnergiesError.shape`, `.invalidValue`.
-  public init(used: [Double], logWeights: [Double], inside: [Bool], draws: Draws, exact: [Double]) throws {
+  public init(
+    used: [Double], logWeights: [Double], inside: [Bool], draws: Draws, exact: [Double], exactLogWeights: [Double]
+  ) throws {
     let distinct = draws.distinct
     guard used.count == logWeights.count, inside.count == used.count, exact.count == distinct.count,
-      draws.rows.count == 2
+      exactLogWeights.count == distinct.count, draws.rows.count == 2
     else {
       throw FreeEnergiesError.shape(
         "\(used.count) log-densities, \(logWeights.count) weights, \(inside.count) places; \(exact.count) exact log-densities of "
@@ -94,10 +97,14 @@ public struct WeightedLikelihoodAudit: Sendable {
     rootMeanSquare = variance.squareRoot()
     meanError = (mean, (variance / Double(all.count)).squareRoot())
 
+    let ratioOf = Dictionary(
+      uniqueKeysWithValues: distinct.indices.map { (distinct[$0], exactLogWeights[$0] - logWeights[distinct[$0]]) })
+    let top = ratioOf.values.max() ?? 0
     let weights = normalisedWeights(logWeights: logWeights)
     let sides = [true, false].enumerated().map { k, side in
       Side(
-        errors: errors[k].map { $0 - mean }, weights: draws.rows[k].map { weights[$0] },
+        errors: errors[k].map { $0 - mean }, ratios: draws.rows[k].map { exp((ratioOf[$0] ?? .nan) - top) },
+        weights: draws.rows[k].map { weights[$0] },
         total: weights.indices.reduce(0) { $0 + (inside[$1] == side ? weights[$1] : 0) })
     }
     let drawn = sides.reduce(0) { $0 + $1.variance }
@@ -127,9 +134,8 @@ public struct WeightedLikelihoodAudit: Sendable {
     let bias: Double
     let biasStandardError: Double
 
-    init(errors: [Double], weights: [Double], total: Double) {
+    init(errors: [Double], ratios: [Double], weights: [Double], total: Double) {
       let count = Double(errors.count)
-      let ratios = errors.map { exp($0) }
       let mean = ratios.reduce(0, +) / count
       self.mean = mean
       self.total = total

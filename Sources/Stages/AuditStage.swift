@@ -115,7 +115,8 @@ public enum AuditStage: StageType {
     guard let draws else { return }
     let exact = try subset.logDensities(.exactTrace, batch: parameters.batch, title: "exact likelihood", context)
     let audit = try WeightedLikelihoodAudit(
-      used: all.logDensity, logWeights: all.logWeights, inside: all.inside, draws: draws, exact: exact.estimates[0])
+      used: all.logDensity, logWeights: all.logWeights, inside: all.inside, draws: draws, exact: exact.estimates[0],
+      exactLogWeights: zip(subset.reducedPotential, exact.estimates[0]).map { -$0 - $1 })
     let output = context.output
     try write(Common(audit), subset, exact, context)
     try output.writeScalar("results/draws", Int64(draws.rows.joined().count))

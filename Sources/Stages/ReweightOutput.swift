@@ -8,6 +8,7 @@ struct ReweightOutput {
   let writer: ArtifactWriter
   let frames: ReweightFrames
   let state: StateDefinition
+  let smoothed: Bool
 
   func write(energies: ReweightEnergies, density: ReweightDensity, result: Reweighting) throws {
     let count = [frames.count]
@@ -26,6 +27,8 @@ struct ReweightOutput {
     try writer.writeScalar("results/ess_fraction_truncated", result.effectiveFractionTruncated)
     try writer.writeScalar("results/dropped", Int64(result.dropped))
     try writer.writeScalar("results/largest_weight", result.largestWeight)
+    try writer.write("results/tail_shape", result.tailShapes, shape: [2], dims: ["state"])
+    if smoothed { try writer.writeScalar("results/unsmoothed_delta_f", result.unsmoothedDeltaF, units: "kT") }
     try writer.writeScalar("results/non_finite", Int64(result.nonFinite))
     try writer.writeScalar("results/inverted", Int64(frames.inverted.filter { $0 }.count))
     try writer.writeScalar("results/energy_evaluations", Int64(frames.count))

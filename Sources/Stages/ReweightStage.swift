@@ -20,6 +20,8 @@ import Workflow
 /// | results/energy_method, seconds_per_energy | what computed the energies, and how fast |
 /// | results/non_finite, inverted | samples without weight: no finite energy or density; a stereocentre of the other hand |
 /// | results/largest_weight | share of the heaviest sample |
+/// | results/tail_shape [states] | k of the weights' tails before any smoothing: above 0.7 their sums are not to be believed |
+/// | results/unsmoothed_delta_f | kT, where weights were smoothed |
 /// | results/noise/variance [states], effect, effect_standard_error | where ln q was estimated twice: nat^2, kT, kT |
 /// | results/audit/... | where the samples carry ln q of their own beside the energy model's |
 public enum ReweightStage: StageType {
@@ -37,12 +39,22 @@ public enum ReweightStage: StageType {
     ParameterField(
       "truncation", .number(0...0.5), default: .number(0.002),
       help: "share of the largest weights left out of the truncated effective sample size, and of nothing else"),
+    ParameterField(
+      "smoothing", .choice(Smoothing.allCases.map(\.rawValue)), optional: true,
+      help:
+        "pareto: the largest weights of the state, and of the rest, are replaced by what a generalised Pareto distribution expects in "
+        + "their places, so that a single sample carries no result; none if left out"),
     ParameterField("bootstrap", .integer(10...100_000), default: .integer(500), help: "replicates of the bootstrap"),
     ParameterField("profile_bins", .integer(6...720), default: .integer(60), help: "bins of the free-energy profile"),
   ]
 
+  enum Smoothing: String, Decodable, CaseIterable {
+    case none, pareto
+  }
+
   struct Parameters: Decodable {
     var density: String
+    var smoothing: Smoothing?
     var truncation: Double
     var bootstrap: Int
     var profileBins: Int
@@ -63,13 +75,15 @@ public enum ReweightStage: StageType {
     options.truncation = parameters.truncation
     options.bootstrapReplicates = parameters.bootstrap
     options.profileBins = parameters.profileBins
+    options.smoothing = parameters.smoothing == .pareto
     options.seed = context.seed
     let state = TorsionState(from: context.system.state.from, to: context.system.state.to)
     let result = try Reweighting(
       reducedPotential: energies.values.map { $0 / thermal }, logDensities: density.estimates, angle: frames.stateAngle,
       state: state, noiseAngles: frames.torsions.map(\.angles), excluded: frames.inverted, options: options)
 
-    let output = ReweightOutput(writer: context.output, frames: frames, state: context.system.state)
+    let output = ReweightOutput(
+      writer: context.output, frames: frames, state: context.system.state, smoothed: options.smoothing)
     try output.write(energies: energies, density: density, result: result)
     if let audit = density.audit(inside: frames.stateAngle.map(state.contains), weights: result.logWeights) {
       try output.write(audit)
@@ -85,6 +99,14 @@ public enum ReweightStage: StageType {
     }
     if inverted > 0 {
       context.warn("\(inverted) of \(frames.count) samples have an inverted stereocentre: they weigh nothing")
+    }
+    for (name, shape) in zip(["the state", "the rest"], result.tailShapes) where shape > ParetoSmoothing.largestShape {
+      context.warn(
+        String(
+          format:
+            "the weights of \(name) have so heavy a tail (Pareto shape %.2f, above %.1f) that their sum depends on a few samples: dF may be "
+            + "off by more than its interval. Train the emulator longer, draw more samples, or audit it",
+          shape, ParetoSmoothing.largestShape))
     }
     if result.effectiveFraction < 0.01 || result.largestWeight > 0.05 {
       context.warn(

@@ -36,7 +36,8 @@ import Testing
       let weights = logWeights(used)
       let draws = try WeightedLikelihoodAudit.Draws(count: count, logWeights: weights, inside: inside, seed: seed)
       return try WeightedLikelihoodAudit(
-        used: used, logWeights: weights, inside: inside, draws: draws, exact: draws.distinct.map { exact[$0] })
+        used: used, logWeights: weights, inside: inside, draws: draws, exact: draws.distinct.map { exact[$0] },
+        exactLogWeights: draws.distinct.map { -reduced[$0] - exact[$0] })
     }
   }
 
@@ -99,12 +100,15 @@ import Testing
     }
     let draws = try WeightedLikelihoodAudit.Draws(count: 10, logWeights: weights, inside: toy.inside, seed: 1)
     #expect(throws: FreeEnergiesError.self) {
-      try WeightedLikelihoodAudit(used: toy.used, logWeights: weights, inside: toy.inside, draws: draws, exact: [1])
+      try WeightedLikelihoodAudit(
+        used: toy.used, logWeights: weights, inside: toy.inside, draws: draws, exact: [1], exactLogWeights: [1])
     }
     var exact = draws.distinct.map { toy.exact[$0] }
     exact[2] = .nan
     #expect {
-      try WeightedLikelihoodAudit(used: toy.used, logWeights: weights, inside: toy.inside, draws: draws, exact: exact)
+      try WeightedLikelihoodAudit(
+        used: toy.used, logWeights: weights, inside: toy.inside, draws: draws, exact: exact,
+        exactLogWeights: exact)
     } throws: { "\($0)".contains("sample \(draws.distinct[2])") }
   }
 }

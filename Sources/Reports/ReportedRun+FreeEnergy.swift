@@ -9,7 +9,7 @@ extension ReportedRun {
       columns: [
         .init("stage"), .init("method"), .init("dF", unit: "kT"), .init("error", unit: "kT"),
         .init("95 % interval", unit: "kT"), .init("ESS", unit: "%"), .init("truncated", unit: "%"),
-        .init("dropped", alignment: .right), .init("energies", alignment: .right),
+        .init("dropped", alignment: .right), .init("tail", alignment: .right), .init("energies", alignment: .right),
       ])
     for stage in compared where stage.type != Self.knownSystem {
       let interval = try stage.interval("results/delta_f_interval")
@@ -19,6 +19,7 @@ extension ReportedRun {
         percent(try stage.number("results/ess_fraction")),
         percent(try stage.number("results/ess_fraction_truncated")),
         NumberText.count(try stage.number("results/dropped").map { Int($0) }),
+        NumberText.fixed(try stage.numbers("results/tail_shape")?.filter(\.isFinite).max(), 2),
         NumberText.count(try stage.number("results/energy_evaluations").map { Int($0) }),
       ])
     }
@@ -32,7 +33,8 @@ extension ReportedRun {
       text:
         "dF = -ln(P(state) / P(elsewhere)) at \(NumberText.significant(options.temperature)) K; positive: the state is"
         + " the rarer one. Error is one standard error. ESS is Kish's, of all weights; the one of truncated weights stands beside"
-        + " it, never in its place. Energies counts evaluations of the force field.",
+        + " it, never in its place. Tail is the Pareto shape of the weights, the worse of the two sides: above 0.7 their sum is not to be"
+        + " believed. Energies counts evaluations of the force field.",
       tables: table.rows.isEmpty ? [] : [table], figures: try [forest(), profile()].compactMap { $0 })
   }
 

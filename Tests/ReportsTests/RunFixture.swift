@@ -127,6 +127,7 @@ struct RunFixture {
       guard full else { return }
       try writer.writeScalar("results/ess_fraction_truncated", fraction + 0.02)
       try writer.writeScalar("results/dropped", Int64(3))
+      try writer.write("results/tail_shape", [.nan, 0.37], shape: [2])
       try writer.writeScalar("results/energy_evaluations", Int64(sampleCount))
       try writer.write("results/state_populations", [0.0216, 0.9784], shape: [2])
       try writer.write("results/state_intervals", [0.02, 0.0232, 0.9768, 0.98], shape: [2, 2])

@@ -10,6 +10,11 @@ public final class CheckpointStore {
   private let key: String
   private let reportDamage: ((String) -> Void)?
   private var next: (slot: Int, generation: Int)?
+  /// Wall time that earlier sittings spent up to the checkpoint, or the last part, that this one went on from; s. What they did
+  /// after it is lost and does not count.
+  public private(set) var earlierSeconds = 0.0
+  private var hasSaved = false
+  private let opened = ContinuousClock.now
   /// How many threads the stage works with, for the provenance of its checkpoints.
   public var threads: Int?
 
@@ -41,7 +46,7 @@ public final class CheckpointStore {
     let start = Date()
     let writer = try ArtifactWriter(url: slots[slot])
     try fill(writer)
-    try commit(writer, step: step, generation: generation, since: start)
+    try commit(writer, step: step, generation: generation, begun: start)
     next = (1 - slot, generation + 1)
     try FaultPoint.betweenGenerations.pass()
   }
@@ -54,6 +59,7 @@ public final class CheckpointStore {
     warnings = damage
     guard let newest = sound.max(by: { $0.generation < $1.generation }) else { return nil }
     next = (1 - newest.slot, newest.generation + 1)
+    goOn(from: newest.artifact)
     let warning =
       damage.isEmpty ? nil : damage.joined(separator: "; ") + "; going on from the checkpoint of step \(newest.step)"
     return (newest.step, newest.artifact, warning)
@@ -65,14 +71,21 @@ public final class CheckpointStore {
     }
   }
 
-  private func commit(_ writer: ArtifactWriter, step: Int, generation: Int, since start: Date) throws {
+  private func goOn(from artifact: Artifact) {
+    if !hasSaved { earlierSeconds = artifact.provenance.wallSeconds }
+  }
+
+  /// A checkpoint's wall time is that of the stage so far, over all sittings.
+  private func commit(_ writer: ArtifactWriter, step: Int, generation: Int, begun start: Date) throws {
     try writer.writeScalar(Self.stepPath, step)
     try writer.writeScalar(Self.generationPath, generation)
     let end = Date()
+    let sitting = (ContinuousClock.now - opened) / .seconds(1)
+    hasSaved = true
     try writer.commit(
       provenance: Provenance(
         key: key, canonical: "", stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0,
-        threads: threads, start: start, end: end, wallSeconds: max(0, end.timeIntervalSince(start))))
+        threads: threads, start: start, end: end, wallSeconds: earlierSeconds + sitting))
   }
 
   /// What `latest` found damaged; also filled when it returned nil because no sound checkpoint was left.
@@ -105,12 +118,18 @@ public final class CheckpointStore {
 
   /// Commits a part; `step` is how far the stage is with it.
   public func commitPart(_ writer: ArtifactWriter, index: Int, step: Int) throws {
-    try commit(writer, step: step, generation: index, since: Date())
+    try commit(writer, step: step, generation: index, begun: Date())
     try FaultPoint.betweenGenerations.pass()
   }
 
   /// The sound parts with this key, in order, up to the first that is missing or damaged.
   public func parts() throws -> [(step: Int, artifact: Artifact)] {
+    let found = try soundParts()
+    if let last = found.last { goOn(from: last.artifact) }
+    return found
+  }
+
+  private func soundParts() throws -> [(step: Int, artifact: Artifact)] {
     var found: [(step: Int, artifact: Artifact)] = []
     while true {
       let url = part(found.count)

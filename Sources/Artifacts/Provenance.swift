@@ -21,6 +21,7 @@ public struct Provenance: Codable, Equatable, Sendable {
   public var start: Date
   /// To the millisecond.
   public var end: Date
+  /// Of all sittings that led to the artifact.
   public var wallSeconds: Double
   public var warnings: [String]
   /// What was measured with a clock, by dataset path. These values differ between equal runs and so stand here, under the

@@ -33,6 +33,36 @@ import Testing
     try store.removeAll()
   }
 
+  /// The time of a stage is that of all its sittings; what a sitting did after its last checkpoint is lost, and its time with it.
+  @Test func timeAddsUpOverSittings() throws {
+    let scratch = try Scratch()
+    func store() -> CheckpointStore { CheckpointStore(folder: scratch.url, stage: "s", key: "k") }
+    let first = store()
+    #expect(try first.latest() == nil)
+    usleep(60_000)
+    try save(first, 1)
+    usleep(200_000)
+    let second = store()
+    _ = try second.latest()
+    let once = second.earlierSeconds
+    #expect(once > 0.055 && once < 0.2, "\(once)")
+    usleep(60_000)
+    try save(second, 2)
+    // what this sitting saved itself is not an earlier one's
+    _ = try second.latest()
+    #expect(second.earlierSeconds == once)
+    let third = store()
+    _ = try third.latest()
+    #expect(third.earlierSeconds > once + 0.055)
+    // parts count alike
+    let parts = CheckpointStore(folder: scratch.url, stage: "p", key: "k")
+    #expect(try parts.parts().isEmpty && parts.earlierSeconds == 0)
+    usleep(60_000)
+    try parts.commitPart(try parts.beginPart(0), index: 0, step: 5)
+    let later = CheckpointStore(folder: scratch.url, stage: "p", key: "k")
+    #expect(try later.parts().count == 1 && later.earlierSeconds > 0.055)
+  }
+
   @Test func aStoreThatNeverLookedWritesOverTheOlder() throws {
     let scratch = try Scratch()
     try save(CheckpointStore(folder: scratch.url, stage: "s", key: "k"), 1, 2, 3)

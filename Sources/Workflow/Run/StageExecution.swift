@@ -117,7 +117,8 @@ extension Engine {
       provenance: Provenance(
         key: key, canonical: canonical, stage: stage.name, stageType: stage.type.type,
         stageVersion: stage.type.version, seed: seed, versions: environment.versions, device: environment.device,
-        threads: job.threads, start: start, end: end, wallSeconds: seconds, warnings: context.warnings))
+        threads: job.threads, start: start, end: end, wallSeconds: checkpoints.earlierSeconds + seconds,
+        warnings: context.warnings))
     try FaultPoint.afterArtifact.pass()
     try? FileManager.default.removeItem(at: folder.forcedMark(stage.name))
     try checkpoints.removeAll()

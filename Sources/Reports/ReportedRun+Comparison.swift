@@ -10,6 +10,7 @@ extension ReportedRun {
       title: "Distances from the reference",
       columns: [
         .init("stage"), .init("samples"), .init("reference"), .init("dF error", unit: "kT"),
+        .init("audited", unit: "kT"),
         .init("T-W2", unit: "rad"), .init("floor", unit: "rad"), .init("unweighted", unit: "rad"),
         .init("E-W2", unit: "kT"), .init("floor", unit: "kT"), .init("unweighted", unit: "kT"),
         .init("T-W2 as published", unit: "rad"),
@@ -20,13 +21,13 @@ extension ReportedRun {
         .init("stage"), .init("energies", alignment: .right), .init("reference's", alignment: .right),
         .init("plain MD for that error", unit: "ns"), .init("speed-up", alignment: .right),
         .init("time", alignment: .right), .init("reference's", alignment: .right),
+        .init("plain MD's", alignment: .right),
       ])
     for stage in comparisons {
       let number = { (key: String) in try stage.number("results/\(key)") }
       distances.addRow([
         stage.name, stage.inputs["reweight"]?.name ?? "", stage.inputs["reference"]?.name ?? "",
-        NumberText.fixed(try number("delta_f_difference"), 3)
-          + " ± " + NumberText.fixed(try number("delta_f_error_standard_error"), 3),
+        try Self.difference(stage, ""), try Self.difference(stage, "audited/"),
         NumberText.fixed(try number("t_w2"), 3), NumberText.fixed(try number("t_w2_floor"), 3),
         NumberText.fixed(try number("t_w2_unweighted"), 3), NumberText.fixed(try number("e_w2"), 3),
         NumberText.fixed(try number("e_w2_floor"), 3), NumberText.fixed(try number("e_w2_unweighted"), 3),
@@ -40,6 +41,7 @@ extension ReportedRun {
         bound + NumberText.significant(try number("md/speed_up"), 3),
         NumberText.duration(seconds: try number("cost/seconds")),
         NumberText.duration(seconds: try number("cost/seconds_reference")),
+        bound + NumberText.duration(seconds: try number("md/seconds")),
       ])
     }
     return Report.Section(
@@ -50,5 +52,11 @@ extension ReportedRun {
         + " those of the dynamics that the emulator learned from among them; plain MD is what a single trajectory would need for the"
         + " same error of dF, from the rate at which the state was left.",
       tables: distances.rows.isEmpty ? [] : [distances, costs], figures: [])
+  }
+
+  private static func difference(_ stage: ReportedStage, _ group: String) throws -> String {
+    guard let value = try stage.number("results/\(group)delta_f_difference") else { return NumberText.absent }
+    return NumberText.fixed(value, 3) + " ± "
+      + NumberText.fixed(try stage.number("results/\(group)delta_f_error_standard_error"), 3)
   }
 }

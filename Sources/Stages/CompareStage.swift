@@ -15,6 +15,7 @@ import Workflow
 /// |---|---|
 /// | delta_f_difference, delta_f_error | samples minus reference, and without its sign; kT |
 /// | delta_f_error_standard_error | of both together, kT |
+/// | audited/delta_f_difference, delta_f_error, delta_f_error_standard_error | the same of the audited dF, where an audit is named |
 /// | t_w2, t_w2_floor, t_w2_unweighted | rad: samples to reference, half of the reference to the other half, samples without weights |
 /// | t_w2_published, t_w2_published_floor | rad: with the difference of angles modulo pi, for comparison with published values alone |
 /// | e_w2, e_w2_floor, e_w2_unweighted | the same of energies, kT |
@@ -22,6 +23,7 @@ import Workflow
 /// | cost/energy_evaluations_reference | of the reference |
 /// | cost/energy_saving | the second over the first |
 /// | md/time, md/energy_evaluations, md/speed_up | ps of plain dynamics for the same error, its steps, and these over ours |
+/// | md/seconds, md/wall_speed_up | wall time of that dynamics at the speed of the simulate stage, and it over ours |
 /// | md/error, md/exits | the error that is meant, kT; exits from the state that the rate stands on. With none, time and speed-up are lower bounds |
 /// | cost/seconds, cost/seconds_reference | wall time of both sides |
 public enum CompareStage: StageType {
@@ -40,6 +42,9 @@ public enum CompareStage: StageType {
     ParameterField(
       "energies", .stage([SimulateStage.type]), optional: true,
       help: "where the reference's energies come from if it is an umbrella stage; without it there is no E-W2"),
+    ParameterField(
+      "audit", .stage([AuditStage.type]), optional: true,
+      help: "an audit of that reweighting, whose dF is to be compared too"),
     ParameterField(
       "torsions", .list(.string, acceptsSingle: true, count: 1...4), default: .list([.string("phi"), .string("psi")]),
       help: "of T-W2, by name"),
@@ -70,12 +75,20 @@ public enum CompareStage: StageType {
       try output.writeScalar("results/\(name)", value, units: units)
     }
 
-    let difference = samples.deltaF - reference.deltaF
-    try scalar("delta_f_difference", difference, "kT")
-    try scalar("delta_f_error", abs(difference), "kT")
-    let spread =
-      (samples.standardError * samples.standardError + reference.standardError * reference.standardError).squareRoot()
-    try scalar("delta_f_error_standard_error", spread, "kT")
+    func writeDifference(_ group: String, _ deltaF: Double, _ error: Double) throws -> Double {
+      let difference = deltaF - reference.deltaF
+      try scalar(group + "delta_f_difference", difference, "kT")
+      try scalar(group + "delta_f_error", abs(difference), "kT")
+      let spread = (error * error + reference.standardError * reference.standardError).squareRoot()
+      try scalar(group + "delta_f_error_standard_error", spread, "kT")
+      return difference
+    }
+    let difference = try writeDifference("", samples.deltaF, samples.standardError)
+    if let audit = context.optionalInput("audit")?.artifact {
+      _ = try writeDifference(
+        "audited/", audit.scalar("results/delta_f", as: Double.self),
+        audit.scalar("results/delta_f_standard_error", as: Double.self))
+    }
 
     let draws = PointDraws(count: parameters.points, seed: context.seed)
     let (ours, raw) = try (draws.points(samples.torsions, "samples"), draws.points(samples.torsions.unweighted, "raw"))
@@ -125,6 +138,9 @@ public enum CompareStage: StageType {
       try output.writeScalar("results/md/time", time, units: "ps")
       try output.writeScalar("results/md/energy_evaluations", time * dynamics.stepsPerTime)
       try output.writeScalar("results/md/speed_up", time * dynamics.stepsPerTime / Double(max(1, evaluations)))
+      let seconds = time * dynamics.stepsPerTime * dynamics.secondsPerStep
+      try output.writeMeasurement("results/md/seconds", seconds)
+      try output.writeMeasurement("results/md/wall_speed_up", seconds / max(samples.seconds, 1e-300))
       try output.writeScalar("results/md/error", error, units: "kT")
       try output.writeScalar("results/md/exits", Int64(dynamics.exits))
     }

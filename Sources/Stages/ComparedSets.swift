@@ -79,6 +79,8 @@ struct ComparedReference {
     var exits: Int
     var timeInside: Double
     var stepsPerTime: Double
+    /// Wall time, s.
+    var secondsPerStep: Double
   }
 
   var torsions: WeightedTorsions
@@ -229,7 +231,8 @@ private struct SimulatedSide {
     let simulated = try artifact.scalar("results/simulated_time", as: Double.self)
     dynamics = .init(
       exits: counted.exits, timeInside: Double(counted.inside) * interval,
-      stepsPerTime: Double(evaluations) / max(simulated, 1e-300))
+      stepsPerTime: Double(evaluations) / max(simulated, 1e-300),
+      secondsPerStep: artifact.provenance.wallSeconds / Double(max(1, evaluations)))
   }
 
   /// Runs take turns between the halves; a single run is cut in the middle.

@@ -35,6 +35,7 @@ struct PipelineOptions: ParsableArguments {
     BatchColumn("dF", unit: "kT", dataset: "results/delta_f"),
     BatchColumn("ESS", unit: "%", dataset: "results/ess_fraction", scale: 100, decimals: 1),
     BatchColumn("dF error", unit: "kT", dataset: "results/delta_f_error", decimals: 3),
+    BatchColumn("audited dF error", unit: "kT", dataset: "results/audited/delta_f_error", decimals: 3),
     BatchColumn("T-W2", unit: "rad", dataset: "results/t_w2", decimals: 3),
     BatchColumn("E-W2", unit: "kT", dataset: "results/e_w2", decimals: 3),
     BatchColumn("energies", dataset: "results/cost/energy_evaluations", decimals: 0),

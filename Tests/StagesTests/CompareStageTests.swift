@@ -118,6 +118,22 @@ import Workflow
     let expected = 2 / (0.001 * 0.25 * 0.03 * 0.03)
     #expect(abs(try number("md/time") / expected - 1) < 1e-6)
     #expect(abs(try number("md/energy_evaluations") / (1000 * expected) - 1) < 1e-6)
+    // 4 million steps took 10 s; the samples' side took 10 s as well
+    let wall = try #require(artifact.provenance.measurements["/results/md/seconds"])
+    #expect(abs(wall / (1000 * expected * 10 / 4e6) - 1) < 1e-6)
+    #expect(abs((artifact.provenance.measurements["/results/md/wall_speed_up"] ?? 0) / (wall / 10) - 1) < 1e-6)
+    #expect(!artifact.exists("results/audited"))
+
+    let audit = try self.artifact("au", "audit") { writer in
+      try writer.writeScalar("results/delta_f", deltaF - 0.25)
+      try writer.writeScalar("results/delta_f_standard_error", 0.05)
+    }
+    let (audited, _) = try run([
+      "reweight": [reweight("a2", p, deltaF: deltaF)], "reference": [simulation("b2", p)], "audit": [audit],
+    ])
+    #expect(abs(try audited.scalar("results/audited/delta_f_difference", as: Double.self) + 0.25) < 1e-12)
+    #expect(abs(try audited.scalar("results/audited/delta_f_error", as: Double.self) - 0.25) < 1e-12)
+    #expect(try audited.scalar("results/audited/delta_f_error_standard_error", as: Double.self) >= 0.05)
   }
 
   @Test func shiftsAreMeasuredAndWeightsObeyed() throws {

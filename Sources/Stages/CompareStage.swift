@@ -33,6 +33,7 @@ public enum CompareStage: StageType {
   public static let systemFields: Set<SystemField> = [.temperature, .state]
   public static let indirectInputs = [
     ["reweight", "samples", "emulator", "frames", "simulation"], ["reweight", "density", "samples"],
+    ["audit", "reweight"],
   ]
 
   public static let parameters: [ParameterField] = [
@@ -61,7 +62,12 @@ public enum CompareStage: StageType {
   /// Throws `CompareError`, `FreeEnergiesError`, `TransportError`.
   public static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    let samples = try ComparedSamples(context.input("reweight"), torsions: parameters.torsions)
+    let reweighted = try context.input("reweight")
+    let audit = context.optionalInput("audit")
+    if let audit, let other = audit.optionalInput("reweight"), other.name != reweighted.name {
+      throw CompareError.otherAudit(audit: audit.name, of: other.name, wanted: reweighted.name)
+    }
+    let samples = try ComparedSamples(reweighted, torsions: parameters.torsions)
     let input = try context.input("reference")
     let reference: ComparedReference
     if input.type == UmbrellaStage.type {
@@ -84,10 +90,10 @@ public enum CompareStage: StageType {
       return difference
     }
     let difference = try writeDifference("", samples.deltaF, samples.standardError)
-    if let audit = context.optionalInput("audit")?.artifact {
+    if let audit {
       _ = try writeDifference(
-        "audited/", audit.scalar("results/delta_f", as: Double.self),
-        audit.scalar("results/delta_f_standard_error", as: Double.self))
+        "audited/", audit.artifact.scalar("results/delta_f", as: Double.self),
+        audit.artifact.scalar("results/delta_f_standard_error", as: Double.self))
     }
 
     let draws = PointDraws(count: parameters.points, seed: context.seed)
@@ -166,6 +172,7 @@ public enum CompareError: Error, Equatable, CustomStringConvertible {
   case noTorsion(stage: String, torsion: String, known: [String])
   /// A stage of an older version, or one whose results were cut short.
   case missing(stage: String, dataset: String)
+  case otherAudit(audit: String, of: String, wanted: String)
 
   public var description: String {
     switch self {
@@ -175,6 +182,9 @@ public enum CompareError: Error, Equatable, CustomStringConvertible {
         + "four atoms under system.torsions"
     case .missing(let stage, let dataset):
       return "stage '\(stage)' has no \(dataset), which a comparison needs; run it again"
+    case .otherAudit(let audit, let of, let wanted):
+      return
+        "stage '\(audit)' audits '\(of)', but the comparison is of '\(wanted)': name an audit of that, or leave audit out"
     }
   }
 }

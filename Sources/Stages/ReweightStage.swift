@@ -26,7 +26,7 @@ import Workflow
 /// | results/audit/... | where the samples carry ln q of their own beside the energy model's |
 public enum ReweightStage: StageType {
   public static let type = "reweight"
-  public static let version = 1
+  public static let version = 2
   public static let summary =
     "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
   public static let systemFields: Set<SystemField> = [.topology, .forcefield, .temperature, .torsions, .state]

@@ -17,14 +17,16 @@ import Workflow
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   }
 
-  func artifact(_ name: String, _ type: String, _ fill: (ArtifactWriter) throws -> Void) throws -> StageInput {
+  func artifact(
+    _ name: String, _ type: String, inputs: [String: [StageInput]] = [:], _ fill: (ArtifactWriter) throws -> Void
+  ) throws -> StageInput {
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("\(name).h5"))
     try fill(writer)
     try writer.commit(
       provenance: Provenance(
         key: "k", canonical: "{}", stage: name, stageType: type, stageVersion: 1, seed: 1, start: Date(), end: Date(),
         wallSeconds: 10))
-    return StageInput(name: name, type: type, artifact: try Artifact.open(writer.url, verify: true))
+    return StageInput(name: name, type: type, artifact: try Artifact.open(writer.url, verify: true), inputs: inputs)
   }
 
   /// Points on a ring: phi in both states, psi with it.
@@ -124,16 +126,20 @@ import Workflow
     #expect(abs((artifact.provenance.measurements["/results/md/wall_speed_up"] ?? 0) / (wall / 10) - 1) < 1e-6)
     #expect(!artifact.exists("results/audited"))
 
-    let audit = try self.artifact("au", "audit") { writer in
+    let reweighted = try reweight("a2", p, deltaF: deltaF)
+    let audit = try self.artifact("au", "audit", inputs: ["reweight": [reweighted]]) { writer in
       try writer.writeScalar("results/delta_f", deltaF - 0.25)
       try writer.writeScalar("results/delta_f_standard_error", 0.05)
     }
     let (audited, _) = try run([
-      "reweight": [reweight("a2", p, deltaF: deltaF)], "reference": [simulation("b2", p)], "audit": [audit],
+      "reweight": [reweighted], "reference": [simulation("b2", p)], "audit": [audit],
     ])
     #expect(abs(try audited.scalar("results/audited/delta_f_difference", as: Double.self) + 0.25) < 1e-12)
     #expect(abs(try audited.scalar("results/audited/delta_f_error", as: Double.self) - 0.25) < 1e-12)
     #expect(try audited.scalar("results/audited/delta_f_error_standard_error", as: Double.self) >= 0.05)
+    #expect(throws: CompareError.otherAudit(audit: "au", of: "a2", wanted: "a3")) {
+      try run(["reweight": [reweight("a3", p)], "reference": [simulation("b3", p)], "audit": [audit]])
+    }
   }
 
   @Test func shiftsAreMeasuredAndWeightsObeyed() throws {

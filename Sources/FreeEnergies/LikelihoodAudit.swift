@@ -1,11 +1,23 @@
 import Basics
 import Foundation
 
+/// What any audit tells of the log-density that weights stand on; see `LikelihoodAudit` and `WeightedLikelihoodAudit`.
+public protocol LikelihoodAuditing: Sendable {
+  var correction: Double { get }
+  var correctionStandardError: Double { get }
+  var rootMeanSquare: Double { get }
+  var meanError: (value: Double, standardError: Double) { get }
+  var stateBias: [Double] { get }
+  var stateBiasStandardError: [Double] { get }
+  var effectiveFraction: Double { get }
+  var effectiveFractionExact: Double { get }
+}
+
 /// What a cheap log-density did to a free-energy difference, found on a random subset of the samples whose exact one is known.
 ///
 /// The subset's difference between the free energy by exact weights and by those that were used is added to the free energy
 /// of all samples: the correction's noise is that of the log-density's errors alone, not of the weights.
-public struct LikelihoodAudit: Sendable {
+public struct LikelihoodAudit: LikelihoodAuditing {
   public struct Options: Sendable {
     public var bootstrapReplicates = 500
     public var seed: UInt64 = 0

@@ -7,7 +7,7 @@ import Foundation
 /// where the weight is. With w the weights as used and e the exact ones, r = e / w of a draw has the mean (sum of e) / (sum of w) over the state:
 /// the free energy of all samples by exact weights follows from the draws alone, and so does how many effective samples they
 /// have. A uniform subset (`LikelihoodAudit`) of as many samples sees next to nothing where few samples carry the weight.
-public struct WeightedLikelihoodAudit: Sendable {
+public struct WeightedLikelihoodAudit: LikelihoodAuditing {
   /// Rows of the samples, [state, elsewhere][draws]; a row comes as often as it was drawn.
   public struct Draws: Sendable, Equatable {
     public let rows: [[Int]]

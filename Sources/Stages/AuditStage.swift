@@ -54,6 +54,9 @@ public enum AuditStage: StageType {
       help: "the same for stochastic-trace"),
   ]
 
+  /// Samples of fewer effective ones than this are warned of.
+  static let fewestEffective = 100.0
+
   enum Draw: String, Decodable, CaseIterable {
     case uniform, weighted
   }
@@ -86,7 +89,7 @@ public enum AuditStage: StageType {
     let deltaF = try reweighted.artifact.scalar("results/delta_f", as: Double.self)
     let error = try reweighted.artifact.scalar("results/delta_f_standard_error", as: Double.self)
     let audited = audit.audited(deltaF: deltaF, standardError: error)
-    try write(Common(audit, audited), subset, exact, context)
+    try write(audit, deltaF: audited.value, standardError: audited.standardError, subset, exact, context)
     try context.output.writeScalar("results/spearman", audit.spearman)
     try context.output.writeScalar("results/exact_delta_f", audit.exactDeltaF, units: "kT")
     try context.output.writeScalar(
@@ -118,9 +121,17 @@ public enum AuditStage: StageType {
       used: all.logDensity, logWeights: all.logWeights, inside: all.inside, draws: draws, exact: exact.estimates[0],
       exactLogWeights: zip(subset.reducedPotential, exact.estimates[0]).map { -$0 - $1 })
     let output = context.output
-    try write(Common(audit), subset, exact, context)
+    try write(audit, deltaF: audit.deltaF, standardError: audit.standardError, subset, exact, context)
     try output.writeScalar("results/draws", Int64(draws.rows.joined().count))
     let deltaF = try reweighted.artifact.scalar("results/delta_f", as: Double.self)
+    let effective = audit.effectiveFractionExact * Double(all.inside.count)
+    if effective < fewestEffective {
+      context.warn(
+        String(
+          format:
+            "by exact weights the samples of '\(reweighted.name)' are worth %.0f of \(all.inside.count): the audited dF may be off by more than its "
+            + "error. Train the emulator longer or draw more samples", effective))
+    }
     report(
       context, reweighted, deltaF: deltaF, correction: (audit.correction, audit.correctionStandardError),
       audited: (audit.deltaF, audit.standardError), rootMeanSquare: audit.rootMeanSquare, count: subset.count)
@@ -143,40 +154,9 @@ public enum AuditStage: StageType {
     }
   }
 
-  /// What both ways of drawing tell.
-  private struct Common {
-    var deltaF: Double
-    var standardError: Double
-    var interval: [Double]
-    var correction: Double
-    var correctionStandardError: Double
-    var rootMeanSquare: Double
-    var meanError: (value: Double, standardError: Double)
-    var stateBias: [Double]
-    var stateBiasStandardError: [Double]
-    var effectiveFraction: Double
-    var effectiveFractionExact: Double
-
-    init(_ audit: LikelihoodAudit, _ audited: (value: Double, interval: [Double], standardError: Double)) {
-      (deltaF, interval, standardError) = (audited.value, audited.interval, audited.standardError)
-      (correction, correctionStandardError) = (audit.correction, audit.correctionStandardError)
-      (rootMeanSquare, meanError) = (audit.rootMeanSquare, audit.meanError)
-      (stateBias, stateBiasStandardError) = (audit.stateBias, audit.stateBiasStandardError)
-      (effectiveFraction, effectiveFractionExact) = (audit.effectiveFraction, audit.effectiveFractionExact)
-    }
-
-    init(_ audit: WeightedLikelihoodAudit) {
-      (deltaF, standardError) = (audit.deltaF, audit.standardError)
-      interval = [-1.96, 1.96].map { audit.deltaF + $0 * audit.standardError }
-      (correction, correctionStandardError) = (audit.correction, audit.correctionStandardError)
-      (rootMeanSquare, meanError) = (audit.rootMeanSquare, audit.meanError)
-      (stateBias, stateBiasStandardError) = (audit.stateBias, audit.stateBiasStandardError)
-      (effectiveFraction, effectiveFractionExact) = (audit.effectiveFraction, audit.effectiveFractionExact)
-    }
-  }
-
   private static func write(
-    _ found: Common, _ subset: AuditSubset, _ exact: LikelihoodEstimates, _ context: StageContext
+    _ found: some LikelihoodAuditing, deltaF: Double, standardError: Double, _ subset: AuditSubset,
+    _ exact: LikelihoodEstimates, _ context: StageContext
   ) throws {
     let output = context.output
     func scalar(_ name: String, _ value: Double, _ units: String? = nil) throws {
@@ -185,9 +165,11 @@ public enum AuditStage: StageType {
     try output.write("audited", subset.rows.map(Int64.init), shape: [subset.count], dims: ["sample"])
     try output.write(
       "exact_log_density", exact.estimates[0], shape: [subset.count], units: "nat", dims: ["sample"])
-    try scalar("delta_f", found.deltaF, "kT")
-    try scalar("delta_f_standard_error", found.standardError, "kT")
-    try output.write("results/delta_f_interval", found.interval, shape: [2], units: "kT", dims: ["end"])
+    try scalar("delta_f", deltaF, "kT")
+    try scalar("delta_f_standard_error", standardError, "kT")
+    try output.write(
+      "results/delta_f_interval", [-1.96, 1.96].map { deltaF + $0 * standardError }, shape: [2], units: "kT",
+      dims: ["end"])
     try scalar("correction", found.correction, "kT")
     try scalar("correction_standard_error", found.correctionStandardError, "kT")
     try output.writeScalar("results/audited_samples", Int64(subset.count))

@@ -17,6 +17,8 @@ public final class CheckpointStore {
   private let opened = ContinuousClock.now
   /// How many threads the stage works with, for the provenance of its checkpoints.
   public var threads: Int?
+  /// What the stage's numbers are computed on, for the same.
+  public var device = "cpu"
 
   /// What stands for the stage type in a checkpoint's provenance.
   public static let stageType = "checkpoint"
@@ -73,6 +75,11 @@ public final class CheckpointStore {
 
   private func goOn(from artifact: Artifact) {
     if !hasSaved { earlierSeconds = artifact.provenance.wallSeconds }
+    let before = artifact.provenance.device
+    if before != device {
+      reportDamage?(
+        "begun on \(before), goes on on \(device): its result will differ from that of an undisturbed run, within rounding")
+    }
   }
 
   /// A checkpoint's wall time is that of the stage so far, over all sittings.
@@ -85,7 +92,7 @@ public final class CheckpointStore {
     try writer.commit(
       provenance: Provenance(
         key: key, canonical: "", stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0,
-        threads: threads, start: start, end: end, wallSeconds: earlierSeconds + sitting))
+        device: device, threads: threads, start: start, end: end, wallSeconds: earlierSeconds + sitting))
   }
 
   /// What `latest` found damaged; also filled when it returned nil because no sound checkpoint was left.

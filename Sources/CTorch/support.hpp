@@ -41,6 +41,14 @@ int guarded(Body&& body) noexcept {
   return 1;
 }
 
+/// Where new tensors are made.
+inline at::Device& device() {
+  static at::Device current(at::kCPU);
+  return current;
+}
+
+inline at::TensorOptions options(at::ScalarType type) { return at::TensorOptions().dtype(type).device(device()); }
+
 inline bm_tensor* wrap(at::Tensor tensor) { return new bm_tensor{std::move(tensor)}; }
 
 inline at::IntArrayRef dims(const int64_t* values, int count) {

@@ -37,25 +37,24 @@ int bm_tensor_from_data(const void* data, bm_dtype dtype, const int64_t* shape, 
   return guarded([&] {
     auto tensor = at::empty(dims(shape, rank), at::TensorOptions().dtype(scalar_type(dtype)));
     if (tensor.numel() > 0) std::memcpy(tensor.data_ptr(), data, tensor.nbytes());
-    *out = wrap(std::move(tensor));
+    *out = wrap(tensor.to(device()));
   });
 }
 
 int bm_tensor_full(double value, bm_dtype dtype, const int64_t* shape, int rank, bm_tensor** out) {
-  return guarded(
-      [&] { *out = wrap(at::full(dims(shape, rank), value, at::TensorOptions().dtype(scalar_type(dtype)))); });
+  return guarded([&] { *out = wrap(at::full(dims(shape, rank), value, options(scalar_type(dtype)))); });
 }
 
 int bm_tensor_arange(int64_t count, bm_dtype dtype, bm_tensor** out) {
-  return guarded([&] { *out = wrap(at::arange(count, at::TensorOptions().dtype(scalar_type(dtype)))); });
+  return guarded([&] { *out = wrap(at::arange(count, options(scalar_type(dtype)))); });
 }
 
 int bm_tensor_linspace(double first, double last, int64_t count, bm_dtype dtype, bm_tensor** out) {
-  return guarded([&] { *out = wrap(at::linspace(first, last, count, at::TensorOptions().dtype(scalar_type(dtype)))); });
+  return guarded([&] { *out = wrap(at::linspace(first, last, count, options(scalar_type(dtype)))); });
 }
 
 int bm_tensor_eye(int64_t count, bm_dtype dtype, bm_tensor** out) {
-  return guarded([&] { *out = wrap(at::eye(count, at::TensorOptions().dtype(scalar_type(dtype)))); });
+  return guarded([&] { *out = wrap(at::eye(count, options(scalar_type(dtype)))); });
 }
 
 int bm_tensor_copy_out(const bm_tensor* tensor, bm_dtype dtype, void* destination, int64_t count) {

@@ -3,13 +3,44 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
+#include <dlfcn.h>
 #include <malloc.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/headeronly/version.h>
 
 #include <cmath>
+#include <cstdlib>
 
 using namespace boltzmill;
+
+namespace {
+
+/// Loads LibTorch's CUDA part, which registers itself. It must be loaded before LibTorch first looks for it. Returns what went
+/// wrong, or an empty text.
+const std::string& load_cuda() {
+  static const std::string problem = []() -> std::string {
+    // cuBLAS reads it when it is first used; without it its results may differ from one run to the next
+    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+    if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) return "";
+    const char* reason = dlerror();
+    return reason ? reason : "libtorch_cuda.so cannot be loaded";
+  }();
+  return problem;
+}
+
+double joint_norm(const std::vector<at::Tensor>& tensors) {
+  if (!tensors.empty() && tensors[0].is_cuda()) {
+    return at::linalg_vector_norm(at::stack(at::_foreach_norm(tensors)).to(at::kDouble)).item<double>();
+  }
+  double sum = 0;
+  for (const auto& tensor : tensors) {
+    const double part = at::linalg_vector_norm(tensor).item<double>();
+    sum += part * part;
+  }
+  return std::sqrt(sum);
+}
+
+}  // namespace
 
 extern "C" {
 
@@ -32,10 +63,34 @@ int bm_torch_set_threads(int threads) {
   return guarded([&] { at::set_num_threads(threads); });
 }
 
-bool bm_torch_cuda_available(void) {
-  bool available = false;
-  guarded([&] { available = at::hasCUDA(); });
-  return available;
+int bm_torch_cuda_count(void) {
+  int count = 0;
+  guarded([&] {
+    if (!load_cuda().empty()) throw std::runtime_error(load_cuda());
+    count = at::detail::getCUDAHooks().deviceCount();
+    if (count == 0) throw std::runtime_error("the driver offers no GPU");
+  });
+  return count;
+}
+
+int bm_torch_use_cuda(bool cuda) {
+  return guarded([&] {
+    if (!cuda) {
+      device() = at::Device(at::kCPU);
+      return;
+    }
+    if (bm_torch_cuda_count() == 0) throw std::runtime_error(std::string(last_error()));
+    at::globalContext().lazyInitDevice(at::kCUDA);
+    device() = at::Device(at::kCUDA, 0);
+  });
+}
+
+bool bm_torch_uses_cuda(void) { return device().is_cuda(); }
+
+int bm_torch_synchronize(void) {
+  return guarded([&] {
+    if (device().is_cuda()) at::detail::getCUDAHooks().deviceSynchronize(0);
+  });
 }
 
 bool bm_grad_enabled(void) { return at::GradMode::is_enabled(); }
@@ -73,18 +128,20 @@ int bm_generator_state(const bm_generator* generator, bm_tensor** out) {
 }
 
 int bm_generator_set_state(bm_generator* generator, const bm_tensor* state) {
-  return guarded([&] { generator->value.set_state(state->value.contiguous()); });
+  return guarded([&] { generator->value.set_state(state->value.to(at::kCPU).contiguous()); });
 }
 
 int bm_randn(bm_generator* generator, bm_dtype dtype, const int64_t* shape, int rank, bm_tensor** out) {
   return guarded([&] {
-    *out = wrap(at::randn(dims(shape, rank), generator->value, at::TensorOptions().dtype(scalar_type(dtype))));
+    *out = wrap(
+        at::randn(dims(shape, rank), generator->value, at::TensorOptions().dtype(scalar_type(dtype))).to(device()));
   });
 }
 
 int bm_rand(bm_generator* generator, bm_dtype dtype, const int64_t* shape, int rank, bm_tensor** out) {
   return guarded([&] {
-    *out = wrap(at::rand(dims(shape, rank), generator->value, at::TensorOptions().dtype(scalar_type(dtype))));
+    *out = wrap(
+        at::rand(dims(shape, rank), generator->value, at::TensorOptions().dtype(scalar_type(dtype))).to(device()));
   });
 }
 
@@ -92,12 +149,14 @@ int bm_rademacher(bm_generator* generator, bm_dtype dtype, const int64_t* shape,
   return guarded([&] {
     auto bits = at::empty(dims(shape, rank), at::TensorOptions().dtype(scalar_type(dtype)));
     bits.random_(0, 2, generator->value);
-    *out = wrap(bits.mul_(2).sub_(1));
+    *out = wrap(bits.mul_(2).sub_(1).to(device()));
   });
 }
 
 int bm_randperm(bm_generator* generator, int64_t count, bm_tensor** out) {
-  return guarded([&] { *out = wrap(at::randperm(count, generator->value, at::TensorOptions().dtype(at::kLong))); });
+  return guarded([&] {
+    *out = wrap(at::randperm(count, generator->value, at::TensorOptions().dtype(at::kLong)).to(device()));
+  });
 }
 
 int bm_adam_step(bm_tensor* const* parameters, const bm_tensor* const* gradients, bm_tensor* const* first_moments,
@@ -112,7 +171,9 @@ int bm_adam_step(bm_tensor* const* parameters, const bm_tensor* const* gradients
     const std::vector<at::Tensor> none;
     // the kernel reads the number of finished steps from one scalar tensor per parameter
     std::vector<at::Tensor> steps;
-    for (int i = 0; i < count; ++i) steps.push_back(at::full({}, static_cast<double>(step), at::kFloat));
+    if (count > 0) {
+      steps.assign(count, at::full({}, static_cast<double>(step), p[0].options().dtype(at::kFloat).requires_grad(false)));
+    }
     if (decoupled) {
       at::_fused_adamw_(p, g, m, v, none, steps, learning_rate, beta1, beta2, weight_decay, epsilon, false, false);
     } else {
@@ -124,14 +185,13 @@ int bm_adam_step(bm_tensor* const* parameters, const bm_tensor* const* gradients
 int bm_clip_norm(bm_tensor* const* gradients, int count, double max_norm, double* norm) {
   return guarded([&] {
     at::NoGradGuard guard;
-    double sum = 0;
-    for (int i = 0; i < count; ++i) {
-      const double part = at::linalg_vector_norm(gradients[i]->value).item<double>();
-      sum += part * part;
-    }
-    *norm = std::sqrt(sum);
-    if (*norm > max_norm) {
-      for (int i = 0; i < count; ++i) gradients[i]->value.mul_(max_norm / *norm);
+    auto all = list(gradients, count);
+    *norm = joint_norm(all);
+    if (!(*norm > max_norm)) return;
+    if (!all.empty() && all[0].is_cuda()) {
+      at::_foreach_mul_(all, max_norm / *norm);
+    } else {
+      for (auto& gradient : all) gradient.mul_(max_norm / *norm);
     }
   });
 }
@@ -139,7 +199,13 @@ int bm_clip_norm(bm_tensor* const* gradients, int count, double max_norm, double
 int bm_ema_update(bm_tensor* const* averages, const bm_tensor* const* parameters, int count, double decay) {
   return guarded([&] {
     at::NoGradGuard guard;
-    for (int i = 0; i < count; ++i) averages[i]->value.lerp_(parameters[i]->value, 1 - decay);
+    auto all = list(averages, count);
+    const auto values = list(parameters, count);
+    if (!all.empty() && all[0].is_cuda()) {
+      at::_foreach_lerp_(all, values, 1 - decay);
+    } else {
+      for (int i = 0; i < count; ++i) all[i].lerp_(values[i], 1 - decay);
+    }
   });
 }
 

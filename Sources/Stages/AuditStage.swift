@@ -73,7 +73,7 @@ public enum AuditStage: StageType {
   /// Throws `AuditError`, and `FreeEnergiesError.emptyState` where the subset has no weight on one side of the state.
   public static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    try Runtime.initialize(threads: context.threads)
+    try context.prepareTorch()
     let reweighted = try context.input("reweight")
     if parameters.draw == .weighted { return try runWeighted(reweighted, parameters, context) }
     let subset = try AuditSubset(

@@ -79,7 +79,7 @@ public enum EmulatorStage: StageType {
 
   public static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    try Runtime.initialize(threads: context.threads)
+    try context.prepareTorch()
     let frames = try context.input("frames").artifact
     let topology = try Topology.read(pdb: context.system.topology)
     let positions = try frames.read("coordinates", as: Double.self)

@@ -83,7 +83,7 @@ public enum EnergyModelStage: StageType {
 
   public static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    try Runtime.initialize(threads: context.threads)
+    try context.prepareTorch()
     let source = try EnergyModelSource(context, coordinates: parameters.coordinates)
     let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, ["noise"]))
     let architecture = try parameters.network.architecture(source.chart.chart, head: parameters.head)

@@ -35,7 +35,7 @@ public enum ImportedEmulatorStage: StageType {
 
   public static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    try Runtime.initialize(threads: context.threads)
+    try context.prepareTorch()
     let topology = try Topology.read(pdb: context.system.topology)
     let file = try WeightsFile(URL(fileURLWithPath: parameters.weights))
     guard file.atomClasses.count == topology.atoms.count else {

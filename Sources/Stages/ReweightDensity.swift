@@ -26,7 +26,7 @@ struct ReweightDensity {
       own = [try artifact.read("log_density", as: Double.self).values]
     }
     if let model = context.optionalInput("density") {
-      try Runtime.initialize(threads: context.threads)
+      try context.prepareTorch()
       estimates = [try EnergyModelArtifact.read(model).logDensity(of: samples)]
       source = "energy-model \(model.name)"
       self.own = own

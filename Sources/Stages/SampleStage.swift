@@ -65,7 +65,7 @@ public enum SampleStage: StageType {
 
   public static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    try Runtime.initialize(threads: context.threads)
+    try context.prepareTorch()
     let emulator = try EmulatorArtifact.read(context.input("emulator"))
     let topology = try Topology.read(pdb: context.system.topology)
     guard topology.atoms.count == emulator.chart.atoms else {

@@ -65,7 +65,7 @@ public enum ToyEnergyModelStage: StageType {
 
   public static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    try Runtime.initialize(threads: context.threads)
+    try context.prepareTorch()
     let input = try context.input("samples").artifact
     let name = try input.readString("system")
     guard let system = ToySystem(rawValue: name) else {

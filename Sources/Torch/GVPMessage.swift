@@ -3,7 +3,8 @@ import CTorch
 /// The messages of a layer of geometric vector perceptrons between all pairs of atoms, summed over senders, in one fused operation.
 ///
 /// It never writes a tensor over pairs to memory. First derivatives only; for second ones the layer must be composed of other
-/// operations. All tensors are of one floating type, S and V multiples of 8.
+/// operations. All tensors are of one floating type, S and V multiples of 8. On a GPU, or with `composed`, it is composed of LibTorch's
+/// operations.
 public struct GVPMessage {
   /// What depends on the positions, [..., n, atoms, *].
   public struct Features {
@@ -39,10 +40,11 @@ public struct GVPMessage {
   /// Gaussians exp(-((d - k step) / width)^2), k = 0, 1, ...
   public let radialStep: Double
   public let radialWidth: Double
+  public let composed: Bool
 
   public init(
     along: Tensor, sentAlong: Tensor, features: Tensor, beta: Tensor, gate: Tensor, gateBias: Tensor,
-    radialStep: Double, radialWidth: Double
+    radialStep: Double, radialWidth: Double, composed: Bool = false
   ) {
     self.along = along
     self.sentAlong = sentAlong
@@ -52,6 +54,7 @@ public struct GVPMessage {
     self.gateBias = gateBias
     self.radialStep = radialStep
     self.radialWidth = radialWidth
+    self.composed = composed
   }
 
   /// Sums of scalars [n, atoms, S] and of vectors [n, atoms, 3, V]; `mask` [1 or n, atoms] is 0 for padding.
@@ -59,7 +62,7 @@ public struct GVPMessage {
     let operands = self.operands(input)
     var out = [OpaquePointer?](repeating: nil, count: 2)
     let status = withExtendedLifetime((operands, mask)) {
-      bm_gvp_message(operands.map { $0?.pointer }, mask?.pointer, radialStep, radialWidth, &out)
+      bm_gvp_message(operands.map { $0?.pointer }, mask?.pointer, radialStep, radialWidth, composed, &out)
     }
     let results = try Self.tensors(status, out)
     return (results[0], results[1])
@@ -74,7 +77,7 @@ public struct GVPMessage {
     var out = [OpaquePointer?](repeating: nil, count: 4)
     let status = withExtendedLifetime((operands, moves, mask)) {
       bm_gvp_message_tangents(
-        operands.map { $0?.pointer }, moves.map { $0?.pointer }, mask?.pointer, radialStep, radialWidth, &out)
+        operands.map { $0?.pointer }, moves.map { $0?.pointer }, mask?.pointer, radialStep, radialWidth, composed, &out)
     }
     let results = try Self.tensors(status, out)
     return (results[0], results[1], results[2], results[3])

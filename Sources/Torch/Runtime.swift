@@ -9,20 +9,68 @@ public struct TorchError: Error, CustomStringConvertible, Equatable {
   public var description: String { "LibTorch, \(operation): \(reason)" }
 }
 
+/// A GPU was asked for and there is none that LibTorch can use.
+public struct NoGPUError: Error, CustomStringConvertible, Equatable {
+  public let reason: String
+
+  public var description: String {
+    "device: cuda, but LibTorch finds no GPU here (\(reason)); use device: cpu or auto, or install its CUDA libraries with "
+      + "./bootstrap --cuda"
+  }
+}
+
 /// Process-wide settings of LibTorch.
 public enum Runtime {
+  /// Where tensors live and operations run.
+  public enum Device: Sendable {
+    case cpu, cuda
+  }
+
   /// Version of the LibTorch headers, "2.15.0".
   public static var version: String { String(cString: bm_torch_version()) }
 
   public static var threads: Int { Int(bm_torch_threads()) }
 
-  public static var cudaIsAvailable: Bool { bm_torch_cuda_available() }
+  /// Loads LibTorch's CUDA libraries if they are there.
+  public static var cudaIsAvailable: Bool { bm_torch_cuda_count() > 0 }
 
-  /// Call once before the first tensor: sets the number of threads inside one operation, makes operations deterministic
-  /// and keeps freed memory in the process.
-  public static func initialize(threads: Int) throws {
-    try check("initialize", bm_torch_initialize(Int32(clamping: max(1, threads))))
+  public static var device: Device { bm_torch_uses_cuda() ? .cuda : .cpu }
+
+  /// "cpu", or "cuda: NVIDIA H100 80GB HBM3" (no name where the driver's files do not give it).
+  public static var deviceName: String {
+    guard device == .cuda else { return "cpu" }
+    return gpuName.map { "cuda: \($0)" } ?? "cuda"
   }
+
+  /// What `device: auto` would choose, and why not a GPU.
+  public static var deviceSummary: String {
+    cudaIsAvailable
+      ? gpuName.map { "cuda: \($0)" } ?? "cuda" : "cpu (no GPU: \(String(cString: bm_torch_last_error())))"
+  }
+
+  /// Of the first GPU, by the files of NVIDIA's driver.
+  static var gpuName: String? {
+    let folder = "/proc/driver/nvidia/gpus"
+    let gpus = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
+    guard let first = gpus.first,
+      let text = try? String(contentsOfFile: "\(folder)/\(first)/information", encoding: .utf8),
+      let line = text.split(separator: "\n").first(where: { $0.hasPrefix("Model:") })
+    else { return nil }
+    return line.dropFirst("Model:".count).trimmingCharacters(in: .whitespaces)
+  }
+
+  /// Call once before the first tensor: chooses the device (nil: a GPU if there is one), sets the number of threads inside one
+  /// operation, makes operations deterministic and keeps freed memory in the process. Throws `NoGPUError` where a GPU is asked for
+  /// and none is there.
+  public static func initialize(threads: Int, device: Device? = .cpu) throws {
+    try check("initialize", bm_torch_initialize(Int32(clamping: max(1, threads))))
+    let cuda = device == .cuda || (device == nil && cudaIsAvailable)
+    guard !cuda || cudaIsAvailable else { throw NoGPUError(reason: String(cString: bm_torch_last_error())) }
+    try check("choose the device", bm_torch_use_cuda(cuda))
+  }
+
+  /// Waits until the device has done what it was given.
+  public static func synchronize() throws { try check("synchronize", bm_torch_synchronize()) }
 }
 
 /// Runs `body` without recording gradients; restores the previous mode however it ends.

@@ -2,6 +2,13 @@ import Artifacts
 import Basics
 import Foundation
 
+/// Where tensors live and operations on them run: `device:` of a pipeline file. No key depends on it.
+public enum DeviceChoice: String, CaseIterable, Sendable {
+  /// A GPU if there is one.
+  case auto
+  case cpu, cuda
+}
+
 /// What a running stage is given: its parameters, its inputs, the molecule, and where its results, checkpoints, progress
 /// and warnings go.
 public final class StageContext {
@@ -20,6 +27,10 @@ public final class StageContext {
   public let progress: any Basics.ProgressReporting
   /// How many threads the stage may keep busy.
   public let threads: Int
+  /// Where the stage's tensors may live.
+  public let device: DeviceChoice
+  /// Where they do, for the provenance; see `usesDevice`.
+  public private(set) var deviceName = "cpu"
   /// Seconds between checkpoints.
   public let checkpointInterval: Double
   /// The resolved parameters: defaults filled in, paths absolute, inputs by stage name.
@@ -38,8 +49,8 @@ public final class StageContext {
     stage: String, seed: UInt64, values: ParameterValue, inputs: [String: [StageInput]] = [:], output: ArtifactWriter,
     checkpoints: CheckpointStore, temperature: Double = .nan,
     system: SystemFiles = SystemFiles(topology: URL(fileURLWithPath: "/dev/null")),
-    progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, checkpointInterval: Double = 60,
-    interruption: @escaping () -> Bool = { false }, log: @escaping (String) -> Void = { _ in }
+    progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, device: DeviceChoice = .cpu,
+    checkpointInterval: Double = 60, interruption: @escaping () -> Bool = { false }, log: @escaping (String) -> Void = { _ in }
   ) {
     self.stage = stage
     self.seed = seed
@@ -51,6 +62,7 @@ public final class StageContext {
     self.system = system
     self.progress = progress
     self.threads = threads
+    self.device = device
     self.checkpointInterval = checkpointInterval
     self.interruption = interruption
     self.logger = log
@@ -88,6 +100,12 @@ public final class StageContext {
   /// Throws `WorkflowInterruption` when the run was asked to stop. Call it only where the state is saved.
   public func checkInterruption() throws {
     if interruption() { throw WorkflowInterruption() }
+  }
+
+  /// The device that the stage's numbers come from, for the provenance of its results and checkpoints: "cpu" where it is not said.
+  public func usesDevice(_ name: String) {
+    deviceName = name
+    checkpoints.device = name
   }
 
   /// Something the user must know about the result. Printed, kept in the provenance, and shown again by `status`.

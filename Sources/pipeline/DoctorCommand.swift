@@ -3,6 +3,7 @@ import Basics
 import Foundation
 import OpenMM
 import Stages
+import Torch
 import XTB
 
 struct DoctorCommand: ParsableCommand {
@@ -13,7 +14,7 @@ struct DoctorCommand: ParsableCommand {
     var table = TextTable(columns: [.init("part"), .init("found")])
     for (name, version) in Libraries.versions { table.addRow([name, version]) }
     table.addRow(["OpenMM platforms", OpenMMLibrary.platforms.joined(separator: ", ")])
-    table.addRow(["device", Libraries.device])
+    table.addRow(["device", Runtime.deviceSummary])
     table.addRow(["threads", "\(ProcessInfo.processInfo.activeProcessorCount)"])
     let memory = Double(ProcessInfo.processInfo.physicalMemory) / 1e9
     table.addRow(["memory", NumberText.fixed(memory, 1) + " GB"])

@@ -17,11 +17,8 @@ enum Libraries {
     ] + xTB
   }
 
-  static var device: String { Torch.Runtime.cudaIsAvailable ? "cuda" : "cpu" }
-
   static func environment() -> RunEnvironment {
     RunEnvironment(
-      versions: Dictionary(versions.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first }),
-      device: device)
+      versions: Dictionary(versions.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first }))
   }
 }

@@ -8,7 +8,7 @@ import Torch
 @Suite(.enabled(if: GVPOracle.isThere, "needs ../shared/oracles/gvp")) struct CartesianOracleTests {
   static let models = ["gvp_alanine_biased.h5", "gvp_alanine_unbiased.h5"]
 
-  @Test(arguments: models, [GVPNetwork.Kernel.fused, .composed])
+  @Test(arguments: models, [GVPNetwork.Kernel.fused, .paired, .composed])
   func velocities(model: String, kernel: GVPNetwork.Kernel) throws {
     let oracle = try GVPOracle(model, kernel: kernel)
     let x = try oracle.tensor("cases/x").reshaped(16, 66)
@@ -50,8 +50,8 @@ import Torch
     #expect(moments == 11)
   }
 
-  /// By forward mode (fused) and by reverse mode (composed).
-  @Test(arguments: models, [GVPNetwork.Kernel.fused, .composed])
+  /// By forward mode (fused, paired) and by reverse mode (composed).
+  @Test(arguments: models, [GVPNetwork.Kernel.fused, .paired, .composed])
   func divergences(model: String, kernel: GVPNetwork.Kernel) throws {
     let oracle = try GVPOracle(model, kernel: kernel)
     let x = try oracle.tensor("cases/x").reshaped(16, 66)

@@ -108,6 +108,25 @@ import Testing
     #expect(try average.item() == 1.5)
   }
 
+  /// Whether or not this machine has one, the numbers of a seed are the same.
+  @Test func aGPUThatIsNotThereIsATypedError() throws {
+    if Runtime.cudaIsAvailable {
+      #expect(Runtime.deviceSummary.hasPrefix("cuda"))
+      return
+    }
+    #expect(Runtime.deviceSummary.hasPrefix("cpu (no GPU: "))
+    #expect {
+      try Runtime.initialize(threads: 1, device: .cuda)
+    } throws: { error in
+      let text = "\(error)"
+      return error is NoGPUError && text.contains("use device: cpu or auto") && !text.contains("()")
+    }
+    try Runtime.initialize(threads: 1, device: nil)
+    #expect(Runtime.device == .cpu)
+    #expect(Runtime.deviceName == "cpu")
+    try Runtime.synchronize()
+  }
+
   @Test func symmetricEigenDecompositionAndDeterminant() throws {
     let a = try Tensor([2, 1, 1, 2] as [Double], shape: [2, 2])
     let (values, vectors) = try a.symmetricEigenDecomposition()

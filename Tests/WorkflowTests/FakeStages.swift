@@ -118,6 +118,7 @@ enum CountStage: StageType {
 
   static func run(_ context: StageContext) throws {
     RunLog.shared.add(context)
+    context.usesDevice(context.device == .cuda ? "cuda: Test" : "cpu")
     let steps = try context.parameters(Parameters.self).steps
     let folder = context.output.url.deletingLastPathComponent()
     var stream = RandomStream(seed: context.seed)
@@ -233,7 +234,7 @@ final class Workplace {
       pipeline: pipeline, folder: runFolder(pipeline),
       console: Console(isTerminal: false, clock: { 0 }, output: { [unowned self] in lines.append($0) }),
       interruption: interruption,
-      environment: { RunEnvironment(versions: ["LibTest": "1.2"], device: "cpu") })
+      environment: { RunEnvironment(versions: ["LibTest": "1.2"]) })
   }
 
   /// Runs the text as the pipeline file; returns the outcome and the stages whose code ran.

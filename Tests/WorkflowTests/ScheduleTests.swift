@@ -196,6 +196,30 @@ final class FakeExecutor: StageExecutor {
     #expect(try Artifact.open(folder.artifact("long"), verify: true).provenance.threads == 3)
   }
 
+  @Test func theDeviceIsNoPartOfAKeyAndAChangeOfItIsTold() throws {
+    let text = "name: demo\nstages: { numbers: { uses: source }, long: { uses: count, steps: 6 } }"
+    let place = try Workplace()
+    let pipeline = try place.load(text)
+    #expect(pipeline.device == .auto)
+    let folder = place.runFolder(pipeline)
+    let interruption = Interruption()
+    CountStage.hooks.set(folder.url) { if $0 == 3 { interruption.request() } }
+    #expect(try place.run(text, overrides: ["device=cuda"], interruption: interruption).outcome.exitCode == 75)
+    CountStage.hooks.set(folder.url) { _ in }
+    func device(_ stage: String) throws -> String {
+      try Artifact.open(folder.artifact(stage), verify: true).provenance.device
+    }
+    #expect(try device("numbers") == "cpu")  // it says nothing of a device
+    #expect(try place.run("device: cpu\n" + text).ran == ["long"])
+    #expect(
+      place.lines.contains { $0.hasPrefix("warning: long: begun on cuda: Test, goes on on cpu: its result will differ") })
+    #expect(try device("long") == "cpu")
+    #expect(try place.run(text, overrides: ["device=cuda"]).ran.isEmpty)
+    #expect(
+      place.problems("device: gpu\n" + text)
+        == "test.yaml:1:9: device: unknown value 'gpu'; did you mean 'cpu'? (known: auto, cpu, cuda)")
+  }
+
   // MARK: The table of a batch
 
   @Test func tellsHowFarEachCellHasCome() throws {

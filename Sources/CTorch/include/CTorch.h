@@ -36,7 +36,14 @@ const char* bm_torch_version(void);
 int bm_torch_initialize(int threads);
 int bm_torch_threads(void);
 int bm_torch_set_threads(int threads);
-bool bm_torch_cuda_available(void);
+/// Number of GPUs that LibTorch can use. LibTorch's CUDA library is loaded if it is there; where it is not, or finds no GPU, the
+/// count is 0 and bm_torch_last_error() says why.
+int bm_torch_cuda_count(void);
+/// Where tensors are made from now on: on the first GPU, or in main memory. Call it before the first tensor.
+int bm_torch_use_cuda(bool cuda);
+bool bm_torch_uses_cuda(void);
+/// Waits until the GPU has done what it was given.
+int bm_torch_synchronize(void);
 bool bm_grad_enabled(void);
 void bm_set_grad_enabled(bool enabled);
 
@@ -87,12 +94,14 @@ int bm_argsort(const bm_tensor* a, int64_t dim, bool descending, bm_tensor** out
 /// columns of the R radial functions and of the hidden norms; beta [] of the swish; gate [V, S] and gate_bias [V].
 /// mask [1 or n, atoms] or NULL. Radial functions are exp(-((d - k step) / width)^2). S and V are multiples of 8.
 /// out: sums of scalars [n, atoms, S] and of vectors [n, atoms, 3, V]. First derivatives only.
+/// `composed`: by LibTorch's own operations on tensors over pairs, as it is always done on a GPU; any derivative.
 int bm_gvp_message(const bm_tensor* const* inputs, const bm_tensor* mask_or_null, double radial_step, double radial_width,
-                   bm_tensor** out);
+                   bool composed, bm_tensor** out);
 /// The same and its derivatives along m `directions` of the first four inputs, each with a leading axis m; NULL is zero.
 /// out: the two sums, then their derivatives [m, ...]. Nothing is recorded.
 int bm_gvp_message_tangents(const bm_tensor* const* inputs, const bm_tensor* const* directions,
-                            const bm_tensor* mask_or_null, double radial_step, double radial_width, bm_tensor** out);
+                            const bm_tensor* mask_or_null, double radial_step, double radial_width, bool composed,
+                            bm_tensor** out);
 
 // autograd
 int bm_set_requires_grad(bm_tensor* tensor, bool requires_grad);
@@ -103,7 +112,7 @@ int bm_detach(const bm_tensor* tensor, bm_tensor** out);
 int bm_grad(const bm_tensor* const* outputs, const bm_tensor* const* grad_outputs_or_null, int output_count,
             const bm_tensor* const* inputs, int input_count, bool create_graph, bool retain_graph, bm_tensor** out);
 
-// random numbers
+// random numbers: drawn in main memory whatever the device, so that a seed gives the same numbers on all of them
 int bm_generator_new(uint64_t seed, bm_generator** out);
 void bm_generator_free(bm_generator* generator);
 int bm_generator_state(const bm_generator* generator, bm_tensor** out);

@@ -115,7 +115,7 @@ extension GVPNetwork {
 
   /// The same by the fused operation.
   private func fusedMessage(_ block: GVPWeights.Block, _ state: State) throws -> State {
-    let maps = try MessageMaps(block, configuration)
+    let maps = try MessageMaps(block, configuration, composed: kernel == .paired)
     let sums = try maps.message.sums(
       maps.features(state.x, state.h, state.v, bias: block.features.bias), mask: atoms.mask)
     let weight = 1 / configuration.messageNorm
@@ -129,7 +129,7 @@ extension GVPNetwork {
     private let mixed: Tensor
     private let sent: Tensor
 
-    init(_ block: GVPWeights.Block, _ configuration: GVPConfiguration) throws {
+    init(_ block: GVPWeights.Block, _ configuration: GVPConfiguration, composed: Bool) throws {
       let (vectors, scalars) = (configuration.vectors, configuration.scalars)
       let hidden = vectors + 1
       let along = try block.hidden.slice(0..<1)
@@ -144,7 +144,7 @@ extension GVPNetwork {
         features: try features.slice(scalars..<features.shape[1], axis: 1),
         beta: try block.beta ?? Tensor.ones([], features.scalarType ?? .float32), gate: block.gate.weight,
         gateBias: block.gate.bias, radialStep: configuration.cutoff / Double(max(1, configuration.radialFunctions - 1)),
-        radialWidth: configuration.cutoff / Double(configuration.radialFunctions))
+        radialWidth: configuration.cutoff / Double(configuration.radialFunctions), composed: composed)
     }
 
     func features(_ x: Tensor, _ h: Tensor?, _ v: Tensor?, bias: Tensor?) throws -> GVPMessage.Features {

@@ -4,13 +4,13 @@ import Torch
 // and its tangents, which have a leading axis of directions; a tangent that is nil is zero.
 
 extension GVPNetwork {
-  /// Molecules taken together, so that what belongs to their directions stays in cache.
-  private static let chunk = 8
+  /// Molecules taken together: so few that what belongs to their directions stays in cache, and on a GPU many.
+  private static var chunk: Int { Runtime.device == .cuda ? 2048 : 8 }
 
   public func withTangents(
     _ positions: Tensor, _ time: Tensor, directions: Tensor
   ) throws -> (value: Tensor, tangents: Tensor)? {
-    guard kernel == .fused else { return nil }
+    guard kernel != .composed else { return nil }
     return try withoutGradients {
       let n = positions.shape[0]
       var (values, tangents): ([Tensor], [Tensor]) = ([], [])
@@ -41,7 +41,7 @@ extension GVPNetwork {
     let first = try atoms.features(time).linear(weights.embedding.weight, weights.embedding.bias).silu()
     var state: Moving?
     for (index, layer) in weights.layers.enumerated() {
-      let maps = try MessageMaps(layer.message, configuration)
+      let maps = try MessageMaps(layer.message, configuration, composed: kernel == .paired)
       let sums = try maps.message.sums(
         maps.features(x, state?.h ?? first, state?.v, bias: layer.message.features.bias),
         directions: maps.features(dx, state?.dh, state?.dv, bias: nil), mask: atoms.mask)

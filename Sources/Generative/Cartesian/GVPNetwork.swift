@@ -52,6 +52,8 @@ public struct GVPNetwork: CartesianNetwork {
     /// In one fused operation where its sizes allow it (scalars and vectors in multiples of 8): several times faster, first
     /// derivatives only.
     case fused
+    /// The same operation on tensors over all pairs of atoms: what `fused` is on a GPU.
+    case paired
     /// Of tensor operations over all pairs of atoms, which can be differentiated any number of times.
     case composed
   }

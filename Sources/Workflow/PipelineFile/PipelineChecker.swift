@@ -19,8 +19,8 @@ struct PipelineChecker {
 
   mutating func check(_ root: ConfigurationNode, file: URL, shownAs source: String) throws -> PipelineDefinition {
     checkKeys(
-      root, known: ["name", "seed", "temperature", "system", "matrix", "stages", "extends"], place: "the file")
-    for key in ["name", "seed"] {
+      root, known: ["name", "seed", "device", "temperature", "system", "matrix", "stages", "extends"], place: "the file")
+    for key in ["name", "seed", "device"] {
       guard let node = root[key], let placeholder = node.placeholders.first else { continue }
       report(node.location, .limit("'\(key)' is the whole run's and cannot be '\(placeholder.written)'"))
     }
@@ -32,6 +32,12 @@ struct PipelineChecker {
     if let node = root["seed"], case .integer(let given) = value(node, .integer(0...Int.max), place: "seed") {
       seed = UInt64(clamping: given)
     }
+    var device = DeviceChoice.auto
+    if let node = root["device"],
+      let word = value(node, .choice(DeviceChoice.allCases.map(\.rawValue)), place: "device")?.string
+    {
+      device = DeviceChoice(rawValue: word) ?? .auto
+    }
     var reader = MatrixReader()
     let matrix = reader.read(root["matrix"])
     findings += reader.findings
@@ -41,7 +47,7 @@ struct PipelineChecker {
     let ordered = findings.isEmpty ? sorted(stages) : []
     guard findings.isEmpty else { throw PipelineFileError(findings).inOrder }
     return PipelineDefinition(
-      name: name, seed: seed, source: source, stages: ordered, axes: matrix.axes.map(\.name),
+      name: name, seed: seed, device: device, source: source, stages: ordered, axes: matrix.axes.map(\.name),
       cells: matrix.axes.isEmpty
         ? [] : matrix.cells.map { zip(matrix.axes, $0).map { axis, index in axis.entries[index].label } })
   }

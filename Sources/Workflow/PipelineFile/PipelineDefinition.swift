@@ -4,6 +4,7 @@ import Foundation
 public struct PipelineDefinition {
   public let name: String
   public let seed: UInt64
+  public let device: DeviceChoice
   /// The file as it was named, for messages.
   public let source: String
   /// Each stage after those it needs; otherwise as in the file.
@@ -15,12 +16,14 @@ public struct PipelineDefinition {
   private let indices: [String: Int]
 
   init(
-    name: String, seed: UInt64, source: String, stages: [StageDefinition], axes: [String] = [], cells: [[String]] = []
+    name: String, seed: UInt64, device: DeviceChoice = .auto, source: String, stages: [StageDefinition],
+    axes: [String] = [], cells: [[String]] = []
   ) {
     self.axes = axes
     self.cells = cells
     self.name = name
     self.seed = seed
+    self.device = device
     self.source = source
     self.stages = stages
     indices = Dictionary(stages.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })

@@ -72,7 +72,7 @@ public struct PipelineLoader {
     return try document(baseURL, shownAs: shown, chain: chain).overlaid(with: root)
   }
 
-  private static let topLevel = ["name", "seed", "temperature", "system", "matrix", "stages"]
+  private static let topLevel = ["name", "seed", "device", "temperature", "system", "matrix", "stages"]
 
   /// `a.b.c=value`: the path begins with a stage's name or with a key of the file's top level.
   private func apply(_ override: String, to root: inout ConfigurationNode, workingFolder: URL) throws {

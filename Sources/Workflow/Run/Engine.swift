@@ -5,13 +5,8 @@ import Foundation
 /// What the face tells the engine about the libraries that take part; the engine itself knows none of them.
 public struct RunEnvironment {
   public var versions: [String: String]
-  /// "cpu", "cuda: NVIDIA H100".
-  public var device: String
 
-  public init(versions: [String: String] = [:], device: String = "cpu") {
-    self.versions = versions
-    self.device = device
-  }
+  public init(versions: [String: String] = [:]) { self.versions = versions }
 }
 
 /// Runs a pipeline in its run folder: skips what is finished, runs the rest in order, commits each stage's artifact.

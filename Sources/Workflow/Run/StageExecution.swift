@@ -101,7 +101,7 @@ extension Engine {
       stage: stage.name, seed: seed, values: stage.parameters, inputs: inputs,
       output: try ArtifactWriter(url: folder.artifact(stage.name)), checkpoints: checkpoints,
       temperature: stage.temperature, system: stage.system, progress: progress, threads: job.threads,
-      checkpointInterval: job.checkpointInterval, interruption: { [interruption] in interruption.isRequested },
+      device: pipeline.device, checkpointInterval: job.checkpointInterval, interruption: { [interruption] in interruption.isRequested },
       log: { [console] in console.line("\(stage.name): \($0)") })
     do {
       try stage.type.run(context)
@@ -116,7 +116,7 @@ extension Engine {
     let digest = try context.output.commit(
       provenance: Provenance(
         key: key, canonical: canonical, stage: stage.name, stageType: stage.type.type,
-        stageVersion: stage.type.version, seed: seed, versions: environment.versions, device: environment.device,
+        stageVersion: stage.type.version, seed: seed, versions: environment.versions, device: context.deviceName,
         threads: job.threads, start: start, end: end, wallSeconds: checkpoints.earlierSeconds + seconds,
         warnings: context.warnings))
     try FaultPoint.afterArtifact.pass()

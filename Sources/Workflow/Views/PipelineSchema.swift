@@ -34,6 +34,10 @@ public enum PipelineSchema {
       "properties": [
         "name": ["type": "string", "description": "names the run folder; the file's name if left out"],
         "seed": ["type": "integer", "minimum": 0, "default": 0, "description": "every random stream comes from it"],
+        "device": [
+          "enum": .list(DeviceChoice.allCases.map { .string($0.rawValue) }), "default": "auto",
+          "description": "where networks are trained and evaluated; auto: on a GPU if there is one",
+        ],
         "temperature": ["type": "number", "exclusiveMinimum": 0, "default": 300, "x-unit": "K"],
         "extends": ["type": "string", "description": "a pipeline file that this one changes"],
         "system": .object(

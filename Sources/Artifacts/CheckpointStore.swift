@@ -78,7 +78,8 @@ public final class CheckpointStore {
     let before = artifact.provenance.device
     if before != device {
       reportDamage?(
-        "begun on \(before), goes on on \(device): its result will differ from that of an undisturbed run, within rounding")
+        "begun on \(before), goes on on \(device): its result will differ from that of an undisturbed run, within rounding"
+      )
     }
   }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 
 #include "ForceProvider.h"
 #include "Guard.h"
@@ -14,12 +15,20 @@ namespace {
 
 constexpr double gasConstant = 0.00831446261815324;  // kJ/mol/K
 
+/// Turning some particles about the line through two others.
+struct Turn {
+  int from, to;
+  bool third;
+  std::vector<int> atoms;
+};
+
 struct Settings {
   double temperature, friction, timestep;
   int threads, recordInterval;
   std::vector<int> torsions;           // [recorded, 4]
   std::vector<double> forceConstants;  // [biased]
   bool plainForces;
+  std::vector<Turn> turns;
   int recorded() const { return int(torsions.size() / 4); }
   int biased() const { return int(forceConstants.size()); }
 };
@@ -29,7 +38,7 @@ class Walker {
  public:
   Walker(std::unique_ptr<ForceProvider> provider, const Settings &settings, const std::vector<double> &masses)
       : provider(std::move(provider)), settings(settings), inverseMass(masses.size() * 3), noise(masses.size() * 3),
-        forces(masses.size() * 3), random(masses.size() * 3 + 1) {
+        forces(masses.size() * 3), random(masses.size() * 3 + 1), trial(masses.size() * 3) {
     const double kT = gasConstant * settings.temperature;
     keep = std::exp(-settings.friction * settings.timestep);
     for (size_t i = 0; i < masses.size(); i++)
@@ -71,6 +80,60 @@ class Walker {
     }
   }
 
+  /// Steps of dynamics with a turn tried after each interval of them; `counts` [turns, 2]: tried and taken.
+  void advanceTurning(double *x, double *v, const double *centers, int64_t steps, RandomSource &source, int64_t *counts) {
+    if (settings.turns.empty()) return advance(x, v, centers, steps, source);
+    while (steps > 0) {
+      const int64_t some = std::min<int64_t>(steps, settings.recordInterval);
+      advance(x, v, centers, some, source);
+      steps -= some;
+      if (some == settings.recordInterval) tryTurn(x, centers, source, counts);
+    }
+  }
+
+  /// One of the turns, taken or not by Metropolis' rule. Angles are drawn symmetrically and a turn keeps volumes and bond lengths, so the
+  /// Boltzmann distribution stays what it is; velocities are independent of positions in it and stay too.
+  void tryTurn(double *x, const double *centers, RandomSource &source, int64_t *counts) {
+    const size_t which = std::min(size_t(source.uniform() * double(settings.turns.size())), settings.turns.size() - 1);
+    const Turn &turn = settings.turns[which];
+    double angle;
+    if (turn.third) {
+      double normal[2];
+      source.normals(normal, 2);
+      angle = (source.uniform() < 0.5 ? -1 : 1) * 2 * pi / 3 + 0.2 * normal[0];
+    } else {
+      angle = (2 * source.uniform() - 1) * pi;
+    }
+    const double draw = source.uniform();
+    counts[2 * which] += 1;
+    std::copy(x, x + trial.size(), trial.begin());
+    rotate(trial.data(), turn, angle);
+    const double before = compute(x, centers, forces.data(), true);
+    const double after = compute(trial.data(), centers, forces.data(), true);
+    // a comparison with NaN is false: such a place is not taken
+    if (!(draw < std::exp(-(after - before) / (gasConstant * settings.temperature)))) return;
+    std::copy(trial.begin(), trial.end(), x);
+    counts[2 * which + 1] += 1;
+  }
+
+  static void rotate(double *x, const Turn &turn, double angle) {
+    double axis[3], length = 0;
+    for (int k = 0; k < 3; k++) {
+      axis[k] = x[3 * turn.to + k] - x[3 * turn.from + k];
+      length += axis[k] * axis[k];
+    }
+    length = std::sqrt(length);
+    for (double &component : axis) component /= length;
+    const double c = std::cos(angle), s = std::sin(angle);
+    for (int atom : turn.atoms) {
+      double r[3], across[3];
+      for (int k = 0; k < 3; k++) r[k] = x[3 * atom + k] - x[3 * turn.from + k];
+      crossProduct(axis, r, across);
+      const double along = dotProduct(axis, r) * (1 - c);
+      for (int k = 0; k < 3; k++) x[3 * atom + k] = x[3 * turn.from + k] + c * r[k] + s * across[k] + along * axis[k];
+    }
+  }
+
   void recordTorsions(const double *x, double *out) const {
     TorsionGeometry geometry;
     for (int t = 0; t < settings.recorded(); t++) out[t] = torsionAngle(x, settings.torsions.data() + 4 * t, geometry);
@@ -80,7 +143,7 @@ class Walker {
   std::unique_ptr<ForceProvider> provider;
   const Settings &settings;
   double keep;
-  std::vector<double> inverseMass, noise, forces, random;
+  std::vector<double> inverseMass, noise, forces, random, trial;
 };
 
 }  // namespace
@@ -183,6 +246,23 @@ bm_sampler *bm_sampler_create(const bm_system *system, const bm_sampler_settings
     sampler->settings.torsions.assign(given->torsions, given->torsions + 4 * given->recorded_torsions);
     sampler->settings.forceConstants.assign(given->force_constants, given->force_constants + given->biased_torsions);
     sampler->settings.plainForces = given->plain_forces != 0;
+    auto particle = [&](int turn, int atom) {
+      if (atom < 0 || atom >= particles)
+        refuse("turn " + std::to_string(turn) + " names particle " + std::to_string(atom) + " of " + std::to_string(particles));
+      return atom;
+    };
+    const int32_t *atoms = given->turn_atoms;
+    for (int t = 0; t < given->turns; t++) {
+      Turn turn{particle(t, given->turn_axes[2 * t]), particle(t, given->turn_axes[2 * t + 1]), given->turn_thirds[t] != 0, {}};
+      if (turn.from == turn.to) refuse("turn " + std::to_string(t) + " is about particle " + std::to_string(turn.from) + " alone");
+      for (int k = 0; k < given->turn_sizes[t]; k++) {
+        const int atom = particle(t, *atoms++);
+        if (atom == turn.from || atom == turn.to)
+          refuse("turn " + std::to_string(t) + " would move particle " + std::to_string(atom) + " of its own axis");
+        turn.atoms.push_back(atom);
+      }
+      sampler->settings.turns.push_back(std::move(turn));
+    }
     if (!sampler->settings.plainForces) sampler->parameters = moleculeParameters(*system->system, &sampler->refusal);
     sampler->walkers.resize(sampler->settings.threads);
     sampler->providerName = sampler->walker(0).providerName();
@@ -246,7 +326,7 @@ int32_t bm_sampler_torsions(bm_sampler *sampler, const double *coordinates, int6
 
 int32_t bm_sampler_run(bm_sampler *sampler, int32_t walks, int32_t segments, double *positions, double *velocities,
                        const double *centers, const int64_t *equilibration_steps, const int64_t *production_steps,
-                       const uint64_t *seeds, int64_t record_capacity, double *records, double *end_positions) {
+                       const uint64_t *seeds, int64_t record_capacity, double *records, double *end_positions, int64_t *turns) {
   return guarded([&] {
     const size_t n = sampler->coordinates();
     const int recorded = sampler->settings.recorded(), biased = sampler->settings.biased();
@@ -259,18 +339,20 @@ int32_t bm_sampler_run(bm_sampler *sampler, int32_t walks, int32_t segments, dou
       if (!allFinite(positions + i * n, n) || !allFinite(velocities + i * n, n))
         throw Failure(BM_ERROR_UNSTABLE, "walk " + std::to_string(i) + " begins with numbers that are not finite");
     if (walks > 0) sampler->verifyKernel(positions);
+    std::mutex counting;
     auto body = [&](int worker, int64_t walk) {
       Walker &walker = sampler->walker(worker);
+      std::vector<int64_t> counts(2 * sampler->settings.turns.size());
       double *x = positions + walk * n, *v = velocities + walk * n;
       for (int segment = 0; segment < segments; segment++) {
         const int64_t at = walk * segments + segment;
         RandomSource source(seeds[at]);
         const double *center = centers + at * biased;
-        walker.advance(x, v, center, equilibration_steps[at], source);
+        walker.advanceTurning(x, v, center, equilibration_steps[at], source, counts.data());
         double *out = records + at * record_capacity * recorded;
         const int64_t rows = production_steps[at] / interval;
         for (int64_t row = 0; row < rows; row++) {
-          walker.advance(x, v, center, interval, source);
+          walker.advanceTurning(x, v, center, interval, source, counts.data());
           walker.recordTorsions(x, out + row * recorded);
         }
         walker.advance(x, v, center, production_steps[at] - rows * interval, source);
@@ -279,6 +361,8 @@ int32_t bm_sampler_run(bm_sampler *sampler, int32_t walks, int32_t segments, dou
                                                ": the dynamics became unstable; a shorter timestep may hold it");
         if (end_positions) std::memcpy(end_positions + at * n, x, n * sizeof(double));
       }
+      std::lock_guard<std::mutex> held(counting);
+      for (size_t k = 0; turns && k < counts.size(); k++) turns[k] += counts[k];
     };
     parallelFor(sampler->settings.threads, walks, 1, body);
   });

@@ -30,11 +30,13 @@ public final class UmbrellaSampler {
     public var masses: [Double]?
     /// Let OpenMM compute every force, also where the built-in kernel could.
     public var plainForces: Bool
+    /// Monte Carlo moves, one tried after each sample interval.
+    public var turns: [TorsionSampler.Turn]
 
     public init(
       temperature: Double, timestep: Double = 0.001, friction: Double = 1, equilibration: Double = 5,
       production: Double = 40, sampleInterval: Double = 0.2, exchangeInterval: Double? = nil, threads: Int,
-      seed: UInt64, masses: [Double]? = nil, plainForces: Bool = false
+      seed: UInt64, masses: [Double]? = nil, plainForces: Bool = false, turns: [TorsionSampler.Turn] = []
     ) {
       self.temperature = temperature
       self.timestep = timestep
@@ -47,6 +49,7 @@ public final class UmbrellaSampler {
       self.seed = seed
       self.masses = masses
       self.plainForces = plainForces
+      self.turns = turns
     }
   }
 
@@ -106,12 +109,12 @@ public final class UmbrellaSampler {
     self.grid = grid
     self.settings = settings
     torsionCount = torsions.count
-    sampler = try TorsionSampler(
-      system: system,
-      settings: .init(
-        temperature: settings.temperature, friction: settings.friction, timestep: settings.timestep,
-        threads: settings.threads, torsions: torsions, forceConstants: forceConstants, recordInterval: interval,
-        masses: settings.masses, plainForces: settings.plainForces))
+    var dynamics = TorsionSampler.Settings(
+      temperature: settings.temperature, friction: settings.friction, timestep: settings.timestep,
+      threads: settings.threads, torsions: torsions, forceConstants: forceConstants, recordInterval: interval,
+      masses: settings.masses, plainForces: settings.plainForces)
+    dynamics.turns = settings.turns
+    sampler = try TorsionSampler(system: system, settings: dynamics)
     rows = grid.counts[0]
     columns = grid.windowCount / rows
     let start = try sampler.minimised(coordinates)
@@ -123,6 +126,8 @@ public final class UmbrellaSampler {
     state.records = [Double](repeating: 0, count: Self.directions * grid.windowCount * samples * torsionCount)
     state.attempts = [Int](repeating: 0, count: grid.counts.count)
     state.acceptances = state.attempts
+    state.turnsTried = settings.turns.map { _ in 0 }
+    state.turnsTaken = state.turnsTried
     try begin(.spine, walks: (0..<Self.directions).map { _ in start })
   }
 
@@ -166,6 +171,8 @@ public final class UmbrellaSampler {
     try require("numbers of end frames", saved.endPositions.count, state.endPositions.count)
     try require("axes", saved.attempts.count, grid.counts.count)
     try require("axes", saved.acceptances.count, grid.counts.count)
+    try require("turns", saved.turnsTried.count, settings.turns.count)
+    try require("turns", saved.turnsTaken.count, settings.turns.count)
     try require("walks", saved.done.count, walks(in: saved.phase))
     try require("positions", saved.positions.count, saved.done.count * size)
     try require("velocities", saved.velocities.count, saved.done.count * size)
@@ -250,7 +257,12 @@ public final class UmbrellaSampler {
     var states = walks.map {
       TorsionSampler.State(positions: frame(state.positions, $0), velocities: frame(state.velocities, $0))
     }
+    let (tried, taken) = (sampler.turnsTried, sampler.turnsTaken)
     let records = try sampler.run(&states, segments.map { [$0] }).map { $0[0] }
+    for turn in tried.indices {
+      state.turnsTried[turn] += sampler.turnsTried[turn] - tried[turn]
+      state.turnsTaken[turn] += sampler.turnsTaken[turn] - taken[turn]
+    }
     for (walk, moved) in zip(walks, states) {
       state.positions.replaceSubrange(walk * size..<(walk + 1) * size, with: moved.positions)
       state.velocities.replaceSubrange(walk * size..<(walk + 1) * size, with: moved.velocities)

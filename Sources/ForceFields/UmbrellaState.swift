@@ -28,6 +28,9 @@ public struct UmbrellaState: Equatable, Sendable {
   /// Exchanges tried and accepted, per axis of the grid.
   public internal(set) var attempts: [Int] = []
   public internal(set) var acceptances: [Int] = []
+  /// Monte Carlo moves tried and taken, per turn.
+  public internal(set) var turnsTried: [Int] = []
+  public internal(set) var turnsTaken: [Int] = []
   /// Steps done so far, all walks together: an integer, because a sum of times would depend on their order.
   public internal(set) var steps = 0
 
@@ -36,7 +39,8 @@ public struct UmbrellaState: Equatable, Sendable {
   /// For a state that was saved; `UmbrellaSampler.resume` checks it.
   public init(
     phase: Phase, done: [Int], positions: [Double], velocities: [Double], rowStarts: [Double], records: [Double],
-    endPositions: [Double], attempts: [Int], acceptances: [Int], steps: Int
+    endPositions: [Double], attempts: [Int], acceptances: [Int], turnsTried: [Int] = [], turnsTaken: [Int] = [],
+    steps: Int
   ) {
     self.phase = phase
     self.done = done
@@ -47,6 +51,8 @@ public struct UmbrellaState: Equatable, Sendable {
     self.endPositions = endPositions
     self.attempts = attempts
     self.acceptances = acceptances
+    self.turnsTried = turnsTried
+    self.turnsTaken = turnsTaken
     self.steps = steps
   }
 }

@@ -53,6 +53,22 @@ extension Topology {
     }
   }
 
+  /// What turns when the third atom of a torsion turns about the bond before it: the atoms beyond it, without itself. Nil where the bond
+  /// is in a ring, or nothing is beyond.
+  public func turningAtoms(of torsion: [Int]) -> [Int]? {
+    guard torsion.count == 4, neighbours.indices.contains(torsion[1]), neighbours.indices.contains(torsion[2]) else {
+      return nil
+    }
+    var seen: Set<Int> = [torsion[1], torsion[2]]
+    var open = neighbours[torsion[2]].filter { $0 != torsion[1] }
+    while let atom = open.popLast() {
+      if atom == torsion[1] { return nil }
+      if seen.insert(atom).inserted { open += neighbours[atom].filter { $0 != torsion[2] } }
+    }
+    let moved = seen.subtracting([torsion[1], torsion[2]])
+    return moved.isEmpty ? nil : moved.sorted()
+  }
+
   private func isTetrahedral(_ atom: Int) -> Bool {
     neighbours[atom].count == 4 || (["O", "S"].contains(atoms[atom].element) && neighbours[atom].count == 2)
   }

@@ -4,7 +4,24 @@ import COpenMM
 ///
 /// A segment of a walk is a function of the state it begins with, its centres, its lengths and its seed: neither the number of
 /// threads nor the cut of the work into calls changes a bit of the result. One call at a time.
+///
+/// Monte Carlo moves, where they are asked for, turn parts of the molecule about bonds: what dynamics does seldom.
 public final class TorsionSampler {
+  /// Turning `atoms` about the bond between two others, tried every `recordInterval` steps (one turn, drawn at random) and taken by
+  /// Metropolis' rule.
+  public struct Turn: Equatable, Sendable {
+    public var axis: [Int]
+    /// By about a third of a full turn, either way; else by any angle.
+    public var isThird: Bool
+    public var atoms: [Int]
+
+    public init(axis: [Int], isThird: Bool, atoms: [Int]) {
+      self.axis = axis
+      self.isThird = isThird
+      self.atoms = atoms
+    }
+  }
+
   public struct Settings: Sendable {
     /// K
     public var temperature: Double
@@ -24,6 +41,7 @@ public final class TorsionSampler {
     public var masses: [Double]?
     /// Let OpenMM compute every force, also where the built-in kernel could.
     public var plainForces = false
+    public var turns: [Turn] = []
 
     public init(
       temperature: Double, friction: Double, timestep: Double, threads: Int, torsions: [[Int]],
@@ -79,6 +97,9 @@ public final class TorsionSampler {
   public let system: System
   public let settings: Settings
   private let handle: OpaquePointer
+  /// How often each turn was tried and taken, in all runs.
+  public private(set) var turnsTried: [Int]
+  public private(set) var turnsTaken: [Int]
 
   /// Throws `OpenMMError.invalidArgument` for settings or a System that the sampler cannot run (constraints, virtual sites, a
   /// barostat or thermostat of its own, torsions of atoms that are not there), `.openMM` when OpenMM refuses the System.
@@ -93,6 +114,15 @@ public final class TorsionSampler {
     if let masses = settings.masses, masses.count != system.atomCount {
       throw OpenMMError.invalidArgument("\(masses.count) masses for \(system.atomCount) particles")
     }
+    guard settings.turns.allSatisfy({ $0.axis.count == 2 && !$0.atoms.isEmpty }) else {
+      throw OpenMMError.invalidArgument("a turn is about two atoms and moves others; given were \(settings.turns)")
+    }
+    let turns = settings.turns
+    let axes = turns.flatMap { $0.axis.map(Int32.init(clamping:)) }
+    let thirds = turns.map { $0.isThird ? Int32(1) : 0 }
+    let sizes = turns.map { Int32($0.atoms.count) }
+    let turning = turns.flatMap { $0.atoms.map(Int32.init(clamping:)) }
+    (turnsTried, turnsTaken) = (turns.map { _ in 0 }, turns.map { _ in 0 })
     let atoms = settings.torsions.flatMap { $0.map(Int32.init(clamping:)) }
     let masses = settings.masses ?? system.masses
     let made = atoms.withUnsafeBufferPointer { atoms in
@@ -110,7 +140,20 @@ public final class TorsionSampler {
           native.record_interval = Int32(clamping: settings.recordInterval)
           native.masses = masses.baseAddress
           native.plain_forces = settings.plainForces ? 1 : 0
-          return bm_sampler_create(system.handle, &native)
+          native.turns = Int32(turns.count)
+          return axes.withUnsafeBufferPointer { axes in
+            thirds.withUnsafeBufferPointer { thirds in
+              sizes.withUnsafeBufferPointer { sizes in
+                turning.withUnsafeBufferPointer { turning in
+                  native.turn_axes = axes.baseAddress
+                  native.turn_thirds = thirds.baseAddress
+                  native.turn_sizes = sizes.baseAddress
+                  native.turn_atoms = turning.baseAddress
+                  return bm_sampler_create(system.handle, &native)
+                }
+              }
+            }
+          }
         }
       }
     }
@@ -212,10 +255,15 @@ public final class TorsionSampler {
     }
     var records = [Double](repeating: 0, count: seeds.count * capacity * torsionCount)
     var ends = [Double](repeating: 0, count: seeds.count * atoms3)
+    var turns = [Int64](repeating: 0, count: 2 * settings.turns.count)
     try OpenMMError.check(
       bm_sampler_run(
         handle, Int32(states.count), Int32(longest), &positions, &velocities, centers, equilibration, production, seeds,
-        Int64(capacity), &records, &ends))
+        Int64(capacity), &records, &ends, &turns))
+    for turn in settings.turns.indices {
+      turnsTried[turn] += Int(turns[2 * turn])
+      turnsTaken[turn] += Int(turns[2 * turn + 1])
+    }
 
     for walk in states.indices {
       let range = walk * atoms3..<(walk + 1) * atoms3

@@ -20,13 +20,17 @@ enum UmbrellaCheckpoint {
     try list("end_positions", state.endPositions)
     try list("attempts", state.attempts)
     try list("acceptances", state.acceptances)
+    try list("turns_tried", state.turnsTried)
+    try list("turns_taken", state.turnsTaken)
   }
 
   /// Throws `ArtifactError` and `UmbrellaSamplerError.state`.
   static func read(_ artifact: Artifact) throws -> UmbrellaState {
     func doubles(_ name: String) throws -> [Double] { try artifact.read("umbrella/\(name)", as: Double.self).values }
     func integers(_ name: String) throws -> [Int] {
-      try artifact.read("umbrella/\(name)", as: Int64.self).values.map { Int($0) }
+      // checkpoints made before there were turns say nothing of them
+      if name.hasPrefix("turns"), !artifact.exists("umbrella/\(name)") { return [] }
+      return try artifact.read("umbrella/\(name)", as: Int64.self).values.map { Int($0) }
     }
     let phase = Int(try artifact.scalar("umbrella/phase", as: Int64.self))
     guard let phase = UmbrellaState.Phase(rawValue: phase) else {
@@ -36,6 +40,7 @@ enum UmbrellaCheckpoint {
       phase: phase, done: try integers("done"), positions: try doubles("positions"),
       velocities: try doubles("velocities"), rowStarts: try doubles("row_starts"), records: try doubles("records"),
       endPositions: try doubles("end_positions"), attempts: try integers("attempts"),
-      acceptances: try integers("acceptances"), steps: Int(try artifact.scalar("umbrella/steps", as: Int64.self)))
+      acceptances: try integers("acceptances"), turnsTried: try integers("turns_tried"),
+      turnsTaken: try integers("turns_taken"), steps: Int(try artifact.scalar("umbrella/steps", as: Int64.self)))
   }
 }

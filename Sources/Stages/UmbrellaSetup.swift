@@ -27,6 +27,9 @@ struct UmbrellaSetup {
   let stateAxis: Int
   /// nil where no barrier is lowered.
   let lowering: BarrierLowering?
+  /// Monte Carlo moves of side chains, and the names of the torsions they turn; empty where none are asked for.
+  let turns: [TorsionSampler.Turn]
+  let turnNames: [String]
 
   init(_ context: StageContext, _ parameters: UmbrellaStage.Parameters) throws {
     self.parameters = parameters
@@ -77,6 +80,14 @@ struct UmbrellaSetup {
     let staggered = watched.enumerated().filter { $0.element.isStaggered && $0.element.fold == 1 }.map {
       first + $0.offset
     }
+    let moves = (parameters.rotamerMoves == true ? watched : []).compactMap { torsion in
+      torsion.name.hasPrefix("chi")
+        ? topology.turningAtoms(of: torsion.atoms).map { (torsion, $0) } : nil
+    }
+    turns = moves.map { torsion, atoms in
+      .init(axis: Array(torsion.atoms[1...2]), isThird: torsion.isStaggered, atoms: atoms)
+    }
+    turnNames = moves.map(\.0.name)
     let (system, torsions) = (system, torsions)
     lowering = parameters.barrierLowering.flatMap {
       BarrierLowering(share: $0, of: system, torsions: torsions, staggered: staggered)
@@ -95,7 +106,7 @@ struct UmbrellaSetup {
         exchangeInterval: parameters.exchange ? parameters.exchangeInterval : nil, threads: threads, seed: seed,
         masses: try parameters.hydrogenMass.map {
           try topology.repartitionedMasses(system.masses, hydrogenMass: $0)
-        }, plainForces: parameters.forces == "openmm"))
+        }, plainForces: parameters.forces == "openmm", turns: turns))
   }
 
   /// Throws `UmbrellaError.invertedCentre`.

@@ -75,6 +75,11 @@ public enum UmbrellaStage: StageType {
     ParameterField(
       "exchange_interval", .positive, default: .number(1), unit: "ps", help: "between exchanges, where windows exchange"
     ),
+    ParameterField(
+      "rotamer_moves", .boolean, optional: true,
+      help:
+        "after each sample one of the side chain's torsions tries to turn by about a third of a turn (any angle where it has no staggered "
+        + "places), by Metropolis' rule: side chains that turn too seldom by themselves. Off if left out"),
     ParameterField("profile_bins", .integer(6...720), default: .integer(60), help: "bins of the free-energy profile"),
     ParameterField(
       "overlap_threshold", .number(1e-6...1), default: .number(0.03),
@@ -93,6 +98,7 @@ public enum UmbrellaStage: StageType {
     var friction: Double
     var hydrogenMass: Double?
     var barrierLowering: Double?
+    var rotamerMoves: Bool?
     var sampleInterval: Double
     var forces: String
     var exchange: Bool

@@ -50,7 +50,8 @@ public final class StageContext {
     checkpoints: CheckpointStore, temperature: Double = .nan,
     system: SystemFiles = SystemFiles(topology: URL(fileURLWithPath: "/dev/null")),
     progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, device: DeviceChoice = .cpu,
-    checkpointInterval: Double = 60, interruption: @escaping () -> Bool = { false }, log: @escaping (String) -> Void = { _ in }
+    checkpointInterval: Double = 60, interruption: @escaping () -> Bool = { false },
+    log: @escaping (String) -> Void = { _ in }
   ) {
     self.stage = stage
     self.seed = seed

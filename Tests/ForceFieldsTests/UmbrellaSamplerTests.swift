@@ -9,7 +9,8 @@ private let phi = [4, 6, 8, 14]
 private let psi = [6, 8, 14, 16]
 
 private func alanineUmbrella(
-  counts: [Int], threads: Int = 1, production: Double = 0.16, exchange: Double? = nil, seed: UInt64 = 5
+  counts: [Int], threads: Int = 1, production: Double = 0.16, exchange: Double? = nil, seed: UInt64 = 5,
+  turns: [TorsionSampler.Turn] = []
 ) throws -> UmbrellaSampler {
   let torsions = [phi, psi]
   return try UmbrellaSampler(
@@ -17,7 +18,7 @@ private func alanineUmbrella(
     forceConstants: Array([200.0, 80].prefix(counts.count)), coordinates: AlanineFixture.load().frame(10),
     settings: .init(
       temperature: 300, equilibration: 0.05, production: production, sampleInterval: 0.01, exchangeInterval: exchange,
-      threads: threads, seed: seed))
+      threads: threads, seed: seed, turns: turns))
 }
 
 private func finish(_ sampler: UmbrellaSampler) throws -> [UmbrellaSampler.Visit] {
@@ -78,17 +79,20 @@ struct UmbrellaSamplerTests {
 
   /// A run saved and resumed after every piece of work, by other numbers of threads, ends with the same bits.
   @Test(arguments: [nil, 0.02]) func resumesBitIdentically(exchange: Double?) throws {
-    let whole = try alanineUmbrella(counts: [4, 3], threads: 2, exchange: exchange)
+    // the methyl group at the one end
+    let turns = [TorsionSampler.Turn(axis: [4, 1], isThird: true, atoms: [0, 2, 3])]
+    let whole = try alanineUmbrella(counts: [4, 3], threads: 2, exchange: exchange, turns: turns)
     _ = try finish(whole)
     var saved: UmbrellaState?
     for step in 0..<10_000 {
-      let part = try alanineUmbrella(counts: [4, 3], threads: 1 + step % 3, exchange: exchange)
+      let part = try alanineUmbrella(counts: [4, 3], threads: 1 + step % 3, exchange: exchange, turns: turns)
       if let saved { try part.resume(saved) }
       if part.isFinished { break }
       _ = try part.advance()
       saved = part.state
     }
     #expect(saved == whole.state)
+    #expect(whole.state.turnsTaken[0] > 10 && whole.state.turnsTaken[0] < whole.state.turnsTried[0])
     let other = try alanineUmbrella(counts: [4, 3], exchange: exchange, seed: 6)
     _ = try finish(other)
     #expect(other.state.records != whole.state.records)

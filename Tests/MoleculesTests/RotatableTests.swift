@@ -38,6 +38,16 @@ import Testing
     #expect(tyrosine["CZ-OH of TYR 2"]?.fold == 2)
     #expect(tyrosine["CA-C of TYR 2"]?.fold == 2)  // the carboxylate
     #expect(tyrosine["N-CA of ASN 1"]?.fold == 3)  // the ammonium
+    let topology = try Topology.read(pdb: folder.appendingPathComponent("NY/topology.pdb"))
+    let chi1 = try #require(tyrosine["chi1-2"])
+    // two hydrogens and the ring with its own and its oxygen: CB keeps its place, and so does the backbone
+    let turning = try #require(topology.turningAtoms(of: chi1.atoms))
+    #expect(turning.count == 2 + 6 + 4 + 2)
+    #expect(turning.allSatisfy { !["N", "CA", "C", "O", "OXT", "CB", "HA"].contains(topology.atoms[$0].name) })
+    let ring = try ["CB", "CG", "CD1", "CE1"].map { name in
+      try #require(topology.atoms.indices.last { topology.atoms[$0].name == name })
+    }
+    #expect(topology.turningAtoms(of: ring) == nil)  // CG-CD1 is a bond of the ring
     // no bond of the ring
     #expect(tyrosine.values.allSatisfy { !$0.name.hasPrefix("CD1-CE1") && !$0.name.hasPrefix("CG-CD") })
     let isoleucine = try Topology.read(pdb: folder.appendingPathComponent("IM/topology.pdb"))

@@ -185,7 +185,7 @@ import Workflow
 
   static let cysteine = phenylalanine.map { $0.deletingLastPathComponent().appendingPathComponent("AC") }
 
-  /// chi1 of cysteine hardly turns in so short a time; with its threefold terms taken away it does.
+  /// chi1 of cysteine hardly turns in so short a time; with its threefold terms taken away it does, and with Monte Carlo moves too.
   @Test(.enabled(if: cysteine != nil, "needs datasets/dipeptides or ../shared/data/dipeptides"))
   func loweredBarriersLetSideChainsTurn() throws {
     let dataset = try #require(Self.cysteine)
@@ -196,13 +196,15 @@ import Workflow
     let files = SystemFiles(
       topology: dataset.appendingPathComponent("topology.pdb"), forcefield: dataset.appendingPathComponent("system.xml")
     )
-    func run(_ name: String, share: Double?) throws -> Artifact {
+    func run(_ name: String, share: Double? = nil, moves: Bool? = nil) throws -> Artifact {
       values["barrier_lowering"] = share.map { .number($0) }
+      values["rotamer_moves"] = moves.map { .bool($0) }
       let context = try alanine.context(UmbrellaStage.self, name, values, system: files, threads: 2)
       try UmbrellaStage.run(context)
       return try alanine.commit(context, UmbrellaStage.self)
     }
-    let (plain, lowered) = (try run("plain", share: nil), try run("lowered", share: 1))
+    let (plain, lowered) = (try run("plain"), try run("lowered", share: 1))
+    let moved = try run("moved", moves: true)
     /// Ways from within 30 degrees of one staggered place to within 30 degrees of another, in all walks and windows.
     func turns(_ artifact: Artifact) throws -> Int {
       let names = try artifact.readStrings("torsion_names")
@@ -220,9 +222,13 @@ import Workflow
       }
       return count
     }
-    let counts = (plain: try turns(plain), lowered: try turns(lowered))
+    let counts = (plain: try turns(plain), lowered: try turns(lowered), moved: try turns(moved))
     #expect(counts.lowered > 5 * max(4, counts.plain), "\(counts)")
-    #expect(!plain.exists("shared_bias"))
+    #expect(counts.moved > 5 * max(4, counts.plain), "\(counts)")
+    #expect(!plain.exists("shared_bias") && !moved.exists("shared_bias") && !plain.exists("results/turn_acceptance"))
+    #expect(try moved.readStrings("results/turned_torsions") == ["chi1-2", "chi2-2"])
+    let acceptance = try moved.read("results/turn_acceptance", as: Double.self).values
+    #expect(acceptance.allSatisfy { $0 > 0.005 && $0 < 0.9 }, "\(acceptance)")
 
     // the hydrogen of SG turns by itself
     #expect(try lowered.readStrings("results/lowered_torsions") == ["chi1-2"])

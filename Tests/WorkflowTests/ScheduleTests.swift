@@ -212,7 +212,9 @@ final class FakeExecutor: StageExecutor {
     #expect(try device("numbers") == "cpu")  // it says nothing of a device
     #expect(try place.run("device: cpu\n" + text).ran == ["long"])
     #expect(
-      place.lines.contains { $0.hasPrefix("warning: long: begun on cuda: Test, goes on on cpu: its result will differ") })
+      place.lines.contains {
+        $0.hasPrefix("warning: long: begun on cuda: Test, goes on on cpu: its result will differ")
+      })
     #expect(try device("long") == "cpu")
     #expect(try place.run(text, overrides: ["device=cuda"]).ran.isEmpty)
     #expect(

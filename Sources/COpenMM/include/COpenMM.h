@@ -90,6 +90,12 @@ typedef struct {
   int32_t record_interval;    // steps
   const double *masses;       // [particles], dalton, in place of the System's; or NULL
   int32_t plain_forces;       // not 0: OpenMM computes every force, even where the built-in kernel could
+  // Monte Carlo: every record_interval steps one of the turns, drawn at random, is tried and taken by Metropolis' rule.
+  int32_t turns;
+  const int32_t *turn_axes;    // [turns, 2]: two bonded particles
+  const int32_t *turn_thirds;  // [turns]: not 0: by about a third of a full turn, either way; 0: by any angle
+  const int32_t *turn_sizes;   // [turns]: how many particles turn
+  const int32_t *turn_atoms;   // [sum of turn_sizes]: which
 } bm_sampler_settings;
 
 typedef struct bm_sampler bm_sampler;
@@ -115,7 +121,8 @@ int32_t bm_sampler_forces(bm_sampler *, const double *positions, const double *c
 int32_t bm_sampler_torsions(bm_sampler *, const double *coordinates, int64_t frames, double *out);
 /// Advances every walk through its own list of segments, walks in parallel. A segment runs its equilibration steps unrecorded,
 /// then its production steps, and is a function of the state it begins with, its centres, its step counts and its seed
-/// alone: the number of threads and the cut of the work into calls do not enter.
+/// alone: the number of threads and the cut of the work into calls do not enter. Turns are tried within both kinds of steps; velocities
+/// stay as they are.
 int32_t bm_sampler_run(bm_sampler *, int32_t walks, int32_t segments,
                        double *positions,                   // [walks, particles, 3], in and out
                        double *velocities,                  // [walks, particles, 3], in and out
@@ -125,7 +132,8 @@ int32_t bm_sampler_run(bm_sampler *, int32_t walks, int32_t segments,
                        const uint64_t *seeds,               // [walks, segments]
                        int64_t record_capacity,             // rows per segment in `records`
                        double *records,                     // [walks, segments, record_capacity, recorded_torsions]
-                       double *end_positions);              // [walks, segments, particles, 3], or NULL
+                       double *end_positions,               // [walks, segments, particles, 3], or NULL
+                       int64_t *turns);                     // [turns, 2]: tried and taken, added to; or NULL
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,8 @@ struct PipelineChecker {
 
   mutating func check(_ root: ConfigurationNode, file: URL, shownAs source: String) throws -> PipelineDefinition {
     checkKeys(
-      root, known: ["name", "seed", "device", "temperature", "system", "matrix", "stages", "extends"], place: "the file")
+      root, known: ["name", "seed", "device", "temperature", "system", "matrix", "stages", "extends"], place: "the file"
+    )
     for key in ["name", "seed", "device"] {
       guard let node = root[key], let placeholder = node.placeholders.first else { continue }
       report(node.location, .limit("'\(key)' is the whole run's and cannot be '\(placeholder.written)'"))

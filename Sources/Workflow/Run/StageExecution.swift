@@ -101,7 +101,8 @@ extension Engine {
       stage: stage.name, seed: seed, values: stage.parameters, inputs: inputs,
       output: try ArtifactWriter(url: folder.artifact(stage.name)), checkpoints: checkpoints,
       temperature: stage.temperature, system: stage.system, progress: progress, threads: job.threads,
-      device: pipeline.device, checkpointInterval: job.checkpointInterval, interruption: { [interruption] in interruption.isRequested },
+      device: pipeline.device, checkpointInterval: job.checkpointInterval,
+      interruption: { [interruption] in interruption.isRequested },
       log: { [console] in console.line("\(stage.name): \($0)") })
     do {
       try stage.type.run(context)

@@ -1,0 +1,118 @@
+import Foundation
+import OpenMM
+import Testing
+
+/// A chain of four particles whose torsion has three wells that dynamics never leaves: 80 kJ/mol between them.
+private func chain() throws -> System {
+  func particle(_ index: Int) -> String { #"<Particle mass="12"/>"# }
+  return try System(
+    xml: """
+      <?xml version="1.0" ?>
+      <System openmmVersion="8.6.1" type="System" version="1">
+        <PeriodicBoxVectors><A x="2" y="0" z="0"/><B x="0" y="2" z="0"/><C x="0" y="0" z="2"/></PeriodicBoxVectors>
+        <Particles>\((0..<4).map(particle).joined())</Particles>
+        <Constraints/>
+        <Forces>
+          <Force forceGroup="0" name="HarmonicBondForce" type="HarmonicBondForce" usesPeriodic="0" version="2">
+            <Bonds>
+              <Bond d=".15" k="200000" p1="0" p2="1"/><Bond d=".15" k="200000" p1="1" p2="2"/>
+              <Bond d=".15" k="200000" p1="2" p2="3"/>
+            </Bonds>
+          </Force>
+          <Force forceGroup="0" name="HarmonicAngleForce" type="HarmonicAngleForce" usesPeriodic="0" version="2">
+            <Angles>
+              <Angle a="1.9" k="500" p1="0" p2="1" p3="2"/><Angle a="1.9" k="500" p1="1" p2="2" p3="3"/>
+            </Angles>
+          </Force>
+          <Force forceGroup="0" name="PeriodicTorsionForce" type="PeriodicTorsionForce" usesPeriodic="0" version="2">
+            <Torsions>
+              <Torsion k="40" p1="0" p2="1" p3="2" p4="3" periodicity="3" phase="0"/>
+              <Torsion k="\(onefold)" p1="0" p2="1" p3="2" p4="3" periodicity="1" phase="\(phase)"/>
+            </Torsions>
+          </Force>
+        </Forces>
+      </System>
+      """)
+}
+
+private let onefold = 1.8
+private let phase = 0.4
+
+/// Shares of the wells near 60, 180 and 300 degrees, by quadrature: bonds and angles do not enter.
+private func wells(_ temperature: Double) -> [Double] {
+  var shares = [0.0, 0, 0]
+  for k in 0..<36_000 {
+    let angle = 2 * .pi * (Double(k) + 0.5) / 36_000
+    let energy = 40 * (1 + cos(3 * angle)) + onefold * (1 + cos(angle - phase))
+    shares[k / 12_000] += exp(-energy / (0.00831446261815324 * temperature))
+  }
+  return shares.map { $0 / shares.reduce(0, +) }
+}
+
+@Suite struct RotamerMoveTests {
+  private let start = [0.05, 0.14, 0, 0, 0, 0, 0.15, 0, 0, 0.2, 0.08, 0.116]
+
+  private func sampler(_ turns: [TorsionSampler.Turn], threads: Int = 1) throws -> TorsionSampler {
+    var settings = TorsionSampler.Settings(
+      temperature: 300, friction: 5, timestep: 0.001, threads: threads, torsions: [[0, 1, 2, 3]], forceConstants: [],
+      recordInterval: 20)
+    settings.turns = turns
+    return try TorsionSampler(system: chain(), settings: settings)
+  }
+
+  /// Torsions of eight walks of 4,000 records, in [0, 2 pi).
+  private func walk(_ sampler: TorsionSampler) throws -> [[Double]] {
+    let begin = try sampler.minimised(start)
+    var states = try (0..<8).map {
+      TorsionSampler.State(positions: begin, velocities: try sampler.thermalVelocities(seed: 100 + UInt64($0)))
+    }
+    let segments = (0..<8).map { walk in
+      [
+        TorsionSampler.Segment(
+          centers: [], equilibrationSteps: 2000, productionSteps: 80_000, seed: 7 + UInt64(walk))
+      ]
+    }
+    return try sampler.run(&states, segments).map { records in
+      records[0].torsions.map { $0 < 0 ? $0 + 2 * .pi : $0 }
+    }
+  }
+
+  private func shares(_ walks: [[Double]]) -> [Double] {
+    var counts = [0.0, 0, 0]
+    for angle in walks.joined() { counts[min(2, Int(angle / (2 * .pi / 3)))] += 1 }
+    return counts.map { $0 / counts.reduce(0, +) }
+  }
+
+  @Test(arguments: [true, false]) func movesGiveTheWellsTheirShares(isThird: Bool) throws {
+    let sampler = try sampler([.init(axis: [1, 2], isThird: isThird, atoms: [3])])
+    let found = shares(try walk(sampler))
+    let expected = wells(300)
+    #expect(expected.max()! - expected.min()! > 0.2)
+    for (a, b) in zip(found, expected) { #expect(abs(a - b) < 0.02, "\(found) and \(expected)") }
+    #expect(sampler.turnsTried == [8 * 82_000 / 20])
+    let acceptance = Double(sampler.turnsTaken[0]) / Double(sampler.turnsTried[0])
+    #expect(isThird ? (0.2...0.9).contains(acceptance) : (0.05...0.5).contains(acceptance), "\(acceptance)")
+  }
+
+  @Test func withoutThemAWellIsNeverLeft() throws {
+    let found = shares(try walk(sampler([])))
+    #expect(found.max() == 1)
+  }
+
+  @Test func movesDoNotDependOnThreads() throws {
+    let turn = TorsionSampler.Turn(axis: [1, 2], isThird: true, atoms: [3])
+    let (one, three) = (try sampler([turn]), try sampler([turn], threads: 3))
+    #expect(try walk(one) == walk(three))
+    #expect(one.turnsTaken == three.turnsTaken)
+  }
+
+  @Test(arguments: [
+    (TorsionSampler.Turn(axis: [1, 2], isThird: true, atoms: [9]), "names particle 9 of 4"),
+    (.init(axis: [1, 2], isThird: true, atoms: [2]), "would move particle 2 of its own axis"),
+    (.init(axis: [1, 1], isThird: true, atoms: [3]), "is about particle 1 alone"),
+    (.init(axis: [1], isThird: true, atoms: [3]), "a turn is about two atoms"),
+  ])
+  func impossibleMovesAreErrors(turn: TorsionSampler.Turn, message: String) {
+    #expect { try sampler([turn]) } throws: { "\($0)".contains(message) }
+  }
+}

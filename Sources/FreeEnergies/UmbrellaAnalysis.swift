@@ -20,6 +20,10 @@ public struct UmbrellaAnalysis: Sendable {
     public var agreement = 2.5
     /// More samples than this are thinned for MBAR (not for correlation times).
     public var maximumSamples = 200_000
+    /// Windows this far above the lowest, by their free energies, are left out of the estimate where the others hold together without
+    /// them; kT. nil: none. Walks drag their history over a high barrier, and where windows close a loop over it MBAR spreads what
+    /// does not fit over the low barriers too.
+    public var ceiling: Double?
     public var seed: UInt64 = 0
 
     public init() {}
@@ -27,10 +31,17 @@ public struct UmbrellaAnalysis: Sendable {
 
   public let data: UmbrellaData
   public let options: Options
+  /// What the windows are called in messages: their numbers on the whole grid.
+  private let numbers: [Int]
 
   public init(data: UmbrellaData, options: Options = Options()) {
+    self.init(data: data, options: options, numbers: Array(0..<data.windowCount))
+  }
+
+  private init(data: UmbrellaData, options: Options, numbers: [Int]) {
     self.data = data
     self.options = options
+    self.numbers = numbers
   }
 
   /// Throws `FreeEnergiesError.coverageGap` (no number is given then), `.emptyState`, `.notConverged`, `.shape`,
@@ -41,13 +52,41 @@ public struct UmbrellaAnalysis: Sendable {
       throw FreeEnergiesError.shape(
         "the state's torsion \(options.torsion) is none of the \(data.torsionCount) biased ones")
     }
-    var coverage = try UmbrellaCoverageCheck(data: data).run()
-    let correlation = UmbrellaCorrelation(data: data)
+    let coverage = try UmbrellaCoverageCheck(data: data).run()
     let pool = UmbrellaPool(data: data, torsion: options.torsion, maximum: options.maximumSamples)
     let mbar = try pool.solve()
     let overlap = try mbar.overlapMatrix()
-    coverage.weakestLink = try UmbrellaCoverageCheck.checkOverlap(overlap, threshold: options.overlapThreshold)
+    _ = try UmbrellaCoverageCheck.checkOverlap(overlap, threshold: options.overlapThreshold)
+    guard let ceiling = options.ceiling else { return try analyse(pool, mbar, overlap, coverage, progress) }
+    let lower = UmbrellaCeiling(
+      freeEnergies: mbar.reducedFreeEnergies, overlap: overlap, threshold: options.overlapThreshold, wanted: ceiling)
+    guard lower.windows.count < data.windowCount else {
+      return try analyse(pool, mbar, overlap, coverage, progress)
+    }
+    let rest = UmbrellaAnalysis(
+      data: try data.keeping(lower.windows), options: options, numbers: lower.windows)
+    let restPool = UmbrellaPool(data: rest.data, torsion: options.torsion, maximum: options.maximumSamples)
+    let restMBAR = try restPool.solve()
+    var restCoverage = coverage
+    restCoverage.slidWindows = coverage.slidWindows.filter(Set(lower.windows).contains)
+    var result = try rest.analyse(restPool, restMBAR, restMBAR.overlapMatrix(), restCoverage, progress)
+      .expanded(lower.windows, of: data.windowCount)
+    if lower.height > ceiling {
+      result.warnings.append(
+        String(
+          format: "The windows below %.1f kT do not hold together; those up to %.1f kT were taken.", ceiling,
+          lower.height))
+    }
+    return result
+  }
 
+  private func analyse(
+    _ pool: UmbrellaPool, _ mbar: MBAR, _ overlap: NDArray<Double>, _ covered: UmbrellaCoverage,
+    _ progress: Basics.ProgressReporting
+  ) throws -> UmbrellaResult {
+    var coverage = covered
+    coverage.weakestLink = try UmbrellaCoverageCheck.checkOverlap(overlap, threshold: options.overlapThreshold)
+    let correlation = UmbrellaCorrelation(data: data)
     let estimate = try UmbrellaEstimate(pool: pool, mbar: mbar, correlation: correlation, options: options)
     let errors = try estimate.linearErrors(short: shortWindows(correlation))
     let resampled = try estimate.bootstrap(progress: progress)
@@ -90,7 +129,7 @@ public struct UmbrellaAnalysis: Sendable {
       result.standardError = max(result.standardError, slowError)
       result.warnings.append(
         "\(result.shortWindows.count) of \(data.windowCount) windows last fewer than "
-          + "\(Int(options.minimumCorrelationTimes)) correlation times: window \(worst) is \(format(length)) ps long and "
+          + "\(Int(options.minimumCorrelationTimes)) correlation times: window \(numbers[worst]) is \(format(length)) ps long and "
           + "\(result.slowestTorsion[worst]) there has a correlation time of \(format(result.correlationTimes[worst])) ps. "
           + "The standard error counts what goes with that torsion by that time (\(format(slowError)) kT); longer windows, or a second "
           + "biased torsion, would cure it.")

@@ -27,11 +27,7 @@ struct UmbrellaCoverageCheck {
   /// weakest link of the strongest spanning tree.
   static func checkOverlap(_ overlap: NDArray<Double>, threshold: Double) throws -> Double {
     let count = overlap.shape[0]
-    func link(_ i: Int, _ j: Int) -> Double {
-      let norm = (overlap.values[i * count + i] * overlap.values[j * count + j]).squareRoot()
-      let mutual = (overlap.values[i * count + j] * overlap.values[j * count + i]).squareRoot()
-      return norm > 0 ? mutual / norm : 0
-    }
+    func link(_ i: Int, _ j: Int) -> Double { Self.link(overlap, i, j) }
     var best = [Double](repeating: -1, count: count)
     var inTree = [Bool](repeating: false, count: count)
     best[0] = .infinity
@@ -50,6 +46,14 @@ struct UmbrellaCoverageCheck {
       for k in 0..<count where !inTree[k] { best[k] = max(best[k], link(next, k)) }
     }
     return weakest
+  }
+
+  /// O_ij / sqrt(O_ii O_jj), the same either way.
+  static func link(_ overlap: NDArray<Double>, _ i: Int, _ j: Int) -> Double {
+    let count = overlap.shape[0]
+    let norm = (overlap.values[i * count + i] * overlap.values[j * count + j]).squareRoot()
+    let mutual = (overlap.values[i * count + j] * overlap.values[j * count + i]).squareRoot()
+    return norm > 0 ? mutual / norm : 0
   }
 
   static func wrap(_ angle: Double) -> Double { angle.remainder(dividingBy: 2 * .pi) }

@@ -115,10 +115,14 @@ struct ComparedReference {
     let centers = try artifact.read("centers", as: Double.self)
     let biased = centers.shape[1]
     let kT = PhysicalConstants.thermalEnergy(temperature: context.temperature)
-    let stride = max(1, directions * windows * samples / mostSamples)
+    let freeEnergies = try artifact.read("results/window_free_energy", as: Double.self).values
+    // those that the estimate left out have none
+    let used = freeEnergies.indices.filter { freeEnergies[$0].isFinite }
+    let isUsed = Set(used)
+    let stride = max(1, directions * used.count * samples / mostSamples)
     var direction: [Int] = []
     var rows: [Int] = []
-    for walk in 0..<directions * windows {
+    for walk in 0..<directions * windows where isUsed.contains(walk % windows) {
       // the places of the samples that are taken go on from window to window
       for sample in 0..<samples where (walk * samples + sample) % stride == 0 {
         rows.append(walk * samples + sample)
@@ -127,9 +131,9 @@ struct ComparedReference {
     }
     var logWeights = try umbrellaLogWeights(
       angles: rows.map { row in (0..<biased).map { records[row * width + $0] } },
-      centers: (0..<windows).map { k in Array(centers.values[k * biased..<(k + 1) * biased]) },
+      centers: used.map { k in Array(centers.values[k * biased..<(k + 1) * biased]) },
       forceConstants: try artifact.read("force_constants", as: Double.self).values.map { $0 / kT },
-      freeEnergies: try artifact.read("results/window_free_energy", as: Double.self).values)
+      freeEnergies: used.map { freeEnergies[$0] })
     if artifact.exists(UmbrellaOutput.sharedBias) {
       let shared = try artifact.read(UmbrellaOutput.sharedBias, as: Double.self).values
       for (n, row) in rows.enumerated() { logWeights[n] += shared[row] / kT }

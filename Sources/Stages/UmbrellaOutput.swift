@@ -88,6 +88,10 @@ struct UmbrellaOutput {
     ] {
       try writer.write("results/\(name)", values, shape: [windows], units: units, dims: ["window"])
     }
+    if setup.parameters.ceiling != nil {
+      try writer.writeScalar(
+        "results/windows_left_out", Int64(result.windowFreeEnergies.filter { !$0.isFinite }.count))
+    }
     try writer.write("results/slowest_torsion", strings: result.slowestTorsion)
     try writer.writeScalar("results/short_windows", Int64(result.shortWindows.count))
     try writer.writeScalar("results/mbar_gradient", result.mbarGradient)

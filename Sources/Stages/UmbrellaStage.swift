@@ -80,6 +80,11 @@ public enum UmbrellaStage: StageType {
       help:
         "after each sample one of the side chain's torsions tries to turn by about a third of a turn (any angle where it has no staggered "
         + "places), by Metropolis' rule: side chains that turn too seldom by themselves. Off if left out"),
+    ParameterField(
+      "ceiling", .positive, optional: true, unit: "kT",
+      help:
+        "windows this far above the lowest are left out of the estimate, if the others hold together without them: over a high barrier "
+        + "walks drag their history, and what does not close around it spoils the low barriers. None if left out"),
     ParameterField("profile_bins", .integer(6...720), default: .integer(60), help: "bins of the free-energy profile"),
     ParameterField(
       "overlap_threshold", .number(1e-6...1), default: .number(0.03),
@@ -99,6 +104,7 @@ public enum UmbrellaStage: StageType {
     var hydrogenMass: Double?
     var barrierLowering: Double?
     var rotamerMoves: Bool?
+    var ceiling: Double?
     var sampleInterval: Double
     var forces: String
     var exchange: Bool
@@ -139,6 +145,7 @@ public enum UmbrellaStage: StageType {
     options.bootstrapReplicates = parameters.bootstrap
     options.overlapThreshold = parameters.overlapThreshold
     options.seed = context.seed
+    options.ceiling = parameters.ceiling
     let result = try UmbrellaAnalysis(data: setup.data(sampler), options: options).run(progress: context.progress)
     for warning in result.warnings { context.warn(warning) }
     let output = UmbrellaOutput(writer: context.output, setup: setup, sampler: sampler)

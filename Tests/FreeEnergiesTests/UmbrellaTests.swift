@@ -160,6 +160,70 @@ import Testing
     #expect(warned > 0)
   }
 
+  /// Windows on the higher of two barriers that see it tilted, as walks do that drag their history over it: the loop of windows does not
+  /// close, and MBAR spreads what is left over the lower barrier too. The low windows alone give the answer.
+  @Test func aCeilingLeavesOutWhatDoesNotClose() throws {
+    let surface = ModelSurface()
+    let (windows, samples, stiffness) = (36, 300, 40.0)
+    func energy(_ phi: Double) -> Double { surface.energy(phi, .pi / 2) }
+    let centers = (0..<windows).map { 2 * Double.pi * (Double($0) + 0.5) / Double(windows) - .pi }
+    let walks = try ["up", "down"].map { name -> UmbrellaData.Walk in
+      var stream = RandomStream(seed: 8, name)
+      var series: [Double] = []
+      for center in centers {
+        let isHigh = abs(center - 2.4) < 0.6
+        // the window's law on a fine grid, drawn from by its inverse
+        let places = (0..<4000).map { center + (Double($0) / 4000 - 0.5) * 2 }
+        var sum = 0.0
+        let cumulated = places.map { phi -> Double in
+          let tilt = isHigh ? 4 * (phi - 2.4) : 0
+          sum += exp(-(energy(phi) + tilt - energy(center)) - 0.5 * stiffness * (phi - center) * (phi - center))
+          return sum
+        }
+        for _ in 0..<samples {
+          let draw = stream.uniform() * sum
+          series.append(wrap(places[cumulated.firstIndex { $0 >= draw } ?? places.count - 1]))
+        }
+      }
+      return UmbrellaData.Walk(
+        name: name, series: try NDArray(series, shape: [windows, samples, 1]),
+        others: try NDArray([], shape: [windows, samples, 0]))
+    }
+    let data = UmbrellaData(
+      torsionNames: ["phi"], centers: centers.map { [$0] }, forceConstants: [stiffness],
+      neighbours: (0..<windows).map { ($0, ($0 + 1) % windows) }, walks: walks, sampleInterval: 1)
+    var (inside, outside) = (0.0, 0.0)
+    for k in 0..<20_000 {
+      let phi = 2 * Double.pi * (Double(k) + 0.5) / 20_000 - .pi
+      if phi > 0, phi < 2 { inside += exp(-energy(phi)) } else { outside += exp(-energy(phi)) }
+    }
+    let exact = -log(inside / outside)
+    func run(_ ceiling: Double?) throws -> UmbrellaResult {
+      var options = options()
+      options.ceiling = ceiling
+      return try UmbrellaAnalysis(data: data, options: options).run()
+    }
+    let (all, low, tooLow) = (try run(nil), try run(13), try run(4))
+    describe("all", all, exact: exact)
+    describe("below 13 kT", low, exact: exact)
+    #expect(abs(all.deltaF - exact) > 5 * all.standardError)
+    #expect(abs(low.deltaF - exact) < 3 * low.standardError)
+    #expect(low.warnings.isEmpty)
+    let left = low.windowFreeEnergies.indices.filter { low.windowFreeEnergies[$0].isNaN }
+    #expect(!left.isEmpty && left.allSatisfy { abs(centers[$0] - 2.4) < 1 }, "\(left)")
+    #expect(low.overlap.shape == [windows, windows] && low.correlationTimes.count == windows)
+    // the low barrier is needed to hold the states together
+    #expect(tooLow.warnings.contains { $0.hasPrefix("The windows below 4.0 kT do not hold together; those up to ") })
+    #expect(abs(tooLow.deltaF - exact) < 3 * tooLow.standardError)
+    let height = try UmbrellaCeiling(
+      freeEnergies: [0, 2, 9, 3, 20],
+      overlap: NDArray(
+        [
+          0.8, 0.2, 0, 0, 0, 0.2, 0.6, 0.2, 0, 0, 0, 0.2, 0.6, 0.2, 0, 0, 0, 0.2, 0.6, 0.2, 0.2, 0, 0, 0.2, 0.6,
+        ], shape: [5, 5]), threshold: 0.03, wanted: 5)
+    #expect(height.windows == [0, 1, 2, 3] && height.height == 9)
+  }
+
   /// Windows that drift: in their first half they see the free energy A(phi) = a cos(phi - 1), in the second A(phi) = -a cos(phi - 1),
   /// each drawn exactly. Either half alone looks perfect; only their disagreement tells.
   @Test func driftingWindowsMakeTheHalvesDisagreeAndWiden() throws {

@@ -27,7 +27,8 @@ public final class CheckpointStore {
 
   /// `key` is the stage's key: a checkpoint with another one belongs to other parameters and is not used.
   ///
-  /// With `reportDamage`, `latest` moves damaged files out of the way (NAME.damaged) and says so there; without, it only looks.
+  /// With `reportDamage`, `latest` moves damaged files out of the way (NAME.damaged) and says so there, and also where a checkpoint comes
+  /// from another device; without, it only looks.
   public convenience init(folder: URL, stage: String, key: String, reportDamage: ((String) -> Void)? = nil) {
     self.init(folder: folder, stage: stage, key: key, names: ["A", "B"], reportDamage: reportDamage)
   }

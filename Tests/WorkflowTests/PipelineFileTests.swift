@@ -47,7 +47,7 @@ import Testing
       """
     #expect(
       place.problems(text) == """
-        test.yaml:2:1: unknown key 'sead' in the file; did you mean 'seed'? (known: name, seed, temperature, system, matrix, stages)
+        test.yaml:2:1: unknown key 'sead' in the file; did you mean 'seed'? (known: name, seed, device, temperature, system, matrix, stages)
         test.yaml:3:14: temperature: 'warm' is not a number
         test.yaml:5:39: stage 'first': values[1]: 2000 is out of range: -1000 to 1000
         test.yaml:5:46: unknown key 'nots' in stage 'first' (source); did you mean 'note'? \
@@ -120,7 +120,7 @@ import Testing
     #expect(
       place.problems(Self.good, overrides: ["secnd.training.steps=5"])
         == "--set secnd.training.steps=5: there is no stage or key 'secnd'; did you mean 'second'? "
-        + "(known: second, first, all, name, seed, temperature, system, matrix)")
+        + "(known: second, first, all, name, seed, device, temperature, system, matrix)")
     #expect(
       place.problems(Self.good, overrides: ["second.training.stpes=5"])
         == "--set second.training.stpes=5: unknown key 'stpes' in stage 'second': training; did you mean 'steps'? "

@@ -162,15 +162,18 @@ import Workflow
   }
 
   /// Umbrella windows over flat land, with the energies of frames whose populations are not the reference's.
-  /// `shared`: they were drawn with psi held near 0 by an energy that all windows had.
-  @Test(arguments: [false, true]) func anUmbrellaIsAReferenceByItsWeights(shared: Bool) throws {
+  /// `shared`: they were drawn with psi held near 0 by an energy that all windows had. `leftOut`: further windows, far off, that the
+  /// estimate left out.
+  @Test(arguments: [false, true], [0, 6]) func anUmbrellaIsAReferenceByItsWeights(shared: Bool, leftOut: Int) throws {
     func sharedBias(_ psi: Double) -> Double { shared ? -1.5 * cos(psi) : 0 }  // kT
     var random = RandomStream(seed: 9, "umbrella")
-    let (windows, samples, force) = (24, 100, 20.0)
-    let centers = (0..<windows).map { 2 * Double.pi * (Double($0) + 0.5) / Double(windows) - .pi }
+    let (used, samples, force) = (24, 100, 20.0)
+    let windows = used + leftOut
+    let usedCenters = (0..<used).map { 2 * Double.pi * (Double($0) + 0.5) / Double(used) - .pi }
+    let centers = usedCenters + [Double](repeating: 1, count: leftOut)
     var torsions: [Double] = []
     for _ in 0..<2 {
-      for center in centers {
+      for center in usedCenters {
         for _ in 0..<samples {
           let phi = (center + random.normal() / force.squareRoot()).remainder(dividingBy: 2 * .pi)
           var psi = 0.0
@@ -180,6 +183,7 @@ import Workflow
           torsions += [phi, psi]
         }
       }
+      for _ in 0..<leftOut * samples { torsions += [1, 3] }
     }
     let share = 2 / (2 * Double.pi)
     let deltaF = -log(share / (1 - share))
@@ -192,7 +196,7 @@ import Workflow
       }
       try writer.write("centers", centers, shape: [windows, 1])
       try writer.write("force_constants", [force * 2.5], shape: [1])
-      try writer.write("results/window_free_energy", centers.map { _ in 0.0 }, shape: [windows])
+      try writer.write("results/window_free_energy", centers.indices.map { $0 < used ? 0.0 : .nan }, shape: [windows])
       try writer.writeScalar("results/delta_f", deltaF)
       try writer.writeScalar("results/delta_f_standard_error", 0.04)
       try writer.writeScalar("results/energy_evaluations", Int64(500_000))

@@ -108,7 +108,6 @@ import Testing
     #expect(try average.item() == 1.5)
   }
 
-  /// Whether or not this machine has one, the numbers of a seed are the same.
   @Test func aGPUThatIsNotThereIsATypedError() throws {
     if Runtime.cudaIsAvailable {
       #expect(Runtime.deviceSummary.hasPrefix("cuda"))

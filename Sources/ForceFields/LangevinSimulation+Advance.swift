@@ -31,9 +31,15 @@ extension LangevinSimulation {
     var moved = runs.map { run in
       TorsionSampler.State(positions: state.runs[run].positions, velocities: state.runs[run].velocities)
     }
-    let records = try (phase == .steering ? steered : free).run(&moved, segments)
+    let sampler = phase == .steering ? steered : free
+    let (tried, taken) = (sampler.turnsTried, sampler.turnsTaken)
+    let records = try sampler.run(&moved, segments)
     if phase == .production {
       for (index, run) in runs.enumerated() { try checkFrames(records[index], run: run) }
+    }
+    for turn in tried.indices {
+      state.turnsTried[turn] += sampler.turnsTried[turn] - tried[turn]
+      state.turnsTaken[turn] += sampler.turnsTaken[turn] - taken[turn]
     }
     for (index, run) in runs.enumerated() {
       if phase == .production { for record in records[index] { waiting[run] += record.endPositions } }

@@ -33,11 +33,14 @@ public final class LangevinSimulation {
     public var masses: [Double]?
     /// Let OpenMM compute every force, also where the built-in kernel could.
     public var plainForces: Bool
+    /// Monte Carlo moves, one tried every `LangevinSimulation.turnInterval` or so once a run has been led to its start.
+    public var turns: [TorsionSampler.Turn]
 
     public init(
       temperature: Double, timestep: Double = 0.001, friction: Double = 1, steering: Double = 200,
       steeringForceConstant: Double = 200, attempts: Int = 3, equilibration: Double = 20, length: Double = 1000,
-      saveInterval: Double = 0.5, threads: Int, seed: UInt64, masses: [Double]? = nil, plainForces: Bool = false
+      saveInterval: Double = 0.5, threads: Int, seed: UInt64, masses: [Double]? = nil, plainForces: Bool = false,
+      turns: [TorsionSampler.Turn] = []
     ) {
       self.temperature = temperature
       self.timestep = timestep
@@ -52,6 +55,7 @@ public final class LangevinSimulation {
       self.seed = seed
       self.masses = masses
       self.plainForces = plainForces
+      self.turns = turns
     }
   }
 
@@ -62,6 +66,8 @@ public final class LangevinSimulation {
   static let steeringPieces = 200
   /// rad that a steered torsion may be from its target in the end.
   static let arrival = 1.0
+  /// ps between Monte Carlo moves; a save interval is cut into equal parts of about this length.
+  static let turnInterval = 0.1
 
   public let settings: Settings
   /// rad, [runs][steered torsions].
@@ -111,20 +117,25 @@ public final class LangevinSimulation {
     self.settings = settings
     self.targets = targets
     self.check = check
-    func sampler(_ torsions: [[Int]], _ forceConstant: Double) throws -> TorsionSampler {
-      try TorsionSampler(
-        system: system,
-        settings: .init(
-          temperature: settings.temperature, friction: settings.friction, timestep: settings.timestep,
-          threads: settings.threads, torsions: torsions, forceConstants: torsions.map { _ in forceConstant },
-          recordInterval: 1, masses: settings.masses, plainForces: settings.plainForces))
+    // the sampler tries a move after each of its record intervals; it is asked for no records
+    let moves = max(1, Int((Double(interval) * settings.timestep / Self.turnInterval).rounded()))
+    let recordInterval = max(1, interval / moves)
+    func sampler(_ torsions: [[Int]], turns: [TorsionSampler.Turn] = []) throws -> TorsionSampler {
+      var dynamics = TorsionSampler.Settings(
+        temperature: settings.temperature, friction: settings.friction, timestep: settings.timestep,
+        threads: settings.threads, torsions: torsions,
+        forceConstants: torsions.map { _ in settings.steeringForceConstant }, recordInterval: recordInterval,
+        masses: settings.masses, plainForces: settings.plainForces)
+      dynamics.turns = turns
+      return try TorsionSampler(system: system, settings: dynamics)
     }
-    free = try sampler([], 0)
-    steered = try sampler(torsions, settings.steeringForceConstant)
+    free = try sampler([], turns: settings.turns)
+    steered = try sampler(torsions)
     origin = try free.minimised(coordinates)
     originTorsions = torsions.isEmpty ? [] : try steered.torsions(origin)
     waiting = targets.map { _ in [] }
-    state = SimulationState(runs: [], steps: 0)
+    state = SimulationState(
+      runs: [], steps: 0, turnsTried: settings.turns.map { _ in 0 }, turnsTaken: settings.turns.map { _ in 0 })
     state.runs = try targets.indices.map { try beginning(run: $0, attempt: 0) }
   }
 
@@ -137,6 +148,9 @@ public final class LangevinSimulation {
   /// ps done so far, all runs together, failed attempts included.
   public var simulatedTime: Double { Double(state.steps) * settings.timestep }
 
+  /// Energies and forces computed so far: one a step, and two a Monte Carlo move.
+  public var energyEvaluations: Int { state.steps + 2 * state.turnsTried.reduce(0, +) }
+
   /// ps of all runs, if each reaches its start at once.
   public var totalTime: Double {
     let steering = isSteering ? Self.steeringPieces * steeringSteps(attempt: 0) : 0
@@ -148,6 +162,9 @@ public final class LangevinSimulation {
   public func resume(_ saved: SimulationState) throws {
     guard saved.runs.count == targets.count else {
       throw SimulationError.state("\(saved.runs.count) runs where \(targets.count) belong")
+    }
+    for turns in [saved.turnsTried, saved.turnsTaken] where turns.count != settings.turns.count {
+      throw SimulationError.state("\(turns.count) turns where \(settings.turns.count) belong")
     }
     for run in saved.runs where run.positions.count != origin.count || run.velocities.count != origin.count {
       throw SimulationError.state("\(run.positions.count) positions where \(origin.count) belong")

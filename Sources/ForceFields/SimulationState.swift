@@ -50,11 +50,16 @@ public struct SimulationState: Equatable, Sendable {
   public internal(set) var runs: [Run]
   /// Steps done so far, all runs together: as many force evaluations.
   public internal(set) var steps: Int
+  /// How often each Monte Carlo move was tried and taken, all runs together.
+  public internal(set) var turnsTried: [Int]
+  public internal(set) var turnsTaken: [Int]
 
   /// For a state that was saved; `LangevinSimulation.resume` checks it.
-  public init(runs: [Run], steps: Int) {
+  public init(runs: [Run], steps: Int, turnsTried: [Int] = [], turnsTaken: [Int] = []) {
     self.runs = runs
     self.steps = steps
+    self.turnsTried = turnsTried
+    self.turnsTaken = turnsTaken
   }
 }
 

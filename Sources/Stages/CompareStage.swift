@@ -22,7 +22,7 @@ import Workflow
 /// | cost/energy_evaluations | of the samples' side: the dynamics it was trained on and the reweighting |
 /// | cost/energy_evaluations_reference | of the reference |
 /// | cost/energy_saving | the second over the first |
-/// | md/time, md/energy_evaluations, md/speed_up | ps of plain dynamics for the same error, its steps, and these over ours |
+/// | md/time, md/energy_evaluations, md/speed_up | ps of dynamics like the simulate stage's for the same error, its energies, and these over ours |
 /// | md/seconds, md/wall_speed_up | wall time of that dynamics at the speed of the simulate stage, and it over ours |
 /// | md/error, md/exits | the error that is meant, kT; exits from the state that the rate stands on. With none, time and speed-up are lower bounds |
 /// | cost/seconds, cost/seconds_reference | wall time of both sides |

@@ -93,6 +93,8 @@ enum SimulateCheckpoint {
     try list("phase", state.runs.map(\.phase.rawValue))
     try list("attempt", state.runs.map(\.attempt))
     try list("done", state.runs.map(\.done))
+    try list("turns_tried", state.turnsTried)
+    try list("turns_taken", state.turnsTaken)
     try writer.writeScalar("simulate/steps", Int64(state.steps))
     for (name, values) in [
       ("positions", state.runs.map(\.positions)), ("velocities", state.runs.map(\.velocities)),
@@ -105,7 +107,9 @@ enum SimulateCheckpoint {
   /// Throws `ArtifactError` and `SimulationError.state`.
   static func read(_ artifact: Artifact) throws -> SimulationState {
     func integers(_ name: String) throws -> [Int] {
-      try artifact.read("simulate/\(name)", as: Int64.self).values.map { Int($0) }
+      // checkpoints made before there were turns say nothing of them
+      if name.hasPrefix("turns"), !artifact.exists("simulate/\(name)") { return [] }
+      return try artifact.read("simulate/\(name)", as: Int64.self).values.map { Int($0) }
     }
     let (phases, attempts, done) = try (integers("phase"), integers("attempt"), integers("done"))
     let positions = try artifact.read("simulate/positions", as: Double.self)
@@ -123,6 +127,8 @@ enum SimulateCheckpoint {
         phase: phase, attempt: attempts[run], done: done[run], positions: Array(positions.values[range]),
         velocities: Array(velocities.values[range]))
     }
-    return SimulationState(runs: runs, steps: Int(try artifact.scalar("simulate/steps", as: Int64.self)))
+    return SimulationState(
+      runs: runs, steps: Int(try artifact.scalar("simulate/steps", as: Int64.self)),
+      turnsTried: try integers("turns_tried"), turnsTaken: try integers("turns_taken"))
   }
 }

@@ -58,7 +58,8 @@ struct SimulateOutput {
       "results/attempts", simulation.state.runs.map { Int64($0.attempt + 1) }, shape: [runs], dims: ["run"])
     try write(stateAngles)
     try writer.writeScalar("results/simulated_time", simulation.simulatedTime, units: "ps")
-    try writer.writeScalar("results/energy_evaluations", Int64(simulation.state.steps))
+    try writer.writeScalar("results/energy_evaluations", Int64(simulation.energyEvaluations))
+    try setup.moves.write(tried: simulation.state.turnsTried, taken: simulation.state.turnsTaken, to: writer)
 
     let file = writer.url.deletingPathExtension().appendingPathExtension("nc")
     try TrajectoryFile.write(to: file, atoms: atoms, title: context.stage, frames: runs * perRun) { range in

@@ -22,6 +22,7 @@ struct SimulateSetup {
   let steered: [[Int]]
   /// rad, [runs][steered torsions].
   let targets: [[Double]]
+  let moves: RotamerMoves
   private let chirality: Chirality
   /// Peptide bonds and the like, which no thermal motion turns: atoms, name and angle in the topology's structure.
   private let rigid: [(atoms: [Int], name: String, angle: Double)]
@@ -87,6 +88,7 @@ struct SimulateSetup {
       }
     }
     steeredNames = names
+    moves = parameters.rotamerMoves == true ? RotamerMoves(topology) : .none
     self.steered = steered
     self.targets = targets
   }
@@ -101,7 +103,7 @@ struct SimulateSetup {
         saveInterval: parameters.saveInterval, threads: threads, seed: seed,
         masses: try parameters.hydrogenMass.map {
           try topology.repartitionedMasses(system.masses, hydrogenMass: $0)
-        }, plainForces: parameters.forces == "openmm"),
+        }, plainForces: parameters.forces == "openmm", turns: moves.turns),
       check: fault)
   }
 

@@ -24,7 +24,8 @@ import Workflow
 /// | runs/transitions [runs] | changes of the state |
 /// | runs/state_population [runs] | share of frames in it |
 /// | runs/statistical_inefficiency [runs] | of the state's torsion, in frames |
-/// | simulated_time, energy_evaluations | ps, and steps: all runs with steering and equilibration |
+/// | turned_torsions, turn_acceptance [torsions] | of `rotamer_moves`: names, and the share of moves that were taken |
+/// | simulated_time, energy_evaluations | ps, and steps and what moves cost: all runs with steering and equilibration |
 public enum SimulateStage: StageType {
   public static let type = "simulate"
   public static let version = 1
@@ -44,6 +45,12 @@ public enum SimulateStage: StageType {
     ParameterField(
       "rotamers", .boolean, default: .bool(true),
       help: "lead the side chains too, so that the runs of a start begin at each of the staggered places in turn"),
+    ParameterField(
+      "rotamer_moves", .boolean, optional: true,
+      help:
+        "about every 0.1 ps one of the side chain's torsions tries to turn by about a third of a turn (any angle where it has no "
+        + "staggered places), by Metropolis' rule: the frames' side chains come to rest sooner, but in time the runs are no plain "
+        + "dynamics any more. Off if left out"),
     ParameterField("length", .positive, default: .number(1000), unit: "ps", help: "of each run"),
     ParameterField("save_interval", .positive, default: .number(0.5), unit: "ps", help: "between frames"),
     ParameterField(
@@ -77,6 +84,7 @@ public enum SimulateStage: StageType {
     var starts: [[Double]]?
     var runs: Int
     var rotamers: Bool
+    var rotamerMoves: Bool?
     var length: Double
     var saveInterval: Double
     var equilibration: Double

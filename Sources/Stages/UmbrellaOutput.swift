@@ -43,11 +43,7 @@ struct UmbrellaOutput {
     }
     try writer.writeScalar("results/simulated_time", sampler.simulatedTime, units: "ps")
     try writer.writeScalar("results/energy_evaluations", Int64(state.steps))
-    if !setup.turns.isEmpty {
-      let rates = zip(state.turnsTaken, state.turnsTried).map { $1 > 0 ? Double($0) / Double($1) : 0 }
-      try writer.write("results/turned_torsions", strings: setup.turnNames)
-      try writer.write("results/turn_acceptance", rates, shape: [rates.count], dims: ["torsion"])
-    }
+    try setup.moves.write(tried: state.turnsTried, taken: state.turnsTaken, to: writer)
     if setup.parameters.exchange {
       let rates = zip(state.acceptances, state.attempts).map { $1 > 0 ? Double($0) / Double($1) : 0 }
       try writer.write("results/exchange_acceptance", rates, shape: [rates.count], dims: ["coordinate"])

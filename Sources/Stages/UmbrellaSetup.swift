@@ -27,9 +27,7 @@ struct UmbrellaSetup {
   let stateAxis: Int
   /// nil where no barrier is lowered.
   let lowering: BarrierLowering?
-  /// Monte Carlo moves of side chains, and the names of the torsions they turn; empty where none are asked for.
-  let turns: [TorsionSampler.Turn]
-  let turnNames: [String]
+  let moves: RotamerMoves
 
   init(_ context: StageContext, _ parameters: UmbrellaStage.Parameters) throws {
     self.parameters = parameters
@@ -63,16 +61,7 @@ struct UmbrellaSetup {
       }
       return atoms
     }
-    // Methyl and ammonium rotors turn between equal states; every other torsion may hide slow motion.
-    let turning = topology.rotatableTorsions
-    watched = topology.namedTorsions.filter { torsion in
-      !torsion.name.hasPrefix("methyl") && torsion.name != "ammonium"
-        && !biased.contains { $0 == torsion.atoms || $0 == torsion.atoms.reversed() }
-    }.map { torsion in
-      let match = turning.first { Set($0.atoms[1...2]) == Set(torsion.atoms[1...2]) }
-      return RotatableTorsion(
-        name: torsion.fullName, atoms: torsion.atoms, fold: match?.fold ?? 1, isStaggered: match?.isStaggered ?? false)
-    }
+    watched = topology.watchedTorsions(biased: biased)
     torsionNames = names + watched.map(\.name)
     torsions = biased + watched.map(\.atoms)
     folds = biased.map { _ in 1 } + watched.map(\.fold)
@@ -80,14 +69,7 @@ struct UmbrellaSetup {
     let staggered = watched.enumerated().filter { $0.element.isStaggered && $0.element.fold == 1 }.map {
       first + $0.offset
     }
-    let moves = (parameters.rotamerMoves == true ? watched : []).compactMap { torsion in
-      torsion.name.hasPrefix("chi")
-        ? topology.turningAtoms(of: torsion.atoms).map { (torsion, $0) } : nil
-    }
-    turns = moves.map { torsion, atoms in
-      .init(axis: Array(torsion.atoms[1...2]), isThird: torsion.isStaggered, atoms: atoms)
-    }
-    turnNames = moves.map(\.0.name)
+    moves = parameters.rotamerMoves == true ? RotamerMoves(topology, besides: biased) : .none
     let (system, torsions) = (system, torsions)
     lowering = parameters.barrierLowering.flatMap {
       BarrierLowering(share: $0, of: system, torsions: torsions, staggered: staggered)
@@ -106,7 +88,7 @@ struct UmbrellaSetup {
         exchangeInterval: parameters.exchange ? parameters.exchangeInterval : nil, threads: threads, seed: seed,
         masses: try parameters.hydrogenMass.map {
           try topology.repartitionedMasses(system.masses, hydrogenMass: $0)
-        }, plainForces: parameters.forces == "openmm", turns: turns))
+        }, plainForces: parameters.forces == "openmm", turns: moves.turns))
   }
 
   /// Throws `UmbrellaError.invertedCentre`.

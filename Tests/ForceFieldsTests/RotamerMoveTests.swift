@@ -2,6 +2,8 @@ import Foundation
 import OpenMM
 import Testing
 
+@testable import ForceFields
+
 /// A chain of four particles whose torsion has three wells that dynamics never leaves: 80 kJ/mol between them.
 private func chain() throws -> System {
   func particle(_ index: Int) -> String { #"<Particle mass="12"/>"# }
@@ -97,6 +99,44 @@ private func wells(_ temperature: Double) -> [Double] {
   @Test func withoutThemAWellIsNeverLeft() throws {
     let found = shares(try walk(sampler([])))
     #expect(found.max() == 1)
+  }
+
+  /// The same of runs that keep frames: sixteen from one well, a move for each frame.
+  @Test func framesOfASimulationHaveTheirShares() throws {
+    func simulation() throws -> LangevinSimulation {
+      try LangevinSimulation(
+        system: chain(), torsions: [], targets: [[Double]](repeating: [], count: 16), coordinates: start,
+        settings: .init(
+          temperature: 300, timestep: 0.001, friction: 5, steering: 0, equilibration: 1, length: 100, saveInterval: 0.1,
+          threads: 2, seed: 11, turns: [.init(axis: [1, 2], isThird: true, atoms: [3])]))
+    }
+    let whole = try simulation()
+    var runs = [[Double]](repeating: [], count: 16)
+    func advance(_ simulation: LangevinSimulation) throws {
+      try simulation.advance()
+      for (run, frames) in simulation.takeFrames().enumerated() { runs[run] += frames }
+    }
+    while !whole.isFinished { try advance(whole) }
+    let angles = try runs.map { try sampler([]).torsions($0).map { $0 < 0 ? $0 + 2 * .pi : $0 } }
+    #expect(angles.map(\.count) == [Int](repeating: 1000, count: 16))
+    let (found, expected) = (shares(angles), wells(300))
+    for (a, b) in zip(found, expected) { #expect(abs(a - b) < 0.025, "\(found) and \(expected)") }
+    #expect(whole.state.turnsTried == [16 * 1010])
+    #expect((0.2...0.9).contains(Double(whole.state.turnsTaken[0]) / Double(16 * 1010)))
+    #expect(whole.energyEvaluations == 16 * 101_000 + 2 * 16 * 1010)
+
+    // from a saved state on it is the same, and a state of other moves does not fit
+    let (halted, resumed) = (try simulation(), try simulation())
+    let straight = runs
+    runs = runs.map { _ in [] }
+    for _ in 0..<3 { try advance(halted) }
+    #expect(!halted.isFinished && halted.state.turnsTried[0] > 0)
+    try resumed.resume(halted.state)
+    while !resumed.isFinished { try advance(resumed) }
+    #expect(runs == straight && resumed.state == whole.state)
+    var other = halted.state
+    other.turnsTried = []
+    #expect(throws: SimulationError.state("0 turns where 1 belong")) { try resumed.resume(other) }
   }
 
   @Test func movesDoNotDependOnThreads() throws {

@@ -115,6 +115,58 @@ import Workflow
     #expect(resumed?.provenance.contentDigest == expected.provenance.contentDigest)
   }
 
+  /// In a few picoseconds the moves bring a side chain to places that dynamics alone does not reach, interrupted or not.
+  @Test func movesTurnSideChains() throws {
+    let dataset = AlanineStages.dataset.deletingLastPathComponent().appendingPathComponent("dipeptides/AC")
+    let topology = try Topology.read(pdb: dataset.appendingPathComponent("topology.pdb"))
+    let system = SystemFiles(
+      topology: dataset.appendingPathComponent("topology.pdb"),
+      forcefield: dataset.appendingPathComponent("system.xml"), torsions: ["phi": try topology.torsion(named: "phi")])
+    var values = Self.short
+    values["length"] = .number(20)
+    values["save_interval"] = .number(0.2)
+    values["timestep"] = .number(0.002)
+    values["steering_time"] = .number(20)
+    values["rotamers"] = .bool(false)
+    func run(_ name: String, moves: Bool, callsAtMost: Int = .max) throws -> Artifact {
+      values["rotamer_moves"] = moves ? .bool(true) : nil
+      for _ in 0..<1000 {
+        var calls = 0
+        let context = try alanine.context(SimulateStage.self, name, values, system: system, threads: 2) {
+          calls += 1
+          return calls >= callsAtMost
+        }
+        do {
+          try SimulateStage.run(context)
+          return try alanine.commit(context, SimulateStage.self)
+        } catch is WorkflowInterruption {
+          context.output.discard()
+        }
+      }
+      throw WorkflowInterruption()
+    }
+    let (plain, moved) = (try run("still", moves: false), try run("turned", moves: true))
+    let resumed = try run("parts", moves: true, callsAtMost: 4)
+    #expect(resumed.provenance.contentDigest == moved.provenance.contentDigest)
+    let chi = try #require(topology.namedTorsions.first { $0.fullName == "chi1-2" }).atoms
+    func changes(_ artifact: Artifact) throws -> Int {
+      let coordinates = try artifact.read("coordinates", as: Double.self)
+      let angles = torsionAngles(coordinates.values, atoms: coordinates.shape[1], torsions: [chi])
+      let thirds = angles.map { Int(($0 + 2 * .pi) / (2 * .pi / 3)) % 3 }
+      return zip(thirds, thirds.dropFirst()).filter { $0 != $1 }.count
+    }
+    let (often, seldom) = (try changes(moved), try changes(plain))
+    #expect(often > 3 * max(4, seldom), "\(often), \(seldom)")
+    #expect(try moved.readStrings("results/turned_torsions") == ["chi1-2", "chi2-2"])
+    #expect(!plain.exists("results/turn_acceptance"))
+    let acceptance = try moved.read("results/turn_acceptance", as: Double.self).values
+    #expect(acceptance.allSatisfy { $0 > 0.005 && $0 < 0.9 }, "\(acceptance)")
+    func cost(_ artifact: Artifact) throws -> Int { try artifact.scalar("results/energy_evaluations", as: Int.self) }
+    let more = try cost(moved) - cost(plain)
+    // 20.3 ps, a move every 0.1 ps, two energies each, in four runs
+    #expect(more == 2 * 4 * (202 + 1), "\(more)")
+  }
+
   @Test func whatCannotBeStartedIsATypedError() throws {
     func run(_ values: [String: ParameterValue], system: SystemFiles? = nil) throws {
       let context = try alanine.context(SimulateStage.self, "bad", values, system: system)
@@ -158,6 +210,13 @@ import Workflow
     let setup = try SimulateSetup(context, context.parameters(SimulateStage.Parameters.self))
     #expect(setup.steeredNames == ["phi", "chi1-1", "chi2-1", "chi1-2", "chi2-2", "chi3-2"])
     #expect(setup.targets.count == 6)
+    #expect(setup.moves.turns.isEmpty)
+    let moving = try alanine.context(
+      SimulateStage.self, "moving", ["runs": 3, "rotamer_moves": .bool(true)], system: system)
+    defer { moving.output.discard() }
+    let moves = try SimulateSetup(moving, moving.parameters(SimulateStage.Parameters.self)).moves
+    #expect(moves.names == ["chi1-1", "chi2-1", "chi1-2", "chi2-2", "chi3-2"])
+    #expect(moves.turns.filter { !$0.isThird }.isEmpty)
     for torsion in 1..<6 {
       for start in 0..<2 {
         let places = (0..<3).map { Int((setup.targets[3 * start + $0][torsion] * 180 / .pi).rounded()) }

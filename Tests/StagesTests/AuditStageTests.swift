@@ -24,20 +24,23 @@ extension GenerativeStagesTests {
     let energies = exact.map { -$0 * thermal }
     let bias = inside.map { $0 ? 0.5 : 0 }
     let used = zip(exact, bias).map { $0 + $1 }
-    let writer = try ArtifactWriter(url: folder.appendingPathComponent("biased.h5"))
-    try writer.write("log_weights", bias.map { -$0 }, shape: [count])
-    try writer.write("log_density", used, shape: [count])
-    try writer.write("energies", energies, shape: [count])
-    try writer.writeScalar("results/delta_f", 1.0)
-    try writer.writeScalar("results/delta_f_standard_error", 0.02)
-    try writer.commit(
-      provenance: Provenance(
-        key: "r", canonical: "{}", stage: "biased", stageType: "reweight", stageVersion: 1, seed: 1, start: Date(),
-        end: Date(), wallSeconds: 0))
-    let reweighted = StageInput(
-      name: "biased", type: "reweight",
-      artifact: try Artifact.open(folder.appendingPathComponent("biased.h5"), verify: true),
-      inputs: ["samples": [samples]])
+    /// A reweighting to exact weights exp(extra), by the density `used`.
+    func reweighting(_ name: String, extra: [Double]) throws -> StageInput {
+      let url = folder.appendingPathComponent("\(name).h5")
+      let writer = try ArtifactWriter(url: url)
+      try writer.write("log_weights", zip(extra, bias).map { $0 - $1 }, shape: [count])
+      try writer.write("log_density", used, shape: [count])
+      try writer.write("energies", zip(energies, extra).map { $0 - $1 * thermal }, shape: [count])
+      try writer.writeScalar("results/delta_f", 1.0)
+      try writer.writeScalar("results/delta_f_standard_error", 0.02)
+      try writer.commit(
+        provenance: Provenance(
+          key: "r", canonical: "{}", stage: name, stageType: "reweight", stageVersion: 1, seed: 1, start: Date(),
+          end: Date(), wallSeconds: 0))
+      return StageInput(
+        name: name, type: "reweight", artifact: try Artifact.open(url, verify: true), inputs: ["samples": [samples]])
+    }
+    let reweighted = try reweighting("biased", extra: exact.map { _ in 0 })
 
     let audit = try run(
       AuditStage.self, "audit", ["samples": 300, "bootstrap": 100, "hutchinson_probes": [1]],
@@ -64,8 +67,11 @@ extension GenerativeStagesTests {
     #expect(audit.artifact.provenance.warnings.isEmpty, "warnings are the engine's to store")
 
     // drawn by weight: the same correction, and the free energy of all 600 by exact, equal weights
+    var warnings: [String] = []
     let weighted = try run(
-      AuditStage.self, "weighted", ["samples": 200, "draw": "weighted"], ["reweight": [reweighted]])
+      AuditStage.self, "weighted", ["samples": 200, "draw": "weighted"], ["reweight": [reweighted]],
+      warned: { warnings = $0 })
+    #expect(warnings.count == 1 && warnings[0].contains("'biased' is biased between the states"), "\(warnings)")
     let found = { (name: String) in try weighted.artifact.scalar("results/\(name)", as: Double.self) }
     #expect(try abs(found("correction") + 0.5) < 0.01)
     let share = Double(inside.filter { $0 }.count) / Double(count)
@@ -78,6 +84,16 @@ extension GenerativeStagesTests {
     #expect(drawn.count <= 200 && drawn == drawn.sorted() && Set(drawn).count == drawn.count)
     #expect(drawn.filter { inside[Int($0)] }.count > 30)
     #expect(!weighted.artifact.exists("results/methods"))
+
+    // forty samples that carry nearly all of the weight: their audit says that it is worth no more than they are
+    let few = try reweighting("few", extra: exact.indices.map { $0 % 15 == 0 ? 8 : 0 })
+    let concentrated = try run(
+      AuditStage.self, "concentrated", ["samples": 200, "draw": "weighted"], ["reweight": [few]],
+      warned: { warnings = $0 })
+    let worth = try concentrated.artifact.scalar("results/ess_fraction", as: Double.self) * Double(count)
+    #expect(abs(worth - 40) < 8, "\(worth)")
+    #expect(
+      warnings.contains { $0.contains("the samples of 'few' are worth \(Int(worth.rounded())) of 600") }, "\(warnings)")
   }
 
   @Test func auditRefusesSamplesItCannotTransportAgain() throws {

@@ -24,7 +24,8 @@ import Workflow
   /// Runs a stage and commits its output, as the engine does.
   func run(
     _ type: any StageType.Type, _ name: String, _ values: [String: ParameterValue], _ inputs: [String: [StageInput]],
-    in place: URL? = nil, interruption: @escaping () -> Bool = { false }, checkpointInterval: Double = 60
+    in place: URL? = nil, interruption: @escaping () -> Bool = { false }, checkpointInterval: Double = 60,
+    warned: ([String]) -> Void = { _ in }
   ) throws -> StageInput {
     let place = place ?? folder
     let url = place.appendingPathComponent("\(name).h5")
@@ -43,6 +44,7 @@ import Workflow
       interruption: interruption)
     let start = Date()
     try type.run(context)
+    warned(context.warnings)
     try context.output.commit(
       provenance: Provenance(
         key: "k", canonical: "{}", stage: name, stageType: type.type, stageVersion: type.version, seed: 11,

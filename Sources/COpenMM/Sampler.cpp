@@ -22,6 +22,34 @@ struct Turn {
   std::vector<int> atoms;
 };
 
+/// About a turn's axis where it stands in x.
+struct Rotation {
+  double origin[3], axis[3], c, s;
+
+  Rotation(const double *x, const Turn &turn, double angle) : c(std::cos(angle)), s(std::sin(angle)) {
+    double length = 0;
+    for (int k = 0; k < 3; k++) {
+      origin[k] = x[3 * turn.from + k];
+      axis[k] = x[3 * turn.to + k] - origin[k];
+      length += axis[k] * axis[k];
+    }
+    length = std::sqrt(length);
+    for (double &component : axis) component /= length;
+  }
+
+  /// Turns the vectors of some atoms: places, which have an origin, or velocities, which have none.
+  void turn(double *vectors, const std::vector<int> &atoms, bool places) const {
+    for (int atom : atoms) {
+      double r[3], across[3];
+      for (int k = 0; k < 3; k++) r[k] = vectors[3 * atom + k] - (places ? origin[k] : 0);
+      crossProduct(axis, r, across);
+      const double along = dotProduct(axis, r) * (1 - c);
+      for (int k = 0; k < 3; k++)
+        vectors[3 * atom + k] = (places ? origin[k] : 0) + c * r[k] + s * across[k] + along * axis[k];
+    }
+  }
+};
+
 struct Settings {
   double temperature, friction, timestep;
   int threads, recordInterval;
@@ -38,7 +66,7 @@ class Walker {
  public:
   Walker(std::unique_ptr<ForceProvider> provider, const Settings &settings, const std::vector<double> &masses)
       : provider(std::move(provider)), settings(settings), inverseMass(masses.size() * 3), noise(masses.size() * 3),
-        forces(masses.size() * 3), random(masses.size() * 3 + 1), trial(masses.size() * 3) {
+        forces(masses.size() * 3), random(masses.size() * 3 + 1), trial(masses.size() * 3), trialForces(masses.size() * 3) {
     const double kT = gasConstant * settings.temperature;
     keep = std::exp(-settings.friction * settings.timestep);
     for (size_t i = 0; i < masses.size(); i++)
@@ -87,13 +115,17 @@ class Walker {
       const int64_t some = std::min<int64_t>(steps, settings.recordInterval);
       advance(x, v, centers, some, source);
       steps -= some;
-      if (some == settings.recordInterval) tryTurn(x, centers, source, counts);
+      if (some == settings.recordInterval) tryTurn(x, v, centers, source, counts);
     }
   }
 
   /// One of the turns, taken or not by Metropolis' rule. Angles are drawn symmetrically and a turn keeps volumes and bond lengths, so the
-  /// Boltzmann distribution stays what it is; velocities are independent of positions in it and stay too.
-  void tryTurn(double *x, const double *centers, RandomSource &source, int64_t *counts) {
+  /// Boltzmann distribution stays what it is.
+  ///
+  /// What is independent of the positions in that distribution is the velocities after half of the next kick, where the scheme's symmetric
+  /// form begins and ends. These turn with their atoms, and the half kick is taken back with the new forces: velocities that kept the old
+  /// places' half kick would heat the molecule with every turn that is taken.
+  void tryTurn(double *x, double *v, const double *centers, RandomSource &source, int64_t *counts) {
     const size_t which = std::min(size_t(source.uniform() * double(settings.turns.size())), settings.turns.size() - 1);
     const Turn &turn = settings.turns[which];
     double angle;
@@ -107,31 +139,18 @@ class Walker {
     const double draw = source.uniform();
     counts[2 * which] += 1;
     std::copy(x, x + trial.size(), trial.begin());
-    rotate(trial.data(), turn, angle);
+    const Rotation rotation(x, turn, angle);
+    rotation.turn(trial.data(), turn.atoms, true);
     const double before = compute(x, centers, forces.data(), true);
-    const double after = compute(trial.data(), centers, forces.data(), true);
+    const double after = compute(trial.data(), centers, trialForces.data(), true);
     // a comparison with NaN is false: such a place is not taken
     if (!(draw < std::exp(-(after - before) / (gasConstant * settings.temperature)))) return;
     std::copy(trial.begin(), trial.end(), x);
+    const double half = 0.5 * settings.timestep;
+    for (size_t i = 0; i < trial.size(); i++) v[i] += half * inverseMass[i] * forces[i];
+    rotation.turn(v, turn.atoms, false);
+    for (size_t i = 0; i < trial.size(); i++) v[i] -= half * inverseMass[i] * trialForces[i];
     counts[2 * which + 1] += 1;
-  }
-
-  static void rotate(double *x, const Turn &turn, double angle) {
-    double axis[3], length = 0;
-    for (int k = 0; k < 3; k++) {
-      axis[k] = x[3 * turn.to + k] - x[3 * turn.from + k];
-      length += axis[k] * axis[k];
-    }
-    length = std::sqrt(length);
-    for (double &component : axis) component /= length;
-    const double c = std::cos(angle), s = std::sin(angle);
-    for (int atom : turn.atoms) {
-      double r[3], across[3];
-      for (int k = 0; k < 3; k++) r[k] = x[3 * atom + k] - x[3 * turn.from + k];
-      crossProduct(axis, r, across);
-      const double along = dotProduct(axis, r) * (1 - c);
-      for (int k = 0; k < 3; k++) x[3 * atom + k] = x[3 * turn.from + k] + c * r[k] + s * across[k] + along * axis[k];
-    }
   }
 
   void recordTorsions(const double *x, double *out) const {
@@ -143,7 +162,7 @@ class Walker {
   std::unique_ptr<ForceProvider> provider;
   const Settings &settings;
   double keep;
-  std::vector<double> inverseMass, noise, forces, random, trial;
+  std::vector<double> inverseMass, noise, forces, random, trial, trialForces;
 };
 
 }  // namespace

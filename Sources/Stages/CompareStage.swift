@@ -8,8 +8,8 @@ import Workflow
 /// `compare`: how far reweighted samples are from a reference, in torsions, energies and dF, and what each of the two has cost.
 ///
 /// The reference is an umbrella stage (its samples by their MBAR weights) or a simulate stage (its frames as they are). An umbrella
-/// keeps no energies: those come from the frames of a simulate stage, inside and outside the state weighted to the reference's
-/// populations. Points for T-W2 are drawn by weight, with replacement.
+/// keeps no energies: those come from the frames of a simulate stage, weighted to the reference's populations of the state and, within it
+/// and outside, of cells of 30 degrees in the torsions that both know. Points for T-W2 are drawn by weight, with replacement.
 ///
 /// | path, under /results | what |
 /// |---|---|
@@ -19,6 +19,7 @@ import Workflow
 /// | t_w2, t_w2_floor, t_w2_unweighted | rad: samples to reference, half of the reference to the other half, samples without weights |
 /// | t_w2_published, t_w2_published_floor | rad: with the difference of angles modulo pi, for comparison with published values alone |
 /// | e_w2, e_w2_floor, e_w2_unweighted | the same of energies, kT |
+/// | e_w2_coverage | share of the reference in cells that the energies' frames visit |
 /// | cost/energy_evaluations | of the samples' side: the dynamics it was trained on and the reweighting |
 /// | cost/energy_evaluations_reference | of the reference |
 /// | cost/energy_saving | the second over the first |
@@ -28,7 +29,7 @@ import Workflow
 /// | cost/seconds, cost/seconds_reference | wall time of both sides |
 public enum CompareStage: StageType {
   public static let type = "compare"
-  public static let version = 1
+  public static let version = 2
   public static let summary = "distances of reweighted samples from a reference, and what each has cost"
   public static let systemFields: Set<SystemField> = [.temperature, .state]
   public static let indirectInputs = [
@@ -118,6 +119,7 @@ public enum CompareStage: StageType {
       try scalar("e_w2_unweighted", ours.unweighted.distance(theirs), "kT")
       let halves = reference.energyHalves.map { $0.scaled(1 / kT) }
       try scalar("e_w2_floor", halves[0].distance(halves[1]), "kT")
+      if let coverage = reference.energyCoverage { try scalar("e_w2_coverage", coverage) }
     }
     try writeCosts(context, samples, reference, error: max(abs(difference), samples.standardError))
     context.log(

@@ -88,6 +88,8 @@ struct ComparedReference {
   /// kJ/mol
   var energies: WeightedEnergies?
   var energyHalves: [WeightedEnergies] = []
+  /// Share of the reference in the cells that the energies' frames visit; nil where they are not weighted by cell.
+  var energyCoverage: Double?
   var deltaF: Double
   var standardError: Double
   var evaluations: Int?
@@ -151,8 +153,16 @@ struct ComparedReference {
       standardError: try artifact.scalar("results/delta_f_standard_error", as: Double.self),
       evaluations: try umbrellaSteps(input), seconds: artifact.provenance.wallSeconds)
     if let frames {
+      guard let stateAxis = known.firstIndex(of: context.system.state.torsion) else {
+        throw CompareError.noTorsion(stage: input.name, torsion: context.system.state.torsion, known: known)
+      }
       let side = try SimulatedSide(frames, state: context.system.state)
-      result.setEnergies(side, population: 1 / (1 + exp(result.deltaF)))
+      let shared = known.prefix(biased).enumerated().filter { frames.artifact.exists("results/torsions/\($0.element)") }
+      let cells = try TorsionCells(
+        columns: shared.map { k, _ in rows.map { records[$0 * width + k] } },
+        stateAngles: rows.map { records[$0 * width + stateAxis] }, weights: torsions.weights, side.border,
+        frames: frames.torsions(shared.map(\.element)), side.inside)
+      result.setEnergies(side, cells: cells, population: 1 / (1 + exp(result.deltaF)))
       result.dynamics = side.dynamics
     }
     return result
@@ -174,7 +184,7 @@ struct ComparedReference {
         "the frames of '\(input.name)' are all \(population > 0 ? "inside" : "outside") the state: they are no reference"
       )
     }
-    result.setEnergies(side, population: nil)
+    result.setEnergies(side, cells: nil, population: nil)
     result.dynamics = side.dynamics
     if side.transitions < 20 {
       context.warn(
@@ -184,17 +194,22 @@ struct ComparedReference {
     return result
   }
 
-  /// `population` of the state, to which the frames are weighted; nil: as they are.
-  private mutating func setEnergies(_ side: SimulatedSide, population: Double?) {
+  /// `population` of the state, to which the frames are weighted, and within it and outside to the cells' shares; nil: as they are.
+  private mutating func setEnergies(_ side: SimulatedSide, cells: TorsionCells?, population: Double?) {
     func weighted(_ wanted: (Int) -> Bool) -> WeightedEnergies {
       let rows = side.inside.indices.filter(wanted)
-      let within = rows.filter { side.inside[$0] }.count
-      let weights = rows.map { row -> Double in
-        guard let population else { return 1 }
-        return side.inside[row] ? population / Double(within) : (1 - population) / Double(rows.count - within)
+      var weights = cells?.weights(ofFrames: rows) ?? rows.map { _ in 1 }
+      if let population {
+        for (isInside, share) in [(true, population), (false, 1 - population)] {
+          let places = rows.indices.filter { side.inside[rows[$0]] == isInside }
+          let sum = places.reduce(0) { $0 + weights[$1] }
+          // frames in no cell of the reference: as they are
+          for k in places { weights[k] = share * (sum > 0 ? weights[k] / sum : 1 / Double(places.count)) }
+        }
       }
       return WeightedEnergies(values: rows.map { side.energies[$0] }, weights: weights)
     }
+    energyCoverage = cells?.coverage
     energies = weighted { _ in true }
     energyHalves = (0..<2).map { half in weighted { side.half(of: $0) == half } }
   }
@@ -207,6 +222,7 @@ struct ComparedReference {
 
 /// A simulate stage's frames and what they tell of the state.
 private struct SimulatedSide {
+  let border: TorsionState
   let inside: [Bool]
   let energies: [Double]
   let run: [Int]
@@ -218,6 +234,7 @@ private struct SimulatedSide {
     let artifact = input.artifact
     let angles = try input.torsions([state.torsion])[0]
     let border = TorsionState(from: state.from, to: state.to)
+    self.border = border
     inside = angles.map(border.contains)
     energies = try artifact.read("energies", as: Double.self).values
     run = try artifact.read("results/run", as: Int.self).values

@@ -29,7 +29,7 @@ import Workflow
 /// | results/exchange_acceptance [coordinates] | where windows exchange |
 public enum UmbrellaStage: StageType {
   public static let type = "umbrella"
-  public static let version = 1
+  public static let version = 2
   public static let summary = "umbrella sampling on one torsion or a grid of two, with MBAR and its own checks"
   public static let systemFields: Set<SystemField> = [.topology, .forcefield, .temperature, .torsions, .state]
 

@@ -5,8 +5,8 @@ import Testing
 @testable import ForceFields
 
 /// A chain of four particles whose torsion has three wells that dynamics never leaves: 80 kJ/mol between them.
-private func chain() throws -> System {
-  func particle(_ index: Int) -> String { #"<Particle mass="12"/>"# }
+private func chain(mass: Double = 12) throws -> System {
+  func particle(_ index: Int) -> String { "<Particle mass=\"\(mass)\"/>" }
   return try System(
     xml: """
       <?xml version="1.0" ?>
@@ -99,6 +99,30 @@ private func wells(_ temperature: Double) -> [Double] {
   @Test func withoutThemAWellIsNeverLeft() throws {
     let found = shares(try walk(sampler([])))
     #expect(found.max() == 1)
+  }
+
+  /// Turns that are taken bring no heat: the bonds keep kT/2 each, which the dynamics gives harmonic ones at any timestep. With
+  /// velocities that did not know of the new forces it was 1.13 kT/2 here.
+  @Test func movesKeepTheTemperature() throws {
+    let simulation = try LangevinSimulation(
+      system: chain(mass: 3), torsions: [], targets: [[Double]](repeating: [], count: 16), coordinates: start,
+      settings: .init(
+        temperature: 300, timestep: 0.001, friction: 1, steering: 0, equilibration: 5, length: 200, saveInterval: 0.02,
+        threads: 2, seed: 3, turns: [.init(axis: [1, 2], isThird: true, atoms: [3])]))
+    var (sum, count) = (0.0, 0)
+    while !simulation.isFinished {
+      try simulation.advance()
+      for frames in simulation.takeFrames() {
+        for first in stride(from: 0, to: frames.count, by: 3) where first % 12 < 9 {
+          let bond = (0..<3).map { frames[first + $0] - frames[first + 3 + $0] }
+          let stretch = bond.reduce(0) { $0 + $1 * $1 }.squareRoot() - 0.15
+          sum += 100_000 * stretch * stretch
+          count += 1
+        }
+      }
+    }
+    let mean = sum / Double(count) / (0.5 * 0.00831446261815324 * 300)
+    #expect(abs(mean - 1) < 0.05, "\(mean)")
   }
 
   /// The same of runs that keep frames: sixteen from one well, a move for each frame.

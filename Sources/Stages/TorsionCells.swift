@@ -1,0 +1,40 @@
+import FreeEnergies
+
+/// A grid of torsion cells, 30 degrees wide and cut at the state's borders, with the reference's share of each. By these, frames that
+/// began in places of somebody's choosing count as often as what they stand for.
+struct TorsionCells {
+  private static let perTurn = 12
+  private let shares: [Int: Double]
+  private let frames: [Int]
+  /// Of the reference, in cells that any frame visits.
+  let coverage: Double
+
+  /// `columns` [torsions][reference samples], rad, with their `stateAngles` and weights; `frames` [torsions][frames], with whether they are
+  /// inside the state.
+  init(
+    columns: [[Double]], stateAngles: [Double], weights: [Double], _ state: TorsionState, frames: [[Double]],
+    _ inside: [Bool]
+  ) {
+    func cell(_ angles: [Double], _ isInside: Bool) -> Int {
+      angles.reduce(isInside ? 1 : 0) { cell, angle in
+        let turn = (angle / (2 * .pi)) - (angle / (2 * .pi)).rounded(.down)
+        return cell * Self.perTurn + min(Self.perTurn - 1, Int(turn * Double(Self.perTurn)))
+      }
+    }
+    var shares: [Int: Double] = [:]
+    for row in weights.indices {
+      shares[cell(columns.map { $0[row] }, state.contains(stateAngles[row])), default: 0] += weights[row]
+    }
+    self.frames = inside.indices.map { row in cell(frames.map { $0[row] }, inside[row]) }
+    self.shares = shares
+    let visited = Set(self.frames)
+    let total = shares.values.reduce(0, +)
+    coverage = shares.reduce(0) { $0 + (visited.contains($1.key) ? $1.value : 0) } / total
+  }
+
+  /// The share of each frame's cell over the frames that are in it.
+  func weights(ofFrames rows: [Int]) -> [Double] {
+    let counts = Dictionary(rows.map { (frames[$0], 1.0) }, uniquingKeysWith: +)
+    return rows.map { (shares[frames[$0]] ?? 0) / (counts[frames[$0]] ?? 1) }
+  }
+}

@@ -154,6 +154,9 @@ public final class UmbrellaSampler {
   /// ps done so far, all walks together.
   public var simulatedTime: Double { Double(state.steps) * settings.timestep }
 
+  /// Energies and forces computed so far: one a step, and two a Monte Carlo move.
+  public var energyEvaluations: Int { state.steps + 2 * state.turnsTried.reduce(0, +) }
+
   /// ps of the whole run, all walks together.
   public var totalTime: Double {
     let directions = Double(Self.directions)

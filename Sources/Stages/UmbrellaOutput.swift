@@ -42,7 +42,7 @@ struct UmbrellaOutput {
       try writer.writeScalar("results/lowered_ess_fraction", effective / Double(bias.count))
     }
     try writer.writeScalar("results/simulated_time", sampler.simulatedTime, units: "ps")
-    try writer.writeScalar("results/energy_evaluations", Int64(state.steps))
+    try writer.writeScalar("results/energy_evaluations", Int64(sampler.energyEvaluations))
     try setup.moves.write(tried: state.turnsTried, taken: state.turnsTaken, to: writer)
     if setup.parameters.exchange {
       let rates = zip(state.acceptances, state.attempts).map { $1 > 0 ? Double($0) / Double($1) : 0 }

@@ -230,6 +230,13 @@ import Workflow
     let acceptance = try moved.read("results/turn_acceptance", as: Double.self).values
     #expect(acceptance.allSatisfy { $0 > 0.005 && $0 < 0.9 }, "\(acceptance)")
 
+    // two energies for a move, and one tried after every sample and in the equilibration before
+    func evaluations(_ artifact: Artifact) throws -> Double {
+      Double(try artifact.scalar("results/energy_evaluations", as: Int.self))
+    }
+    let tries = try plain.scalar("results/simulated_time", as: Double.self) / 0.05
+    #expect(try abs((evaluations(moved) - evaluations(plain)) / (2 * tries) - 1) < 0.01)
+
     // the hydrogen of SG turns by itself
     #expect(try lowered.readStrings("results/lowered_torsions") == ["chi1-2"])
     let depth = try lowered.read("results/lowered_by", as: Double.self).values[0]

@@ -163,6 +163,14 @@ struct ComparedReference {
         stateAngles: rows.map { records[$0 * width + stateAxis] }, weights: torsions.weights, side.border,
         frames: frames.torsions(shared.map(\.element)), side.inside)
       result.setEnergies(side, cells: cells, population: 1 / (1 + exp(result.deltaF)))
+      if cells.coverage < TorsionCells.leastCoverage {
+        context.warn(
+          String(
+            format:
+              "the frames of '\(frames.name)' visit cells of \(shared.map(\.element).joined(separator: ", ")) that hold %.1f %% of "
+              + "'\(input.name)': E-W2 is against energies of that part alone. Give the dynamics more starts, or more time",
+            100 * cells.coverage))
+      }
       result.dynamics = side.dynamics
     }
     return result

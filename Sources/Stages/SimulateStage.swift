@@ -48,7 +48,7 @@ public enum SimulateStage: StageType {
     ParameterField(
       "rotamer_moves", .boolean, optional: true,
       help:
-        "about every 0.1 ps one of the side chain's torsions tries to turn by about a third of a turn (any angle where it has no "
+        "about every 0.1 ps, and once before each frame, one of the side chain's torsions tries to turn by about a third of a turn (any angle where it has no "
         + "staggered places), by Metropolis' rule: the frames' side chains come to rest sooner, but in time the runs are no plain "
         + "dynamics any more. Off if left out"),
     ParameterField("length", .positive, default: .number(1000), unit: "ps", help: "of each run"),

@@ -4,6 +4,8 @@ import FreeEnergies
 /// began in places of somebody's choosing count as often as what they stand for.
 struct TorsionCells {
   private static let perTurn = 12
+  /// Frames that visit cells of a smaller share than this are warned of.
+  static let leastCoverage = 0.95
   private let shares: [Int: Double]
   private let frames: [Int]
   /// Of the reference, in cells that any frame visits.
@@ -16,10 +18,7 @@ struct TorsionCells {
     _ inside: [Bool]
   ) {
     func cell(_ angles: [Double], _ isInside: Bool) -> Int {
-      angles.reduce(isInside ? 1 : 0) { cell, angle in
-        let turn = (angle / (2 * .pi)) - (angle / (2 * .pi)).rounded(.down)
-        return cell * Self.perTurn + min(Self.perTurn - 1, Int(turn * Double(Self.perTurn)))
-      }
+      angles.reduce(isInside ? 1 : 0) { $0 * Self.perTurn + FreeEnergyProfile.bin(of: $1, bins: Self.perTurn) }
     }
     var shares: [Int: Double] = [:]
     for row in weights.indices {

@@ -234,6 +234,15 @@ import Workflow
     #expect(try number("e_w2_coverage") > 0.999)
     #expect(try number("cost/energy_evaluations_reference") == 500_000)
 
+    // frames of two narrow places: the energies of all else are not known
+    let narrow = try simulation("n", points(4000, seed: 5, inside: 0.6))
+    let some = try run([
+      "reweight": [reweight("r2", p, deltaF: deltaF)], "reference": [umbrella], "energies": [narrow],
+    ])
+    let coverage = try some.artifact.scalar("results/e_w2_coverage", as: Double.self)
+    #expect(coverage > 0.2 && coverage < 0.7, "\(coverage)")
+    #expect(some.warnings.count == 1 && some.warnings[0].contains("the frames of 'n' visit cells of phi that hold"))
+
     #expect(throws: CompareError.noTorsion(stage: "q", torsion: "chi1", known: ["phi", "psi"])) {
       try run(["reweight": [reweight("q", p)], "reference": [umbrella]], torsions: ["chi1"])
     }

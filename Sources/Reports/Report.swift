@@ -44,6 +44,8 @@ public struct Report {
   public let warnings: [Warning]
   /// The compared stages' answers side by side: the report's first table. Free-energy differences, where there are any.
   public let summary: TextTable
+  /// The same without what a clock gave, so that equal runs have equal artifacts.
+  public let untimedSummary: TextTable
   /// What stands below the title.
   let subtitle: String
   public let sections: [Section]
@@ -57,6 +59,7 @@ public struct Report {
     self.options = options
     let known = try run.freeEnergyTable()
     summary = try known.rows.isEmpty ? run.divergenceTable() : known
+    untimedSummary = try known.rows.isEmpty ? run.divergenceTable(timed: false) : known
     subtitle =
       known.rows.isEmpty
       ? "systems whose density is known" : "\(NumberText.significant(options.temperature)) K, state \(options.state)"

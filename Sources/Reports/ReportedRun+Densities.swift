@@ -43,26 +43,27 @@ extension ReportedRun {
     return String(common[..<end])
   }
 
-  /// KL divergences of equal runs, with their mean and spread.
-  func divergenceTable() throws -> TextTable {
+  /// KL divergences of equal runs, with their mean and spread, and unless it is for an artifact with the time that they took.
+  func divergenceTable(timed: Bool = true) throws -> TextTable {
     var table = TextTable(
       title: "KL(truth || model) on the grid",
       columns: [
         .init("model"), .init("runs", alignment: .right), .init("mean", unit: "nat"),
         .init("standard deviation", unit: "nat"),
-        .init("smallest", unit: "nat"), .init("largest", unit: "nat"), .init("mean time", alignment: .right),
-      ])
+        .init("smallest", unit: "nat"), .init("largest", unit: "nat"),
+      ] + (timed ? [.init("mean time", alignment: .right)] : []))
     for stages in replicates() {
       let values = try stages.compactMap { try $0.number("results/kl") }
       guard let low = values.min(), let high = values.max() else { continue }
       let mean = values.reduce(0, +) / Double(values.count)
       let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
       let seconds = stages.reduce(0) { $0 + $1.artifact.provenance.wallSeconds } / Double(stages.count)
-      table.addRow([
-        Self.commonName(stages.map(\.name)), NumberText.count(values.count), NumberText.fixed(mean, 4),
-        NumberText.fixed(values.count > 1 ? (squares / Double(values.count - 1)).squareRoot() : nil, 4),
-        NumberText.fixed(low, 4), NumberText.fixed(high, 4), NumberText.duration(seconds: seconds),
-      ])
+      table.addRow(
+        [
+          Self.commonName(stages.map(\.name)), NumberText.count(values.count), NumberText.fixed(mean, 4),
+          NumberText.fixed(values.count > 1 ? (squares / Double(values.count - 1)).squareRoot() : nil, 4),
+          NumberText.fixed(low, 4), NumberText.fixed(high, 4),
+        ] + (timed ? [NumberText.duration(seconds: seconds)] : []))
     }
     return table
   }

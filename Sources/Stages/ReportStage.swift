@@ -16,7 +16,7 @@ import Workflow
 /// | delta_f_interval [stages, 2] | 95 %, kT |
 /// | ess_fraction, ess_fraction_truncated [stages] | Kish, of all samples |
 /// | kl [stages] | nat, where a system of known density is among them |
-/// | table | the table as it was printed |
+/// | table | the table as it was printed, without times |
 ///
 /// The page is drawn from artifacts alone; `pipeline report FILE` draws it again where it is missing.
 public enum ReportStage: StageType {
@@ -58,7 +58,7 @@ public enum ReportStage: StageType {
       throw ReportStageError.unwritable(file: page.path, reason: error.localizedDescription)
     }
 
-    try write(compared, table: report.summary.rendered(), to: context.output)
+    try write(compared, table: report.untimedSummary.rendered(), to: context.output)
     context.log("\n\(report.terminalText)\n\npage: \(page.relativePath)")
   }
 

@@ -27,8 +27,10 @@ struct TorsionCells {
     self.frames = inside.indices.map { row in cell(frames.map { $0[row] }, inside[row]) }
     self.shares = shares
     let visited = Set(self.frames)
-    let total = shares.values.reduce(0, +)
-    coverage = shares.reduce(0) { $0 + (visited.contains($1.key) ? $1.value : 0) } / total
+    // in one order: a dictionary's own differs from run to run, and with it the last digits of a sum
+    let ordered = shares.sorted { $0.key < $1.key }
+    let total = ordered.reduce(0) { $0 + $1.value }
+    coverage = ordered.reduce(0) { $0 + (visited.contains($1.key) ? $1.value : 0) } / total
   }
 
   /// The share of each frame's cell over the frames that are in it.

@@ -7,7 +7,7 @@ import Testing
 @testable import Workflow
 
 /// What finished runs rest on: the keys of the shipped pipelines, and what every stage type writes. A difference here means that users'
-/// runs are made again, or that their scripts find other names: raise a stage's version on purpose, say so in CHANGELOG.md, and
+/// runs are made again, or that their scripts find other names: raise a version on purpose, say so in CHANGELOG.md, and
 /// write the files anew with BOLTZMILL_GOLDEN=write.
 @Suite(.serialized) struct GoldenTests {
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -76,7 +76,8 @@ import Testing
   static let processor: String = {
     let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
     func value(_ name: String) -> String {
-      lines.first { $0.hasPrefix(name) }?.split(separator: ":").dropFirst().joined().trimmingCharacters(in: .whitespaces)
+      lines.first { $0.hasPrefix(name) }?.split(separator: ":").dropFirst().joined().trimmingCharacters(
+        in: .whitespaces)
         ?? ""
     }
     let vectors = value("flags").split(separator: " ").filter { word in
@@ -91,7 +92,9 @@ import Testing
       if path == "provenance" { return [] }
       if try artifact.isGroup(path) { return try lines(artifact, path) }
       let attributes = try ["units", "dims"].map { try artifact.attribute(path, $0) ?? "-" }
-      return [([path, try artifact.typeName(path), "\(try artifact.shape(path))"] + attributes).joined(separator: " | ")]
+      return [
+        ([path, try artifact.typeName(path), "\(try artifact.shape(path))"] + attributes).joined(separator: " | ")
+      ]
     }
   }
 

@@ -7,12 +7,12 @@ import Workflow
 /// `toy-samples`: independent draws of a two-dimensional law that is known by analysis.
 ///
 /// /samples [count, 2] and /system (its name); under /results their count, mean [2] and covariance [2, 2].
-public enum ToySamplesStage: StageType {
-  public static let type = "toy-samples"
-  public static let version = 1
-  public static let summary = "draw samples of a two-dimensional system whose density is known"
+enum ToySamplesStage: StageType {
+  static let type = "toy-samples"
+  static let version = 1
+  static let summary = "draw samples of a two-dimensional system whose density is known"
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField("system", .choice(ToySystem.allCases.map(\.rawValue)), help: "which law"),
     ParameterField("count", .integer(2...10_000_000), default: 10_000, help: "samples"),
   ]
@@ -22,7 +22,7 @@ public enum ToySamplesStage: StageType {
     var count: Int
   }
 
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     let samples = try parameters.system.samples(parameters.count, seed: context.seed)
     let output = context.output

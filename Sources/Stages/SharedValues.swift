@@ -46,7 +46,9 @@ public struct StateDefinition: ParameterGroup {
   public init() {}
 
   init(torsion: String = "phi", from: Double = 0, to: Double = 2) {
-    (self.torsion, self.from, self.to) = (torsion, from, to)
+    _torsion.takeDefault(torsion)
+    _from.takeDefault(from)
+    _to.takeDefault(to)
   }
 }
 
@@ -97,6 +99,8 @@ struct SystemFiles {
     forcefield = shared[SharedField.forcefield.name] ?? .null
     state = shared[SharedField.state.name].flatMap(StateDefinition.init(_:)) ?? StateDefinition()
     torsions = [:]
-    if case .object(let named)? = shared[SharedField.torsions.name] { torsions = named.compactMapValues([Int].init(_:)) }
+    if case .object(let named)? = shared[SharedField.torsions.name] {
+      torsions = named.compactMapValues([Int].init(_:))
+    }
   }
 }

@@ -39,7 +39,8 @@ public final class StageContext {
   public init(
     stage: String, seed: UInt64, values: ParameterValue, inputs: [String: [StageInput]] = [:], output: ArtifactWriter,
     checkpoints: CheckpointStore, shared: [String: ParameterValue] = [:], settings: [String: ParameterValue] = [:],
-    progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, checkpointInterval: Double = 60, interruption: @escaping () -> Bool = { false },
+    progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, checkpointInterval: Double = 60,
+    interruption: @escaping () -> Bool = { false },
     log: @escaping (String) -> Void = { _ in }
   ) {
     self.stage = stage

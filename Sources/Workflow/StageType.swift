@@ -10,6 +10,8 @@ public protocol StageType {
   /// The word after `uses:`.
   static var type: String { get }
   static var version: Int { get }
+  /// Older versions whose finished results stand though another version is written now: what changed is no number.
+  static var soundVersions: [Int] { get }
   /// One line for help and schema.
   static var summary: String { get }
   /// Inputs and parameters as a pipeline file knows them: made from the declarations of `Inputs` and `Parameters`.
@@ -24,6 +26,7 @@ public protocol StageType {
 }
 
 extension StageType {
+  public static var soundVersions: [Int] { [] }
   public static var reads: [SharedField] { [] }
   public static var indirectInputs: [InputPath] { [] }
 }

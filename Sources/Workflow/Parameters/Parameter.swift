@@ -51,16 +51,16 @@ import Foundation
     words.map { .choice($0) } ?? Value.kind(in: range, count: count, single: single)
   }
 
-  /// The value of the file, or the default; setting it gives a group other defaults than its type has.
+  /// The value of the file, or the default.
   public var wrappedValue: Value {
-    get {
-      guard let value = box.value ?? box.standard else {
-        preconditionFailure("a required parameter is read before the pipeline file's values are there")
-      }
-      return value
+    guard let value = box.value ?? box.standard else {
+      preconditionFailure("a required parameter is read before the pipeline file's values are there")
     }
-    nonmutating set { box.standard = newValue }
+    return value
   }
+
+  /// Gives a group that is being made another default than its type has: `_steps.takeDefault(8000)`.
+  public func takeDefault(_ value: Value) { box.standard = value }
 }
 
 /// Type-erased access to a parameter of a group, found by reflection.

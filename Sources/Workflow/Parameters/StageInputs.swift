@@ -7,11 +7,13 @@ public final class Input {
   let kind: ParameterKind
   let help: String
   let optional: Bool
+  let standard: ParameterValue?
 
-  private init(_ kind: ParameterKind, _ help: String, optional: Bool) {
+  private init(_ kind: ParameterKind, _ help: String, optional: Bool = false, default standard: String? = nil) {
     self.kind = kind
     self.help = help
     self.optional = optional
+    self.standard = standard.map { .string($0) }
   }
 
   /// A stage of one of these types.
@@ -19,17 +21,21 @@ public final class Input {
     self.init(.stage(types.map { $0.type }), help, optional: optional)
   }
 
-  /// A stage of one of these types, or one of the words.
-  public convenience init(_ help: String, of types: any StageType.Type..., orWords words: [String]) {
-    self.init(.stageOrChoice(types.map { $0.type }, words: words), help, optional: false)
+  /// A stage of one of these types, or one of the words; the word `default` where the file says nothing.
+  public convenience init(
+    _ help: String, of types: any StageType.Type..., orWords words: [String], default standard: String? = nil
+  ) {
+    self.init(.stageOrChoice(types.map { $0.type }, words: words), help, default: standard)
   }
 
   /// Any number of stages of these types.
   public convenience init(_ help: String, eachOf types: any StageType.Type...) {
-    self.init(.stages(types.map { $0.type }), help, optional: false)
+    self.init(.stages(types.map { $0.type }), help)
   }
 
-  func field(_ name: String) -> ParameterField { ParameterField(name, kind, optional: optional, help: help) }
+  func field(_ name: String) -> ParameterField {
+    ParameterField(name, kind, default: standard, optional: optional, help: help)
+  }
 }
 
 /// What a stage type reads of other stages: a struct whose stored properties are `Input`s.

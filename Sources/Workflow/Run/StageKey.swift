@@ -5,6 +5,9 @@ struct StageKey: Equatable {
   let canonical: String
   let hex: String
 
+  /// Those that the stage would have by older versions of its type whose results stand.
+  let soundOlder: Set<String>
+
   /// `digests` holds the content digests of all stages this one reads, directly or through its inputs.
   init(_ stage: StageDefinition, in pipeline: PipelineDefinition, digests: [String: String], files: FileDigests) throws
   {
@@ -22,13 +25,18 @@ struct StageKey: Equatable {
       guard let value = stage.shared[field.name], value != .null else { continue }
       system[field.name] = try Self.keyed(value, field.field.kind, files)
     }
-    let record: ParameterValue = [
-      "stage": .string(stage.name), "type": .string(stage.type.type), "version": .integer(stage.type.version),
-      "seed": .string(String(pipeline.seed)), "system": .object(system), "inputs": .object(inputs),
-      "parameters": try Self.keyed(stage.parameters, .object(stage.type.parameters), files),
-    ]
-    canonical = record.canonicalJSON
+    let parameters = try Self.keyed(stage.parameters, .object(stage.type.parameters), files)
+    func text(version: Int) -> String {
+      let record: ParameterValue = [
+        "stage": .string(stage.name), "type": .string(stage.type.type), "version": .integer(version),
+        "seed": .string(String(pipeline.seed)), "system": .object(system), "inputs": .object(inputs),
+        "parameters": parameters,
+      ]
+      return record.canonicalJSON
+    }
+    canonical = text(version: stage.type.version)
     hex = FileDigests.ofText(canonical)
+    soundOlder = Set(stage.type.soundVersions.map { FileDigests.ofText(text(version: $0)) })
   }
 
   private static func file(_ url: URL, _ files: FileDigests) throws -> String { "sha256:" + (try files.digest(url)) }

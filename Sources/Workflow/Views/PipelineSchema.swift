@@ -24,10 +24,10 @@ public enum PipelineSchema {
       ],
     ]
     for field in registry.settings + registry.shared.filter({ $0.section == nil }).map(\.field) {
-      properties[field.name] = property(field, takesPlaceholder: false)
+      properties[field.name] = property(field)
     }
     for section in registry.sections {
-      let fields = registry.fields(in: section).map { ($0.name, property($0.field, takesPlaceholder: false)) }
+      let fields = registry.fields(in: section).map { ($0.name, property($0.field)) }
       properties[section] = .object(
         orPlaceholder([
           "type": "object", "additionalProperties": false,
@@ -112,9 +112,9 @@ public enum PipelineSchema {
     return .object(schema)
   }
 
-  private static func property(_ field: ParameterField, takesPlaceholder: Bool = true) -> ParameterValue {
+  private static func property(_ field: ParameterField) -> ParameterValue {
     guard case .object(let plain) = kind(field.kind) else { return .object([:]) }
-    var members = takesPlaceholder ? orPlaceholder(plain) : plain
+    var members = orPlaceholder(plain)
     members["description"] = .string(field.help)
     if let value = field.defaultValue { members["default"] = field.kind.normalised(value) }
     if let unit = field.unit { members["x-unit"] = .string(unit) }

@@ -88,7 +88,7 @@ let package = Package(
     // pictures
     .target(
       name: "Reports",
-      dependencies: ["Artifacts", "Records", "Basics", .product(name: "Mustache", package: "swift-mustache")],
+      dependencies: ["Artifacts", "HDF5", "Records", "Basics", .product(name: "Mustache", package: "swift-mustache")],
       swiftSettings: optimised),
 
     // engine

@@ -176,5 +176,27 @@ extension Named: FamilyOfFields {
   }
 }
 
+/// What the artifact of one stage type holds.
+public protocol StageRecord: Record {
+  /// The word after `uses:`.
+  static var stageType: String { get }
+}
+
+/// The records of the stage types.
+public enum Recorded {
+  public static let simulate = SimulateRecord()
+  public static let ingest = IngestRecord()
+  public static let emulator = EmulatorRecord()
+  public static let sample = SampleRecord()
+  public static let energyModel = EnergyModelRecord()
+  public static let reweight = ReweightRecord()
+  public static let audit = AuditRecord()
+  public static let umbrella = UmbrellaRecord()
+  public static let compare = CompareRecord()
+  public static let report = ReportRecord()
+  public static let toySamples = ToySamplesRecord()
+  public static let toyEnergyModel = ToyEnergyModelRecord()
+}
+
 /// The group of a stage's answers, under fixed names, for scripts and reports.
 public let resultsGroup = "results"

@@ -23,7 +23,8 @@ public struct ProfileRecord: Record {
 }
 
 /// `reweight`: weights that turn an emulator's samples into the Boltzmann distribution.
-public struct ReweightRecord: Record {
+public struct ReweightRecord: StageRecord {
+  public static let stageType = "reweight"
   public let logWeights = Numbers<Double>(
     "log_weights", axes: ["frame"], "normalised (sum of w = 1), corrected for noise; -infinity without weight")
   public let logDensity = LogDensityRecord()
@@ -72,7 +73,8 @@ public struct ReweightCheckpointRecord: Record {
 }
 
 /// `audit`: what a log-density did to a free energy.
-public struct AuditRecord: Record {
+public struct AuditRecord: StageRecord {
+  public static let stageType = "audit"
   public let audited = Numbers<Int>("audited", axes: ["sample"], "rows of the samples, ascending")
   public let exactLogDensity = Numbers<Double>(
     "exact_log_density", unit: "nat", axes: ["sample"], "their ln q by exact trace")
@@ -122,7 +124,8 @@ public struct LikelihoodMethodRecord: Record {
 }
 
 /// `compare`: distances of weighted samples from a reference, and what both cost.
-public struct CompareRecord: Record {
+public struct CompareRecord: StageRecord {
+  public static let stageType = "compare"
   public let difference = DifferenceRecord(group: "results")
   public let audited = DifferenceRecord(group: "results/audited")
   public let torsionDistance = Number<Double>("results/t_w2", unit: "rad", "samples to reference, on the torus")
@@ -167,7 +170,8 @@ public struct DifferenceRecord: Record {
 }
 
 /// `report`: the first table's numbers, a row for each compared stage; nan for what a stage does not know.
-public struct ReportRecord: Record {
+public struct ReportRecord: StageRecord {
+  public static let stageType = "report"
   public let stages = Texts("results/stages", axes: ["stage"], "their names")
   public let deltaF = Numbers<Double>("results/delta_f", unit: "kT", axes: ["stage"], "free-energy difference")
   public let standardError = Numbers<Double>(

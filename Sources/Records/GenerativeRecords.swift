@@ -31,7 +31,8 @@ public struct LossRecord: Record {
 }
 
 /// `emulator` and `imported-emulator`: the chart, the network's shape, its numbers.
-public struct EmulatorRecord: Record {
+public struct EmulatorRecord: StageRecord {
+  public static let stageType = "emulator"
   public let header = Text("emulator/header", "kind and shape of the network, and the interpolant; JSON")
   public let chart = Text("emulator/chart", "from positions to latent coordinates; JSON")
   public let topology = Texts("topology", axes: ["one"], "the molecule, in MDTraj's JSON")
@@ -47,7 +48,8 @@ public struct EmulatorRecord: Record {
 }
 
 /// `sample`: conformations with their log-density.
-public struct SampleRecord: Record {
+public struct SampleRecord: StageRecord {
+  public static let stageType = "sample"
   public let trajectory = TrajectoryRecord<Double>()
   public let latents = Numbers<Float>("latents", axes: ["frame", "latent"], "on the emulator's chart")
   public let emulator: Attribute
@@ -110,7 +112,8 @@ public struct DrawsRecord: Record {
 }
 
 /// `energy-model`: the network, and what it is worth against exact log-densities.
-public struct EnergyModelRecord: Record {
+public struct EnergyModelRecord: StageRecord {
+  public static let stageType = "energy-model"
   public let header = Text("energy_model/header", "kind and shape of the network, and whose emulator it is of; JSON")
   public let chart = Text("energy_model/chart", "the coordinates it works on; JSON")
   public let training = TrainingRecord()
@@ -154,7 +157,8 @@ public struct PoolRecord: Record {
 }
 
 /// `toy-samples`.
-public struct ToySamplesRecord: Record {
+public struct ToySamplesRecord: StageRecord {
+  public static let stageType = "toy-samples"
   public let system = Text("system", "name of the law")
   public let samples = Numbers<Double>("samples", axes: ["sample", "coordinate"], "independent draws")
   public let count = Number<Int>("results/count", "how many")
@@ -165,7 +169,8 @@ public struct ToySamplesRecord: Record {
 }
 
 /// `toy-energy-model`.
-public struct ToyEnergyModelRecord: Record {
+public struct ToyEnergyModelRecord: StageRecord {
+  public static let stageType = "toy-energy-model"
   public let training = TrainingRecord()
   public let loss = LossRecord()
   public let divergence = Number<Double>(

@@ -25,10 +25,13 @@ public struct TorsionRecord: Record {
   public let atoms = Named(under: "results/torsions") {
     Attribute(of: Numbers<Double>($0, axes: ["frame"], ""), "atoms", "its four atoms, counted from 0")
   }
+
+  public init() {}
 }
 
 /// `simulate`: frames of all runs, run after run.
-public struct SimulateRecord: Record {
+public struct SimulateRecord: StageRecord {
+  public static let stageType = "simulate"
   public let trajectory = TrajectoryRecord<Float>()
   public let energies = Numbers<Double>("energies", unit: "kJ/mol", axes: ["frame"], "potential energy")
   public let frames = Number<Int>("results/frames", "frames in all")
@@ -56,6 +59,8 @@ public struct TorsionMoveRecord: Record {
   public let names = Texts("results/turned_torsions", axes: ["torsion"], "torsions that moves turned")
   public let acceptance = Numbers<Double>(
     "results/turn_acceptance", axes: ["torsion"], "share of moves that were taken")
+
+  public init() {}
 }
 
 /// Checkpoints of `simulate`: frames since the last part, and the state of all runs.
@@ -79,7 +84,8 @@ public struct SimulateCheckpointRecord: Record {
 }
 
 /// `ingest`: frames that were checked, made whole and centred.
-public struct IngestRecord: Record {
+public struct IngestRecord: StageRecord {
+  public static let stageType = "ingest"
   public let trajectory = TrajectoryRecord<Float>()
   public let frames = Number<Int>("results/frames", "frames taken over")
   public let files = Texts("results/files", axes: ["file"], "names of the files, without folders")

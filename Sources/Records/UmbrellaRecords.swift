@@ -2,7 +2,8 @@ import Artifacts
 import HDF5
 
 /// `umbrella`: umbrella sampling with two walks, up and down.
-public struct UmbrellaRecord: Record {
+public struct UmbrellaRecord: StageRecord {
+  public static let stageType = "umbrella"
   public let torsions = Numbers<Double>(
     "torsions", unit: "rad", axes: ["direction", "window", "sample", "torsion"], "the biased ones first")
   public let torsionNames = Texts("torsion_names", axes: ["torsion"], "their names")

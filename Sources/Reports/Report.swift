@@ -1,6 +1,7 @@
 import Artifacts
 import Basics
 import Foundation
+import Records
 
 /// What a finished run has to say: tables and figures, drawn on a terminal or on one HTML page.
 ///
@@ -92,17 +93,17 @@ struct ReportedRun {
   let stages: [ReportedStage]
 
   init(compared: [ReportedStage], options: Report.Options) {
-    self.compared = compared.filter { $0.type != Self.comparison }
-    comparisons = compared.filter { $0.type == Self.comparison }
+    self.compared = compared.filter { $0.type != CompareRecord.stageType }
+    comparisons = compared.filter { $0.type == CompareRecord.stageType }
     self.options = options
     var seen: Set<String> = []
     stages = compared.flatMap(\.lineage).filter { seen.insert($0.name).inserted }
   }
 
-  func all(_ type: String) -> [ReportedStage] { stages.filter { $0.type == type } }
+  func all<Output: StageRecord>(_: Output.Type) -> [ReportedStage] { stages.filter { $0.type == Output.stageType } }
 
-  var reweighted: [ReportedStage] { compared.filter { $0.type == "reweight" } }
-  var umbrellas: [ReportedStage] { compared.filter { $0.type == "umbrella" } }
+  var reweighted: [ReportedStage] { compared.filter { $0.type == ReweightRecord.stageType } }
+  var umbrellas: [ReportedStage] { compared.filter { $0.type == UmbrellaRecord.stageType } }
 
   /// The colour of a compared stage, the same in every figure.
   func colour(_ stage: ReportedStage) -> String {

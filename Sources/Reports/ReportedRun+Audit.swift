@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Records
 
 extension ReportedRun {
   /// Log-densities against exact likelihoods on a subset: what they did to dF, and what other methods give on the same samples.
@@ -12,18 +13,19 @@ extension ReportedRun {
         .init("correction", unit: "kT"), .init("ESS exact", unit: "%"), .init("as used", unit: "%"),
       ])
     var tables: [TextTable] = []
-    for stage in all("audit") {
+    let record = Recorded.audit
+    for stage in all(AuditRecord.self) {
       let bias = try Self.withErrors(
-        stage.numbers("results/state_bias"), stage.numbers("results/state_bias_standard_error"))
+        stage.numbers(record.stateBias), stage.numbers(record.stateBiasError))
       let correction = try Self.withErrors(
-        stage.number("results/correction").map { [$0] }, stage.number("results/correction_standard_error").map { [$0] })
+        stage.number(record.correction).map { [$0] }, stage.number(record.correctionError).map { [$0] })
       table.addRow([
         stage.name, stage.inputs["reweight"]?.name ?? "",
-        NumberText.count(try stage.number("results/audited_samples").map { Int($0) }),
-        NumberText.fixed(try stage.number("results/rmse_log_density"), 3),
-        NumberText.fixed(try stage.number("results/spearman"), 4), bias.first ?? NumberText.absent,
+        NumberText.count(try stage.number(record.auditedSamples).map { Int($0) }),
+        NumberText.fixed(try stage.number(record.rmse), 3),
+        NumberText.fixed(try stage.number(record.spearman), 4), bias.first ?? NumberText.absent,
         bias.dropFirst().first ?? NumberText.absent, correction.first ?? NumberText.absent,
-        percent(try stage.number("results/ess_fraction")), percent(try stage.number("results/ess_fraction_used")),
+        percent(try stage.number(record.effectiveFraction)), percent(try stage.number(record.effectiveFractionUsed)),
       ])
       if let methods = try methodTable(stage) { tables.append(methods) }
     }
@@ -38,7 +40,7 @@ extension ReportedRun {
   }
 
   private func methodTable(_ stage: ReportedStage) throws -> TextTable? {
-    guard let names = try stage.strings("results/methods/order") else { return nil }
+    guard let names = try stage.texts(Recorded.audit.methodOrder) else { return nil }
     var table = TextTable(
       title: "Likelihoods of the same samples: \(stage.name)",
       columns: [
@@ -47,13 +49,13 @@ extension ReportedRun {
         .init("error", unit: "kT"), .init("per likelihood", unit: "s"),
       ])
     for name in names {
-      let number = { (key: String) in try stage.number("results/methods/\(name)/\(key)").flatMap { $0.isNaN ? nil : $0 }
-      }
+      let method = Recorded.audit.methods[name]
       table.addRow([
-        name, NumberText.fixed(try number("rmse_log_density"), 3), NumberText.fixed(try number("mean_error"), 3),
-        NumberText.fixed(try number("spearman"), 4), percent(try number("ess_fraction")),
-        NumberText.fixed(try number("delta_f"), 3), NumberText.fixed(try number("delta_f_standard_error"), 3),
-        NumberText.significant(try number("seconds_per_likelihood"), 3),
+        name, NumberText.fixed(try stage.number(method.rmse), 3),
+        NumberText.fixed(try stage.number(method.meanError).flatMap { $0.isNaN ? nil : $0 }, 3),
+        NumberText.fixed(try stage.number(method.spearman), 4), percent(try stage.number(method.effectiveFraction)),
+        NumberText.fixed(try stage.number(method.deltaF), 3), NumberText.fixed(try stage.number(method.deltaFError), 3),
+        NumberText.significant(try stage.number(method.seconds), 3),
       ])
     }
     return table

@@ -1,9 +1,8 @@
 import Basics
 import Foundation
+import Records
 
 extension ReportedRun {
-  static let comparison = "compare"
-
   /// Distances from a reference, and what the two sides cost.
   func comparisonSection() throws -> Report.Section {
     var distances = TextTable(
@@ -24,24 +23,24 @@ extension ReportedRun {
         .init("plain MD's", alignment: .right),
       ])
     for stage in comparisons {
-      let number = { (key: String) in try stage.number("results/\(key)") }
+      let record = Recorded.compare
+      func fixed(_ field: Number<Double>) throws -> String { NumberText.fixed(try stage.number(field), 3) }
       distances.addRow([
         stage.name, stage.inputs["reweight"]?.name ?? "", stage.inputs["reference"]?.name ?? "",
-        try Self.difference(stage, ""), try Self.difference(stage, "audited/"),
-        NumberText.fixed(try number("t_w2"), 3), NumberText.fixed(try number("t_w2_floor"), 3),
-        NumberText.fixed(try number("t_w2_unweighted"), 3), NumberText.fixed(try number("e_w2"), 3),
-        NumberText.fixed(try number("e_w2_floor"), 3), NumberText.fixed(try number("e_w2_unweighted"), 3),
-        NumberText.fixed(try number("t_w2_published"), 3),
+        try Self.difference(stage, record.difference), try Self.difference(stage, record.audited),
+        try fixed(record.torsionDistance), try fixed(record.torsionFloor), try fixed(record.torsionUnweighted),
+        try fixed(record.energyDistance), try fixed(record.energyFloor), try fixed(record.energyUnweighted),
+        try fixed(record.torsionPublished),
       ])
-      let bound = try number("md/exits") == 0 ? "> " : ""
+      let bound = try stage.number(record.exits) == 0 ? "> " : ""
       costs.addRow([
-        stage.name, NumberText.count(try number("cost/energy_evaluations").map { Int($0) }),
-        NumberText.count(try number("cost/energy_evaluations_reference").map { Int($0) }),
-        bound + NumberText.significant(try number("md/time").map { $0 / 1000 }, 3),
-        bound + NumberText.significant(try number("md/speed_up"), 3),
-        NumberText.duration(seconds: try number("cost/seconds")),
-        NumberText.duration(seconds: try number("cost/seconds_reference")),
-        bound + NumberText.duration(seconds: try number("md/seconds")),
+        stage.name, NumberText.count(try stage.number(record.evaluations).map { Int($0) }),
+        NumberText.count(try stage.number(record.evaluationsReference).map { Int($0) }),
+        bound + NumberText.significant(try stage.number(record.dynamicsTime).map { $0 / 1000 }, 3),
+        bound + NumberText.significant(try stage.number(record.speedUp), 3),
+        NumberText.duration(seconds: try stage.number(record.seconds)),
+        NumberText.duration(seconds: try stage.number(record.secondsReference)),
+        bound + NumberText.duration(seconds: try stage.number(record.dynamicsSeconds)),
       ])
     }
     return Report.Section(
@@ -54,9 +53,8 @@ extension ReportedRun {
       tables: distances.rows.isEmpty ? [] : [distances, costs], figures: [])
   }
 
-  private static func difference(_ stage: ReportedStage, _ group: String) throws -> String {
-    guard let value = try stage.number("results/\(group)delta_f_difference") else { return NumberText.absent }
-    return NumberText.fixed(value, 3) + " ± "
-      + NumberText.fixed(try stage.number("results/\(group)delta_f_error_standard_error"), 3)
+  private static func difference(_ stage: ReportedStage, _ record: DifferenceRecord) throws -> String {
+    guard let value = try stage.number(record.difference) else { return NumberText.absent }
+    return NumberText.fixed(value, 3) + " ± " + NumberText.fixed(try stage.number(record.standardError), 3)
   }
 }

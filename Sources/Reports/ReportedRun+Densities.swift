@@ -1,14 +1,13 @@
 import Basics
 import Foundation
+import Records
 
 /// Energy models of two-dimensional systems whose density is known: how far they are from it, and what they look like beside it.
 extension ReportedRun {
-  static let knownSystem = "toy-energy-model"
-
   /// Stages of one type with equal parameters: they differ in their seeds, and in the samples they were given.
   private func replicates() -> [[ReportedStage]] {
     var groups: [(parameters: String, stages: [ReportedStage])] = []
-    for stage in all(Self.knownSystem) {
+    for stage in all(ToyEnergyModelRecord.self) {
       let parameters = Self.parameters(stage)
       if let place = groups.firstIndex(where: { $0.parameters == parameters }) {
         groups[place].stages.append(stage)
@@ -53,7 +52,7 @@ extension ReportedRun {
         .init("smallest", unit: "nat"), .init("largest", unit: "nat"),
       ] + (timed ? [.init("mean time", alignment: .right)] : []))
     for stages in replicates() {
-      let values = try stages.compactMap { try $0.number("results/kl") }
+      let values = try stages.compactMap { try $0.number(Recorded.toyEnergyModel.divergence) }
       guard let low = values.min(), let high = values.max() else { continue }
       let mean = values.reduce(0, +) / Double(values.count)
       let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
@@ -74,9 +73,12 @@ extension ReportedRun {
     var drawn: [[Double]] = []
     for stages in replicates() {
       // the run that is neither the best nor the worst
-      let sorted = try stages.map { ($0, try $0.number("results/kl") ?? .infinity) }.sorted { $0.1 < $1.1 }
+      let sorted = try stages.map { ($0, try $0.number(Recorded.toyEnergyModel.divergence) ?? .infinity) }.sorted {
+        $0.1 < $1.1
+      }
       let (stage, divergence) = sorted[(sorted.count - 1) / 2]
-      guard let truth = try density(stage, "true_log_density"), let model = try density(stage, "log_density")
+      guard let truth = try density(stage, Recorded.toyEnergyModel.trueLogDensity),
+        let model = try density(stage, Recorded.toyEnergyModel.logDensity)
       else { continue }
       let top = truth.values.lazy.filter(\.isFinite).max() ?? 1
       if !drawn.contains(truth.values) {
@@ -103,9 +105,9 @@ extension ReportedRun {
     let x, y, values: [Double]
   }
 
-  private func density(_ stage: ReportedStage, _ name: String) throws -> Density? {
-    guard let x = try stage.numbers("results/grid/x"), let y = try stage.numbers("results/grid/y"),
-      let logs = try stage.numbers("results/grid/\(name)"), logs.count == x.count * y.count
+  private func density(_ stage: ReportedStage, _ field: Numbers<Double>) throws -> Density? {
+    guard let x = try stage.numbers(Recorded.toyEnergyModel.x), let y = try stage.numbers(Recorded.toyEnergyModel.y),
+      let logs = try stage.numbers(field), logs.count == x.count * y.count
     else { return nil }
     return Density(x: x, y: y, values: logs.map(exp))
   }

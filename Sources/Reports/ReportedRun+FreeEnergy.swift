@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Records
 
 extension ReportedRun {
   /// Free-energy differences, with what they stand on, one row for each compared stage.
@@ -11,16 +12,17 @@ extension ReportedRun {
         .init("95 % interval", unit: "kT"), .init("ESS", unit: "%"), .init("truncated", unit: "%"),
         .init("dropped", alignment: .right), .init("tail", alignment: .right), .init("energies", alignment: .right),
       ])
-    for stage in compared where stage.type != Self.knownSystem {
-      let interval = try stage.interval("results/delta_f_interval")
+    let (answer, record) = (Recorded.reweight.freeEnergy, Recorded.reweight)
+    for stage in compared where stage.type != ToyEnergyModelRecord.stageType {
+      let interval = try stage.interval(answer.interval)
       table.addRow([
-        stage.name, try method(stage), NumberText.fixed(try stage.number("results/delta_f"), 2),
-        NumberText.fixed(try stage.number("results/delta_f_standard_error"), 3), Self.text(interval),
-        percent(try stage.number("results/ess_fraction")),
-        percent(try stage.number("results/ess_fraction_truncated")),
-        NumberText.count(try stage.number("results/dropped").map { Int($0) }),
-        NumberText.fixed(try stage.numbers("results/tail_shape")?.filter(\.isFinite).max(), 2),
-        NumberText.count(try stage.number("results/energy_evaluations").map { Int($0) }),
+        stage.name, stage.method ?? stage.type, NumberText.fixed(try stage.number(answer.deltaF), 2),
+        NumberText.fixed(try stage.number(answer.standardError), 3), Self.text(interval),
+        percent(try stage.number(record.effectiveFraction)),
+        percent(try stage.number(record.effectiveFractionTruncated)),
+        NumberText.count(try stage.number(record.dropped).map { Int($0) }),
+        NumberText.fixed(try stage.numbers(record.tailShape)?.filter(\.isFinite).max(), 2),
+        NumberText.count(try stage.number(record.energyEvaluations).map { Int($0) }),
       ])
     }
     return table
@@ -38,21 +40,6 @@ extension ReportedRun {
       tables: table.rows.isEmpty ? [] : [table], figures: try [forest(), profile()].compactMap { $0 })
   }
 
-  /// How a stage came to its answer, in a word or two.
-  func method(_ stage: ReportedStage) throws -> String {
-    switch stage.type {
-    case "umbrella": return "umbrella sampling, MBAR"
-    case "audit": return "audit of \(stage.inputs["reweight"]?.name ?? "a reweighting")"
-    case "reweight":
-      if let model = stage.inputs["density"] { return "\(model.type) \(model.name)" }
-      if stage.artifact.exists("log_density"), let trace = try stage.artifact.attribute("log_density", "method") {
-        return trace
-      }
-      return "reweighting"
-    default: return stage.type
-    }
-  }
-
   private static func text(_ interval: (low: Double, high: Double)?) -> String {
     interval.map { "\(NumberText.fixed($0.low, 2)) to \(NumberText.fixed($0.high, 2))" } ?? NumberText.absent
   }
@@ -61,11 +48,12 @@ extension ReportedRun {
 
   /// Each stage's dF with its 95 % interval (an umbrella's standard error drawn 1.96 times).
   private func forest() throws -> Figure? {
+    let answer = Recorded.reweight.freeEnergy
     var series: [Figure.Series] = []
     for (place, stage) in compared.enumerated() {
-      guard let value = try stage.number("results/delta_f") else { continue }
-      let half = try stage.number("results/delta_f_standard_error").map { 1.96 * $0 }
-      let interval = try stage.interval("results/delta_f_interval") ?? half.map { (value - $0, value + $0) }
+      guard let value = try stage.number(answer.deltaF) else { continue }
+      let half = try stage.number(answer.standardError).map { 1.96 * $0 }
+      let interval = try stage.interval(answer.interval) ?? half.map { (value - $0, value + $0) }
       series.append(
         .points(
           name: stage.name, x: [Double(place)], y: [value],
@@ -92,14 +80,15 @@ extension ReportedRun {
       }
       series.append(line)
     }
+    let record = Recorded.reweight.profile
     for stage in compared {
-      guard let x = try stage.numbers("results/profile/\(torsion)"),
-        let y = try stage.numbers("results/profile/free_energy")?.map(Binning.drawn), x.count == y.count
+      guard let x = try stage.numbers(record.angles[torsion]),
+        let y = try stage.numbers(record.freeEnergy)?.map(Binning.drawn), x.count == y.count
       else { continue }
-      let errors = try stage.numbers("results/profile/standard_error").flatMap { $0.count == y.count ? $0 : nil }
+      let errors = try stage.numbers(record.standardError).flatMap { $0.count == y.count ? $0 : nil }
       // A bin that hardly any weight fell into says nothing, however high its line would stand.
       let drawn = y.indices.map { (errors?[$0] ?? 0) <= Self.largestError ? y[$0] : .nan }
-      if stage.type == "umbrella" { top = max(top, drawn.lazy.filter(\.isFinite).max() ?? 0) }
+      if stage.type == UmbrellaRecord.stageType { top = max(top, drawn.lazy.filter(\.isFinite).max() ?? 0) }
       series.append(
         .line(
           name: stage.name, x: x, y: drawn, band: errors.map { Figure.Band(around: drawn, errors: $0) },
@@ -144,9 +133,9 @@ extension ReportedRun {
         .init("to", unit: "%"), .init("unweighted", unit: "%"),
       ])
     for stage in compared {
-      guard let populations = try stage.numbers("results/state_populations") else { continue }
-      let intervals = try stage.numbers("results/state_intervals")
-      let raw = try stage.numbers("results/state_populations_unweighted")
+      guard let populations = try stage.numbers(Recorded.reweight.statePopulations) else { continue }
+      let intervals = try stage.numbers(Recorded.reweight.stateIntervals)
+      let raw = try stage.numbers(Recorded.reweight.statePopulationsUnweighted)
       let names = try stateNames(stage, count: populations.count)
       for (state, population) in populations.enumerated() {
         let ends = intervals.flatMap { $0.count == 2 * populations.count ? ($0[2 * state], $0[2 * state + 1]) : nil }
@@ -167,7 +156,7 @@ extension ReportedRun {
   private func small(_ fraction: Double?) -> String { NumberText.significant(fraction.map { 100 * $0 }, 3) }
 
   private func stateNames(_ stage: ReportedStage, count: Int) throws -> [String] {
-    if let names = try stage.strings("results/state_names"), names.count == count { return names }
+    if let names = try stage.texts(Recorded.reweight.stateNames), names.count == count { return names }
     return count == 2 ? [options.state, "elsewhere"] : (0..<count).map { "state \($0)" }
   }
 }

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Records
 
 extension ReportedRun {
   // MARK: the energy model against exact likelihoods
@@ -13,16 +14,17 @@ extension ReportedRun {
         .init("speed-up", alignment: .right),
       ])
     var figures: [Figure] = []
-    for stage in all("energy-model") {
-      let exact = try stage.numbers("results/exact_log_density")
-      let model = try stage.numbers("results/model_log_density")
+    let record = Recorded.energyModel
+    for stage in all(EnergyModelRecord.self) {
+      let exact = try stage.numbers(record.exactLogDensity)
+      let model = try stage.numbers(record.modelLogDensity)
       let (fast, slow) = (
-        try stage.number("results/seconds_per_likelihood"), try stage.number("results/exact_seconds_per_likelihood")
+        try stage.number(record.secondsPerLikelihood), try stage.number(record.exactSecondsPerLikelihood)
       )
-      let speedUp = try stage.number("results/speed_up") ?? fast.flatMap { fast in slow.map { $0 / fast } }
+      let speedUp = fast.flatMap { fast in slow.map { $0 / fast } }
       table.addRow([
-        stage.name, NumberText.count(exact?.count), NumberText.fixed(try stage.number("results/rmse_log_density"), 3),
-        NumberText.fixed(try stage.number("results/spearman"), 4), NumberText.significant(fast, 3),
+        stage.name, NumberText.count(exact?.count), NumberText.fixed(try stage.number(record.rmse), 3),
+        NumberText.fixed(try stage.number(record.spearman), 4), NumberText.significant(fast, 3),
         NumberText.significant(slow, 3), speedUp.map(Self.factor) ?? NumberText.absent,
       ])
       if let exact, let model, exact.count == model.count { figures += scatter(stage, exact: exact, model: model) }
@@ -60,18 +62,20 @@ extension ReportedRun {
   // MARK: training
 
   func trainingSection() throws -> Report.Section {
-    let figures = try (all("emulator") + all("energy-model") + all(Self.knownSystem)).compactMap { try lossCurves($0) }
+    let figures = try (all(EmulatorRecord.self) + all(EnergyModelRecord.self) + all(ToyEnergyModelRecord.self))
+      .compactMap { try lossCurves($0) }
     return Report.Section(
       title: "Training", text: "Losses as the stages recorded them.", tables: [], figures: figures)
   }
 
   private func lossCurves(_ stage: ReportedStage) throws -> Figure? {
-    guard stage.artifact.exists("results/loss"), let steps = try stage.numbers("results/loss/step") else { return nil }
+    let record = Recorded.emulator.loss
+    guard let steps = try stage.numbers(record.step) else { return nil }
     var series: [Figure.Series] = []
     var (lowest, highest) = (Double.infinity, -Double.infinity)
-    let names = try stage.artifact.list("results/loss").sorted().filter { $0 != "step" }
+    let names = try stage.artifact.names(record.columns).sorted().filter { record.columns[$0].path != record.step.path }
     for (position, name) in names.enumerated() {
-      guard let values = try stage.numbers("results/loss/\(name)"), values.count == steps.count else { continue }
+      guard let values = try stage.numbers(record.columns[name]), values.count == steps.count else { continue }
       let kept = Binning.thinned(values.count, limit: 2000)
       lowest = min(lowest, values.lazy.filter(\.isFinite).min() ?? lowest)
       highest = max(highest, values.lazy.filter(\.isFinite).max() ?? highest)
@@ -90,10 +94,10 @@ extension ReportedRun {
     var parts = TextTable(
       title: "dF from parts of the data", columns: [.init("stage"), .init("part"), .init("dF", unit: "kT")])
     var figures: [Figure] = []
-    for stage in all("umbrella") {
-      for path in ["results/delta_f_halves", "results/delta_f_directions"] {
-        guard let values = try stage.numbers(path) else { continue }
-        let names = try stage.artifact.attribute(path, "parts")?.components(separatedBy: ", ") ?? []
+    for stage in all(UmbrellaRecord.self) {
+      for part in [Recorded.umbrella.halves, Recorded.umbrella.directions] {
+        guard let values = try stage.numbers(part.values) else { continue }
+        let names = try stage.artifact.read(part.names)?.components(separatedBy: ", ") ?? []
         for (place, value) in values.enumerated() {
           let name = names.count == values.count ? names[place] : "part \(place + 1)"
           parts.addRow([stage.name, name, NumberText.fixed(value, 2)])
@@ -110,10 +114,10 @@ extension ReportedRun {
   }
 
   private func overlap(_ stage: ReportedStage) throws -> Figure? {
-    guard stage.artifact.exists("results/overlap") else { return nil }
-    let shape = try stage.artifact.shape("results/overlap")
+    guard stage.artifact.has(Recorded.umbrella.overlap) else { return nil }
+    let shape = try stage.artifact.shape(Recorded.umbrella.overlap)
     guard shape.count == 2, shape[0] == shape[1], shape[0] > 1 else { return nil }
-    let values = try stage.artifact.read("results/overlap", as: Double.self).values
+    let values = try stage.artifact.read(Recorded.umbrella.overlap).values
     let limit = 144
     let blocks = Binning.blockMaximum(values, size: shape[0], limit: limit)
     let block = Double((shape[0] + limit - 1) / limit)
@@ -130,15 +134,14 @@ extension ReportedRun {
 
   /// One line for each per-window series that the stage kept (statistical inefficiencies and the like).
   private func windowFigures(_ stage: ReportedStage) throws -> [Figure] {
-    guard stage.artifact.exists("results"),
-      let windows = try stage.artifact.exists("results/overlap")
-        ? stage.artifact.shape("results/overlap").first : nil
+    guard stage.artifact.has(Recorded.umbrella.overlap),
+      let windows = try stage.artifact.shape(Recorded.umbrella.overlap).first
     else { return [] }
-    return try stage.artifact.list("results").sorted().compactMap { name in
-      let path = "results/\(name)"
+    return try stage.artifact.list(resultsGroup).sorted().compactMap { name in
+      let path = "\(resultsGroup)/\(name)"
       guard try !stage.artifact.isGroup(path), try stage.artifact.shape(path) == [windows],
         try stage.holdsNumbers(path),
-        let values = try stage.numbers(path)
+        let values = try stage.numbers(at: path)
       else { return nil }
       return Figure(
         id: "windows-\(stage.name)-\(name)", title: "\(name.replacingOccurrences(of: "_", with: " ")): \(stage.name)",

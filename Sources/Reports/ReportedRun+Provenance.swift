@@ -1,6 +1,7 @@
 import Artifacts
 import Basics
 import Foundation
+import Records
 
 extension ReportedRun {
   func timingSection() throws -> Report.Section {
@@ -29,10 +30,10 @@ extension ReportedRun {
       title: "All results",
       columns: [.init("stage"), .init("name"), .init("value", alignment: .right), .init("unit")])
     for stage in stages {
-      for path in try stage.shortPaths(below: "results") {
-        let values = try stage.numbers(path) ?? []
+      for path in try stage.shortPaths(below: resultsGroup) {
+        let values = try stage.numbers(at: path) ?? []
         table.addRow([
-          stage.name, String(path.dropFirst("results/".count)),
+          stage.name, String(path.dropFirst(resultsGroup.count + 1)),
           values.map { NumberText.significant($0, 6) }.joined(separator: ", "),
           try stage.artifact.attribute(path, "units") ?? "",
         ])

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Records
 
 extension ReportedRun {
   /// What the samples look like, before and after their weights.
@@ -14,7 +15,7 @@ extension ReportedRun {
 
   private func ramachandrans() throws -> [Figure] {
     var maps: [Figure] = []
-    for stage in all("ingest") {
+    for stage in all(IngestRecord.self) {
       maps += try map(
         stage, weights: nil, title: "Data: \(stage.name)", caption: "The frames the emulator learned from.")
     }
@@ -23,7 +24,8 @@ extension ReportedRun {
         stage, weights: nil, title: "Samples: \(stage.name)", caption: "The emulator's samples, unweighted.")
     }
     for stage in reweighted {
-      guard let samples = stage.inputs["samples"], let logWeights = try stage.numbers("log_weights") else { continue }
+      guard let samples = stage.inputs["samples"], let logWeights = try stage.numbers(Recorded.reweight.logWeights)
+      else { continue }
       maps += try map(
         samples, weights: Binning.weights(logWeights), title: "Reweighted: \(stage.name)", id: stage.name,
         caption: "The same samples, each counted by its weight.")
@@ -61,7 +63,7 @@ extension ReportedRun {
   private func logWeights() throws -> Figure? {
     var centred: [(ReportedStage, [Double])] = []
     for stage in reweighted {
-      guard let values = try stage.numbers("log_weights") else { continue }
+      guard let values = try stage.numbers(Recorded.reweight.logWeights) else { continue }
       let finite = values.filter(\.isFinite)
       guard let top = finite.max() else { continue }
       centred.append((stage, finite.map { $0 - top }))
@@ -84,14 +86,16 @@ extension ReportedRun {
   /// Potential energies of data, samples, and reweighted samples.
   private func energies() throws -> Figure? {
     var sets: [(name: String, values: [Double], weights: [Double]?, colour: String, dashed: Bool)] = []
-    for stage in all("ingest") {
-      guard let values = try stage.numbers("energies") else { continue }
+    for stage in all(IngestRecord.self) {
+      guard let values = try stage.numbers(Recorded.reweight.energies) else { continue }
       sets.append(("data (\(stage.name))", values, nil, Palette.data, false))
     }
     for (position, stage) in reweighted.enumerated() {
-      guard let values = try stage.numbers("energies") else { continue }
+      guard let values = try stage.numbers(Recorded.reweight.energies) else { continue }
       if position == 0 { sets.append(("samples, unweighted", values, nil, Palette.raw, true)) }
-      guard let logWeights = try stage.numbers("log_weights"), logWeights.count == values.count else { continue }
+      guard let logWeights = try stage.numbers(Recorded.reweight.logWeights), logWeights.count == values.count else {
+        continue
+      }
       sets.append((stage.name, values, Binning.weights(logWeights), colour(stage), false))
     }
     let ranges = sets.compactMap { Binning.middle($0.values, share: 0.98) }

@@ -1,17 +1,24 @@
 import Artifacts
+import HDF5
+import Records
 
 /// A finished stage as the report sees it: its artifact and the stages it was made from.
 public struct ReportedStage {
   public let name: String
   /// The stage's type as `uses:` names it ("reweight").
   public let type: String
+  /// How it came to its answer, in a word or two; nil where it gives none.
+  public let method: String?
   public let artifact: Artifact
   /// Its inputs by slot ("samples", "density"); those the report does not need may be left out.
   public let inputs: [String: ReportedStage]
 
-  public init(name: String, type: String, artifact: Artifact, inputs: [String: ReportedStage] = [:]) {
+  public init(
+    name: String, type: String, method: String? = nil, artifact: Artifact, inputs: [String: ReportedStage] = [:]
+  ) {
     self.name = name
     self.type = type
+    self.method = method
     self.artifact = artifact
     self.inputs = inputs
   }
@@ -24,22 +31,18 @@ extension ReportedStage {
   // A dataset that is absent is nil: stages write what they know. One that is there but broken throws.
 
   /// The value of a dataset with a single element.
-  public func number(_ path: String) throws -> Double? {
-    guard artifact.exists(path), try artifact.shape(path).reduce(1, *) == 1 else { return nil }
-    return try artifact.read(path, as: Double.self).values[0]
-  }
+  public func number(_ field: Number<some ArtifactScalar>) throws -> Double? { try numbers(at: field.path)?.first }
+  func number(_ field: Measured) throws -> Double? { try numbers(at: field.path)?.first }
+  func numbers(_ field: Numbers<some ArtifactScalar>) throws -> [Double]? { try numbers(at: field.path) }
+  func texts(_ field: Texts) throws -> [String]? { try artifact.readIfThere(field) }
 
-  func numbers(_ path: String) throws -> [Double]? {
+  func numbers(at path: String) throws -> [Double]? {
     artifact.exists(path) ? try artifact.read(path, as: Double.self).values : nil
   }
 
-  func strings(_ path: String) throws -> [String]? {
-    artifact.exists(path) ? try artifact.readStrings(path) : nil
-  }
-
   /// The two ends of an interval dataset [2].
-  public func interval(_ path: String) throws -> (low: Double, high: Double)? {
-    guard let values = try numbers(path), values.count == 2 else { return nil }
+  public func interval(_ field: Numbers<Double>) throws -> (low: Double, high: Double)? {
+    guard let values = try numbers(field), values.count == 2 else { return nil }
     return (values[0], values[1])
   }
 
@@ -56,9 +59,9 @@ extension ReportedStage {
   func holdsNumbers(_ path: String) throws -> Bool { try !artifact.typeName(path).lowercased().contains("string") }
 
   /// A torsion series that `ingest` and `sample` write, rad.
-  func torsion(_ name: String) throws -> [Double]? { try numbers("results/torsions/\(name)") }
+  func torsion(_ name: String) throws -> [Double]? { try numbers(Self.torsions.angles[name]) }
 
-  func torsionNames() throws -> [String] {
-    artifact.exists("results/torsions") ? try artifact.list("results/torsions").sorted() : []
-  }
+  func torsionNames() throws -> [String] { try artifact.names(Self.torsions.angles).sorted() }
+
+  private static let torsions = TorsionRecord()
 }

@@ -1,43 +1,34 @@
 import Artifacts
 import Basics
 import Foundation
+import Records
 import Reports
 import Workflow
 
 /// `report`: the compared stages' answers side by side, printed and set as one offline HTML page, <stage>.html in the run folder.
 ///
-/// The artifact holds the numbers of the first table, one row for each compared stage, under /results; what a stage does
-/// not know is nan:
-///
-/// | path | what |
-/// |---|---|
-/// | stages [stages] | names |
-/// | delta_f, delta_f_standard_error [stages] | kT |
-/// | delta_f_interval [stages, 2] | 95 %, kT |
-/// | ess_fraction, ess_fraction_truncated [stages] | Kish, of all samples |
-/// | kl [stages] | nat, where a system of known density is among them |
-/// | table | the table as it was printed, without times |
-///
 /// The page is drawn from artifacts alone; `pipeline report FILE` draws it again where it is missing.
-public enum ReportStage: StageType {
-  public static let type = "report"
+public enum ReportStage: RecordedStage {
+  public static let type = ReportRecord.stageType
   public static let version = 1
   public static let summary = "set the answers of stages side by side, on the terminal and on one HTML page"
   public static let reads: [SharedField] = [.temperature, .state]
+  static let output = Recorded.report
   public static let indirectInputs: [InputPath] = [
     ["compare", "samples", "emulator", "frames"], ["compare", "density", "samples", "emulator", "frames"],
     ["compare", "reweight", "samples", "emulator", "frames"],
     ["compare", "reweight", "density", "samples", "emulator", "frames"], ["compare", "reference"],
   ]
 
-  public static let parameters: [ParameterField] = [
-    ParameterField(
-      "compare", .stages(["reweight", "audit", "umbrella", CompareStage.type, ToyEnergyModelStage.type]),
-      help: "stages to set side by side, in this order")
-  ]
+  public struct Inputs: StageInputs {
+    let compare = Input("stages to set side by side, in this order", eachOf: StageCatalog.compared)
+    public init() {}
+  }
+
+  public typealias Parameters = NoParameters
 
   public static func run(_ context: StageContext) throws {
-    let compared = try context.inputs("compare").map(reported)
+    let compared = try context.inputs(\Inputs.compare).map(reported)
     let folder = context.output.url.deletingLastPathComponent()
     let state = context.system.state
     let options = Report.Options(
@@ -62,33 +53,44 @@ public enum ReportStage: StageType {
     context.log("\n\(report.terminalText)\n\npage: \(page.relativePath)")
   }
 
-  private static func write(_ compared: [ReportedStage], table: String, to output: ArtifactWriter) throws {
-    let count = compared.count
-    try output.write("results/stages", strings: compared.map(\.name))
-    for (name, units) in [
-      ("delta_f", "kT"), ("delta_f_standard_error", "kT"), ("ess_fraction", nil), ("ess_fraction_truncated", nil),
-    ] {
-      let values = try compared.map { try $0.number("results/\(name)") ?? .nan }
-      try output.write("results/\(name)", values, shape: [count], units: units, dims: ["stage"])
-    }
+  private static func write(_ compared: [ReportedStage], table: String, to writer: ArtifactWriter) throws {
+    let (answer, weights) = (Recorded.reweight.freeEnergy, Recorded.reweight)
+    func column(_ field: Number<Double>) throws -> [Double] { try compared.map { try $0.number(field) ?? .nan } }
+    try writer.write(output.stages, compared.map(\.name))
+    try writer.write(output.deltaF, column(answer.deltaF))
+    try writer.write(output.standardError, column(answer.standardError))
+    try writer.write(output.effectiveFraction, column(weights.effectiveFraction))
+    try writer.write(output.effectiveFractionTruncated, column(weights.effectiveFractionTruncated))
     let intervals = try compared.flatMap { stage -> [Double] in
-      try stage.interval("results/delta_f_interval").map { [$0.low, $0.high] } ?? [.nan, .nan]
+      try stage.interval(answer.interval).map { [$0.low, $0.high] } ?? [.nan, .nan]
     }
-    try output.write("results/delta_f_interval", intervals, shape: [count, 2], units: "kT", dims: ["stage", "end"])
-    if compared.contains(where: { $0.type == ToyEnergyModelStage.type }) {
-      let values = try compared.map { try $0.number("results/kl") ?? .nan }
-      try output.write("results/kl", values, shape: [count], units: "nat", dims: ["stage"])
+    try writer.write(output.interval, intervals, shape: [compared.count, 2])
+    if compared.contains(where: { $0.type == ToyEnergyModelRecord.stageType }) {
+      try writer.write(output.divergence, column(Recorded.toyEnergyModel.divergence))
     }
-    try output.write("results/table", string: table)
+    try writer.write(output.table, table)
+  }
+
+  /// How a stage came to its answer, in a word or two.
+  private static func method(of input: StageInput) throws -> String? {
+    switch input.type {
+    case "umbrella": return "umbrella sampling, MBAR"
+    case "audit": return "audit of \(input.optionalInput("reweight")?.name ?? "a reweighting")"
+    case "reweight":
+      if let model = input.optionalInput("density") { return "\(model.type) \(model.name)" }
+      return try input.artifact.read(Recorded.reweight.logDensity.method) ?? "reweighting"
+    default: return nil
+    }
   }
 
   /// An input with those of its inputs that this stage declares.
-  private static func reported(_ input: StageInput) -> ReportedStage {
+  private static func reported(_ input: StageInput) throws -> ReportedStage {
     var inputs: [String: ReportedStage] = [:]
     for slot in ["reweight", "reference", "samples", "density", "emulator", "frames"] {
-      if let inner = input.optionalInput(slot) { inputs[slot] = reported(inner) }
+      if let inner = input.optionalInput(slot) { inputs[slot] = try reported(inner) }
     }
-    return ReportedStage(name: input.name, type: input.type, artifact: input.artifact, inputs: inputs)
+    return ReportedStage(
+      name: input.name, type: input.type, method: try method(of: input), artifact: input.artifact, inputs: inputs)
   }
 }
 

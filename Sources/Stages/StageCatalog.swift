@@ -9,6 +9,11 @@ public enum StageCatalog {
     UmbrellaStage.self, CompareStage.self, ReportStage.self,
   ]
 
+  /// Those whose answers `report` sets side by side.
+  static let compared: [any StageType.Type] = [
+    ReweightStage.self, AuditStage.self, UmbrellaStage.self, CompareStage.self, ToyEnergyModelStage.self,
+  ]
+
   /// The stage types, with what stands around them in a pipeline file.
   public static var registry: StageRegistry {
     StageRegistry(

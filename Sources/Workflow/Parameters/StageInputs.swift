@@ -29,7 +29,7 @@ public final class Input {
   }
 
   /// Any number of stages of these types.
-  public convenience init(_ help: String, eachOf types: any StageType.Type...) {
+  public convenience init(_ help: String, eachOf types: [any StageType.Type]) {
     self.init(.stages(types.map { $0.type }), help)
   }
 

@@ -144,9 +144,4 @@ public final class RunFolder {
     lockDescriptor = -1
     mode = nil
   }
-
-  // MARK: Files
-
-  /// Moves a damaged file out of the way, keeping it. Returns where it went.
-  func setAside(_ file: URL) throws -> URL { try ArtifactFolder.setAside(file) }
 }

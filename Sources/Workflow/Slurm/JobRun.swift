@@ -139,45 +139,13 @@ public final class JobRun {
     }
     defer { own.release() }
     ArtifactFolder.removeLeftovers(in: folder.url, of: name)
-    var digests: [String: String] = [:]
-    for input in stage.keyInputs(in: engine.pipeline) {
-      do {
-        guard let artifact = try engine.assessor.artifacts.open(input) else {
-          return .failed("\(EngineError.inputNotFinished(stage: name, input: input))")
-        }
-        digests[input] = artifact.provenance.contentDigest
-      } catch let error as ArtifactError where !error.isDamage {
-        return .failed("\(EngineError.unreachable(file: folder.artifact(input).path, reason: "\(error)"))")
-      } catch {
-        return .damagedInput(stage: input, reason: "\(error)")
-      }
-    }
-    let assessment = try engine.assessor.assess(stage, digests: digests)
-    switch assessment.state {
-    case .upToDate:
-      try? CheckpointStore(folder: folder.url, stage: name, key: "").removeAll()
-      console?.line("\(name): \(assessment.state)")
-      return .finished(digest: assessment.digest ?? "", seconds: 0, warnings: [])
-    case .damaged(let reason):
-      let target = try folder.setAside(folder.artifact(name))
-      console?.line("warning: \(name): \(reason); the file is kept as \(target.lastPathComponent)")
-    default: break
-    }
-    try begin(name, at: assessment.checkpointStep)
-    if interruption.isRequested { return .interrupted }
     var options = RunOptions()
     options.threads = record.threads
     options.cores = job.cpus ?? 1
     options.checkpointInterval = record.checkpointInterval
-    let resumed = assessment.checkpointStep.map { ", from the checkpoint of step \($0)" } ?? ""
-    console?.line("\(name) (\(stage.type.type)): \(assessment.state)\(resumed)")
-    let result = engine.execute(
-      StageJob(
-        stage: stage, assessment: assessment, digests: digests, threads: engine.threads(for: assessment, options),
-        checkpointInterval: record.checkpointInterval))
-    if case .finished(let digest, let seconds, _) = result {
-      engine.assessor.artifacts.committed(name, digest: digest)
-      console?.line("\(name): done in \(NumberText.duration(seconds: seconds))")
+    let result = try StageRun(engine: engine, stage: stage, options: options).carryOut { assessment in
+      try begin(name, at: assessment.checkpointStep)
+      if interruption.isRequested { throw WorkflowInterruption() }
     }
     engine.assessor.save()
     return result
@@ -243,11 +211,8 @@ public final class JobRun {
     if let stage { note.stages[stage] = TaskNote.Stage(state: .interrupted) }
     if wasRequeued { return RunOutcome.interruptedExitCode }
     if let stage, let engine, let definition = engine.pipeline[stage] {
-      var digests: [String: String] = [:]
-      for input in definition.keyInputs(in: engine.pipeline) {
-        digests[input] = (try? engine.assessor.artifacts.open(input))?.provenance.contentDigest
-      }
-      let step = (try? engine.assessor.assess(definition, digests: digests))?.checkpointStep
+      let digests = try? StageRun(engine: engine, stage: definition, options: RunOptions()).inputDigests()
+      let step = (try? engine.assessor.assess(definition, digests: digests ?? [:]))?.checkpointStep
       if Self.mark(stage, step) == markAtStart, note.fruitless + 1 > job.requeueLimit {
         let error = Stuck(stage: stage, times: note.fruitless + 1)
         note.stages[stage] = TaskNote.Stage(state: .failed, message: "\(error)")

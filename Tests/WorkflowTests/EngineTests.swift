@@ -299,7 +299,7 @@ import Testing
     #expect(again.stages[0].warnings == ["too short"])
     #expect(StatusTable.summary(again).hasSuffix("warning: a: too short"))
     let engine = try place.engine(place.load())
-    #expect(StatusTable.text(try engine.assess(), folder: engine.folder).hasSuffix("warning: a: too short"))
+    #expect(StatusTable.text(try engine.assess()).hasSuffix("warning: a: too short"))
   }
 
   @Test func oneRunPerFolder() throws {

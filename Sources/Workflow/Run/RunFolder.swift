@@ -24,10 +24,6 @@ public final class RunFolder {
 
   var verified: URL { url.appendingPathComponent(".verified.json") }
 
-  func checkpoints(_ stage: String) -> [URL] {
-    ["A", "B"].map { url.appendingPathComponent("\(stage).ckpt-\($0).h5") }
-  }
-
   // MARK: Lock
 
   /// How a process holds the folder.

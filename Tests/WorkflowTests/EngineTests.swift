@@ -266,7 +266,8 @@ import Testing
       let reference = try Artifact.open(straight.runFolder(straight.load()).artifact(stage), verify: true).provenance
       #expect(resumed == reference.contentDigest)
     }
-    #expect(folder.checkpoints("long").allSatisfy { !FileManager.default.fileExists(atPath: $0.path) })
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.url.path)
+    #expect(!files.contains { $0.contains(".ckpt-") }, "\(files)")
     // a request during the last stage comes too late: the run is done
     let interruption = Interruption()
     CountStage.hooks.set(folder.url) { if $0 == 12 { interruption.request() } }

@@ -20,8 +20,10 @@ extension Artifact {
   public func read(_ field: Text) throws -> String { try readString(field.path) }
   public func read(_ field: Texts) throws -> [String] { try readStrings(field.path) }
 
-  /// Nil where the attribute is not there.
-  public func read(_ field: Attribute) throws -> String? { try attribute(field.owner, field.name) }
+  /// Nil where the attribute, or what it is of, is not there.
+  public func read(_ field: Attribute) throws -> String? {
+    field.owner.isEmpty || exists(field.owner) ? try attribute(field.owner, field.name) : nil
+  }
 
   public func read<T>(_ field: Numbers<T>) throws -> NDArray<T> { try read(field.path, as: T.self) }
   /// Converted; a value that `U` cannot hold is an error.

@@ -17,13 +17,7 @@ struct ExportCommand: ParsableCommand {
   var output: String
 
   func run() throws {
-    let engine = try pipeline.engine()
-    let known = engine.pipeline.stages.map(\.name)
-    guard known.contains(stage) else { throw EngineError.unknownStage(stage, known: known) }
-    let url = engine.folder.artifact(stage)
-    guard FileManager.default.fileExists(atPath: url.path) else {
-      throw EngineError.noArtifact(stage: stage, file: url.relativePath)
-    }
+    let url = try pipeline.artifact(of: stage, in: pipeline.engine())
     let file = URL(fileURLWithPath: output)
     let frames = try TrajectoryExport.write(Artifact.open(url, verify: true), to: file)
     print("\(frames) frames: \(file.relativePath)")

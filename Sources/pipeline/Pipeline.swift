@@ -40,7 +40,7 @@ struct Pipeline: ParsableCommand {
     switch error {
     case let code as ExitCode: Foundation.exit(code.rawValue)
     case let error as PipelineFileError: fail("\(error)", 2)
-    case let error as SlurmError: fail("error: \(error)", error.isUsage ? 2 : 1)
+    case let error as BatchError: fail("error: \(error)", error.isUsage ? 2 : 1)
     case let error as PeptideSequenceError: fail("error: \(error)", 2)
     case let error as EngineError: fail("error: \(error)", error.isUsage ? 2 : 1)
     default:

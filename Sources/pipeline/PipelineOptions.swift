@@ -30,6 +30,17 @@ struct PipelineOptions: ParsableArguments {
     return Engine(pipeline: pipeline, folder: folder(pipeline), console: Console())
   }
 
+  /// The file of a stage's artifact. Throws `EngineError` where there is no such stage, or nothing yet.
+  func artifact(of stage: String, in engine: Engine) throws -> URL {
+    let known = engine.pipeline.stages.map(\.name)
+    guard known.contains(stage) else { throw EngineError.unknownStage(stage, known: known) }
+    let url = engine.folder.artifact(stage)
+    guard FileManager.default.fileExists(atPath: url.path) else {
+      throw EngineError.noArtifact(stage: stage, file: url.relativePath)
+    }
+    return url
+  }
+
   /// What the table of a batch shows of results.
   static let batchColumns = [
     BatchColumn("dF", unit: "kT", dataset: "results/delta_f"),
@@ -57,17 +68,9 @@ enum CommandLineText {
     if name.contains("/.build/") {
       program = name.contains("/release/") ? "swift run -c release pipeline" : "swift run pipeline"
     } else {
-      program = quoted(name)
+      program = ShellText.quoted(name)
     }
-    return ([program] + words.map(quoted)).joined(separator: " ")
-  }
-
-  private static func quoted(_ word: String) -> String {
-    let plain = word.utf8.allSatisfy { byte in
-      (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-        || "_@%+=:,./-".utf8.contains(byte)
-    }
-    return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    return ([program] + words.map(ShellText.quoted)).joined(separator: " ")
   }
 }
 

@@ -266,7 +266,8 @@ import Testing
       let reference = try Artifact.open(straight.runFolder(straight.load()).artifact(stage), verify: true).provenance
       #expect(resumed == reference.contentDigest)
     }
-    #expect(folder.checkpoints("long").allSatisfy { !FileManager.default.fileExists(atPath: $0.path) })
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.url.path)
+    #expect(!files.contains { $0.contains(".ckpt-") }, "\(files)")
     // a request during the last stage comes too late: the run is done
     let interruption = Interruption()
     CountStage.hooks.set(folder.url) { if $0 == 12 { interruption.request() } }
@@ -299,7 +300,7 @@ import Testing
     #expect(again.stages[0].warnings == ["too short"])
     #expect(StatusTable.summary(again).hasSuffix("warning: a: too short"))
     let engine = try place.engine(place.load())
-    #expect(StatusTable.text(try engine.assess(), folder: engine.folder).hasSuffix("warning: a: too short"))
+    #expect(StatusTable.text(try engine.assess()).hasSuffix("warning: a: too short"))
   }
 
   @Test func oneRunPerFolder() throws {

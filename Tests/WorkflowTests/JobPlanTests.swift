@@ -18,20 +18,30 @@ import Testing
   /// Each job as a line: name, numbers, stages of the first task, what it waits for.
   private func lines(_ plan: JobPlan) -> [String] {
     plan.jobs.map { job in
-      let dependency = BatchScript.dependency(job.dependencies) { reference in
+      func name(_ reference: JobPlan.TaskReference.Job) -> String {
         switch reference {
         case .planned(let index): "<\(plan.jobs[index].name)>"
         case .queued(let number): number
         }
       }
-      let numbers = BatchScript.range(job.tasks.compactMap(\.id))
+      let dependency = Slurm().condition(of: batchJob(dependencies: job.dependencies.map { $0.named(name) }))
+      let numbers = Slurm.range(job.tasks.compactMap(\.id))
       let stages = job.tasks.first?.stages.joined(separator: " ") ?? ""
       return [job.name, numbers, stages, dependency ?? ""].joined(separator: " | ")
     }
   }
 
+  private func batchJob(
+    title: String = "", log: String = "", tasks: [Int] = [], resources: BatchResources = BatchResources(),
+    dependencies: [BatchJob.Dependency] = []
+  ) -> BatchJob {
+    BatchJob(
+      title: title, comment: "boltzmill A 0", script: "/runs/train.sh", log: log, workingFolder: "/home", tasks: tasks,
+      resources: resources, dependencies: dependencies)
+  }
+
   private func plan(
-    _ stages: Set<String>? = nil, queued: [String: JobPlan.TaskReference] = [:], profile: SlurmProfile = SlurmProfile()
+    _ stages: Set<String>? = nil, queued: [String: JobPlan.TaskReference] = [:], profile: BatchProfile = BatchProfile()
   ) throws -> JobPlan {
     let pipeline = try Workplace().load(Self.text)
     return JobPlan(
@@ -52,7 +62,7 @@ import Testing
   }
 
   @Test func oneTaskForEachEntryOfAnAxis() throws {
-    var profile = SlurmProfile()
+    var profile = BatchProfile()
     profile.unit = .axis("system")
     #expect(
       try lines(plan(profile: profile)) == [
@@ -74,7 +84,7 @@ import Testing
         again: { uses: gather, compare: [train, all], over: system }
       """.replacingOccurrences(of: "compare: [train, all]", with: "compare: train, against: first")
         .replacingOccurrences(of: "all:   { uses: gather, compare: train }", with: "first: { uses: source }"))
-    var profile = SlurmProfile()
+    var profile = BatchProfile()
     profile.unit = .axis("system")
     let plan = JobPlan(pipeline, stages: Set(pipeline.stages.map(\.name)), profile: profile)
     #expect(
@@ -102,15 +112,13 @@ import Testing
   }
 
   @Test func otherResourcesAreAnotherArrayAndLargeArraysAreDivided() throws {
-    var profile = SlurmProfile()
-    var large = SlurmResources()
-    large.memory = "64G"
-    profile.stages = [("start@ET", large)]
+    var profile = BatchProfile()
+    profile.stages = [("start@ET", BatchResources(["memory": "64G"]))]
     #expect(
       try lines(plan(["start@AC", "start@ET", "start@GN"], profile: profile)) == [
         "start | 0,4 | start@AC | ", "start~2 | 2 | start@ET | ",
       ])
-    profile = SlurmProfile()
+    profile = BatchProfile()
     profile.maximumArray = 2
     let stages: Set = ["start@AC", "start@ET", "start@GN", "train@AC-both", "train@ET-both", "train@GN-both"]
     #expect(
@@ -131,7 +139,7 @@ import Testing
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
     let program = "import sys; sys.stdout.write('\\0'.join(sys.argv[1:]))"
-    process.arguments = ["-c", (["python3", "-c", program] + words).map(BatchScript.quoted).joined(separator: " ")]
+    process.arguments = ["-c", (["python3", "-c", program] + words).map(ShellText.quoted).joined(separator: " ")]
     let pipe = Pipe()
     process.standardOutput = pipe
     try process.run()
@@ -141,29 +149,23 @@ import Testing
   }
 
   @Test func theScriptIsTheUsersLinesAndTheProgram() {
-    let text = BatchScript.text(
+    let text = ShellText.script(
       title: "a\nrm -rf /", prologue: ["module load x"], command: ["/opt/my tools/pipeline", "run-job"])
     #expect(text == "#!/bin/bash\n# a rm -rf /\nmodule load x\nexec '/opt/my tools/pipeline' run-job\n")
   }
 
   @Test func theWordsForSbatch() throws {
-    var resources = SlurmResources()
-    resources.maxConcurrent = 5
-    let job = JobPlan.Job(
-      name: "train", resources: resources, tasks: [3, 1, 2, 9].map { JobPlan.Task(id: $0, stages: ["x"]) },
-      dependencies: [])
-    let words = try BatchScript.words(
-      for: job, title: "demo/train", comment: "boltzmill A 0", log: "/runs/100%/train", workingFolder: "/home",
-      dependency: "aftercorr:7")
+    let job = batchJob(
+      title: "demo/train", log: "/runs/100%/train", tasks: [3, 1, 2, 9],
+      resources: BatchResources(["max_concurrent": 5]), dependencies: [.corresponding(job: "7")])
     #expect(
-      words == [
-        "--parsable", "--job-name=demo/train", "--comment=boltzmill A 0", "--array=1-3,9%5", "--dependency=aftercorr:7",
-        "--kill-on-invalid-dep=yes", "--requeue", "--open-mode=append", "--output=/runs/100%%/train+%a.log",
-        "--chdir=/home", "--ntasks=1", "--signal=B:USR1@120",
+      try Slurm().command(for: job) == [
+        "sbatch", "--parsable", "--job-name=demo/train", "--comment=boltzmill A 0", "--array=1-3,9%5",
+        "--dependency=aftercorr:7", "--kill-on-invalid-dep=yes", "--requeue", "--open-mode=append",
+        "--output=/runs/100%%/train+%a.log", "--chdir=/home", "--ntasks=1", "--signal=B:USR1@120", "/runs/train.sh",
       ])
-    #expect(throws: SlurmError.badPath("/a\\b")) {
-      _ = try BatchScript.words(
-        for: job, title: "", comment: "", log: "/a\\b", workingFolder: "/home", dependency: nil)
+    #expect(throws: BatchError.badPath("/a\\b", system: "Slurm")) {
+      _ = try Slurm().command(for: batchJob(log: "/a\\b"))
     }
   }
 }

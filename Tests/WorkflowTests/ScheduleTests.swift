@@ -9,7 +9,7 @@ final class FakeExecutor: StageExecutor {
   let capacity: Int
   private let engine: Engine
   private let newestFirst: Bool
-  private var open: [StageJob] = []
+  private var open: [ReadyStage] = []
   private(set) var started: [String] = []
   private(set) var mostAtOnce = 0
   /// Called with the stage's name before it is run.
@@ -25,7 +25,7 @@ final class FakeExecutor: StageExecutor {
     self.newestFirst = newestFirst
   }
 
-  func start(_ job: StageJob) throws {
+  func start(_ job: ReadyStage) throws {
     if refused.contains(job.stage.name) { throw EngineError.cannotStart(program: "x", reason: "no such file") }
     open.append(job)
     started.append(job.stage.name)

@@ -13,10 +13,10 @@ import Testing
       all:   { uses: gather, compare: train }
     """
 
-  private func read(_ text: String) throws -> SlurmProfile {
+  private func read(_ text: String) throws -> BatchProfile {
     let place = try Workplace()
     try place.write(text, to: "slurm.yaml")
-    return try SlurmProfileReader.read(
+    return try BatchProfileReader.read(
       place.folder.appendingPathComponent("slurm.yaml"), shownAs: "slurm.yaml", for: place.load(Self.pipeline),
       registry: fakeRegistry)
   }
@@ -46,23 +46,22 @@ import Testing
     #expect(profile.maximumArray == 500)
     let pipeline = try Workplace().load(Self.pipeline)
     let own = try #require(pipeline["train@ET"].map { profile.resources(for: $0) })
-    #expect(own.partition == "gpu" && own.cpus == 8 && own.time == "2-00:00:00" && own.memory == "8G")
+    #expect(
+      own.text("partition") == "gpu" && own.cpus == 8 && own.text("time") == "2-00:00:00" && own.text("memory") == "8G")
     #expect(own.prologue == ["module load cuda"])
     #expect(
-      own.words == [
+      Slurm.words(own) == [
         "--partition=gpu", "--time=2-00:00:00", "--cpus-per-task=8", "--mem=8G", "--gres=gpu:1",
         "--signal=B:USR1@90", "--exclusive", "--mail-type=FAIL",
       ])
     let all = try #require(pipeline["all"])
-    #expect(profile.resources(for: all).words.first == "--partition=work")
+    #expect(Slurm.words(profile.resources(for: all)).first == "--partition=work")
     let group = pipeline.stages.filter { $0.name.hasSuffix("@AC") }
-    #expect(profile.resources(for: group).time == "600")
+    #expect(profile.resources(for: group).text("time") == "600")
     #expect(profile.resources(for: group).requeueLimit == 7)
-    #expect(profile.resources(for: group).partition == "work", "types are single stages' alone")
-    var silent = SlurmResources()
-    silent.signalLead = 0
-    #expect(silent.words.isEmpty)
-    #expect(SlurmResources().words == ["--signal=B:USR1@120"])
+    #expect(profile.resources(for: group).text("partition") == "work", "types are single stages' alone")
+    #expect(Slurm.words(BatchResources(["signal_lead": 0])).isEmpty)
+    #expect(Slurm.words(BatchResources()) == ["--signal=B:USR1@120"])
   }
 
   @Test func whatIsWrongStandsByFileAndLine() {
@@ -107,7 +106,7 @@ import Testing
       ("", nil), ("1:2:3:4", nil), ("-5", nil), ("1-", nil), ("2h", nil), ("1-2-3", nil), ("１", nil),
     ] as [(String, Int?)]) func timeLimits(text: String, seconds: Int?)
   {
-    #expect(SlurmResources.seconds(ofTime: text) == seconds)
+    #expect(Slurm.seconds(ofTime: text) == seconds)
   }
 
   @Test func theShippedProfileFitsAnyMatrixOfSystems() throws {
@@ -116,7 +115,7 @@ import Testing
     let place = try Workplace()
     // its stage types are not those of this test's registry: what is said of them is all that may be wrong
     do {
-      _ = try SlurmProfileReader.read(
+      _ = try BatchProfileReader.read(
         package.appendingPathComponent("pipelines/slurm.yaml"), shownAs: "slurm.yaml", for: place.load(Self.pipeline),
         registry: fakeRegistry)
     } catch let error as PipelineFileError {

@@ -42,14 +42,14 @@ import Testing
       set { lock.withLock { _failAfter = newValue } }
     }
 
-    var programs: SlurmPrograms {
-      SlurmPrograms { program, words in
+    var programs: BatchPrograms {
+      BatchPrograms { program, words in
         self.lock.withLock {
           self._calls.append([program] + words)
           switch program {
           case "sbatch":
             guard self.submitted < self._failAfter else {
-              return SlurmPrograms.Answer(code: 1, errors: "sbatch: error: no\n")
+              return BatchPrograms.Answer(code: 1, errors: "sbatch: error: no\n")
             }
             self.submitted += 1
             // in the queue at once, whether its caller lives to read the number or not
@@ -60,11 +60,11 @@ import Testing
               let id = task == "N/A" ? "\(number)" : "\(number)_\(task)"
               self._queue += "\(id)|\(number)|\(task)|PENDING|Priority|N/A||\(comment)\n"
             }
-            return SlurmPrograms.Answer(code: 0, output: "\(number);mill\n")
+            return BatchPrograms.Answer(code: 0, output: "\(number);mill\n")
           case "squeue":
             let isOne = words.contains { $0.hasPrefix("--jobs=") }
-            return SlurmPrograms.Answer(code: 0, output: isOne ? self._state : self._queue)
-          default: return SlurmPrograms.Answer(code: 0)
+            return BatchPrograms.Answer(code: 0, output: isOne ? self._state : self._queue)
+          default: return BatchPrograms.Answer(code: 0)
           }
         }
       }
@@ -76,14 +76,14 @@ import Testing
   private struct Setting {
     let place: Workplace
     let slurm: Pretence
-    let run: SlurmRun
-    let request: SlurmRun.Request
+    let run: BatchRun
+    let request: BatchRun.Request
 
-    init(_ text: String = SlurmRunTests.text, profile: SlurmProfile = SlurmProfile()) throws {
+    init(_ text: String = SlurmRunTests.text, profile: BatchProfile = BatchProfile()) throws {
       place = try Workplace()
       slurm = Pretence()
-      run = SlurmRun(place.engine(try place.load(text)), programs: slurm.programs)
-      request = SlurmRun.Request(
+      run = BatchRun(place.engine(try place.load(text)), systems: [Slurm(programs: slurm.programs)])
+      request = BatchRun.Request(
         profile: profile, file: place.folder.appendingPathComponent("test.yaml"), shownFile: "test.yaml",
         program: "/opt/pipeline", workingFolder: place.folder.path)
     }
@@ -100,7 +100,7 @@ import Testing
       let folder = place.runFolder(pipeline)
       let job = try JobRun(
         folder: folder, submission: submission, job: index, interruption: interruption, environment: environment,
-        programs: slurm.programs)
+        systems: [Slurm(programs: slurm.programs)])
       let console = Console(isTerminal: false, clock: { 0 }, output: { [place] in place.lines.append($0) })
       return job.run(console: console) {
         Engine(pipeline: pipeline, folder: folder, console: console, interruption: interruption)
@@ -108,7 +108,7 @@ import Testing
     }
 
     func note(_ name: String) throws -> TaskNote {
-      let store = SubmissionStore(run.engine.folder)
+      let store = run.store
       return try #require(store.readNote(store.place(1).appendingPathComponent("\(name).json")))
     }
   }
@@ -116,7 +116,7 @@ import Testing
   @Test func whatWasSubmittedIsFoundAgainHoweverSubmittingEnded() throws {
     let setting = try Setting()
     setting.slurm.failAfter = 2
-    #expect(throws: SlurmError.refused(program: "sbatch", code: 1, said: "sbatch: error: no")) {
+    #expect(throws: BatchError.refused(program: "sbatch", code: 1, said: "sbatch: error: no")) {
       _ = try setting.run.submit(setting.request)
     }
     // the record of the second job's number lost, as by a kill between sbatch's answer and the record
@@ -138,7 +138,7 @@ import Testing
 
   @Test func othersJobsAreNotCancelled() throws {
     let setting = try Setting()
-    #expect(throws: SlurmError.notSubmitted(folder: setting.run.engine.folder.url.path)) {
+    #expect(throws: BatchError.notSubmitted(folder: setting.run.engine.folder.url.path)) {
       _ = try setting.run.cancel()
     }
     _ = try setting.run.submit(setting.request)
@@ -162,10 +162,11 @@ import Testing
     #expect(Set(ran) == Set(setting.run.engine.pipeline.stages.map(\.name)))
     #expect(try setting.job(0, task: 0) == 0, "once more: there is nothing to do")
     #expect(RunLog.shared.take(setting.run.engine.folder.url).isEmpty)
-    #expect(throws: SlurmError.self) { _ = try setting.job(0, task: 7) }
-    #expect(throws: SlurmError.notAJob) {
+    #expect(throws: BatchError.self) { _ = try setting.job(0, task: 7) }
+    #expect(throws: BatchError.notAJob) {
       _ = try JobRun(
-        folder: setting.run.engine.folder, submission: 1, job: 0, interruption: Interruption(), environment: [:])
+        folder: setting.run.engine.folder, submission: 1, job: 0, interruption: Interruption(), environment: [:],
+        systems: BatchSystems.all)
     }
   }
 
@@ -196,7 +197,7 @@ import Testing
 
   /// In a task of several stages a failure ends what needs it, and nothing else.
   @Test func aFailureInATaskLeavesItsOtherStagesAlone() throws {
-    var profile = SlurmProfile()
+    var profile = BatchProfile()
     profile.unit = .axis("system")
     let setting = try Setting(
       Self.text.replacingOccurrences(of: "of: start", with: "of: start, mode: fail, over: system")
@@ -223,8 +224,8 @@ import Testing
     _ = try setting.run.submit(setting.request)
     let file = setting.run.store.record(1)
     try Data("{".utf8).write(to: file)
-    #expect(setting.run.status().remark?.contains("submission.json cannot be used: ") == true)
-    #expect(throws: SlurmError.self) { _ = try setting.run.submit(setting.request) }
+    #expect(setting.run.status().problem.map { "\($0)" }?.contains("submission.json cannot be used: ") == true)
+    #expect(throws: BatchError.self) { _ = try setting.run.submit(setting.request) }
     try FileManager.default.removeItem(at: file)
     #expect(try setting.run.submit(setting.request).jobs.count == 4)
   }
@@ -297,10 +298,9 @@ import Testing
     func status(_ state: String?, _ reason: String = "None", note: TaskNote? = nil) -> JobStatus {
       let entry = state.map {
         QueueEntry(
-          job: "7_1", number: "7", task: 1, state: $0, reason: reason, start: "2026-01-02T03:04:05", nodes: "n1",
-          comment: "")
+          slurm: "7_1", number: "7", task: 1, state: $0, reason: reason, start: "2026-01-02T03:04:05", nodes: "n1")
       }
-      return JobStatus(stage: "a", entry: entry, note: note, number: "7", task: 1)
+      return JobStatus(system: "Slurm", stage: "a", entry: entry, note: note, number: "7", task: 1)
     }
     func note(_ state: TaskNote.State, starts: Int = 1, _ stages: [String: TaskNote.Stage] = [:]) -> TaskNote {
       TaskNote(
@@ -332,15 +332,15 @@ import Testing
   }
 
   @Test func accountingFillsInWhatTheQueueForgot() throws {
-    let programs = SlurmPrograms { program, words in
-      guard program == "sacct" else { return SlurmPrograms.Answer(code: 1) }
+    let programs = BatchPrograms { program, words in
+      guard program == "sacct" else { return BatchPrograms.Answer(code: 1) }
       #expect(words.last == "--jobs=7_1,8")
-      return SlurmPrograms.Answer(code: 0, output: "7_1|CANCELLED by 0|2026-01-02T03:04:05|n1\n8|TIMEOUT|Unknown|n2\n")
+      return BatchPrograms.Answer(code: 0, output: "7_1|CANCELLED by 0|2026-01-02T03:04:05|n1\n8|TIMEOUT|Unknown|n2\n")
     }
-    let found = SlurmQueue.accounting(["7_1", "8"], programs)
-    #expect(found["7_1"]?.state == "CANCELLED")
+    let found = Slurm(programs: programs).history(of: ["7_1", "8"])
+    #expect(found["7_1"]?.state == .cancelled)
     #expect(found["7_1"]?.task == 1)
-    #expect(found["8"]?.state == "TIMEOUT")
+    #expect(found["8"]?.state == .overdue)
     #expect(found["8"]?.nodes == "n2")
   }
 }

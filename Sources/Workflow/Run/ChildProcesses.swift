@@ -59,13 +59,23 @@ final class ChildProcesses: StageExecutor {
 
   let capacity: Int
   private let worker: WorkerCommand
-  private unowned let engine: Engine
+  private let folder: RunFolder
+  private let console: any RunDisplay
+  private let interruption: Interruption
+  private let beforeStart: () -> Void
   private var children: [Child] = []
 
-  init(jobs: Int, worker: WorkerCommand, engine: Engine) {
+  /// `folder` is locked by this process; `beforeStart` is called before each process is started.
+  init(
+    jobs: Int, worker: WorkerCommand, folder: RunFolder, console: any RunDisplay, interruption: Interruption,
+    beforeStart: @escaping () -> Void
+  ) {
     capacity = max(1, min(jobs, Self.maximumJobs))
     self.worker = worker
-    self.engine = engine
+    self.folder = folder
+    self.console = console
+    self.interruption = interruption
+    self.beforeStart = beforeStart
   }
 
   deinit {
@@ -78,8 +88,8 @@ final class ChildProcesses: StageExecutor {
 
   // MARK: Start
 
-  func start(_ job: StageJob) throws {
-    engine.assessor.save()  // so that the child need not read large inputs only to know their digests
+  func start(_ ready: ReadyStage) throws {
+    beforeStart()
     let lifeline = try Pipe()
     defer { close(lifeline.reading) }
     let messages = try Pipe()
@@ -87,19 +97,19 @@ final class ChildProcesses: StageExecutor {
     let output = try Pipe()
     defer { close(output.writing) }
     let arguments = worker.arguments(
-      job.stage.name, job.assessment.key ?? "", job.threads, job.checkpointInterval)
+      ready.stage.name, ready.assessment.key ?? "", ready.threads, ready.checkpointInterval)
     do {
       let process = try spawn(
         [CommandLine.arguments.first ?? "pipeline"] + arguments,
         descriptors: [
           (lifeline.reading, WorkerChannel.lifeline), (output.writing, STDOUT_FILENO), (output.writing, STDERR_FILENO),
-          (messages.writing, WorkerChannel.messages), (try engine.folder.lockForChild(), WorkerChannel.lock),
+          (messages.writing, WorkerChannel.messages), (try folder.lockForChild(), WorkerChannel.lock),
         ])
       RunningChildren.add(process)
       for descriptor in [messages.reading, output.reading] { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
       children.append(
         Child(
-          stage: job.stage.name, process: process, lifeline: lifeline.writing, messages: messages.reading,
+          stage: ready.stage.name, process: process, lifeline: lifeline.writing, messages: messages.reading,
           output: output.reading))
     } catch {
       for descriptor in [lifeline.writing, messages.reading, output.reading] { close(descriptor) }
@@ -176,7 +186,7 @@ final class ChildProcesses: StageExecutor {
   }
 
   private func passOnInterruption() {
-    guard engine.interruption.isRequested else { return }
+    guard interruption.isRequested else { return }
     for child in children where !child.wasAskedToStop {
       child.wasAskedToStop = true
       kill(child.process, SIGTERM)
@@ -197,7 +207,6 @@ final class ChildProcesses: StageExecutor {
   }
 
   private func receive(_ child: Child) {
-    let console = engine.console
     for line in child.output.lines() where !line.isEmpty { console.line("\(child.stage): \(line)") }
     let progress = console.progress(of: child.stage)
     for line in child.messages.lines() where !line.isEmpty {
@@ -221,7 +230,7 @@ final class ChildProcesses: StageExecutor {
     if found == 0 || (found < 0 && errno == EINTR) { return nil }
     RunningChildren.remove(child.process)
     receive(child)  // what it said last
-    engine.console.progress(of: child.stage).end()
+    console.progress(of: child.stage).end()
     close(child.lifeline)
     child.messages.close()
     child.output.close()

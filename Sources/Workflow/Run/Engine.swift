@@ -78,9 +78,12 @@ public final class Engine {
     let executor: any StageExecutor
     if let jobs = options.jobs {
       guard let worker else { throw EngineError.noWorkers }
-      executor = ChildProcesses(jobs: jobs, worker: worker, engine: self)
+      executor = ChildProcesses(
+        jobs: jobs, worker: worker, folder: folder, console: console, interruption: interruption,
+        // so that the process need not read large inputs only to know their digests
+        beforeStart: { [assessor] in assessor.save() })
     } else {
-      executor = InProcess(engine: self)
+      executor = InProcess(execute: execute)
     }
     return try run(options, executor: executor)
   }

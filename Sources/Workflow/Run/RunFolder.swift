@@ -24,10 +24,6 @@ public final class RunFolder {
 
   var verified: URL { url.appendingPathComponent(".verified.json") }
 
-  func checkpoints(_ stage: String) -> [URL] {
-    ["A", "B"].map { url.appendingPathComponent("\(stage).ckpt-\($0).h5") }
-  }
-
   // MARK: Lock
 
   /// How a process holds the folder.
@@ -144,9 +140,4 @@ public final class RunFolder {
     lockDescriptor = -1
     mode = nil
   }
-
-  // MARK: Files
-
-  /// Moves a damaged file out of the way, keeping it. Returns where it went.
-  func setAside(_ file: URL) throws -> URL { try ArtifactFolder.setAside(file) }
 }

@@ -1,5 +1,4 @@
 import Artifacts
-import Basics
 import Foundation
 
 /// One run of a pipeline: decides about each stage as soon as its inputs are decided, and keeps the executor busy with those
@@ -15,7 +14,7 @@ final class Schedule {
 
   private var outcomes: [String: StageOutcome] = [:]
   private var digests: [String: String] = [:]
-  private var running: [String: StageJob] = [:]
+  private var running: [String: ReadyStage] = [:]
   /// Stages that were running when an input of theirs was found damaged: what they give may be out of date.
   private var tainted: Set<String> = []
   private var undecided: [Int]
@@ -102,24 +101,26 @@ final class Schedule {
       }
       return true
     }
-    let assessment: StageAssessment
+    let decision: StageRun.Decision
     do {
-      assessment = try engine.assessor.assess(stage, digests: digests)
+      let known = needs[index].compactMap { name in digests[name].map { (name, $0) } }
+      decision = try stageRun(index).decide(Dictionary(uniqueKeysWithValues: known))
     } catch let error as EngineError {
       decide(stage, .failed("\(error)"))
       return true
     }
-    switch assessment.state {
-    case .upToDate:
+    switch decision {
+    case .skip(let assessment):
       digests[stage.name] = assessment.digest
-      // left behind by a run that was killed just after it had finished the stage
-      try? CheckpointStore(folder: engine.folder.url, stage: stage.name, key: "").removeAll()
-      decide(
-        stage, .skipped, Self.skipReason(assessment), warnings: assessment.provenance?.warnings ?? [])
-    case .damaged(let reason):
-      try setAside(stage.name, reason: reason)
-      try start(stage, assessment, index: index)
-    case .missing, .stale, .forced, .waiting: try start(stage, assessment, index: index)
+      decide(stage, .skipped, Self.skipReason(assessment), warnings: assessment.provenance?.warnings ?? [])
+    case .run(let ready):
+      running[stage.name] = ready
+      do {
+        try executor.start(ready)
+      } catch {
+        running[stage.name] = nil
+        decide(stage, .failed("\(error)"), "\(ready.assessment.state)")
+      }
     }
     return true
   }
@@ -129,58 +130,38 @@ final class Schedule {
     return "same key \(provenance.key.prefix(8)), artifact of \(provenance.end.formatted(.iso8601)) is sound"
   }
 
-  private func setAside(_ stage: String, reason: String) throws {
-    let target = try engine.folder.setAside(engine.folder.artifact(stage))
-    engine.console.line("warning: \(stage): \(reason)")
-    engine.console.line("warning: \(stage): the file is kept as \(target.lastPathComponent); the stage runs again")
+  private func stageRun(_ index: Int) -> StageRun {
+    StageRun(
+      engine: engine, stage: pipeline.stages[index], options: options,
+      place: "[\(index + 1)/\(pipeline.stages.count)] ")
   }
-
-  private func start(_ stage: StageDefinition, _ assessment: StageAssessment, index: Int) throws {
-    let resumed = assessment.checkpointStep.map { ", from the checkpoint of step \($0)" } ?? ""
-    let threads = engine.threads(for: assessment, options)
-    engine.console.line(
-      "\(place(index)) \(stage.name) (\(stage.type.type)): \(assessment.state)\(resumed)")
-    let job = StageJob(
-      stage: stage, assessment: assessment, digests: digests.filter { needs[index].contains($0.key) },
-      threads: threads, checkpointInterval: options.checkpointInterval)
-    running[stage.name] = job
-    do {
-      try executor.start(job)
-    } catch {
-      running[stage.name] = nil
-      decide(stage, .failed("\(error)"), "\(assessment.state)")
-    }
-  }
-
-  private func place(_ index: Int) -> String { "[\(index + 1)/\(pipeline.stages.count)]" }
 
   private func ended(_ name: String, _ result: StageResult) throws {
-    guard let job = running.removeValue(forKey: name),
+    guard let ready = running.removeValue(forKey: name),
       let index = pipeline.stages.firstIndex(where: { $0.name == name })
     else { return }
-    let reason = "\(job.assessment.state)"
+    let reason = "\(ready.assessment.state)"
+    stageRun(index).ended(result)
     switch result {
     case .finished(let digest, let seconds, let warnings):
-      engine.assessor.artifacts.committed(name, digest: digest)
-      engine.console.line("\(place(index)) \(name): done in \(NumberText.duration(seconds: seconds))")
       if tainted.remove(name) != nil {
         reopen([index])
         return
       }
       digests[name] = digest
-      decide(job.stage, .ran(seconds: seconds), reason, warnings: warnings)
-    case .interrupted: decide(job.stage, .interrupted, reason)
+      decide(ready.stage, .ran(seconds: seconds), reason, warnings: warnings)
+    case .interrupted: decide(ready.stage, .interrupted, reason)
     case .failed(let error):
-      engine.console.line("\(place(index)) \(name): failed")
-      decide(job.stage, .failed(error), reason)
+      stageRun(index).say("\(name): failed")
+      decide(ready.stage, .failed(error), reason)
     case .damagedInput(let input, let damage):
       guard restarts < 3 * pipeline.stages.count else {
-        decide(job.stage, .failed("\(DamagedInput(stage: input, reason: damage))"), reason)
+        decide(ready.stage, .failed("\(DamagedInput(stage: input, reason: damage))"), reason)
         break
       }
       restarts += 1
       // it may be set aside and made again already, on behalf of another stage that reads it
-      if digests[input] != nil { try setAside(input, reason: damage) }
+      if digests[input] != nil { try engine.setAside(input, reason: damage) }
       let followers = pipeline.descendants(of: [input])
       for follower in followers { digests[follower] = nil }
       tainted.formUnion(followers.intersection(running.keys))

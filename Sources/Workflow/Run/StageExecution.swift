@@ -10,7 +10,7 @@ struct DamagedInput: Error, CustomStringConvertible {
 }
 
 /// A stage that is ready to run.
-struct StageJob {
+struct ReadyStage {
   let stage: StageDefinition
   let assessment: StageAssessment
   /// The content digests of the stages it reads.
@@ -32,7 +32,7 @@ enum StageResult: Codable, Equatable {
 protocol StageExecutor: AnyObject {
   /// How many stages may be under way.
   var capacity: Int { get }
-  func start(_ job: StageJob) throws
+  func start(_ stage: ReadyStage) throws
   /// Waits until one of the started stages has ended.
   func next() throws -> (stage: String, result: StageResult)
 }
@@ -40,36 +40,25 @@ protocol StageExecutor: AnyObject {
 /// Runs a stage in this process, when its end is waited for.
 final class InProcess: StageExecutor {
   let capacity = 1
-  private unowned let engine: Engine
-  private var job: StageJob?
+  private let execute: (ReadyStage) -> StageResult
+  private var ready: ReadyStage?
 
-  init(engine: Engine) { self.engine = engine }
+  init(execute: @escaping (ReadyStage) -> StageResult) { self.execute = execute }
 
-  func start(_ job: StageJob) { self.job = job }
+  func start(_ stage: ReadyStage) { ready = stage }
 
   func next() throws -> (stage: String, result: StageResult) {
-    guard let job else { throw EngineError.noWorkers }
-    self.job = nil
-    return (job.stage.name, engine.execute(job))
+    guard let ready else { throw EngineError.noWorkers }
+    self.ready = nil
+    return (ready.stage.name, execute(ready))
   }
 }
 
 extension Engine {
-  /// The threads of a stage: as many as it was begun with, unless the options say otherwise.
-  func threads(for assessment: StageAssessment, _ options: RunOptions) -> Int {
-    let threads = options.defaultThreads
-    guard let begun = assessment.checkpointThreads, begun != threads else { return threads }
-    guard options.threads != nil else { return begun }
-    console.line(
-      "warning: \(assessment.stage.name): begun with \(begun) threads, goes on with \(threads): "
-        + "the last digits of its result may differ from those of an undisturbed run")
-    return threads
-  }
-
   /// Runs a stage here and commits its artifact.
-  func execute(_ job: StageJob) -> StageResult {
+  func execute(_ ready: ReadyStage) -> StageResult {
     do {
-      return try run(job)
+      return try run(ready)
     } catch let damage as DamagedInput {
       return .damagedInput(stage: damage.stage, reason: damage.reason)
     } catch is WorkflowInterruption {
@@ -79,18 +68,18 @@ extension Engine {
     }
   }
 
-  private func run(_ job: StageJob) throws -> StageResult {
-    let stage = job.stage
-    guard let key = job.assessment.key, let canonical = job.assessment.canonical else {
+  private func run(_ ready: ReadyStage) throws -> StageResult {
+    let stage = ready.stage
+    guard let key = ready.assessment.key, let canonical = ready.assessment.canonical else {
       throw EngineError.inputNotFinished(stage: stage.name, input: stage.inputNames.first ?? "")
     }
-    let inputs = try openInputs(of: stage, expecting: job.digests)
+    let inputs = try openInputs(of: stage, expecting: ready.digests)
     let environment = resolvedEnvironment
     let seed = RandomStream.derivedSeed(pipeline.seed, [stage.name])
     let checkpoints = CheckpointStore(folder: folder.url, stage: stage.name, key: key) { [console] in
       console.line("warning: \(stage.name): \($0)")
     }
-    checkpoints.threads = job.threads
+    checkpoints.threads = ready.threads
     try FaultPoint.beforeStage.pass()
     try folder.checkPlace()
     let start = Date()
@@ -100,8 +89,8 @@ extension Engine {
     let context = StageContext(
       stage: stage.name, seed: seed, values: stage.parameters, inputs: inputs,
       output: try ArtifactWriter(url: folder.artifact(stage.name)), checkpoints: checkpoints,
-      shared: stage.shared, settings: pipeline.settings, progress: progress, threads: job.threads,
-      checkpointInterval: job.checkpointInterval,
+      shared: stage.shared, settings: pipeline.settings, progress: progress, threads: ready.threads,
+      checkpointInterval: ready.checkpointInterval,
       interruption: { [interruption] in interruption.isRequested },
       log: { [console] in console.line("\(stage.name): \($0)") })
     do {
@@ -118,7 +107,7 @@ extension Engine {
       provenance: Provenance(
         key: key, canonical: canonical, stage: stage.name, stageType: stage.type.type,
         stageVersion: stage.type.version, seed: seed, versions: environment.versions, device: context.deviceName,
-        threads: job.threads, start: start, end: end, wallSeconds: checkpoints.earlierSeconds + seconds,
+        threads: ready.threads, start: start, end: end, wallSeconds: checkpoints.earlierSeconds + seconds,
         warnings: context.warnings))
     try FaultPoint.afterArtifact.pass()
     try? FileManager.default.removeItem(at: folder.forcedMark(stage.name))
@@ -135,22 +124,12 @@ extension Engine {
     var opened: [String: Artifact] = [:]
     func artifact(_ name: String) throws -> Artifact {
       if let artifact = opened[name] { return artifact }
-      do {
-        guard let artifact = try assessor.artifacts.open(name, always: true) else {
-          throw EngineError.inputNotFinished(stage: stage.name, input: name)
-        }
-        if let expected = digests[name], artifact.provenance.contentDigest != expected {
-          throw EngineError.unreadableInput(file: artifact.url.path, reason: "was replaced during the run")
-        }
-        opened[name] = artifact
-        return artifact
-      } catch let error as EngineError {
-        throw error
-      } catch let error as ArtifactError where !error.isDamage {
-        throw EngineError.unreachable(file: folder.artifact(name).path, reason: "\(error)")
-      } catch {
-        throw DamagedInput(stage: name, reason: "\(error)")
+      let artifact = try openFinished(name, for: stage.name, verified: true)
+      if let expected = digests[name], artifact.provenance.contentDigest != expected {
+        throw EngineError.unreadableInput(file: artifact.url.path, reason: "was replaced during the run")
       }
+      opened[name] = artifact
+      return artifact
     }
     func input(_ name: String, paths: [[String]]) throws -> StageInput {
       var inner: [String: [StageInput]] = [:]

@@ -75,7 +75,15 @@ public final class Worker: RunDisplay {
 
   /// Runs the stage and tells the run what became of it. `key` is what the run expects to be made. Returns the exit code.
   public func run(_ engine: Engine, stage name: String, key: String, options: RunOptions) -> Int32 {
-    let result = engine.execute(name, expecting: key, options: options)
+    let result: StageResult
+    do {
+      guard let stage = engine.pipeline[name] else {
+        throw EngineError.unknownStage(name, known: engine.pipeline.stages.map(\.name))
+      }
+      result = try StageRun(engine: engine, stage: stage, options: options, expectedKey: key).carryOut()
+    } catch {
+      result = .failed("\(error)")
+    }
     send(.result(result))
     switch result {
     case .finished: return 0
@@ -83,9 +91,6 @@ public final class Worker: RunDisplay {
     case .damagedInput, .failed: return 1
     }
   }
-
-  /// Says that the stage could not even be begun.
-  public func fail(_ message: String) { send(.result(.failed(message))) }
 
   func send(_ message: WorkerMessage) {
     guard let data = try? JSONEncoder().encode(message) else { return }
@@ -117,32 +122,5 @@ public final class Worker: RunDisplay {
     }
 
     func end() { worker.send(.end) }
-  }
-}
-
-extension Engine {
-  /// Runs one stage, all of whose inputs are finished, if its key is the expected one.
-  func execute(_ name: String, expecting key: String, options: RunOptions) -> StageResult {
-    do {
-      guard let stage = pipeline[name] else {
-        throw EngineError.unknownStage(name, known: pipeline.stages.map(\.name))
-      }
-      var digests: [String: String] = [:]
-      for input in stage.keyInputs(in: pipeline) {
-        do {
-          digests[input] = try assessor.artifacts.open(input)?.provenance.contentDigest
-        } catch {
-          return .damagedInput(stage: input, reason: "\(error)")
-        }
-      }
-      let assessment = try assessor.assess(stage, digests: digests)
-      guard assessment.key == key else { throw EngineError.changedMeanwhile(stage: name) }
-      return execute(
-        StageJob(
-          stage: stage, assessment: assessment, digests: digests, threads: options.defaultThreads,
-          checkpointInterval: options.checkpointInterval))
-    } catch {
-      return .failed("\(error)")
-    }
   }
 }

@@ -4,14 +4,12 @@ import Foundation
 /// States and outcomes of stages as tables for people and as JSON for scripts.
 public enum StatusTable {
   /// `jobs` says where stages are on a cluster.
-  public static func text(
-    _ assessments: [StageAssessment], folder: RunFolder, jobs: [String: JobStatus] = [:]
-  ) -> String {
+  public static func text(_ assessments: [StageAssessment], jobs: [String: JobStatus] = [:]) -> String {
     var table = TextTable(
       columns: [
         .init("stage"), .init("type"), .init("state"), .init("why"), .init("finished"),
         .init("took", alignment: .right), .init("size", alignment: .right),
-      ] + (jobs.isEmpty ? [] : [.init("job"), .init("Slurm")]))
+      ] + (jobs.first.map { [.init("job"), .init($0.value.system)] } ?? []))
     for assessment in assessments {
       let provenance = assessment.provenance
       table.addRow(

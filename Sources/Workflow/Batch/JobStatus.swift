@@ -13,6 +13,8 @@ public struct JobStatus: Equatable {
     case unknown
   }
 
+  /// The batch system's name.
+  let system: String
   public var state: State
   /// `12` or `12_3`.
   public var job: String
@@ -35,10 +37,11 @@ public struct JobStatus: Equatable {
     ]
   }
 
-  /// What the queue, the note of the task and the record say together of one stage. `entry` is nil where Slurm has forgotten
-  /// the job, or could not be asked.
-  init(stage: String, entry: QueueEntry?, note: TaskNote?, number: String?, task: Int?) {
-    job = entry?.job ?? note?.job ?? number.map { $0 + (task.map { "_\($0)" } ?? "") } ?? ""
+  /// What the queue, the note of the task and the record say together of one stage. `entry` is nil where the batch system
+  /// has forgotten the job, or could not be asked.
+  init(system: String, stage: String, entry: QueueEntry?, note: TaskNote?, number: String?, task: Int?) {
+    self.system = system
+    job = entry?.job ?? note?.job ?? number.map { JobPlace.name($0, task: task) } ?? ""
     let note = note?.job == job ? note : nil
     let own = note?.stages[stage]
     requeues = max(0, (note?.starts ?? 0) - 1)
@@ -48,10 +51,10 @@ public struct JobStatus: Equatable {
     case .finished:
       (state, text) = (.finished, "finished")
       return
-    case .notRun where entry?.state != "PENDING":
+    case .notRun where entry?.state != .pending:
       (state, text, message) = (.notRun, "not run: a stage it needs did not finish", own?.message)
       return
-    case .failed where entry?.state != "PENDING":
+    case .failed where entry?.state != .pending:
       fail("failed", own?.message)
       return
     default: break
@@ -71,8 +74,8 @@ public struct JobStatus: Equatable {
   }
 
   private mutating func alive(_ entry: QueueEntry, _ note: TaskNote?, _ own: TaskNote.Stage?) {
-    reason = entry.reason == "None" ? nil : entry.reason
-    if entry.state == "PENDING" {
+    reason = entry.reason
+    if entry.state == .pending {
       state = .pending
       let back = note == nil ? "" : note?.starts == 1 ? "requeued, " : "requeued \(note?.starts ?? 0) times, "
       requeues = note?.starts ?? 0
@@ -80,36 +83,33 @@ public struct JobStatus: Equatable {
       return
     }
     state = .running
-    node = entry.nodes.isEmpty ? nil : entry.nodes
+    node = entry.nodes
     let place = node.map { " on \($0)" } ?? ""
-    let since = entry.start.split(separator: "T").last.map { " since \($0)" } ?? ""
     if note?.state == .waiting, let message = note?.message {
       text = "waiting\(place): \(message)"
     } else if note != nil, own == nil {
       text = "its job is at work\(place)"  // on another stage
     } else {
-      text = (entry.state == "RUNNING" ? "running" : entry.state.lowercased()) + place + since
+      text = entry.word + place + (entry.since.map { " since \($0)" } ?? "")
     }
     if requeues > 0 { text += requeues == 1 ? ", requeued" : ", requeued \(requeues) times" }
   }
 
   private mutating func ended(_ entry: QueueEntry, _ note: TaskNote?) {
-    reason = entry.reason == "None" ? nil : entry.reason
-    node = entry.nodes.isEmpty ? nil : entry.nodes
+    reason = entry.reason
+    node = entry.nodes
     let place = node.map { " on \($0)" } ?? ""
     switch entry.state {
-    case "CANCELLED" where entry.reason == "DependencyNeverSatisfied":
-      (state, text) = (.notRun, "not run: a stage it needs did not finish")
-    case "CANCELLED": (state, text) = (.cancelled, "cancelled")
-    case "TIMEOUT":
+    case .notRun: (state, text) = (.notRun, "not run: a stage it needs did not finish")
+    case .cancelled: (state, text) = (.cancelled, "cancelled")
+    case .overdue:
       (state, text) = (.interrupted, "its time limit was over")
       message = "the time limit of job \(job) was over; submit again and it goes on from its checkpoint"
-    case "OUT_OF_MEMORY": fail("failed", "its job had too little memory\(place)")
-    case "NODE_FAIL", "BOOT_FAIL": (state, text) = (.interrupted, "the node failed\(place)")
+    case .outOfMemory: fail("failed", "its job had too little memory\(place)")
+    case .nodeFailed: (state, text) = (.interrupted, "the node failed\(place)")
     case _ where note?.state == .interrupted: (state, text) = (.interrupted, note?.message ?? "interrupted")
-    case "FAILED", "DEADLINE":
-      fail("failed", note?.message ?? "its process was ended\(place) and said nothing; see the job's log")
-    default: (state, text) = (.unknown, "ended (\(entry.state.lowercased()))")
+    case .failed: fail("failed", note?.message ?? "its process was ended\(place) and said nothing; see the job's log")
+    default: (state, text) = (.unknown, "ended (\(entry.word))")
     }
   }
 
@@ -118,26 +118,24 @@ public struct JobStatus: Equatable {
     case .interrupted: (state, text) = (.interrupted, note?.message ?? "interrupted")
     case .failed: fail("failed", note?.message)
     case nil where number == nil: text = "was not submitted"
-    case nil: text = "Slurm no longer knows"
+    case nil: text = "\(system) no longer knows"
     default: (state, text) = (.interrupted, "ended and said nothing")
     }
   }
 }
 
-extension SlurmRun {
-  /// Where every stage is that was submitted, by its latest submission. Where the queue cannot be asked, `remark` says why,
+extension BatchRun {
+  /// Where every stage is that was submitted, by its latest submission. Where the queue cannot be asked, `problem` says why,
   /// and the states are what the tasks noted themselves.
-  public func status() -> (stages: [String: JobStatus], remark: String?) {
-    var queue: SlurmQueue?
-    var remark: String?
-    do { queue = try SlurmQueue(programs) } catch { remark = "\(error)" }
+  public func status() -> (stages: [String: JobStatus], problem: (any Error)?) {
+    var queue: BatchQueue?
+    var problem: (any Error)?
+    do { queue = BatchQueue(try system.queue()) } catch { problem = error }
     var places: [String: Place] = [:]
     for number in store.numbers {
       let record: SubmissionRecord
-      do {
-        record = try store.read(number)
-      } catch {
-        remark = "\(error)"  // nothing but where its jobs are depends on it
+      do { record = try store.read(number) } catch {
+        problem = error  // nothing but where its jobs are depends on it
         continue
       }
       for (index, job) in record.jobs.enumerated() {
@@ -151,7 +149,7 @@ extension SlurmRun {
     }
     if queue != nil {
       let unknown = Set(places.values.compactMap { $0.entry == nil && $0.note?.state != .finished ? $0.name : nil })
-      let known = SlurmQueue.accounting(unknown.sorted(), programs)
+      let known = system.history(of: unknown.sorted())
       if !known.isEmpty {
         for (stage, place) in places where place.entry == nil {
           places[stage]?.entry = place.name.flatMap { known[$0] }
@@ -163,10 +161,11 @@ extension SlurmRun {
         (
           stage,
           JobStatus(
-            stage: stage, entry: place.entry, note: place.note, number: place.number, task: place.task)
+            system: system.name, stage: stage, entry: place.entry, note: place.note, number: place.number,
+            task: place.task)
         )
       })
-    return (stages, remark)
+    return (stages, problem)
   }
 
   private struct Place {
@@ -175,6 +174,6 @@ extension SlurmRun {
     let number: String?
     let task: Int?
 
-    var name: String? { number.map { $0 + (task.map { "_\($0)" } ?? "") } }
+    var name: String? { number.map { JobPlace.name($0, task: task) } }
   }
 }

@@ -2,8 +2,8 @@ import Basics
 import Foundation
 
 /// Submissions as text.
-public enum SlurmText {
-  public static func submission(_ submission: SlurmRun.Submission, dryRun: Bool) -> String {
+public enum SubmissionText {
+  public static func submission(_ submission: BatchRun.Submission, dryRun: Bool) -> String {
     var lines = submission.remarks
     if !submission.jobs.isEmpty {
       var table = TextTable(columns: [
@@ -36,22 +36,22 @@ public enum SlurmText {
   }
 
   /// As a run's: 0 done, 1 a stage failed, 75 something is left to do.
-  public static func exitCode(
-    _ assessments: [StageAssessment], _ jobs: [String: JobStatus], selected: Set<String>
-  ) -> Int32 {
+  public static func exitCode(_ assessments: [StageAssessment], _ jobs: [String: JobStatus], selected: Set<String>)
+    -> Int32
+  {
     let open = assessments.filter { selected.contains($0.stage.name) && $0.state != .upToDate }
     if open.contains(where: { jobs[$0.stage.name]?.state == .failed }) { return 1 }
     return open.isEmpty ? 0 : RunOutcome.interruptedExitCode
   }
 }
 
-extension SlurmRun {
+extension BatchRun {
   /// Waits until no job of this run folder is in the queue; says what is there whenever that changes.
   public func wait(every seconds: Double = 5, _ say: (String) -> Void) throws {
     var said = ""
     while true {
-      let (stages, remark) = status()
-      if let remark { throw SlurmError.unavailable(program: "squeue", reason: remark) }
+      let (stages, problem) = status()
+      if let problem { throw problem }
       let open = stages.values.filter(\.isOpen)
       if open.isEmpty { return }
       let running = open.filter { $0.state == .running }.count

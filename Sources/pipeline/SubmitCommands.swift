@@ -11,26 +11,20 @@ struct SubmitCommand: ParsableCommand {
 
   @OptionGroup var pipeline: PipelineOptions
 
-  @Option(help: "The profile: what jobs ask of the cluster; looked for here and in pipelines/.")
-  var profile: String
+  @Option(help: "The profile: what jobs ask of the cluster; looked for here and in pipelines/.") var profile: String
 
   @Option(
     help: ArgumentHelp(
       "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
-      valueName: "stage,..."))
-  var only: [String] = []
+      valueName: "stage,...")) var only: [String] = []
 
-  @Option(help: "Threads of each stage (default: the profile's cpus).")
-  var threads: Int?
+  @Option(help: "Threads of each stage (default: the profile's cpus).") var threads: Int?
 
-  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds"))
-  var checkpointInterval = 60.0
+  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds")) var checkpointInterval = 60.0
 
-  @Flag(help: "Print the jobs and their sbatch lines, and submit nothing.")
-  var dryRun = false
+  @Flag(help: "Print the jobs and their sbatch lines, and submit nothing.") var dryRun = false
 
-  @Flag(help: "Wait until all jobs have ended, then print what became of them; exit as 'run' does.")
-  var wait = false
+  @Flag(help: "Wait until all jobs have ended, then print what became of them; exit as 'run' does.") var wait = false
 
   func validate() throws {
     if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
@@ -48,25 +42,23 @@ struct SubmitCommand: ParsableCommand {
     options.only = RunCommand.names(only)
     options.threads = threads
     options.checkpointInterval = checkpointInterval
-    let request = SlurmRun.Request(
-      profile: try SlurmProfileReader.read(
-        profileFile, shownAs: profileShown, for: definition, registry: StageCatalog.registry),
-      file: file, shownFile: shown, overrides: pipeline.overrides, options: options,
+    let request = BatchRun.Request(
+      profile: try BatchProfileReader.read(
+        profileFile, shownAs: profileShown, for: definition, registry: StageCatalog.registry), file: file,
+      shownFile: shown, overrides: pipeline.overrides, options: options,
       program: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
     let engine = Engine(pipeline: definition, folder: pipeline.folder(definition), console: Console())
-    let slurm = SlurmRun(engine)
-    let submission = try slurm.submit(request, dryRun: dryRun)
-    print(SlurmText.submission(submission, dryRun: dryRun))
-    if !dryRun, !submission.jobs.isEmpty {
-      printError("see: " + CommandLineText.command(["status"] + pipeline.words))
-    }
+    let batch = BatchRun(engine, profile: request.profile)
+    let submission = try batch.submit(request, dryRun: dryRun)
+    print(SubmissionText.submission(submission, dryRun: dryRun))
+    if !dryRun, !submission.jobs.isEmpty { printError("see: " + CommandLineText.command(["status"] + pipeline.words)) }
     guard wait else { return }
-    try slurm.wait { printError($0) }
+    try batch.wait { printError($0) }
     let ended = try pipeline.engine()
-    let found = SlurmRun(ended).status()
+    let found = BatchRun(ended, profile: request.profile).status()
     let assessments = try ended.assess()
     print(StatusCommand.text(assessments, ended, found.stages))
-    let code = SlurmText.exitCode(assessments, found.stages, selected: try ended.selection(options))
+    let code = SubmissionText.exitCode(assessments, found.stages, selected: try ended.selection(options))
     if code != 0 { throw ExitCode(code) }
   }
 }
@@ -79,14 +71,14 @@ struct CancelCommand: ParsableCommand {
   @OptionGroup var pipeline: PipelineOptions
 
   func run() throws {
-    let numbers = try SlurmRun(try pipeline.engine()).cancel()
+    let numbers = try BatchRun(try pipeline.engine()).cancel()
     print(
       numbers.isEmpty
         ? "nothing of this run is in the queue" : "cancelled \(numbers.count) jobs: \(numbers.joined(separator: ", "))")
   }
 }
 
-/// One task of a submission, started by Slurm.
+/// One task of a submission, started by the batch system.
 struct JobCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run-job", abstract: "Run the stages of one job that 'submit' made.", shouldDisplay: false)

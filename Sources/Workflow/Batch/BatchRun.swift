@@ -1,17 +1,25 @@
 import Basics
 import Foundation
 
-/// A run folder's jobs on a cluster: submits them, says where they are, cancels them.
-public final class SlurmRun {
+/// A run folder's jobs in a batch system: submits them, says where they are, cancels them.
+public final class BatchRun {
   let engine: Engine
-  let programs: SlurmPrograms
+  let system: any BatchSystem
   let store: SubmissionStore
 
-  /// `engine` is of the pipeline and run folder in question.
-  public init(_ engine: Engine, programs: SlurmPrograms = .installed) {
+  /// `engine` is of the pipeline and run folder in question. The batch system is the profile's; without one, that to which
+  /// jobs were submitted from the folder.
+  public convenience init(_ engine: Engine, profile: BatchProfile? = nil) {
+    self.init(engine, profile: profile, systems: BatchSystems.all)
+  }
+
+  init(_ engine: Engine, profile: BatchProfile? = nil, systems: [any BatchSystem]) {
+    let system = systems.first { system in
+      profile.map { $0.system == system.name.lowercased() } ?? !SubmissionStore(engine.folder, system).numbers.isEmpty
+    }
     self.engine = engine
-    self.programs = programs
-    store = SubmissionStore(engine.folder)
+    self.system = system ?? systems[0]
+    store = SubmissionStore(engine.folder, self.system)
   }
 
   /// Whether anything was ever submitted from the run folder.
@@ -19,7 +27,7 @@ public final class SlurmRun {
 
   /// How the jobs are to be made.
   public struct Request {
-    public var profile: SlurmProfile
+    public var profile: BatchProfile
     /// The pipeline file, absolute, and as the user named it.
     public var file: URL
     public var shownFile: String
@@ -30,7 +38,7 @@ public final class SlurmRun {
     public var workingFolder: String
 
     public init(
-      profile: SlurmProfile, file: URL, shownFile: String, overrides: [String] = [], options: RunOptions = RunOptions(),
+      profile: BatchProfile, file: URL, shownFile: String, overrides: [String] = [], options: RunOptions = RunOptions(),
       program: String, workingFolder: String = FileManager.default.currentDirectoryPath
     ) {
       self.profile = profile
@@ -47,7 +55,7 @@ public final class SlurmRun {
   public struct Submission {
     public struct Job {
       public let name: String
-      /// Slurm's number; nil where nothing was submitted.
+      /// The system's number; nil where nothing was submitted.
       public let number: String?
       /// One list of stages for each task.
       public let stages: [[String]]
@@ -68,8 +76,8 @@ public final class SlurmRun {
 
   /// Makes the jobs of the selected stages that have to run and are not on their way. With `dryRun`, only says which.
   ///
-  /// Throws `EngineError` where the selection is wrong or the folder is in use, `SlurmError` where Slurm does not play along;
-  /// jobs that were submitted before the error are in the record and are found by the next call.
+  /// Throws `EngineError` where the selection is wrong or the folder is in use, `BatchError` where the batch system does
+  /// not play along; jobs that were submitted before the error are in the record and are found by the next call.
   public func submit(_ request: Request, dryRun: Bool = false) throws -> Submission {
     let selected = try engine.selection(request.options)
     if !dryRun { try engine.folder.lock(as: "submitting jobs", mode: .shared) }
@@ -77,11 +85,8 @@ public final class SlurmRun {
     let guardian = dryRun ? nil : try StageLock.submissions(of: engine.folder)
     defer { guardian?.release() }
     var submission = Submission()
-    let queue: SlurmQueue
-    do {
-      queue = try SlurmQueue(programs)
-    } catch let error as SlurmError where dryRun {
-      queue = SlurmQueue()
+    var queue = BatchQueue()
+    do { queue = BatchQueue(try system.queue()) } catch let error as BatchError where dryRun {
       submission.remarks.append("the queue is not known: \(error)")
     }
     let queued = try queuedStages(queue)
@@ -92,7 +97,7 @@ public final class SlurmRun {
       let definition = try engine.definition(of: stage)
       if let place = queued[stage.name] {
         guard place.definition == definition else {
-          throw SlurmError.queuedOtherwise(stage: stage.name, job: place.entry.job)
+          throw BatchError.queuedOtherwise(stage: stage.name, job: place.entry.job)
         }
         submission.alreadyQueued.append((stage.name, place.entry.job))
         continue
@@ -134,7 +139,7 @@ public final class SlurmRun {
       jobs: plan.jobs.map { job in
         SubmissionRecord.Job(
           name: job.name, tasks: job.tasks.map { SubmissionRecord.Task(id: $0.id, stages: $0.stages) },
-          cpus: job.resources.cpus, requeueLimit: job.resources.requeueLimit ?? SlurmResources.defaultRequeueLimit)
+          cpus: job.resources.cpus, requeueLimit: job.resources.requeueLimit)
       }, definitions: definitions)
     // before the first job: whatever happens, none of them is without it
     if !dryRun { try store.write(record, number) }
@@ -145,19 +150,18 @@ public final class SlurmRun {
         case .queued(let number): number
         }
       }
-      let dependency = BatchScript.dependency(job.dependencies, number: name)
       let place = store.place(number)
       let script = place.appendingPathComponent("\(job.name).sh")
-      let words =
-        try BatchScript.words(
-          for: job, title: "\(engine.pipeline.name)/\(job.name)", comment: record.comment(of: index),
-          log: place.appendingPathComponent(job.name).path, workingFolder: request.workingFolder, dependency: dependency
-        )
-        + [script.path]
+      let batchJob = BatchJob(
+        title: "\(engine.pipeline.name)/\(job.name)", comment: record.comment(of: index), script: script.path,
+        log: place.appendingPathComponent(job.name).path, workingFolder: request.workingFolder,
+        tasks: job.tasks.compactMap(\.id), resources: job.resources,
+        dependencies: job.dependencies.map { $0.named(name) })
+      let command = try system.command(for: batchJob)
       if !dryRun {
-        let text = BatchScript.text(
+        let text = ShellText.script(
           title: "\(job.name) of \(engine.pipeline.name), written by 'pipeline submit'",
-          prologue: job.resources.prologue ?? [],
+          prologue: job.resources.prologue,
           command: [
             request.program, "run-job", "--folder", engine.folder.url.standardizedFileURL.path, "--submission",
             "\(number)", "--job", "\(index)",
@@ -165,26 +169,15 @@ public final class SlurmRun {
         guard FileManager.default.createFile(atPath: script.path, contents: Data(text.utf8)) else {
           throw EngineError.folder(path: script.path, reason: "cannot be written")
         }
-        let answer = try programs.output("sbatch", words).trimmingCharacters(in: .whitespacesAndNewlines)
-        // the number, or number;cluster
-        let own = answer.split(separator: ";").first.map(String.init) ?? ""
-        guard Int(own) != nil else { throw SlurmError.unexpected(program: "sbatch", answer: answer) }
-        record.jobs[index].number = own
+        record.jobs[index].number = try system.submit(batchJob)
         try store.write(record, number)
       }
       submission.jobs.append(
         Submission.Job(
           name: job.name, number: record.jobs[index].number, stages: job.tasks.map(\.stages),
-          command: (["sbatch"] + words).map(BatchScript.quoted).joined(separator: " "), after: dependency ?? "",
-          resources: Self.text(job.resources)))
+          command: command.map(ShellText.quoted).joined(separator: " "), after: system.condition(of: batchJob) ?? "",
+          resources: system.summary(of: job.resources)))
     }
-  }
-
-  private static func text(_ resources: SlurmResources) -> String {
-    [
-      resources.partition, resources.cpus.map { $0 == 1 ? "1 cpu" : "\($0) cpus" }, resources.memory, resources.gres,
-      resources.time.map { "time \($0)" },
-    ].compactMap { $0 }.joined(separator: ", ")
   }
 
   // MARK: Queue
@@ -195,7 +188,7 @@ public final class SlurmRun {
   }
 
   /// Every stage that waits or works in the queue.
-  private func queuedStages(_ queue: SlurmQueue) throws -> [String: QueuedStage] {
+  private func queuedStages(_ queue: BatchQueue) throws -> [String: QueuedStage] {
     var found: [String: QueuedStage] = [:]
     for number in store.numbers {
       let record = try store.read(number)
@@ -206,7 +199,7 @@ public final class SlurmRun {
           for stage in task.stages {
             // one that has failed in a job that goes on with others is no longer on its way
             let state = note?.job == entry.job ? note?.stages[stage]?.state : nil
-            guard state != .failed && state != .notRun || entry.state == "PENDING" else { continue }
+            guard state != .failed && state != .notRun || entry.state == .pending else { continue }
             found[stage] = QueuedStage(entry: entry, definition: record.definitions[stage])
           }
         }
@@ -218,10 +211,10 @@ public final class SlurmRun {
   /// The numbers of this run folder's jobs that are in the queue, cancelled. Others are left alone, whatever the records say:
   /// numbers are given again.
   public func cancel() throws -> [String] {
-    guard hasSubmissions else { throw SlurmError.notSubmitted(folder: engine.folder.url.path) }
+    guard hasSubmissions else { throw BatchError.notSubmitted(folder: engine.folder.url.path) }
     let guardian = try StageLock.submissions(of: engine.folder)
     defer { guardian.release() }
-    let queue = try SlurmQueue(programs)
+    let queue = BatchQueue(try system.queue())
     var numbers: [String] = []
     for number in store.numbers {
       let record = try store.read(number)
@@ -231,9 +224,7 @@ public final class SlurmRun {
         }
       }
     }
-    for start in stride(from: 0, to: numbers.count, by: 500) {
-      _ = try programs.output("scancel", Array(numbers[start..<min(start + 500, numbers.count)]))
-    }
+    try system.cancel(numbers)
     return numbers
   }
 }
@@ -243,9 +234,7 @@ extension StageLock {
   static func submissions(of folder: RunFolder) throws -> StageLock {
     do {
       return try StageLock(folder, stage: "+submissions", as: "submitting or cancelling jobs")
-    } catch EngineError.stageLocked(_, let holder) {
-      throw EngineError.locked(folder: folder.url.path, holder: holder)
-    }
+    } catch EngineError.stageLocked(_, let holder) { throw EngineError.locked(folder: folder.url.path, holder: holder) }
   }
 }
 

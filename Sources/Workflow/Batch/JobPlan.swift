@@ -1,12 +1,12 @@
 import Foundation
 
-/// The Slurm jobs that run a pipeline's stages: arrays of tasks that wait for each other.
+/// The jobs that run a pipeline's stages: arrays of tasks that wait for each other.
 struct JobPlan: Equatable {
   /// A job or the task of an array, of this plan or in the queue already.
   struct TaskReference: Hashable {
     enum Job: Hashable {
       case planned(Int)
-      /// Slurm's number.
+      /// The batch system's number.
       case queued(String)
     }
 
@@ -28,12 +28,20 @@ struct JobPlan: Equatable {
     case corresponding(TaskReference.Job)
     /// For each task, all of these.
     case all([TaskReference])
+
+    /// As the batch system is told it: by the jobs' numbers.
+    func named(_ number: (TaskReference.Job) -> String) -> BatchJob.Dependency {
+      switch self {
+      case .corresponding(let job): .corresponding(job: number(job))
+      case .all(let tasks): .all(tasks.map { (number($0.job), $0.task) })
+      }
+    }
   }
 
   struct Job: Equatable {
     /// Of a file: `emulator`, `system`, `emulator~2`.
     let name: String
-    let resources: SlurmResources
+    let resources: BatchResources
     var tasks: [Task]
     let dependencies: [Dependency]
   }
@@ -47,7 +55,7 @@ struct JobPlan: Equatable {
   /// stands between two that do, the entry's stages are divided, so that no job waits for one that waits for it.
   init(
     _ pipeline: PipelineDefinition, stages names: Set<String>, queued: [String: TaskReference] = [:],
-    profile: SlurmProfile
+    profile: BatchProfile
   ) {
     let needed = pipeline.stages.filter { names.contains($0.name) }
     let units = Self.units(needed, names: names, pipeline: pipeline, profile: profile)
@@ -98,7 +106,7 @@ struct JobPlan: Equatable {
     let name: String
     let block: Int?
     let isArray: Bool
-    let resources: SlurmResources
+    let resources: BatchResources
     let dependencies: [Dependency]
   }
 
@@ -139,7 +147,7 @@ struct JobPlan: Equatable {
 
   /// The stages that run one after another in one task, each such group after those it needs.
   private static func units(
-    _ stages: [StageDefinition], names: Set<String>, pipeline: PipelineDefinition, profile: SlurmProfile
+    _ stages: [StageDefinition], names: Set<String>, pipeline: PipelineDefinition, profile: BatchProfile
   ) -> [Unit] {
     var levels: [String: Int] = [:]
     var families: [String: String] = [:]
@@ -170,7 +178,7 @@ struct JobPlan: Equatable {
   }
 
   /// Stages of one family that do not wait for others between them run in one task.
-  private static func family(_ stage: StageDefinition, _ unit: SlurmProfile.Unit) -> String {
+  private static func family(_ stage: StageDefinition, _ unit: BatchProfile.Unit) -> String {
     if case .axis(let axis) = unit, let entry = stage.cell.first(where: { $0.axis == axis }) {
       return "\(axis)=\(entry.label)"
     }

@@ -2,31 +2,12 @@ import Artifacts
 import Basics
 import Foundation
 
-/// One task of a submission, in the job that Slurm has started for it.
+/// One task of a submission, in the job that the batch system has started for it.
 public final class JobRun {
-  /// Where this process stands in the queue.
-  struct Place {
-    /// `12` or `12_3`: what scontrol and squeue know it by.
-    let job: String
-    let task: Int?
-
-    init?(_ environment: [String: String]) {
-      guard let own = environment["SLURM_JOB_ID"] else { return nil }
-      if let array = environment["SLURM_ARRAY_JOB_ID"], let id = environment["SLURM_ARRAY_TASK_ID"].flatMap({ Int($0) })
-      {
-        job = "\(array)_\(id)"
-        task = id
-      } else {
-        job = own
-        task = nil
-      }
-    }
-  }
-
   private let store: SubmissionStore
   private let folder: RunFolder
-  private let programs: SlurmPrograms
-  private let place: Place
+  private let system: any BatchSystem
+  private let place: JobPlace
   private let record: SubmissionRecord
   private let job: SubmissionRecord.Job
   private let stages: [String]
@@ -40,25 +21,29 @@ public final class JobRun {
   private let interruption: Interruption
   private var console: (any RunDisplay)?
 
-  /// Throws `SlurmError.notAJob` outside a job, `.badRecord` where the submission does not know of this one.
-  public init(
-    folder: RunFolder, submission: Int, job index: Int, interruption: Interruption,
-    environment: [String: String] = ProcessInfo.processInfo.environment, programs: SlurmPrograms = .installed
+  /// Throws `BatchError.notAJob` outside a job, `.badRecord` where the submission does not know of this one.
+  public convenience init(folder: RunFolder, submission: Int, job: Int, interruption: Interruption) throws {
+    try self.init(
+      folder: folder, submission: submission, job: job, interruption: interruption,
+      environment: ProcessInfo.processInfo.environment, systems: BatchSystems.all)
+  }
+
+  init(
+    folder: RunFolder, submission: Int, job index: Int, interruption: Interruption, environment: [String: String],
+    systems: [any BatchSystem]
   ) throws {
-    guard let place = Place(environment) else { throw SlurmError.notAJob }
-    store = SubmissionStore(folder)
+    let places = systems.lazy.compactMap { system in system.place(in: environment).map { (system, $0) } }
+    guard let (system, place) = places.first else { throw BatchError.notAJob }
+    store = SubmissionStore(folder, system)
     self.folder = folder
-    self.programs = programs
+    self.system = system
     self.place = place
     self.interruption = interruption
     record = try store.read(submission)
-    let name = store.record(submission).path
-    guard record.jobs.indices.contains(index) else {
-      throw SlurmError.badRecord(file: name, reason: "it has no job \(index)")
-    }
+    guard record.jobs.indices.contains(index) else { throw store.bad(submission, "it has no job \(index)") }
     job = record.jobs[index]
     guard let task = job.tasks.first(where: { $0.id == place.task }) else {
-      throw SlurmError.badRecord(file: name, reason: "job \(index) has no task \(place.task.map(String.init) ?? "")")
+      throw store.bad(submission, "job \(index) has no task \(place.task.map(String.init) ?? "")")
     }
     stages = task.stages
     noteFile = store.note(submission, job: job, task: place.task)
@@ -120,9 +105,7 @@ public final class JobRun {
         }
       }
       return end(failed.isEmpty ? .finished : .failed, failed.isEmpty ? nil : failed.joined(separator: "; "))
-    } catch is WorkflowInterruption {
-      return interrupted(in: nil, nil)
-    } catch {
+    } catch is WorkflowInterruption { return interrupted(in: nil, nil) } catch {
       console.line("error: \(error)")
       return end(.failed, "\(error)")
     }
@@ -139,45 +122,13 @@ public final class JobRun {
     }
     defer { own.release() }
     ArtifactFolder.removeLeftovers(in: folder.url, of: name)
-    var digests: [String: String] = [:]
-    for input in stage.keyInputs(in: engine.pipeline) {
-      do {
-        guard let artifact = try engine.assessor.artifacts.open(input) else {
-          return .failed("\(EngineError.inputNotFinished(stage: name, input: input))")
-        }
-        digests[input] = artifact.provenance.contentDigest
-      } catch let error as ArtifactError where !error.isDamage {
-        return .failed("\(EngineError.unreachable(file: folder.artifact(input).path, reason: "\(error)"))")
-      } catch {
-        return .damagedInput(stage: input, reason: "\(error)")
-      }
-    }
-    let assessment = try engine.assessor.assess(stage, digests: digests)
-    switch assessment.state {
-    case .upToDate:
-      try? CheckpointStore(folder: folder.url, stage: name, key: "").removeAll()
-      console?.line("\(name): \(assessment.state)")
-      return .finished(digest: assessment.digest ?? "", seconds: 0, warnings: [])
-    case .damaged(let reason):
-      let target = try folder.setAside(folder.artifact(name))
-      console?.line("warning: \(name): \(reason); the file is kept as \(target.lastPathComponent)")
-    default: break
-    }
-    try begin(name, at: assessment.checkpointStep)
-    if interruption.isRequested { return .interrupted }
     var options = RunOptions()
     options.threads = record.threads
     options.cores = job.cpus ?? 1
     options.checkpointInterval = record.checkpointInterval
-    let resumed = assessment.checkpointStep.map { ", from the checkpoint of step \($0)" } ?? ""
-    console?.line("\(name) (\(stage.type.type)): \(assessment.state)\(resumed)")
-    let result = engine.execute(
-      StageJob(
-        stage: stage, assessment: assessment, digests: digests, threads: engine.threads(for: assessment, options),
-        checkpointInterval: record.checkpointInterval))
-    if case .finished(let digest, let seconds, _) = result {
-      engine.assessor.artifacts.committed(name, digest: digest)
-      console?.line("\(name): done in \(NumberText.duration(seconds: seconds))")
+    let result = try StageRun(engine: engine, stage: stage, options: options).carryOut { assessment in
+      try begin(name, at: assessment.checkpointStep)
+      if interruption.isRequested { throw WorkflowInterruption() }
     }
     engine.assessor.save()
     return result
@@ -243,11 +194,8 @@ public final class JobRun {
     if let stage { note.stages[stage] = TaskNote.Stage(state: .interrupted) }
     if wasRequeued { return RunOutcome.interruptedExitCode }
     if let stage, let engine, let definition = engine.pipeline[stage] {
-      var digests: [String: String] = [:]
-      for input in definition.keyInputs(in: engine.pipeline) {
-        digests[input] = (try? engine.assessor.artifacts.open(input))?.provenance.contentDigest
-      }
-      let step = (try? engine.assessor.assess(definition, digests: digests))?.checkpointStep
+      let digests = try? StageRun(engine: engine, stage: definition, options: RunOptions()).inputDigests()
+      let step = (try? engine.assessor.assess(definition, digests: digests ?? [:]))?.checkpointStep
       if Self.mark(stage, step) == markAtStart, note.fruitless + 1 > job.requeueLimit {
         let error = Stuck(stage: stage, times: note.fruitless + 1)
         note.stages[stage] = TaskNote.Stage(state: .failed, message: "\(error)")
@@ -260,34 +208,29 @@ public final class JobRun {
 
   // MARK: Requeue
 
-  /// Back to the queue, unless somebody cancelled the job. Slurm ends this process at some time after it is asked.
-  @discardableResult
-  private func requeue(onTermination: Bool) -> Int32 {
+  /// Back to the queue, unless somebody cancelled the job. The system ends this process at some time after it is asked.
+  @discardableResult private func requeue(onTermination: Bool) -> Int32 {
     lock.lock()
     defer { lock.unlock() }
     guard !wasRequeued else { return RunOutcome.interruptedExitCode }
-    // `COMPLETING TimeLimit`: Slurm is ending it, because its time is over
-    let answer = try? programs.output("squeue", ["--noheader", "--jobs=\(place.job)", "--format=%T|%r"])
-    let words = (answer ?? "").split(separator: "\n").first?.split(separator: "|").map(String.init) ?? []
-    let (state, reason) = (words.first ?? "", words.count > 1 ? words[1] : "")
-    let isRunning = state == "RUNNING" && !onTermination
-    let isOverdue = ["TimeLimit", "Preempted"].contains(reason) || ["TIMEOUT", "PREEMPTED"].contains(state)
-    guard isRunning || isOverdue || (answer == nil && !onTermination) else {
-      return onTermination ? RunOutcome.interruptedExitCode : end(.interrupted, "stopped (\(state) \(reason))")
+    let standing = system.standing(of: place.job)
+    switch standing {
+    case .overdue: break
+    case .running where !onTermination, .unknown where !onTermination: break
+    case .other(let words) where !onTermination: return end(.interrupted, "stopped (\(words))")
+    default: return RunOutcome.interruptedExitCode
     }
     wasRequeued = true
-    _ = end(.requeued, isOverdue ? "its time was over" : "saved a checkpoint before its time was over")
+    _ = end(.requeued, standing == .overdue ? "its time was over" : "saved a checkpoint before its time was over")
     console?.line("back to the queue")
-    do {
-      _ = try programs.output("scontrol", ["requeue", place.job])
-    } catch {
+    do { try system.requeue(place.job) } catch {
       console?.line("error: \(error)")
       return end(.interrupted, "could not go back to the queue (\(error)); submit again")
     }
     return RunOutcome.interruptedExitCode
   }
 
-  /// SIGTERM may be all the notice there is before Slurm kills: whether the stage can stop in time or not, the job goes back
+  /// SIGTERM may be all the notice there is before the system kills: whether the stage can stop in time or not, the job goes back
   /// to the queue, if it is its time limit that is over.
   private func watchTermination() {
     let thread = Thread { [weak self] in
@@ -318,8 +261,7 @@ public final class JobRun {
     }
   }
 
-  @discardableResult
-  private func change<Value>(_ edit: (inout TaskNote) -> Value) -> Value {
+  @discardableResult private func change<Value>(_ edit: (inout TaskNote) -> Value) -> Value {
     lock.lock()
     defer { lock.unlock() }
     let value = edit(&note)

@@ -1,7 +1,7 @@
 import Foundation
 
 /// What was submitted at one time: the jobs, and all they need to know. Kept in the run folder as
-/// `slurm/<number>/submission.json`.
+/// `<system>/<number>/submission.json`.
 struct SubmissionRecord: Codable, Equatable {
   struct Task: Codable, Equatable {
     /// Within the array; nil for a job that is none.
@@ -15,7 +15,7 @@ struct SubmissionRecord: Codable, Equatable {
     var tasks: [Task]
     var cpus: Int?
     var requeueLimit: Int
-    /// Slurm's; nil until sbatch has answered.
+    /// The batch system's; nil until it has answered.
     var number: String?
   }
 
@@ -56,7 +56,7 @@ struct TaskNote: Codable, Equatable {
   }
 
   var state: State
-  /// Slurm's number, with the task's.
+  /// `12` or `12_3`.
   var job: String
   var host: String
   var since: Date
@@ -70,40 +70,40 @@ struct TaskNote: Codable, Equatable {
   var stages: [String: Stage] = [:]
 }
 
-/// The submissions of a run folder.
+/// The submissions of a run folder to one batch system.
 struct SubmissionStore {
   let folder: URL
+  private let cancelProgram: String
 
-  init(_ run: RunFolder) { folder = run.url.appendingPathComponent("slurm", isDirectory: true) }
+  init(_ run: RunFolder, _ system: any BatchSystem) {
+    folder = run.url.appendingPathComponent(system.name.lowercased(), isDirectory: true)
+    cancelProgram = system.cancelProgram
+  }
 
   /// From 1.
   var numbers: [Int] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).compactMap(Int.init)
-      .filter { $0 > 0 && FileManager.default.fileExists(atPath: record($0).path) }.sorted()
+    ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).compactMap(Int.init).filter {
+      $0 > 0 && FileManager.default.fileExists(atPath: record($0).path)
+    }.sorted()
   }
 
   func place(_ number: Int) -> URL { folder.appendingPathComponent("\(number)", isDirectory: true) }
   func record(_ number: Int) -> URL { place(number).appendingPathComponent("submission.json") }
 
   func note(_ number: Int, job: SubmissionRecord.Job, task: Int?) -> URL {
-    place(number).appendingPathComponent("\(Self.stem(job, task)).json")
+    // a stage's name has no +
+    place(number).appendingPathComponent(job.name + (task.map { "+\($0)" } ?? "") + ".json")
   }
 
-  func log(_ number: Int, job: SubmissionRecord.Job, task: Int?) -> URL {
-    place(number).appendingPathComponent("\(Self.stem(job, task)).log")
-  }
-
-  private static func stem(_ job: SubmissionRecord.Job, _ task: Int?) -> String {
-    job.name + (task.map { "+\($0)" } ?? "")  // a stage's name has no +
-  }
-
-  /// Throws `SlurmError.badRecord`.
+  /// Throws `BatchError.badRecord`.
   func read(_ number: Int) throws -> SubmissionRecord {
-    do {
-      return try Self.decoder.decode(SubmissionRecord.self, from: Data(contentsOf: record(number)))
-    } catch {
-      throw SlurmError.badRecord(file: record(number).path, reason: "\(error)")
+    do { return try Self.decoder.decode(SubmissionRecord.self, from: Data(contentsOf: record(number))) } catch {
+      throw bad(number, "\(error)")
     }
+  }
+
+  func bad(_ number: Int, _ reason: String) -> BatchError {
+    .badRecord(file: record(number).path, reason: reason, cancelProgram: cancelProgram)
   }
 
   func readNote(_ file: URL) -> TaskNote? {
@@ -114,12 +114,9 @@ struct SubmissionStore {
 
   func write(_ value: some Encodable, to file: URL) throws {
     do {
-      try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
       try Self.encoder.encode(value).write(to: file, options: .atomic)
-    } catch {
-      throw EngineError.folder(path: file.path, reason: "cannot be written: \(error.localizedDescription)")
-    }
+    } catch { throw EngineError.folder(path: file.path, reason: "cannot be written: \(error.localizedDescription)") }
   }
 
   private static let decoder: JSONDecoder = {

@@ -1,0 +1,94 @@
+import Foundation
+
+/// What a job asks of a batch system, by the keys of a profile. These are of every system: `cpus`, `prologue`,
+/// `max_concurrent`, `requeue_limit`; the rest is the system's own.
+public struct BatchResources: Hashable, Sendable {
+  /// What is said; nothing is null.
+  private(set) var values: [String: ParameterValue]
+
+  init(_ values: [String: ParameterValue] = [:]) { self.values = values.filter { $0.value != .null } }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(ParameterValue.object(values).canonicalJSON) }
+
+  func text(_ key: String) -> String? { values[key]?.string }
+  func number(_ key: String) -> Int? { if case .integer(let number)? = values[key] { number } else { nil } }
+  func texts(_ key: String) -> [String] {
+    if case .list(let texts)? = values[key] { texts.compactMap(\.string) } else { [] }
+  }
+
+  /// These, and what `other` says instead.
+  func overlaid(by other: BatchResources) -> BatchResources { BatchResources(values.merging(other.values) { $1 }) }
+
+  // MARK: Of every system
+
+  static let cpusField = ParameterField(
+    "cpus", .integer(1...4096), optional: true, help: "cores of a task, and its stages' threads")
+  static let prologueField = ParameterField(
+    "prologue", .list(.string, acceptsSingle: true), optional: true, help: "lines of shell")
+  static let maxConcurrentField = ParameterField(
+    "max_concurrent", .integer(1...1_000_000), optional: true, help: "tasks of an array at a time")
+  static let requeueLimitField = ParameterField(
+    "requeue_limit", .integer(0...1000), optional: true, help: "requeues without progress")
+
+  var cpus: Int? { number("cpus") }
+  /// Lines of shell, before the program starts in a job.
+  var prologue: [String] { texts("prologue") }
+  /// How many tasks of an array may run at a time.
+  var maxConcurrent: Int? { number("max_concurrent") }
+  /// How often in a row a job may come back to the queue without having got on.
+  var requeueLimit: Int { number("requeue_limit") ?? 3 }
+
+  /// Something wrong with a value of the right kind.
+  struct Problem {
+    let key: String
+    /// In a list.
+    var index: Int?
+    /// Given the key's place in the profile.
+    let text: (_ place: String) -> PipelineFileProblem
+  }
+
+  /// What is wrong with the keys of every system.
+  var problems: [Problem] {
+    prologue.enumerated().filter { $1.utf8.contains { $0 < 32 && $0 != 9 } }.map { index, _ in
+      Problem(key: "prologue", index: index) {
+        .wrongType(place: $0, found: "a text of several lines", expected: "one line of shell each")
+      }
+    }
+  }
+}
+
+/// How the stages of a pipeline become jobs of a batch system.
+public struct BatchProfile: Sendable {
+  /// What one job, or one task of an array, runs.
+  enum Unit: Equatable, Sendable {
+    case stage
+    /// All stages of an entry of this axis of the matrix.
+    case axis(String)
+  }
+
+  /// In lower case; nil: the first there is.
+  var system: String?
+  var unit = Unit.stage
+  var defaults = BatchResources()
+  /// By stage type.
+  var types: [String: BatchResources] = [:]
+  /// By stage: full names, names in the pipeline file, patterns, `@entry`; a later one overrides an earlier one.
+  var stages: [(name: String, resources: BatchResources)] = []
+  /// Of jobs that run several stages.
+  var together = BatchResources()
+  /// The largest array the system takes.
+  var maximumArray = 1000
+
+  func resources(for stage: StageDefinition) -> BatchResources {
+    var result = defaults
+    if let own = types[stage.type.type] { result = result.overlaid(by: own) }
+    for (name, own) in stages where stage.matches(name) { result = result.overlaid(by: own) }
+    return result
+  }
+
+  /// For a job of one stage or of several.
+  func resources(for group: [StageDefinition]) -> BatchResources {
+    if group.count == 1, let stage = group.first { return resources(for: stage) }
+    return defaults.overlaid(by: together)
+  }
+}

@@ -158,7 +158,10 @@ public enum SampleStage: StageType {
       }
     }
     try output.setAttribute("latents", "emulator", emulator.digest)
-    let solver = String(decoding: try JSONEncoder().encode(parameters.solver), as: UTF8.self)
+    // one order of the keys in every process
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let solver = String(decoding: try encoder.encode(parameters.solver), as: UTF8.self)
     try output.setAttribute("prior", "integrator", solver)
     if !draws.lost.isEmpty {
       let names = draws.lost.prefix(5).map { "\($0)" }.joined(separator: "; ") + (draws.lost.count > 5 ? "; ..." : "")

@@ -78,7 +78,7 @@ let package = Package(
 
     // science
     .target(name: "Molecules", dependencies: ["Basics"], swiftSettings: optimised),
-    .target(name: "Trajectories", dependencies: ["NetCDF", "Basics"], swiftSettings: optimised),
+    .target(name: "Trajectories", dependencies: ["NetCDF", "Basics", "Molecules"], swiftSettings: optimised),
     .target(name: "ForceFields", dependencies: ["OpenMM", "XTB", "Basics", "Molecules"], swiftSettings: optimised),
     .target(name: "FreeEnergies", dependencies: ["Basics"], swiftSettings: optimised),
     .target(
@@ -149,7 +149,7 @@ let package = Package(
     .testTarget(name: "XTBTests", dependencies: ["XTB"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "HDF5"]),
     .testTarget(name: "MoleculesTests", dependencies: ["Molecules"]),
-    .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "NetCDF"]),
+    .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "Molecules", "NetCDF"]),
     .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields", "Molecules", "OpenMM"]),
     .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies"]),
     .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics", "HDF5"]),

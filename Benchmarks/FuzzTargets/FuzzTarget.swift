@@ -179,7 +179,7 @@ public struct FuzzTarget {
     ) {
       let url = $1.appendingPathComponent("fuzz.nc")
       try write($0, url)
-      let trajectory = try AMBERTrajectory(url: url)
+      let trajectory = try TrajectoryFile.open(url)
       let frames = 0..<min(2, trajectory.frameCount)
       _ = try trajectory.readFrames(frames)
       _ = try trajectory.readTimes(frames)

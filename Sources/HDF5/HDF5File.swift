@@ -51,7 +51,7 @@ public final class HDF5File {
   public static func openForeign(_ url: URL) throws -> HDF5File {
     guard FileManager.default.fileExists(atPath: url.path) else { return try open(url) }
     let size = (try? FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int) ?? 0
-    let outcome = Trial.run(seconds: 1 + size >> 23, bytes: (256 << 20) + 4 * size, lock: NativeLock.hdf5) {
+    let outcome = Sandbox.run(seconds: 1 + size >> 23, bytes: (256 << 20) + 4 * size, lock: NativeLock.hdf5) {
       try open(url).readEverything("/", depth: 0)
     }
     switch outcome {

@@ -10,6 +10,8 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
   case inconsistent(String)
   case unknownTorsion(name: String, available: [String])
   case ambiguousTorsion(name: String, candidates: [String])
+  /// Not four atoms of the molecule.
+  case torsionAtoms(name: String, atoms: [Int], atomCount: Int)
   /// Coordinates are not [frames, atoms, 3] for this molecule.
   case coordinateCount(count: Int, expected: String)
   /// NaN or infinity in coordinates; indices count from 0.
@@ -35,6 +37,8 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
       return "no torsion is called \"\(name)\" here; this molecule has: " + available.joined(separator: ", ")
     case .ambiguousTorsion(let name, let candidates):
       return "several torsions are called \"\(name)\"; say which: " + candidates.joined(separator: ", ")
+    case .torsionAtoms(let name, let atoms, let atomCount):
+      return "torsion \(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
     case .coordinateCount(let count, let expected):
       return "\(count) values were given where \(expected) are needed"
     case .nonFinite(let frame, let index):

@@ -67,13 +67,10 @@ enum SampleStage: StageType {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
     let emulator = try EmulatorArtifact.read(context.input("emulator"))
-    let topology = try Topology.read(pdb: context.system.topology)
-    guard topology.atoms.count == emulator.chart.atoms else {
-      throw ReweightError.atomCount(
-        stage: context.stage, found: topology.atoms.count, expected: emulator.chart.atoms)
-    }
+    let system = try MolecularSystem(context)
+    try system.expect(emulator.chart.atoms, atomsIn: "the emulator of '\(context.input("emulator").name)'")
     let draws = try draw(parameters, emulator, context)
-    try write(draws, emulator, topology, parameters, context)
+    try write(draws, emulator, system, parameters, context)
   }
 
   /// Integrates batch after batch. Each has a random stream of its own, so a draw that was stopped goes on with the next batch.
@@ -108,12 +105,12 @@ enum SampleStage: StageType {
   }
 
   private static func write(
-    _ draws: FlowDraws, _ emulator: EmulatorArtifact, _ topology: Topology, _ parameters: Parameters,
+    _ draws: FlowDraws, _ emulator: EmulatorArtifact, _ system: MolecularSystem, _ parameters: Parameters,
     _ context: StageContext
   ) throws {
-    let chirality = try Chirality(topology: topology)
-    let torsions = try NamedTorsions(context.system, topology)
-    let atoms = topology.atoms.count
+    let chirality = try Chirality(topology: system.topology)
+    let torsions = try system.namedTorsions()
+    let atoms = system.topology.atoms.count
     let dimension = emulator.chart.space.dimension
     let output = context.output
     try MDTrajConvention.begin(output, topologyJSON: emulator.topologyJSON)
@@ -161,7 +158,10 @@ enum SampleStage: StageType {
       }
     }
     try output.setAttribute("latents", "emulator", emulator.digest)
-    let solver = String(decoding: try JSONEncoder().encode(parameters.solver), as: UTF8.self)
+    // one order of the keys in every process
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let solver = String(decoding: try encoder.encode(parameters.solver), as: UTF8.self)
     try output.setAttribute("prior", "integrator", solver)
     if !draws.lost.isEmpty {
       let names = draws.lost.prefix(5).map { "\($0)" }.joined(separator: "; ") + (draws.lost.count > 5 ? "; ..." : "")

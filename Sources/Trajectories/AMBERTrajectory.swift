@@ -1,28 +1,17 @@
 import Basics
 import Foundation
+import Molecules
 import NetCDF
-
-/// The box of periodic images of one frame: edge lengths in nm, angles (alpha, beta, gamma) in degrees.
-public struct UnitCell: Equatable, Sendable {
-  public var lengths: [Double]
-  public var angles: [Double]
-
-  public init(lengths: [Double], angles: [Double]) {
-    self.lengths = lengths
-    self.angles = angles
-  }
-}
 
 /// A trajectory in AMBER's NetCDF convention, opened and checked; frames are read by range, so memory does not depend on
 /// its length.
 ///
 /// Source: "AMBER NetCDF Trajectory/Restart Convention", version 1.0, revision C. Values are converted to the project's
 /// units: nm and ps.
-public final class AMBERTrajectory {
+public final class AMBERTrajectory: TrajectoryReader {
   public let url: URL
   public let frameCount: Int
   public let atomCount: Int
-  public let hasCell: Bool
   public let hasTimes: Bool
   /// Departures from the convention that do not change the meaning of the coordinates.
   public let warnings: [String]
@@ -38,15 +27,13 @@ public final class AMBERTrajectory {
     let factor: Double
   }
 
-  /// Opens a trajectory and checks its convention, units, shapes and length; with `expectedAtoms` also its atom count.
+  /// Opens a trajectory and checks its convention, units, shapes and length.
   ///
   /// The header of a classic file is checked before the library sees it. A netCDF-4 file is read once to its end in a process
   /// of its own first, because the libraries may crash on damaged ones. Throws `TrajectoryError`.
-  public convenience init(url: URL, expectedAtoms: Int? = nil) throws {
-    try self.init(url: url, expectedAtoms: expectedAtoms, wasTried: false)
-  }
+  public convenience init(url: URL) throws { try self.init(url: url, wasTried: false) }
 
-  private init(url: URL, expectedAtoms: Int?, wasTried: Bool) throws {
+  private init(url: URL, wasTried: Bool) throws {
     self.url = url
     let path = url.path
     do {
@@ -86,9 +73,6 @@ public final class AMBERTrajectory {
     }
     frameCount = variable.shape[0]
     atomCount = variable.shape[1]
-    if let expectedAtoms, expectedAtoms != atomCount {
-      throw TrajectoryError.atomCount(file: path, found: atomCount, expected: expectedAtoms)
-    }
     guard frameCount > 0 else { throw TrajectoryError.noFrames(file: path) }
     coordinates = try Self.scaled(variable, in: file, units: ["angstrom", "angstroms"], toProjectUnit: 0.1)
 
@@ -116,16 +100,15 @@ public final class AMBERTrajectory {
       cellLengths = nil
       cellAngles = nil
     }
-    hasCell = cellLengths != nil
   }
 
   /// Reads a netCDF-4 file to its end where a crash does no harm. Throws `TrajectoryError.unreadable`.
   private static func tryReading(_ url: URL) throws {
     let size = (try? FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int) ?? 0
     func failure(_ message: String) -> TrajectoryError { .unreadable(file: url.path, message: message) }
-    let outcome = Trial.run(seconds: 1 + size >> 23, bytes: (256 << 20) + 4 * size, lock: NativeLock.hdf5) {
+    let outcome = Sandbox.run(seconds: 1 + size >> 23, bytes: (256 << 20) + 4 * size, lock: NativeLock.hdf5) {
       do {
-        try AMBERTrajectory(url: url, expectedAtoms: nil, wasTried: true).readEverything()
+        try AMBERTrajectory(url: url, wasTried: true).readEverything()
       } catch let error as TrajectoryError {
         // what is wrong with the content is found again, with its type, by whoever reads it now
         guard case .unreadable(_, let message) = error else { return }
@@ -211,4 +194,17 @@ public final class AMBERTrajectory {
     }
     return values
   }
+}
+
+extension TrajectoryFormat {
+  /// AMBER's NetCDF convention: classic files of all three kinds and netCDF-4 ones.
+  public static let amberNetCDF = TrajectoryFormat(
+    name: "AMBER NetCDF",
+    matches: { start in
+      // HDF5 looks for its signature there too, behind a block of the user's
+      [1, 2, 5].contains { start.starts(with: Array("CDF".utf8) + [$0]) }
+        || [0, 512, 1024].contains { start.dropFirst($0).starts(with: [0x89] + Array("HDF\r\n\u{1a}\n".utf8)) }
+    },
+    open: { try AMBERTrajectory(url: $0) },
+    create: { try AMBERTrajectoryWriter(url: $0, atomCount: $1, hasCell: $2, title: $3) })
 }

@@ -1,15 +1,16 @@
 import Foundation
+import Molecules
 import NetCDF
 
 /// Writes a trajectory in AMBER's NetCDF convention 1.0 (64-bit offsets, float32, angstrom and ps).
-public final class AMBERTrajectoryWriter {
+public final class AMBERTrajectoryWriter: TrajectoryWriter {
   public let url: URL
   public let atomCount: Int
   public private(set) var frameCount = 0
   private let file: NetCDFFile
   private let hasCell: Bool
 
-  /// Creates the file, replacing one that exists. `hasCell` adds a periodic box to every frame.
+  /// Creates the file, replacing one that exists. `hasCell` adds a periodic box to every frame. Throws `NetCDFError`.
   public init(url: URL, atomCount: Int, hasCell: Bool = false, title: String = "") throws {
     self.url = url
     self.atomCount = atomCount
@@ -49,6 +50,8 @@ public final class AMBERTrajectoryWriter {
   }
 
   /// Adds frames: coordinates [frames, atoms, 3] in nm, times in ps, and one box each if the file has boxes.
+  ///
+  /// Throws `TrajectoryError.incompleteFrames`, `NetCDFError`.
   public func append(_ coordinates: [Double], times: [Double], cells: [UnitCell]? = nil) throws {
     let frames = times.count
     guard coordinates.count == frames * atomCount * 3 else {
@@ -72,8 +75,6 @@ public final class AMBERTrajectoryWriter {
     frameCount += frames
   }
 
-  public func synchronise() throws { try file.synchronise() }
-
-  /// Writes everything out; nothing can be added afterwards.
+  /// Writes everything out; nothing can be added afterwards. Throws `NetCDFError`.
   public func close() throws { try file.close() }
 }

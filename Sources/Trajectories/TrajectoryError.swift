@@ -1,6 +1,8 @@
 /// Why a trajectory file cannot be used.
 public enum TrajectoryError: Error, Equatable, CustomStringConvertible {
   case noSuchFile(file: String)
+  /// Of no format there is a reader for. `found` says what the file looks like, `readable` names the formats.
+  case unknownFormat(file: String, found: String, readable: [String])
   case unreadable(file: String, message: String)
   /// The global attribute `Conventions` does not name AMBER.
   case wrongConvention(file: String, found: String?)
@@ -14,6 +16,8 @@ public enum TrajectoryError: Error, Equatable, CustomStringConvertible {
   case truncated(file: String, promised: Int, present: Int)
   case noFrames(file: String)
   case frameRange(file: String, requested: Range<Int>, available: Int)
+  /// Frames first to last were asked for, which are not all there.
+  case selection(file: String, first: Int, last: Int, available: Int)
   /// Values handed to a writer do not make whole frames.
   case incompleteFrames(file: String, message: String)
   case unwritable(file: String, reason: String)
@@ -21,7 +25,10 @@ public enum TrajectoryError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .noSuchFile(let file): return "\(file): no such trajectory file"
-    case .unreadable(let file, let message): return "\(file): cannot be read as a NetCDF trajectory: \(message)"
+    case .unknownFormat(let file, let found, let readable):
+      return "\(file): is no trajectory that can be read here: it is \(found); readable are "
+        + "\(readable.joined(separator: ", ")): convert it with a trajectory tool (cpptraj, MDTraj, MDAnalysis)"
+    case .unreadable(let file, let message): return "\(file): cannot be read as a trajectory: \(message)"
     case .wrongConvention(let file, let found):
       return
         "\(file): the attribute Conventions is \(found.map { "\"\($0)\"" } ?? "missing"); an AMBER trajectory says "
@@ -43,6 +50,8 @@ public enum TrajectoryError: Error, Equatable, CustomStringConvertible {
     case .noFrames(let file): return "\(file): there are no frames in it"
     case .frameRange(let file, let requested, let available):
       return "\(file): frames \(requested) were asked for, \(available) are there"
+    case .selection(let file, let first, let last, let available):
+      return "\(file): frames \(first) to \(last) were asked for, the file has 0 to \(available - 1)"
     case .incompleteFrames(let file, let message): return "\(file): \(message)"
     case .unwritable(let file, let reason): return "\(file): the trajectory cannot be written: \(reason)"
     }

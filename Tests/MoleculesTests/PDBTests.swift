@@ -28,21 +28,20 @@ import Testing
     #expect("\(error!)".contains("\"fi\"") && "\(error!)".contains("phi2"))
   }
 
-  @Test(.enabled(if: Fixtures.hasDipeptides, "needs ../shared/data/dipeptides"))
-  func dipeptides() throws {
+  @Test func dipeptides() throws {
     // (atoms, rings, torsions): bonds = atoms - 1 + rings in a connected molecule
     let expected: [(String, Int, Int)] = [
-      ("AA", 23, 0), ("AC", 24, 0), ("ET", 32, 0), ("GN", 24, 0), ("IM", 39, 0), ("KS", 36, 0), ("NF", 37, 1),
+      ("AC", 24, 0), ("ET", 32, 0), ("GN", 24, 0), ("IM", 39, 0), ("KS", 36, 0), ("NF", 37, 1),
       ("NY", 38, 1),
     ]
     for (name, atoms, rings) in expected {
-      let topology = try Topology.read(pdb: Fixtures.dipeptide(name))
+      let topology = try Fixtures.dipeptide(name)
       #expect(topology.atoms.count == atoms, "\(name)")
       #expect(topology.bonds.count == atoms - 1 + rings, "\(name)")
       #expect(try topology.torsion(named: "phi").count == 4)
       #expect(try topology.torsion(named: "psi").count == 4)
     }
-    let im = try Topology.read(pdb: Fixtures.dipeptide("IM"))
+    let im = try Fixtures.dipeptide("IM")
     let names = im.namedTorsions.map(\.fullName)
     for name in ["ammonium1", "chi1-1", "chi2-1", "chi1-2", "chi2-2", "chi3-2", "methyl_CG2-1", "methyl_CE2"] {
       #expect(names.contains(name), "\(name) in \(names)")

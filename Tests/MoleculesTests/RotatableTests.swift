@@ -21,24 +21,17 @@ import Testing
   }
 
   @Test func ringsTurnAsAWholeAndTwiceOver() throws {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared/data/dipeptides")
-    guard FileManager.default.fileExists(atPath: folder.path) else {
-      print("skipped: ../shared/data/dipeptides is not here")
-      return
+    func torsions(_ topology: Topology) -> [String: RotatableTorsion] {
+      Dictionary(topology.rotatableTorsions.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
     }
-    func torsions(_ name: String) throws -> [String: RotatableTorsion] {
-      let topology = try Topology.read(pdb: folder.appendingPathComponent("\(name)/topology.pdb"))
-      return Dictionary(topology.rotatableTorsions.map { ($0.name, $0) }, uniquingKeysWith: { a, _ in a })
-    }
-    let tyrosine = try torsions("NY")
+    let topology = try Fixtures.dipeptide("NY")
+    let tyrosine = torsions(topology)
     #expect(tyrosine["chi2-2"]?.fold == 2)
     #expect(tyrosine["chi1-2"]?.isStaggered == true)
     #expect(tyrosine["chi2-2"]?.isStaggered == false)
     #expect(tyrosine["CZ-OH of TYR 2"]?.fold == 2)
     #expect(tyrosine["CA-C of TYR 2"]?.fold == 2)  // the carboxylate
     #expect(tyrosine["N-CA of ASN 1"]?.fold == 3)  // the ammonium
-    let topology = try Topology.read(pdb: folder.appendingPathComponent("NY/topology.pdb"))
     let chi1 = try #require(tyrosine["chi1-2"])
     // two hydrogens and the ring with its own and its oxygen: CB keeps its place, and so does the backbone
     let turning = try #require(topology.turningAtoms(of: chi1.atoms))
@@ -50,7 +43,7 @@ import Testing
     #expect(topology.turningAtoms(of: ring) == nil)  // CG-CD1 is a bond of the ring
     // no bond of the ring
     #expect(tyrosine.values.allSatisfy { !$0.name.hasPrefix("CD1-CE1") && !$0.name.hasPrefix("CG-CD") })
-    let isoleucine = try Topology.read(pdb: folder.appendingPathComponent("IM/topology.pdb"))
+    let isoleucine = try Fixtures.dipeptide("IM")
     #expect(isoleucine.staggeredTorsions.map(\.fullName) == ["chi1-1", "chi2-1", "chi1-2", "chi2-2", "chi3-2"])
   }
 }

@@ -7,15 +7,10 @@ enum Fixtures {
 
   static func url(_ path: String) -> URL { tests.appendingPathComponent("Fixtures/" + path) }
 
-  static let shared: URL = {
-    if let folder = ProcessInfo.processInfo.environment["BOLTZMILL_SHARED"] { return URL(fileURLWithPath: folder) }
-    return tests.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared")
-  }()
-
-  static var hasDipeptides: Bool { FileManager.default.fileExists(atPath: dipeptide("NY").path) }
-
-  static func dipeptide(_ name: String) -> URL {
-    shared.appendingPathComponent("data/dipeptides/\(name)/topology.pdb")
+  /// Dipeptides that are shipped: AC, ET, GN, IM, KS, NF, NY.
+  static func dipeptide(_ name: String) throws -> Topology {
+    try Topology.read(
+      pdb: tests.deletingLastPathComponent().appendingPathComponent("datasets/dipeptides/\(name)/topology.pdb"))
   }
 
   static func alanine() throws -> Topology { try Topology.read(pdb: url("molecules/alanine.pdb")) }

@@ -8,7 +8,7 @@ import Trajectories
 struct BadInputTests {
   /// Ten frames of the dataset; the fourth is mirrored, that is, D-alanine.
   private func writeMirrored(_ url: URL) throws {
-    let source = try AMBERTrajectory(url: Program.alanine.appendingPathComponent("alanine-beta.nc"), expectedAtoms: 22)
+    let source = try TrajectoryFile.open(Program.alanine.appendingPathComponent("alanine-beta.nc"), expectedAtoms: 22)
     var coordinates = try source.readFrames(0..<10)
     for value in stride(from: 3 * 66, to: 4 * 66, by: 3) { coordinates[value] = -coordinates[value] }
     let writer = try AMBERTrajectoryWriter(url: url, atomCount: 22)

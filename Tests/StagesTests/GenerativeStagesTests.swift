@@ -73,7 +73,7 @@ import Workflow
     let topology = try Topology.read(pdb: system.topology)
     var coordinates: [Double] = []
     for name in ["alanine-left.nc", "alanine-beta.nc"] {
-      let trajectory = try AMBERTrajectory(url: Self.dataset.appendingPathComponent(name), expectedAtoms: 22)
+      let trajectory = try TrajectoryFile.open(Self.dataset.appendingPathComponent(name), expectedAtoms: 22)
       for frame in stride(from: 0, to: trajectory.frameCount, by: 40) {
         coordinates += try trajectory.readFrames(frame..<frame + 1)
       }

@@ -7,16 +7,9 @@ import Workflow
 
 @testable import Stages
 
-/// Real input, where the shared data is at hand.
+/// Real trajectories.
 @Suite struct IngestAlanineTests {
-  static let data: URL = {
-    if let path = ProcessInfo.processInfo.environment["BOLTZMILL_SHARED"] {
-      return URL(fileURLWithPath: path).appendingPathComponent("data/alanine")
-    }
-    return URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../../shared/data/alanine").standardizedFileURL
-  }()
-  static let hasData = FileManager.default.fileExists(atPath: data.appendingPathComponent("alanine.pdb").path)
+  private static let data = AlanineStages.dataset
 
   private func run(_ trajectories: [URL], in folder: URL, badFrames: String, stride: Int) throws -> Artifact {
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("frames.h5"))
@@ -41,8 +34,7 @@ import Workflow
     return url
   }
 
-  @Test(.enabled(if: hasData, "the folder with shared data is not there"))
-  func bothTrajectoriesAreTakenOver() throws {
+  @Test func bothTrajectoriesAreTakenOver() throws {
     let folder = try folder()
     defer { try? FileManager.default.removeItem(at: folder) }
     let files = ["alanine-left.nc", "alanine-beta.nc"].map { Self.data.appendingPathComponent($0) }
@@ -54,8 +46,7 @@ import Workflow
     #expect(phi[16_000...].filter { $0 > 0 }.count == 2)
   }
 
-  @Test(.enabled(if: hasData, "the folder with shared data is not there"))
-  func aDAlanineFrameIsRefusedByName() throws {
+  @Test func aDAlanineFrameIsRefusedByName() throws {
     let folder = try folder()
     defer { try? FileManager.default.removeItem(at: folder) }
     let source = try AMBERTrajectory(url: Self.data.appendingPathComponent("alanine-beta.nc"))
@@ -72,8 +63,8 @@ import Workflow
       return
     }
     #expect(listed[0].frame == 3)
-    #expect(listed[0].reason == .chirality)
-    #expect(listed[0].detail.contains("CA of ALA 2"))
+    #expect(listed[0].fault.reason == .chirality)
+    #expect(listed[0].fault.detail.contains("CA of ALA 2"))
     let artifact = try run([url], in: folder, badFrames: "drop", stride: 1)
     #expect(try artifact.shape("coordinates") == [4, 22, 3])
   }

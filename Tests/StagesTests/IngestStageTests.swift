@@ -170,33 +170,21 @@ private final class IngestBench {
     }
   }
 
-  @Test func moleculesAreMadeWholeAcrossTheBox() throws {
+  @Test func boxesOfTheFileMakeMoleculesWhole() throws {
     let bench = try IngestBench()
-    let open = bench.file("open.nc").lastPathComponent
-    try bench.write(open, frames: (0..<6).map(bench.frame))
-    let expected = try bench.ingest([open]).artifact.read("coordinates", as: Float.self).values
-    for angles in [[90.0, 90, 90], [109.471_220_6, 109.471_220_6, 109.471_220_6], [70, 85, 100]] {
-      let cell = UnitCell(lengths: [0.9, 1.0, 1.1], angles: angles)
-      // lattice vectors, written out anew
-      let (alpha, beta, gamma) = (angles[0] * .pi / 180, angles[1] * .pi / 180, angles[2] * .pi / 180)
-      let a = [0.9, 0, 0]
-      let b = [cos(gamma), sin(gamma), 0]  // one nm long
-      let cx = 1.1 * cos(beta)
-      let cy = 1.1 * (cos(alpha) - cos(beta) * cos(gamma)) / sin(gamma)
-      let c = [cx, cy, (1.1 * 1.1 - cx * cx - cy * cy).squareRoot()]
-      let frames = (0..<6).map { index -> [Double] in
-        var frame = bench.frame(index)
-        for atom in 0..<bench.atoms {
-          let n = [(atom * 7 + index) % 5 - 2, (atom * 3 + index) % 3 - 1, (atom + 2 * index) % 5 - 2].map(Double.init)
-          for axis in 0..<3 { frame[3 * atom + axis] += n[0] * a[axis] + n[1] * b[axis] + n[2] * c[axis] }
-        }
-        return frame
+    try bench.write("open.nc", frames: (0..<6).map(bench.frame))
+    let expected = try bench.ingest(["open.nc"]).artifact.read("coordinates", as: Float.self).values
+    let lengths = [0.9, 1.0, 1.1]
+    let frames = (0..<6).map { index -> [Double] in
+      bench.frame(index).enumerated().map { place, value in
+        value + lengths[place % 3] * Double((place * 7 + index) % 5 - 2)
       }
-      try bench.write("box.nc", frames: frames, cells: [UnitCell](repeating: cell, count: 6))
-      let found = try bench.ingest(["box.nc"]).artifact.read("coordinates", as: Float.self).values
-      // the trajectory is float32 angstrom, up to 50 of them
-      for (x, y) in zip(found, expected) { #expect(abs(x - y) < 2e-6) }
     }
+    let cell = UnitCell(lengths: lengths, angles: [90, 90, 90])
+    try bench.write("box.nc", frames: frames, cells: [UnitCell](repeating: cell, count: 6))
+    let found = try bench.ingest(["box.nc"]).artifact.read("coordinates", as: Float.self).values
+    // the trajectory is float32 angstrom, up to 50 of them
+    for (x, y) in zip(found, expected) { #expect(abs(x - y) < 2e-6) }
     // A file whose boxes are all zero says that there is none.
     let none = UnitCell(lengths: [0, 0, 0], angles: [0, 0, 0])
     try bench.write("none.nc", frames: [bench.frame(0)], cells: [none])
@@ -220,10 +208,10 @@ private final class IngestBench {
     #expect(total == 12)
     #expect(listed.map(\.file) == [String](repeating: bench.file("bad.nc").path, count: 3))
     #expect(listed.map(\.frame) == [2, 3, 5])
-    #expect(listed.map(\.reason) == [.notFinite, .chirality, .bondLength])
-    #expect(listed[0].detail.contains("F1 of LIG 1"))
-    #expect(listed[1].detail.contains("C1 of LIG 1"))
-    #expect(listed[2].detail.contains("O1 of LIG 1 - H2 of LIG 1"))
+    #expect(listed.map(\.fault.reason) == [.notFinite, .chirality, .bondLength])
+    #expect(listed[0].fault.detail.contains("F1 of LIG 1"))
+    #expect(listed[1].fault.detail.contains("C1 of LIG 1"))
+    #expect(listed[2].fault.detail.contains("O1 of LIG 1 - H2 of LIG 1"))
     #expect("\(try #require(error))".contains("bad_frames: drop"))
     // nothing was committed and nothing half-written is left
     let names = try FileManager.default.contentsOfDirectory(atPath: bench.file("run-1").path)
@@ -252,7 +240,7 @@ private final class IngestBench {
       Issue.record("\(String(describing: error))")
       return
     }
-    #expect(listed[0].reason == .badCell)
+    #expect(listed[0].fault.reason == .badCell)
   }
 
   @Test func nothingLeftIsAnErrorEvenWhenDropping() throws {
@@ -291,8 +279,16 @@ private final class IngestBench {
       throws: TrajectoryError.wrongUnits(
         file: bench.file("units.nc").path, variable: "coordinates", found: "nanostrm", expected: "angstrom")
     ) { try bench.ingest(["units.nc"]) }
-    #expect(throws: MoleculesError.self) {
+    let torsion = #expect(throws: MolecularSystemError.torsionAtoms(name: "turn", atoms: [0, 1, 2, 6], atomCount: 6)) {
       try bench.ingest(["good.nc"], torsions: ["turn": [0, 1, 2, 6]])
     }
+    #expect(
+      torsion?.description == "system.torsions.turn: [0, 1, 2, 6] are not four atoms of a molecule with 6 (from 0)")
+    let format = #expect(throws: TrajectoryError.self) { try bench.ingest(["good.nc", "molecule.pdb"]) }
+    #expect(
+      format?.description.hasPrefix(
+        "\(bench.file("molecule.pdb").path): is no trajectory that can be read here: it is text that begins with "
+          + "\"HETATM    1  C1  LIG A   1") == true)
+    #expect(format?.description.contains("readable are AMBER NetCDF") == true)
   }
 }

@@ -47,7 +47,7 @@ import Workflow
     #expect(try artifact.read("results/torsions/phi", as: Double.self).values == angles)
 
     // the file beside it holds the same frames, in angstrom
-    let trajectory = try AMBERTrajectory(url: alanine.folder.appendingPathComponent("md.nc"), expectedAtoms: 22)
+    let trajectory = try TrajectoryFile.open(alanine.folder.appendingPathComponent("md.nc"), expectedAtoms: 22)
     #expect(trajectory.frameCount == 200)
     let file = try trajectory.readFrames(0..<200)
     #expect(zip(file, coordinates).allSatisfy { abs($0 - $1) < 1e-7 })

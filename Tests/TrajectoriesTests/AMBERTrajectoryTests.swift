@@ -1,4 +1,5 @@
 import Foundation
+import Molecules
 import NetCDF
 import Testing
 
@@ -14,14 +15,6 @@ final class Scratch {
   deinit { try? FileManager.default.removeItem(at: url) }
   func file(_ name: String) -> URL { url.appendingPathComponent(name) }
 }
-
-/// The folder with data that is shared between checkouts, where there is one.
-let shared: URL = {
-  if let path = ProcessInfo.processInfo.environment["BOLTZMILL_SHARED"] { return URL(fileURLWithPath: path) }
-  return URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../../shared")
-    .standardizedFileURL
-}()
-let hasShared = FileManager.default.fileExists(atPath: shared.appendingPathComponent("data/alanine").path)
 
 @Suite struct AMBERTrajectoryTests {
   /// Writes a small trajectory by hand, so that every part can be made wrong.
@@ -71,10 +64,9 @@ let hasShared = FileManager.default.fileExists(atPath: shared.appendingPathCompo
     #expect(throws: TrajectoryError.self) { try writer.append([1, 2, 3], times: [1], cells: [cell]) }
     #expect(throws: TrajectoryError.self) { try writer.append(coordinates, times: [1, 2, 3]) }
     try writer.close()
-    let trajectory = try AMBERTrajectory(url: url, expectedAtoms: 2)
+    let trajectory = try TrajectoryFile.open(url, expectedAtoms: 2)
     #expect(trajectory.frameCount == 3)
     #expect(trajectory.atomCount == 2)
-    #expect(trajectory.hasCell)
     #expect(trajectory.warnings.isEmpty)
     let read = try trajectory.readFrames(0..<3)
     for (a, b) in zip(read, coordinates) { #expect(abs(a - b) < 1e-7) }
@@ -95,7 +87,7 @@ let hasShared = FileManager.default.fileExists(atPath: shared.appendingPathCompo
     let trajectory = try AMBERTrajectory(url: scratch.file("a.nc"))
     let last = try trajectory.readFrames(3..<4)[5]
     #expect(abs(last - 23 * 0.25 * 0.1) < 1e-12)
-    #expect(!trajectory.hasCell)
+    #expect(try trajectory.readCells(0..<1) == nil)
   }
 
   @Test func departuresFromTheConventionAreNamed() throws {
@@ -104,7 +96,7 @@ let hasShared = FileManager.default.fileExists(atPath: shared.appendingPathCompo
     let path = url.path
     func expect(_ error: TrajectoryError, _ write: () throws -> Void) throws {
       try write()
-      #expect(throws: error) { try AMBERTrajectory(url: url, expectedAtoms: 2) }
+      #expect(throws: error) { try TrajectoryFile.open(url, expectedAtoms: 2) }
       #expect("\(error)".hasPrefix(path))
     }
     try expect(.wrongConvention(file: path, found: "CF-1.8")) { try write(url, conventions: "CF-1.8") }
@@ -145,8 +137,8 @@ let hasShared = FileManager.default.fileExists(atPath: shared.appendingPathCompo
     let scratch = try Scratch()
     let url = scratch.file("twice.nc")
     try write(url, format: .netCDF4)
-    let first = try AMBERTrajectory(url: url, expectedAtoms: 2)
-    let second = try AMBERTrajectory(url: url, expectedAtoms: 2)
+    let first = try TrajectoryFile.open(url, expectedAtoms: 2)
+    let second = try TrajectoryFile.open(url, expectedAtoms: 2)
     #expect(try first.readFrames(0..<4) == second.readFrames(0..<4))
   }
 
@@ -178,12 +170,12 @@ let hasShared = FileManager.default.fileExists(atPath: shared.appendingPathCompo
   }
 
   /// Values that MDTraj printed for the same file.
-  @Test(.enabled(if: hasShared, "the folder with shared data is not there"))
-  func realTrajectory() throws {
-    let url = shared.appendingPathComponent("data/alanine/alanine-left.nc")
-    let trajectory = try AMBERTrajectory(url: url, expectedAtoms: 22)
+  @Test func realTrajectory() throws {
+    let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../datasets/alanine/alanine-left.nc").standardizedFileURL
+    let trajectory = try TrajectoryFile.open(url, expectedAtoms: 22)
     #expect(trajectory.frameCount == 16_000)
-    #expect(!trajectory.hasCell)
+    #expect(try trajectory.readCells(0..<1) == nil)
     let first = try trajectory.readFrames(0..<1)
     let expected = [-0.083516556, -0.1026456, 0.32535608, 0.016853794, -0.081760585, 0.29263334]
     for (a, b) in zip(first, expected) { #expect(abs(a - b) < 2e-8) }

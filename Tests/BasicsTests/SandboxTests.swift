@@ -3,11 +3,11 @@ import Testing
 
 @testable import Basics
 
-@Suite struct TrialTests {
+@Suite struct SandboxTests {
   struct Refused: Error, CustomStringConvertible { let description = "not today" }
 
-  private func run(bytes: Int = 64 << 20, _ body: () throws -> Void) -> Trial.Outcome {
-    Trial.run(seconds: 1, bytes: bytes, lock: NativeLock.hdf5, body)
+  private func run(bytes: Int = 64 << 20, _ body: () throws -> Void) -> Sandbox.Outcome {
+    Sandbox.run(seconds: 1, bytes: bytes, lock: NativeLock.hdf5, body)
   }
 
   @Test func whatEndsWellPassesAndChangesNothingHere() {
@@ -39,7 +39,7 @@ import Testing
     #expect(outcome == .failed("not today"))
   }
 
-  @Test func theLockIsFreeInTheTrialWhoeverHeldIt() {
+  @Test func theLockIsFreeInTheSandboxWhoeverHeldIt() {
     NativeLock.hdf5.lock()
     defer { NativeLock.hdf5.unlock() }
     let outcome = run {
@@ -50,7 +50,7 @@ import Testing
   }
 
   /// A lock on a file that is open for writing must not live on in the trial.
-  @Test func whatIsOpenForWritingIsClosedInTheTrial() throws {
+  @Test func whatIsOpenForWritingIsClosedInTheSandbox() throws {
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("trial-\(UUID().uuidString)")
     try Data([1]).write(to: file)
     defer { try? FileManager.default.removeItem(at: file) }

@@ -1,6 +1,7 @@
 import Artifacts
 import Foundation
 import Molecules
+import Trajectories
 import Workflow
 
 /// Frames that were checked and prepared, as they go into the artifact.
@@ -34,8 +35,6 @@ struct IngestOutput {
   /// The part that is being written, if parts are wanted.
   private var part: ArtifactWriter?
   private var parts = 0
-  /// Frames in the part.
-  private(set) var unsaved = 0
 
   init(
     context: StageContext, topology: Topology, torsions: NamedTorsions, files: [URL], hasTimes: Bool
@@ -54,7 +53,7 @@ struct IngestOutput {
       try writer.setAttribute(Self.torsion(name), "atoms", atoms.map(String.init).joined(separator: ","))
     }
     try writer.write("results/files", strings: files.map(\.lastPathComponent))
-    try writer.write("results/dropped/reason_names", strings: BadFrame.Reason.allCases.map(\.name))
+    try writer.write("results/dropped/reason_names", strings: FrameFault.Reason.allCases.map(\.name))
   }
 
   private static func torsion(_ name: String) -> String { "results/torsions/\(name)" }
@@ -86,28 +85,21 @@ struct IngestOutput {
     try writer.append("results/dropped/reason", rows.droppedReasons)
   }
 
-  /// Checks and prepares the frames of a chunk, and writes the good ones; with `saving` also to a part, for `savePart`.
-  mutating func add(_ chunk: IngestChunk, file: Int, checking frames: IngestFrames, saving: Bool) throws {
-    let width = 3 * topology.atoms.count
+  /// Checks and prepares raw frames of a file, and writes the good ones; with `saving` also to a part, for `savePart`.
+  mutating func add(
+    _ raw: TrajectoryFrames, file: Int, checkedBy preparation: FramePreparation, saving: Bool
+  ) throws {
+    let (sound, bad) = raw.prepared(by: preparation, file: files[file].path)
+    badCount += bad.count
+    listed += bad.prefix(Self.listedAtMost - listed.count)
     var rows = IngestRows()
-    rows.coordinates.reserveCapacity(chunk.coordinates.count)
-    for (position, index) in chunk.indices.enumerated() {
-      var frame = chunk.coordinates[(position * width)..<((position + 1) * width)]
-      if let fault = frames.prepare(&frame, cell: chunk.cells.isEmpty ? nil : chunk.cells[position]) {
-        badCount += 1
-        if listed.count < Self.listedAtMost {
-          listed.append(BadFrame(file: files[file].path, frame: index, reason: fault.reason, detail: fault.detail))
-        }
-        rows.droppedFiles.append(Int32(file))
-        rows.droppedFrames.append(Int64(index))
-        rows.droppedReasons.append(fault.reason.rawValue)
-        continue
-      }
-      rows.coordinates += frame.map { Float($0) }
-      rows.files.append(Int32(file))
-      rows.frames.append(Int64(index))
-      if hasTimes { rows.times.append(Float(chunk.times[position])) }
-    }
+    rows.coordinates = sound.coordinates.map { Float($0) }
+    if hasTimes { rows.times = sound.times.map { Float($0) } }
+    rows.files = [Int32](repeating: Int32(file), count: sound.indices.count)
+    rows.frames = sound.indices.map(Int64.init)
+    rows.droppedFiles = [Int32](repeating: Int32(file), count: bad.count)
+    rows.droppedFrames = bad.map { Int64($0.frame) }
+    rows.droppedReasons = bad.map(\.fault.reason.rawValue)
     // of the coordinates as they are stored, so that whoever reads the file computes the same
     rows.angles = torsions.angles(rows.coordinates.map(Double.init), atoms: topology.atoms.count).map(\.angles)
     kept += rows.frames.count
@@ -120,7 +112,6 @@ struct IngestOutput {
       part = fresh
     }
     if let part { try append(rows, to: part) }
-    unsaved += chunk.indices.count
   }
 
   private mutating func record(_ rows: IngestRows) {
@@ -134,13 +125,12 @@ struct IngestOutput {
   mutating func savePart(step: Int) throws {
     guard let part else { return }
     try part.write("listed/frame", listed.map { Int64($0.frame) }, shape: [listed.count])
-    try part.write("listed/reason", listed.map(\.reason.rawValue), shape: [listed.count])
+    try part.write("listed/reason", listed.map(\.fault.reason.rawValue), shape: [listed.count])
     try part.write("listed/file", strings: listed.map(\.file))
-    try part.write("listed/detail", strings: listed.map(\.detail))
+    try part.write("listed/detail", strings: listed.map(\.fault.detail))
     try context.checkpoints.commitPart(part, index: parts, step: step)
     self.part = nil
     parts += 1
-    unsaved = 0
   }
 
   /// Takes over the parts that an earlier run saved. Returns how many frames they stand for.
@@ -176,8 +166,8 @@ struct IngestOutput {
       let reasons = try artifact.read("listed/reason", as: UInt8.self).values
       listed = frames.indices.map { index in
         BadFrame(
-          file: names.file[index], frame: Int(frames[index]), reason: .init(rawValue: reasons[index]) ?? .notFinite,
-          detail: names.detail[index])
+          file: names.file[index], frame: Int(frames[index]),
+          fault: FrameFault(reason: .init(rawValue: reasons[index]) ?? .notFinite, detail: names.detail[index]))
       }
       parts += 1
       step = saved.step

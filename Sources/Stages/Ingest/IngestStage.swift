@@ -62,16 +62,16 @@ enum IngestStage: StageType {
     let chunkFrames: Int?
   }
 
-  /// Throws `TrajectoryError`, `MoleculesError`, `IngestError`.
+  /// Throws `TrajectoryError`, `MoleculesError`, `MolecularSystemError`, `IngestError`.
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    let topology = try Topology.read(pdb: context.system.topology)
-    let frames = try IngestFrames(topology: topology, tolerance: parameters.bondTolerance)
-    // All files are opened and checked before the first frame is read: a mistake in the last one shows at once.
-    let sources = try recordings(context, parameters, topology).map { try IngestSource($0, parameters) }
+    let system = try MolecularSystem(context)
+    let topology = system.topology
+    let preparation = try FramePreparation(topology: topology, bondTolerance: parameters.bondTolerance)
+    let sources = try IngestSource.all(context, parameters, topology)
     var output = try IngestOutput(
-      context: context, topology: topology, torsions: NamedTorsions(context.system, topology),
-      files: sources.map(\.recording.url), hasTimes: sources.allSatisfy(\.recording.hasTimes))
+      context: context, topology: topology, torsions: system.namedTorsions(), files: sources.map(\.reader.url),
+      hasTimes: sources.allSatisfy(\.reader.hasTimes))
 
     let total = sources.reduce(0) { $0 + $1.frames.count }
     let chunk = parameters.chunkFrames ?? max(1, (8 << 20) / (24 * max(1, topology.atoms.count)))
@@ -87,7 +87,8 @@ enum IngestStage: StageType {
       skipped += first
       for start in stride(from: first, to: source.frames.count, by: chunk) {
         let part = start..<min(start + chunk, source.frames.count)
-        try output.add(source.read(part), file: fileIndex, checking: frames, saving: saving)
+        try output.add(
+          source.reader.frames(source.frames, part), file: fileIndex, checkedBy: preparation, saving: saving)
         completed += part.count
         skipped += part.count
         context.progress.update(

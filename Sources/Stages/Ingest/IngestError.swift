@@ -1,33 +1,4 @@
-import Foundation
-
-/// A frame that is not a sound picture of the molecule: which one, and why.
-public struct BadFrame: Equatable, Sendable, CustomStringConvertible {
-  public enum Reason: UInt8, CaseIterable, Sendable {
-    case notFinite = 0
-    case badCell = 1
-    case bondLength = 2
-    case chirality = 3
-
-    /// As stored beside the frames that were dropped.
-    public var name: String {
-      switch self {
-      case .notFinite: return "not finite"
-      case .badCell: return "bad cell"
-      case .bondLength: return "bond length"
-      case .chirality: return "chirality"
-      }
-    }
-  }
-
-  public let file: String
-  /// Index in the file, from 0.
-  public let frame: Int
-  public let reason: Reason
-  /// The reason with its place and value: "bond CA-CB of ALA 2 is 0.31 nm long, 0.15 in the topology".
-  public let detail: String
-
-  public var description: String { "\(file), frame \(frame): \(detail)" }
-}
+import Trajectories
 
 /// Why frames cannot be taken over.
 public enum IngestError: Error, Equatable, CustomStringConvertible {

@@ -2,21 +2,21 @@ import Foundation
 
 /// Tries in a process of its own what might end this one: reading a file with a library that was written for sound files.
 ///
-/// The trial sees everything as it is now and changes nothing here. Memory, processor time and real time are limited.
-public enum Trial {
+/// The sandbox sees everything as it is now and changes nothing here. Memory, processor time and real time are limited.
+public enum Sandbox {
   public enum Outcome: Equatable, Sendable {
     case passed
     /// What the body threw, as text.
     case failed(String)
-    /// The signal that ended the trial.
+    /// The signal that ended the sandbox.
     case crashed(signal: Int32)
     case tooLong(seconds: Int)
   }
 
-  /// `bytes` is how much more memory than now the trial may take. `lock` is held meanwhile by this thread, so that the trial does
+  /// `bytes` is how much more memory than now the sandbox may take. `lock` is held meanwhile by this thread, so that the sandbox does
   /// not find it held by one that it does not have.
   public static func run(seconds: Int, bytes: Int, lock: NativeLock, _ body: () throws -> Void) -> Outcome {
-    // A thread that is not there in the trial may have held some lock of the runtime. That is rare: the trial then waits for it
+    // A thread that is not there in the sandbox may have held some lock of the runtime. That is rare: the sandbox then waits for it
     // and does nothing, and another one is made.
     once(seconds: seconds, bytes: bytes, lock: lock, body) ?? once(seconds: seconds, bytes: bytes, lock: lock, body)
       ?? .tooLong(seconds: seconds)
@@ -50,13 +50,13 @@ public enum Trial {
     }
   }
 
-  /// The trial. Leaves by `_exit`, so that nothing of the process that was copied is flushed or closed twice.
+  /// The sandbox. Leaves by `_exit`, so that nothing of the process that was copied is flushed or closed twice.
   private static func inside(_ messages: Int32, seconds: Int, bytes: Int, _ body: () throws -> Void) -> Never {
     for number in [SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTRAP, SIGALRM, SIGXCPU] { signal(number, SIG_DFL) }
     var all = sigset_t()
     sigfillset(&all)
     sigprocmask(SIG_UNBLOCK, &all, nil)
-    // What is open for writing is none of the trial's business, and may hold a lock that must not outlive the process that took
+    // What is open for writing is none of the sandbox's business, and may hold a lock that must not outlive the process that took
     // it. What is open for reading stays: a library does not open again a file that it has open.
     for descriptor in 3..<min(getdtablesize(), 4096) where descriptor != messages {
       let flags = fcntl(descriptor, F_GETFL)

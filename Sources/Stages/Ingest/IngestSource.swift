@@ -1,0 +1,67 @@
+import Artifacts
+import Foundation
+import Molecules
+import Trajectories
+import Workflow
+
+/// The frames of a simulate stage.
+struct SimulatedFrames: TrajectoryReader {
+  let artifact: Artifact
+  let frameCount: Int
+  let atomCount: Int
+  var url: URL { artifact.url }
+  let hasTimes = true
+
+  /// Throws `IngestError.otherMolecule`.
+  init(_ input: StageInput, topology: Topology) throws {
+    artifact = input.artifact
+    let shape = try artifact.shape("coordinates")
+    guard try artifact.readStrings("topology") == [topology.mdtrajJSON], shape.count == 3 else {
+      throw IngestError.otherMolecule(stage: input.name)
+    }
+    frameCount = shape[0]
+    atomCount = shape[1]
+  }
+
+  func readFrames(_ range: Range<Int>) throws -> [Double] {
+    try artifact.read("coordinates", as: Double.self, rows: range).values
+  }
+
+  func readTimes(_ range: Range<Int>) throws -> [Double]? {
+    try artifact.read("time", as: Double.self, rows: range).values
+  }
+}
+
+/// One trajectory and the frames taken of it.
+struct IngestSource {
+  let reader: any TrajectoryReader
+  let frames: FrameSelection
+
+  /// What the stage was told to read. Everything is opened and checked before the first frame is read: a mistake in the last file
+  /// shows at once.
+  ///
+  /// Throws `IngestError.source` unless the stage was told one thing, `IngestError.frameRange`, `TrajectoryError`.
+  static func all(_ context: StageContext, _ parameters: IngestStage.Parameters, _ topology: Topology) throws -> [Self]
+  {
+    let readers: [any TrajectoryReader]
+    switch (parameters.trajectory, context.optionalInput("simulation")) {
+    case (let files?, nil):
+      readers = try files.map { path in
+        let reader = try TrajectoryFile.open(URL(fileURLWithPath: path), expectedAtoms: topology.atoms.count)
+        for warning in reader.warnings { context.warn(warning) }
+        return reader
+      }
+    case (nil, let simulation?): readers = [try SimulatedFrames(simulation, topology: topology)]
+    case (let files, _): throw IngestError.source(both: files != nil)
+    }
+    return try readers.map { reader in
+      do {
+        let frames = try reader.selection(
+          first: parameters.first, last: parameters.last, stride: parameters.stride)
+        return IngestSource(reader: reader, frames: frames)
+      } catch TrajectoryError.selection(let file, let first, let last, let available) {
+        throw IngestError.frameRange(file: file, first: first, last: last, available: available)
+      }
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import ForceFields
+import Foundation
+import FreeEnergies
+import Molecules
+import OpenMM
+import Workflow
+
+/// The molecule that `system:` of a pipeline file describes, as the stages use it. What it is asked for is checked; messages name
+/// the keys of the file.
+struct MolecularSystem {
+  let topology: Topology
+  /// K; NaN for a stage that did not ask for it.
+  let temperature: Double
+  let state: TorsionState
+  /// Of the torsion that defines the state.
+  let stateTorsion: String
+  /// Nil where the file names no force field.
+  let energySource: EnergySource?
+  private let forceFieldName: String
+  /// As the file names them, four atoms each, not yet checked.
+  private let declaredTorsions: [String: [Int]]
+
+  /// Reads the topology, and nothing of the force field. Throws `MoleculesError`.
+  init(_ context: StageContext) throws {
+    let files = context.system
+    topology = try Topology.read(pdb: files.topology)
+    temperature = context.temperature
+    state = TorsionState(from: files.state.from, to: files.state.to)
+    stateTorsion = files.state.torsion
+    energySource = try files.energySource()
+    forceFieldName = files.forcefield?.lastPathComponent ?? "the force field"
+    declaredTorsions = files.torsions
+  }
+
+  // MARK: Torsions
+
+  /// The torsions that stages report: those the file names, or phi and psi where the molecule has just one of each.
+  ///
+  /// Throws `MolecularSystemError.torsionAtoms`.
+  func namedTorsions() throws -> NamedTorsions { try Self.namedTorsions(declaredTorsions, topology) }
+
+  fileprivate static func namedTorsions(_ declared: [String: [Int]], _ topology: Topology) throws -> NamedTorsions {
+    if declared.isEmpty { return NamedTorsions(backboneOf: topology) }
+    return try naming { try NamedTorsions(declared, of: topology) }
+  }
+
+  /// Four atoms of a torsion: the file's, or the molecule's own of that name.
+  ///
+  /// Throws `MolecularSystemError.torsionAtoms`, `MoleculesError.unknownTorsion`, `.ambiguousTorsion`.
+  func torsion(named name: String) throws -> [Int] {
+    guard let atoms = declaredTorsions[name] else { return try topology.torsion(named: name) }
+    try Self.naming { try topology.checkTorsion(atoms, name: name) }
+    return atoms
+  }
+
+  /// Four atoms of the torsion that defines the state. Throws as `torsion(named:)` does.
+  func stateAtoms() throws -> [Int] { try torsion(named: stateTorsion) }
+
+  private static func naming<T>(_ body: () throws -> T) throws -> T {
+    do {
+      return try body()
+    } catch MoleculesError.torsionAtoms(let name, let atoms, let atomCount) {
+      throw MolecularSystemError.torsionAtoms(name: name, atoms: atoms, atomCount: atomCount)
+    }
+  }
+
+  // MARK: Force field
+
+  /// The engine that gives the molecule's potential energies. `purpose` begins the message where there is none: "reweighting".
+  ///
+  /// Throws `MolecularSystemError`, and what `EnergyEngines.make` throws.
+  func engine(for purpose: String, threads: Int) throws -> any EnergyEngine {
+    guard let energySource else { throw MolecularSystemError.noEnergies(purpose: purpose) }
+    let engine = try EnergyEngines.make(energySource, topology: topology, threads: threads)
+    try check(engine.atomCount)
+    return engine
+  }
+
+  /// The OpenMM System that dynamics runs on. `purpose` begins the message where there is none: "umbrella sampling".
+  ///
+  /// Throws `MolecularSystemError`, and what `EnergyEngines.system` throws.
+  func dynamicsSystem(for purpose: String) throws -> System {
+    guard let energySource else { throw MolecularSystemError.noDynamics(purpose: purpose) }
+    let system = try EnergyEngines.system(energySource, topology: topology)
+    try check(system.atomCount)
+    return system
+  }
+
+  private func check(_ particles: Int) throws {
+    guard particles == topology.atoms.count else {
+      throw MolecularSystemError.forceFieldAtoms(
+        file: forceFieldName, found: particles, expected: topology.atoms.count)
+    }
+  }
+
+  /// Throws `MolecularSystemError.otherMolecule` unless something of another stage has the topology's number of atoms. `what` begins
+  /// the message: "samples of 'draw'".
+  func expect(_ found: Int, atomsIn what: String) throws {
+    guard found == topology.atoms.count else {
+      throw MolecularSystemError.otherMolecule(what: what, found: found, expected: topology.atoms.count)
+    }
+  }
+}
+
+/// What `system:` of a pipeline file does not give, or does not fit.
+public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
+  /// Energies are needed and there is no force field.
+  case noEnergies(purpose: String)
+  /// Dynamics is needed and there is no force field.
+  case noDynamics(purpose: String)
+  /// Topology and force field are of different molecules.
+  case forceFieldAtoms(file: String, found: Int, expected: Int)
+  /// What another stage made is of a molecule with another number of atoms.
+  case otherMolecule(what: String, found: Int, expected: Int)
+  case torsionAtoms(name: String, atoms: [Int], atomCount: Int)
+
+  public var description: String {
+    switch self {
+    case .noEnergies(let purpose):
+      return
+        "\(purpose) needs energies: give system.forcefield (a serialised OpenMM System, an AMBER prmtop, or gfn2-xtb) in the "
+        + "pipeline file"
+    case .noDynamics(let purpose):
+      return "\(purpose) needs system.forcefield, a serialised OpenMM System or an AMBER prmtop"
+    case .forceFieldAtoms(let file, let found, let expected):
+      return "\(file) has \(found) particles, the topology \(expected) atoms: they are of different molecules"
+    case .otherMolecule(let what, let found, let expected):
+      return "\(what): \(found) atoms, but system.topology has \(expected): they are of different molecules"
+    case .torsionAtoms(let name, let atoms, let atomCount):
+      return "system.torsions.\(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
+    }
+  }
+}
+
+extension NamedTorsions {
+  /// As `MolecularSystem.namedTorsions`, for a topology that was read already.
+  init(_ system: SystemFiles, _ topology: Topology) throws {
+    self = try MolecularSystem.namedTorsions(system.torsions, topology)
+  }
+}

@@ -28,7 +28,8 @@ let package = Package(
   name: "boltzmill",
   products: [
     .executable(name: "pipeline", targets: ["pipeline"]),
-    .library(name: "Boltzmill", targets: ["Molecules", "Trajectories", "ForceFields", "FreeEnergies", "Generative"]),
+    .library(
+      name: "Boltzmill", targets: ["Basics", "Molecules", "Trajectories", "ForceFields", "FreeEnergies", "Generative"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -114,6 +115,12 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // what the library does without the workflow
+    .executableTarget(
+      name: "alanine-free-energy",
+      dependencies: ["Molecules", "Trajectories", "Generative", "ForceFields", "FreeEnergies", "Basics"],
+      path: "Examples/AlanineFreeEnergy"),
+
     // measurements, run by hand
     .executableTarget(
       name: "likelihood-benchmark", dependencies: ["Generative", "Torch"], path: "Benchmarks/Likelihood"),
@@ -155,7 +162,9 @@ let package = Package(
         "Stages", "Workflow", "Artifacts", "ForceFields", "FreeEnergies", "Molecules", "OpenMM", "Trajectories",
         "NetCDF", "Generative", "Basics",
       ]),
-    .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts", "Trajectories", "Molecules", "OpenMM"]),
+    .testTarget(
+      name: "PipelineTests",
+      dependencies: ["pipeline", "alanine-free-energy", "Artifacts", "Trajectories", "Molecules", "OpenMM"]),
     // through a real Slurm of one node, which Tests/Slurm/start-slurm starts
     .testTarget(name: "SlurmTests", dependencies: ["pipeline", "Artifacts"]),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),

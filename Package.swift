@@ -28,7 +28,8 @@ let package = Package(
   name: "boltzmill",
   products: [
     .executable(name: "pipeline", targets: ["pipeline"]),
-    .library(name: "Boltzmill", targets: ["Molecules", "Trajectories", "ForceFields", "FreeEnergies", "Generative"]),
+    .library(
+      name: "Boltzmill", targets: ["Basics", "Molecules", "Trajectories", "ForceFields", "FreeEnergies", "Generative"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -120,6 +121,12 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // what the library does without the workflow
+    .executableTarget(
+      name: "alanine-free-energy",
+      dependencies: ["Molecules", "Trajectories", "Generative", "ForceFields", "FreeEnergies", "Basics"],
+      path: "Examples/AlanineFreeEnergy"),
+
     // measurements, run by hand
     .executableTarget(
       name: "likelihood-benchmark", dependencies: ["Generative", "Torch"], path: "Benchmarks/Likelihood"),
@@ -163,7 +170,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "PipelineTests",
-      dependencies: ["pipeline", "Stages", "Workflow", "Artifacts", "Trajectories", "Molecules", "OpenMM"]),
+      dependencies: [
+        "pipeline", "alanine-free-energy", "Stages", "Workflow", "Artifacts", "Trajectories", "Molecules", "OpenMM",
+      ]),
     // through a real Slurm of one node, which Tests/Slurm/start-slurm starts
     .testTarget(name: "SlurmTests", dependencies: ["pipeline", "Artifacts"]),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),

@@ -34,7 +34,7 @@ func write(_ file: HDF5File, _ path: String, _ tensor: Tensor) throws {
 func energyModel(_ configuration: CartesianEnergyConfiguration, _ data: Tensor, seed: UInt64) throws
   -> CartesianEnergyModel
 {
-  let graph = try MolecularGraph(Molecule(classes: classes, bonds: bonds))
+  let graph = try MolecularGraph(BondGraph(classes: classes, bonds: bonds))
   let network = try CartesianEnergyNetwork(
     configuration: configuration, graph: graph, statistics: PairStatistics(data, graph: graph),
     generator: Generator(seed: seed))

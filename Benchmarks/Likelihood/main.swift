@@ -23,7 +23,7 @@ print("LibTorch \(Runtime.version), \(threads) threads")
 let space = LatentSpace(euclidean: 55, angles: 5)
 let generator = try Generator(seed: 1)
 let emulator = try ResidualNetwork(
-  space: space, configuration: NetworkConfiguration(width: 256, depth: 4, outputs: 60), generator: generator)
+  space: space, configuration: ResidualConfiguration(width: 256, depth: 4, outputs: 60), generator: generator)
 let field = ResidualVectorField(network: emulator, interpolant: .linear)
 
 let flowTrainer = try Trainer(
@@ -41,7 +41,7 @@ line("flow matching, batch 512, 256 x 4", try seconds { for _ in 0..<50 { try fl
 let energyTrainer = try Trainer(
   network: ResidualNetwork(
     space: space,
-    configuration: NetworkConfiguration(
+    configuration: ResidualConfiguration(
       width: 256, depth: 4, outputs: ResidualEnergyModel.outputs(space: space, harmonics: 3)),
     generator: generator),
   settings: OptimizationSettings(steps: 1000, batch: 512), generator: generator, columns: [])

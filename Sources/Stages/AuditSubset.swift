@@ -32,14 +32,11 @@ struct AuditSubset {
   /// The energy model, where the reweighting used one.
   let density: StageInput?
   private let samples: StageInput
-  private let emulator: EmulatorArtifact
+  private let flow: MolecularFlow
   private let latents: Tensor
   private let prior: Tensor
   private let logJacobian: [Double]
   private let integrator: Integrator
-
-  /// A latent coordinate may come back this far from the stored one: Float32 and other batches round differently.
-  static let reproductionTolerance = 1e-2
 
   var count: Int { rows.count }
 
@@ -54,12 +51,12 @@ struct AuditSubset {
   init(_ reweighted: StageInput, _ context: StageContext, choice: Choice) throws {
     samples = try reweighted.input("samples")
     density = reweighted.optionalInput("density")
-    emulator = try EmulatorArtifact.read(samples.input("emulator"))
     guard samples.artifact.exists("prior"), let text = try samples.artifact.attribute("prior", "integrator") else {
       throw AuditError.noPrior(stage: samples.name)
     }
     integrator = try JSONDecoder().decode(Integrator.self, from: Data(text.utf8))
     let topology = try Topology.read(pdb: context.system.topology)
+    flow = try EmulatorArtifact.read(samples.input("emulator")).emulator.flow(for: topology)
     let frames = try ReweightFrames(samples, topology: topology, system: context.system)
     let weights = try reweighted.artifact.read("log_weights", as: Double.self).values
     let densities = try reweighted.artifact.read("log_density", as: Double.self).values
@@ -96,45 +93,33 @@ struct AuditSubset {
   func logDensities(
     _ method: LogDensityMethod, probes: Int = 2, batch: Int = 1000, title: String, _ context: StageContext
   ) throws -> LikelihoodEstimates {
-    let sampler = try FlowSampler(field: emulator.field, integrator: integrator, method: method, probes: probes)
+    let sampler = try FlowSampler(field: flow.field, integrator: integrator, method: method, probes: probes)
     let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, [method.rawValue, String(probes)]))
-    var estimates = [[Double]](repeating: [], count: sampler.estimates)
-    var furthest = (distance: 0.0, row: 0)
     context.progress.begin(title, total: count, unit: "samples")
     defer { context.progress.end() }
-    let start = Date()
-    for lower in stride(from: 0, to: count, by: batch) {
-      try context.checkInterruption()
-      let range = lower..<min(lower + batch, count)
-      let flow = try sampler.integrate(from: prior.slice(range), generator)
-      let values = try flow.logDensities?.values(as: Double.self) ?? []
-      for k in estimates.indices {
-        estimates[k] += range.enumerated().map { place, n in
-          emulator.cartesianLogDensity(latent: values[k * range.count + place], logJacobian: logJacobian[n])
-        }
+    do {
+      let found = try flow.retransported(
+        prior: prior, latents: latents, logJacobian: logJacobian, by: sampler, generator, batch: batch
+      ) { done in
+        context.progress.update(completed: done)
+        if done < count { try context.checkInterruption() }
       }
-      let away = try emulator.field.space.wrapped(flow.latents - latents.slice(range)).abs()
-      let distances = try away.maximum(over: -1).values(as: Double.self)
-      for (n, distance) in zip(range, distances) where !(distance <= furthest.distance) {
-        furthest = (distance, rows[n])
-      }
-      context.progress.update(completed: range.upperBound)
+      return LikelihoodEstimates(
+        estimates: found.logDensities, seconds: found.seconds, reproductionError: found.reproductionError)
+    } catch let error as ReproductionError {
+      throw AuditError.notReproduced(
+        stage: samples.name, difference: error.difference, row: rows[error.sample])
     }
-    let seconds = Date().timeIntervalSince(start) / Double(max(1, count))
-    guard furthest.distance < Self.reproductionTolerance else {
-      throw AuditError.notReproduced(stage: samples.name, difference: furthest.distance, row: furthest.row)
-    }
-    return LikelihoodEstimates(estimates: estimates, seconds: seconds, reproductionError: furthest.distance)
   }
 
   /// ln q over Cartesian coordinates by an energy model, up to its constant.
   func logDensities(_ model: EnergyModelArtifact) throws -> LikelihoodEstimates {
-    let (all, jacobian) = try model.chart.latents(of: samples.artifact)
+    let (all, jacobian) = try model.energyModel.chart.latents(of: samples.artifact)
     let latents = try all.selected(Tensor(rows.map(Int64.init)))
     let logJacobian = rows.map { jacobian[$0] }
-    _ = try model.cartesianLogDensity(latents, logJacobian)
+    _ = try model.energyModel.logDensity(latents, logJacobian)
     let start = Date()
-    let values = try model.cartesianLogDensity(latents, logJacobian)
+    let values = try model.energyModel.logDensity(latents, logJacobian)
     let seconds = Date().timeIntervalSince(start) / Double(max(1, count))
     return LikelihoodEstimates(estimates: [values], seconds: seconds, reproductionError: 0)
   }

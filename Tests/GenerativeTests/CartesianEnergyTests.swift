@@ -9,7 +9,7 @@ import Torch
   typealias Architecture = CartesianEnergyConfiguration.Architecture
 
   /// H3C-CO-NH-like: a methyl group whose hydrogens (1, 2, 3) can be exchanged, a carbon, an oxygen, a nitrogen with a hydrogen.
-  static let molecule = Molecule(
+  static let molecule = BondGraph(
     classes: [0, 2, 2, 2, 4, 5, 6, 7], bonds: [[0, 1], [0, 2], [0, 3], [0, 4], [4, 5], [4, 6], [6, 7]])
 
   static func configuration(_ architecture: Architecture) -> CartesianEnergyConfiguration {
@@ -74,7 +74,7 @@ import Torch
   @Test(arguments: Architecture.allCases) func moleculesOfABatchDoNotSeeEachOtherOrPadding(architecture: Architecture)
     throws
   {
-    let small = Molecule(classes: [0, 2, 2, 2, 4], bonds: [[0, 1], [0, 2], [0, 3], [0, 4]])
+    let small = BondGraph(classes: [0, 2, 2, 2, 4], bonds: [[0, 1], [0, 2], [0, 3], [0, 4]])
     let vocabulary = try MolecularVocabulary([Self.molecule, small])
     let alone = try MolecularGraph(rows: [Self.molecule], vocabulary: vocabulary)
     let generator = try Generator(seed: 11)
@@ -96,13 +96,13 @@ import Torch
     #expect(try largestDifference(mixed.slice(2..<3), big.slice(2..<3)) < 1e-10)
     #expect(try largestDifference(mixed.slice(1..<2), five.slice(1..<2)) < 1e-10)
     #expect(throws: MolecularGraphError.unknownAtomClass(9)) {
-      try MolecularGraph(rows: [Molecule(classes: [0, 9], bonds: [])], vocabulary: vocabulary)
+      try MolecularGraph(rows: [BondGraph(classes: [0, 9], bonds: [])], vocabulary: vocabulary)
     }
     #expect(throws: MolecularGraphError.self) {
-      try MolecularGraph(rows: [Molecule(classes: [5, 7], bonds: [[0, 1]])], vocabulary: vocabulary)
+      try MolecularGraph(rows: [BondGraph(classes: [5, 7], bonds: [[0, 1]])], vocabulary: vocabulary)
     }
-    #expect(throws: MolecularGraphError.self) { try MolecularGraph(Molecule(classes: [1, 2], bonds: [[0, 2]])) }
-    #expect(throws: MolecularGraphError.noMolecule) { try MolecularGraph(Molecule(classes: [1], bonds: [])) }
+    #expect(throws: MolecularGraphError.self) { try MolecularGraph(BondGraph(classes: [1, 2], bonds: [[0, 2]])) }
+    #expect(throws: MolecularGraphError.noMolecule) { try MolecularGraph(BondGraph(classes: [1], bonds: [])) }
   }
 
   // MARK: derivatives
@@ -180,7 +180,7 @@ import Torch
 
   /// Two atoms: the vector between them has a density in closed form at every t when its length is fixed.
   @Test func theWellOfABondIsItsDensity() throws {
-    let molecule = Molecule(classes: [0, 1], bonds: [[0, 1]])
+    let molecule = BondGraph(classes: [0, 1], bonds: [[0, 1]])
     let graph = try MolecularGraph(molecule)
     let length = 1.3
     let statistics = PairStatistics(
@@ -216,7 +216,7 @@ import Torch
       [0, 1], [0, 2], [0, 3], [0, 4], [4, 5], [4, 6], [6, 7], [6, 8], [8, 9], [8, 10], [10, 11], [10, 12], [10, 13],
       [8, 14], [14, 15], [14, 16], [16, 17], [16, 18], [18, 19], [18, 20], [18, 21],
     ]
-    let graph = try MolecularGraph(Molecule(classes: classes, bonds: bonds))
+    let graph = try MolecularGraph(BondGraph(classes: classes, bonds: bonds))
     #expect(graph.vocabulary.atomClasses.count == 16 && graph.vocabulary.pairTypes.count == 123)
     func count(_ configuration: CartesianEnergyConfiguration) -> Int {
       configuration.parameterShapes(atomClasses: 16, pairTypes: 123).reduce(0) { $0 + $1.shape.reduce(1, *) }
@@ -266,7 +266,7 @@ import Torch
       }
     }
     let data = try draw(4000)
-    let graph = try MolecularGraph(Molecule(classes: [0, 1, 2], bonds: []))
+    let graph = try MolecularGraph(BondGraph(classes: [0, 1, 2], bonds: []))
     let network = try CartesianEnergyNetwork(
       configuration: CartesianEnergyConfiguration(
         architecture: .graphormer, width: 16, feedForward: 16, heads: 4, layers: 1, kernels: 8, timeFrequencies: 4,

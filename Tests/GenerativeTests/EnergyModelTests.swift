@@ -52,7 +52,7 @@ import Torch
   @Test func aFreshModelIsThePriorAtEveryTime() throws {
     let network = try ResidualNetwork(
       space: space,
-      configuration: NetworkConfiguration(
+      configuration: ResidualConfiguration(
         width: 8, depth: 1, outputs: ResidualEnergyModel.outputs(space: space, harmonics: 3)),
       generator: Generator(seed: 1)
     ).cast(.float64)
@@ -111,7 +111,7 @@ import Torch
     let trainer = try Trainer(
       network: ResidualNetwork(
         space: small,
-        configuration: NetworkConfiguration(
+        configuration: ResidualConfiguration(
           width: 48, depth: 2, timeFrequencies: 8, outputs: ResidualEnergyModel.outputs(space: small, harmonics: 3)),
         generator: generator),
       settings: OptimizationSettings(steps: 2000, batch: 256, learningRate: 3e-3, warmUp: 50, averageDecay: 0.995),

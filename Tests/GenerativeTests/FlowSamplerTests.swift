@@ -10,7 +10,7 @@ import Torch
   @Test func zeroNetworkTransportsTheGaussianOntoItself() throws {
     // f = 0: dx/dt = c(t) x with integral of c over (0, 1) = 0 for the linear interpolant, so x and log q come back
     let zero = try ResidualNetwork(
-      space: space, configuration: NetworkConfiguration(width: 8, depth: 1, outputs: 5), generator: Generator(seed: 1)
+      space: space, configuration: ResidualConfiguration(width: 8, depth: 1, outputs: 5), generator: Generator(seed: 1)
     ).cast(.float64)
     let field = ResidualVectorField(network: zero, interpolant: .linear)
     let start = try space.prior(50, Generator(seed: 2), .float64)

@@ -23,7 +23,7 @@ import Torch
   func trainer(steps: Int) throws -> Trainer<ResidualNetwork> {
     let generator = try Generator(seed: 21)
     let network = try ResidualNetwork(
-      space: space, configuration: NetworkConfiguration(width: 48, depth: 2, outputs: 2), generator: generator)
+      space: space, configuration: ResidualConfiguration(width: 48, depth: 2, outputs: 2), generator: generator)
     return try Trainer(
       network: network, settings: OptimizationSettings(steps: steps, batch: 128, learningRate: 3e-3, warmUp: 20),
       generator: generator, columns: ["loss"])
@@ -63,7 +63,7 @@ import Torch
     let generator = try Generator(seed: 1)
     let other = try Trainer(
       network: ResidualNetwork(
-        space: space, configuration: NetworkConfiguration(width: 32, depth: 2, outputs: 2), generator: generator),
+        space: space, configuration: ResidualConfiguration(width: 32, depth: 2, outputs: 2), generator: generator),
       settings: mine.settings, generator: generator, columns: ["loss"])
     #expect(throws: TrainingError.self) { try mine.restore(other.state()) }
   }
@@ -119,7 +119,7 @@ import Torch
     let generator = try Generator(seed: 31)
     let network = try ResidualNetwork(
       space: space,
-      configuration: NetworkConfiguration(
+      configuration: ResidualConfiguration(
         width: 48, depth: 2, outputs: ResidualEnergyModel.outputs(space: space, harmonics: 3)), generator: generator)
     let ebm = try Trainer(
       network: network, settings: OptimizationSettings(steps: 1200, batch: 128, learningRate: 3e-3, warmUp: 50),

@@ -1,6 +1,7 @@
 import Artifacts
 import Basics
 import Foundation
+import Generative
 import Molecules
 import Testing
 import Trajectories
@@ -24,7 +25,8 @@ import Workflow
   /// Runs a stage and commits its output, as the engine does.
   func run(
     _ type: any StageType.Type, _ name: String, _ values: [String: ParameterValue], _ inputs: [String: [StageInput]],
-    in place: URL? = nil, interruption: @escaping () -> Bool = { false }, checkpointInterval: Double = 60,
+    in place: URL? = nil, on system: SystemFiles? = nil, interruption: @escaping () -> Bool = { false },
+    checkpointInterval: Double = 60,
     warned: ([String]) -> Void = { _ in }
   ) throws -> StageInput {
     let place = place ?? folder
@@ -40,7 +42,8 @@ import Workflow
     let checkpoints = CheckpointStore(folder: place, stage: name, key: "k")
     let context = StageContext(
       stage: name, seed: 11, values: .object(resolved), inputs: inputs, output: try ArtifactWriter(url: url),
-      checkpoints: checkpoints, temperature: 300, system: system, threads: 1, checkpointInterval: checkpointInterval,
+      checkpoints: checkpoints, temperature: 300, system: system ?? self.system, threads: 1,
+      checkpointInterval: checkpointInterval,
       interruption: interruption)
     let start = Date()
     try type.run(context)
@@ -204,19 +207,41 @@ import Workflow
 
   @Test func networkAndCoordinatesMustFit() throws {
     let input = try frames()
-    #expect(throws: EmulatorError.self) {
-      _ = try run(EmulatorStage.self, "e", ["network": ["type": "gvp"]], ["frames": [input]])
+    func message(_ type: any StageType.Type, _ values: [String: ParameterValue]) -> String {
+      do {
+        _ = try run(type, "e", values, type == EmulatorStage.self ? ["frames": [input]] : [:])
+        return "no error"
+      } catch {
+        return "\(error)"
+      }
     }
-    #expect(throws: EmulatorError.self) {
-      _ = try run(EmulatorStage.self, "e", ["coupling": "kabsch"], ["frames": [input]])
-    }
-    #expect(throws: EmulatorError.self) {
-      _ = try run(
-        EmulatorStage.self, "e", ["coordinates": "cartesian", "atom_classes": [1, 2]], ["frames": [input]])
-    }
+    #expect(
+      message(EmulatorStage.self, ["network": ["type": "gvp"]])
+        == "network.type gvp does not work on internal coordinates; use mlp")
+    #expect(
+      message(EmulatorStage.self, ["coupling": "kabsch"])
+        == "coupling: kabsch is for coordinates: cartesian; internal ones have no orientation to align")
+    #expect(
+      message(EmulatorStage.self, ["coordinates": "cartesian", "atom_classes": [1, 2]])
+        == "atom_classes has 2 entries for 22 atoms; give one class per atom, from 0")
+    #expect(
+      message(EmulatorStage.self, ["training": ["batch": 100_000]])
+        .hasSuffix("training samples are fewer than one batch of 100000; lower training.batch or give more data"))
     let notWeights = folder.appendingPathComponent("frames.h5")
-    #expect(throws: EmulatorError.self) {
+    #expect(throws: EmulatorStageError.self) {
       _ = try run(ImportedEmulatorStage.self, "i", ["weights": .string(notWeights.path)], [:])
+    }
+  }
+
+  /// An emulator asked for another molecule says so, and speaks of no force field.
+  @Test func samplesOfAnotherMoleculeAreRefused() throws {
+    let emulator = try run(
+      EmulatorStage.self, "emulator", ["training": ["steps": 2, "batch": 64], "network": Self.smallNetwork],
+      ["frames": [frames()]])
+    let other = SystemFiles(
+      topology: Self.dataset.deletingLastPathComponent().appendingPathComponent("dipeptides/AC/topology.pdb"))
+    #expect(throws: EmulatorError.otherMolecule(atoms: 24, expected: 22)) {
+      _ = try run(SampleStage.self, "samples", ["count": 4], ["emulator": [emulator]], on: other)
     }
   }
 

@@ -113,9 +113,12 @@ import Workflow
   @Test func whatCannotBeTrainedIsRefused() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     let samples = try run(ToySamplesStage.self, "samples", ["system": "checkerboard", "count": 20])
-    #expect(throws: TrainingError.tooFewSamples(count: 20, batch: 64)) {
+    let few = #expect(throws: AdvisedError.self) {
       _ = try run(ToyEnergyModelStage.self, "model", model(steps: 2), ["samples": [samples]])
     }
+    #expect(
+      few?.description
+        == "20 training samples are fewer than one batch of 64; lower training.batch or give more data")
     let more = try run(ToySamplesStage.self, "more", ["system": "checkerboard", "count": 100])
     #expect(throws: TrainingError.self) {
       _ = try run(ToyEnergyModelStage.self, "none", model(steps: 2, score: 0, contrastive: 0), ["samples": [more]])

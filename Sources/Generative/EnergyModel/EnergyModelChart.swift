@@ -1,0 +1,72 @@
+import Basics
+import Molecules
+import Torch
+
+/// The chart an energy model works on: its emulator's, or internal coordinates of a Cartesian emulator's samples.
+public struct EnergyModelChart: Codable, Sendable {
+  public let chart: Chart
+  /// The samples' own latents are those of this chart.
+  public let isEmulators: Bool
+
+  /// The emulator's own.
+  public init(of flow: MolecularFlow) {
+    chart = flow.chart
+    isEmulators = true
+  }
+
+  /// Internal coordinates, fitted to the emulator's samples [n, atoms, 3], nm. Throws `ChartError`, `MoleculesError`.
+  public init(internalOf topology: Topology, samples: NDArray<Double>) throws {
+    let coordinates = try InternalCoordinates(topology: topology)
+    let frames = samples.shape.first ?? 0
+    let (values, _) = try coordinates.internalCoordinates(samples.values, frames: frames)
+    chart = .internal(try InternalChart(coordinates: coordinates, values: values, frames: frames))
+    isEmulators = false
+  }
+
+  /// Latents [n, d] in Float32 and ln |dx/dq|, [n], of positions [n, atoms, 3], nm.
+  public func latents(positions: [Double], frames: Int) throws -> (latents: Tensor, logJacobian: [Double]) {
+    let (latents, logJacobian) = try chart.latentsAndJacobians(positions, frames: frames)
+    return (try latents.cast(.float32), logJacobian)
+  }
+
+  func latents(of samples: MolecularSamples) throws -> (latents: Tensor, logJacobian: [Double]) {
+    if isEmulators { return (samples.latents, samples.logJacobian) }
+    return try latents(positions: samples.coordinates, frames: samples.count)
+  }
+
+  /// ln q over Cartesian coordinates from ln q over latents, [n].
+  func cartesian(_ logDensities: [Double], _ logJacobian: [Double]) -> [Double] {
+    zip(logDensities, logJacobian).map { $0 + chart.logDeterminant - $1 }
+  }
+
+  /// The inverse of `cartesian`.
+  func latent(_ logDensities: [Double], _ logJacobian: [Double]) -> [Double] {
+    zip(logDensities, logJacobian).map { $0 - chart.logDeterminant + $1 }
+  }
+}
+
+/// The kind and shape of an energy model's network: everything but its numbers.
+public enum EnergyArchitecture: Codable, Equatable, Sendable {
+  case residual(ResidualConfiguration)
+  case cartesian(CartesianEnergyConfiguration, BondGraph)
+
+  /// A model with fresh parameters. `data` [n, d] are latents that a Cartesian one starts near; without them its constants are
+  /// of the right shape and nothing else.
+  func model(
+    _ chart: Chart, _ interpolant: Interpolant, data: Tensor? = nil, _ generator: Generator
+  ) throws -> any EnergyModel {
+    switch self {
+    case .cartesian(let configuration, let molecule):
+      let graph = try MolecularGraph(molecule)
+      let statistics = try PairStatistics(data ?? Tensor.zeros([1, 3 * molecule.atoms]), graph: graph)
+      return CartesianEnergyModel(
+        network: try CartesianEnergyNetwork(
+          configuration: configuration, graph: graph, statistics: statistics, generator: generator),
+        interpolant: interpolant)
+    case .residual(let configuration):
+      return ResidualEnergyModel(
+        network: try ResidualNetwork(space: chart.space, configuration: configuration, generator: generator),
+        interpolant: interpolant)
+    }
+  }
+}

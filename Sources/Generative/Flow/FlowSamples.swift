@@ -1,0 +1,92 @@
+import Foundation
+import Torch
+
+/// A trajectory that did not reach its end.
+public struct LostTrajectory: Equatable, Sendable, CustomStringConvertible {
+  /// Its row.
+  public var sample: Int
+  /// Where its adaptive step collapsed; the end of time where fixed steps led to numbers that are not finite.
+  public var time: Double
+  /// What the step had fallen to, or the length of the last fixed step; in s.
+  public var step: Double
+
+  public init(sample: Int, time: Double, step: Double) {
+    self.sample = sample
+    self.time = time
+    self.step = step
+  }
+
+  public var description: String {
+    String(format: "sample %d was lost at t = %.6g with a step of %.2g", sample, time, step)
+  }
+}
+
+/// Samples of an emulator on its latent space.
+public struct FlowSamples {
+  /// [n, d], angles wrapped; NaN in the rows of lost trajectories.
+  public var latents: Tensor
+  /// The points of the prior they were transported from, [n, d].
+  public var prior: Tensor
+  /// Independent estimates of the log-density on the latent space, [estimates, n] in Float64; nil without likelihood.
+  public var logDensities: Tensor?
+  /// Gradient of the log-density over the latent space, [n, d]; nil where it was not asked for.
+  public var scores: Tensor?
+  /// Evaluations of the network per sample.
+  public var functionEvaluations: Int
+  /// Rows without a result.
+  public var lost: [LostTrajectory] = []
+
+  public init(
+    latents: Tensor, prior: Tensor, logDensities: Tensor?, scores: Tensor? = nil, functionEvaluations: Int
+  ) {
+    self.latents = latents
+    self.prior = prior
+    self.logDensities = logDensities
+    self.scores = scores
+    self.functionEvaluations = functionEvaluations
+  }
+}
+
+extension FlowSamples {
+  /// The rows that have a result. Throws `SamplingError.allLost` where there is none.
+  public func withoutLost() throws -> FlowSamples {
+    guard let first = lost.first else { return self }
+    let gone = Set(lost.map(\.sample))
+    let kept = (0..<latents.shape[0]).filter { !gone.contains($0) }
+    guard !kept.isEmpty else { throw SamplingError.allLost(samples: latents.shape[0], first: first) }
+    let index = try Tensor(kept.map(Int64.init))
+    return FlowSamples(
+      latents: try latents.selected(index), prior: try prior.selected(index),
+      logDensities: try logDensities.map { try $0.selected(index, axis: 1) },
+      scores: try scores.map { try $0.selected(index) }, functionEvaluations: functionEvaluations)
+  }
+
+  /// Marks as lost what is not finite, at the end of fixed steps.
+  func losingWhatIsNotFinite(time: Double, step: Double) throws -> FlowSamples {
+    var sums = try latents.cast(.float64).sum(-1)
+    if let logDensities { sums = try sums + logDensities.sum(0) }
+    if let scores { sums = try sums + scores.cast(.float64).sum(-1) }
+    let values = try sums.values(as: Double.self)
+    var result = self
+    result.lost = values.indices.filter { !values[$0].isFinite }.map {
+      LostTrajectory(sample: $0, time: time, step: step)
+    }
+    return try result.withLostRowsBlank()
+  }
+
+  /// Puts NaN into the rows of lost trajectories.
+  func withLostRowsBlank() throws -> FlowSamples {
+    guard !lost.isEmpty else { return self }
+    var factors = [Double](repeating: 1, count: latents.shape[0])
+    for row in lost.map(\.sample) { factors[row] = .nan }
+    let blank = try Tensor(factors)
+    func blanked(_ rows: Tensor) throws -> Tensor {
+      try rows * blank.cast(rows.scalarType ?? .float32).unsqueezed(-1)
+    }
+    var result = self
+    result.latents = try blanked(latents)
+    result.logDensities = try logDensities.map { try $0 * blank }
+    result.scores = try scores.map(blanked)
+    return result
+  }
+}

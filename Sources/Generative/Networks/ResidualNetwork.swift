@@ -1,0 +1,192 @@
+import Basics
+import Torch
+
+/// Shape of a residual network on a latent space: everything needed to rebuild it from its parameters.
+public struct ResidualConfiguration: Codable, Equatable, Sendable {
+  public var width: Int
+  public var depth: Int
+  /// Angles enter as sin(k theta) and cos(k theta), k = 1 ... harmonics.
+  public var harmonics: Int
+  /// Time enters as t and sin, cos of this many random frequencies.
+  public var timeFrequencies: Int
+  public var outputs: Int
+
+  public init(width: Int, depth: Int, harmonics: Int = 3, timeFrequencies: Int = 16, outputs: Int) {
+    self.width = width
+    self.depth = depth
+    self.harmonics = harmonics
+    self.timeFrequencies = timeFrequencies
+    self.outputs = outputs
+  }
+}
+
+/// A residual multilayer perceptron over (x, t): features, a linear layer, `depth` blocks h + W2 silu(W1 layerNorm(h)), a last
+/// layer norm and a linear head that starts at zero.
+public struct ResidualNetwork: Network {
+  public let space: LatentSpace
+  public let configuration: ResidualConfiguration
+  /// In the order of `parameterNames`.
+  public let parameters: [Tensor]
+  /// Random frequencies of the time features, [timeFrequencies]; fixed, not trained.
+  public let frequencies: Tensor
+  private let weights: ResidualWeights
+
+  public var parameterNames: [String] {
+    var names = ["input.weight", "input.bias"]
+    for block in 0..<configuration.depth {
+      for part in ["norm.weight", "norm.bias", "first.weight", "first.bias", "second.weight", "second.bias"] {
+        names.append("block\(block).\(part)")
+      }
+    }
+    return names + ["norm.weight", "norm.bias", "output.weight", "output.bias"]
+  }
+
+  public var constants: [(name: String, tensor: Tensor)] { [(name: "frequencies", tensor: frequencies)] }
+
+  public init(
+    space: LatentSpace, configuration: ResidualConfiguration, parameters: [Tensor], frequencies: Tensor
+  ) {
+    self.space = space
+    self.configuration = configuration
+    self.parameters = parameters
+    self.frequencies = frequencies
+    weights = ResidualWeights(configuration, parameters)
+  }
+
+  /// Fresh parameters: uniform in +-1/sqrt(inputs) for hidden layers (the second of a block at 0.3 of that), a zero head.
+  public init(space: LatentSpace, configuration: ResidualConfiguration, generator: Generator) throws {
+    func uniform(_ shape: [Int], _ inputs: Int, _ scale: Double = 1) throws -> Tensor {
+      try (generator.uniform(shape) * 2 - 1) * (scale / Double(inputs).squareRoot())
+    }
+    let width = configuration.width
+    let inputs = Self.inputWidth(space, configuration)
+    var parameters = [try uniform([width, inputs], inputs), try uniform([width], inputs)]
+    for _ in 0..<configuration.depth {
+      parameters += [try Tensor.ones([width]), try Tensor.zeros([width])]
+      parameters += [try uniform([width, width], width), try uniform([width], width)]
+      parameters += [try uniform([width, width], width, 0.3), try Tensor.zeros([width])]
+    }
+    parameters += [try Tensor.ones([width]), try Tensor.zeros([width])]
+    parameters += [try Tensor.zeros([configuration.outputs, width]), try Tensor.zeros([configuration.outputs])]
+    self.init(
+      space: space, configuration: configuration, parameters: parameters,
+      frequencies: try generator.normal([configuration.timeFrequencies]) * (2 * Double.pi))
+  }
+
+  static func inputWidth(_ space: LatentSpace, _ configuration: ResidualConfiguration) -> Int {
+    positionFeatures(space, configuration.harmonics) + 1 + 2 * configuration.timeFrequencies
+  }
+
+  public func replacing(parameters: [Tensor], constants: [Tensor]) -> ResidualNetwork {
+    ResidualNetwork(
+      space: space, configuration: configuration, parameters: parameters, frequencies: constants.first ?? frequencies)
+  }
+
+  // MARK: - evaluation
+
+  /// x [n, dimension], t [n] -> [n, outputs].
+  public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
+    try output(of: features(x, t).values)
+  }
+
+  /// The output [n, outputs] together with the input's features of position [n, positionFeatures]: the Euclidean coordinates,
+  /// then sin and cos of k theta.
+  public func withPositionFeatures(_ x: Tensor, _ t: Tensor) throws -> (output: Tensor, features: Tensor) {
+    let input = try features(x, t).values
+    return (try output(of: input), try input.slice(0..<Self.positionFeatures(space, configuration.harmonics), axis: 1))
+  }
+
+  static func positionFeatures(_ space: LatentSpace, _ harmonics: Int) -> Int {
+    space.euclidean + 2 * harmonics * space.angles
+  }
+
+  private func output(of input: Tensor) throws -> Tensor {
+    var h = try weights.input(input)
+    for block in weights.blocks { h = try h + block.second(block.first(block.norm.normalising(h)).silu()) }
+    return try weights.output(weights.norm.normalising(h))
+  }
+
+  /// Value and directional derivatives by forward mode: x [n, d], t [n], directions [m, n, d] -> [n, outputs], [m, n, outputs].
+  ///
+  /// All directions go through each layer as one matrix product. Recorded for back-propagation unless the caller switches that off.
+  public func withTangents(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (value: Tensor, tangents: Tensor) {
+    let (input, sine, cosine) = try features(x, t)
+    let parts = try space.split(directions)
+    var moved = [parts.euclidean]
+    if space.angles > 0, let sine, let cosine {
+      let angular = try harmonicAngles(parts.angles)
+      moved += [try angular * cosine, try -(angular * sine)]
+    }
+    let change = try Tensor.concatenated(moved, axis: -1)
+    let columns = change.shape[2]
+
+    var h = try weights.input(input)
+    var dh = try change.linear(weights.input.weight.slice(0..<columns, axis: 1), nil)
+    for block in weights.blocks {
+      let (normed, dNormed) = try Self.layerNorm(h, dh, block.norm)
+      let inner = try block.first(normed)
+      let gate = try inner.sigmoid()
+      let slope = try gate * (inner * (1 - gate) + 1)
+      let dInner = try dNormed.linear(block.first.weight, nil) * slope
+      h = try h + block.second(inner * gate)
+      dh = try dh + dInner.linear(block.second.weight, nil)
+    }
+    let (normed, dNormed) = try Self.layerNorm(h, dh, weights.norm)
+    return (try weights.output(normed), try dNormed.linear(weights.output.weight, nil))
+  }
+
+  private static func layerNorm(_ h: Tensor, _ dh: Tensor, _ layer: LinearLayer) throws -> (Tensor, Tensor) {
+    let centred = try h - h.mean(-1, keepingDimensions: true)
+    let inverse = try (centred.square().mean(-1, keepingDimensions: true) + 1e-5).rsqrt()
+    let normed = try centred * inverse
+    let dCentred = try dh - dh.mean(-1, keepingDimensions: true)
+    let along = try (dCentred * normed).mean(-1, keepingDimensions: true)
+    return (
+      try normed * layer.weight + layer.bias, try (dCentred - normed * along) * (inverse * layer.weight)
+    )
+  }
+
+  /// k theta for every angle and every k: [..., angles] -> [..., angles * harmonics].
+  private func harmonicAngles(_ theta: Tensor) throws -> Tensor {
+    let orders = try Tensor.arange(configuration.harmonics, theta.scalarType ?? .float32) + 1
+    let lead = theta.shape.dropLast()
+    return try (theta.unsqueezed(-1) * orders).reshaped(Array(lead) + [space.angles * configuration.harmonics])
+  }
+
+  private func features(_ x: Tensor, _ t: Tensor) throws -> (values: Tensor, sine: Tensor?, cosine: Tensor?) {
+    let parts = try space.split(x)
+    let time = try t.reshaped(-1, 1)
+    let phase = try time * frequencies
+    let clock = [time, try phase.sin(), try phase.cos()]
+    guard space.angles > 0 else {
+      return (try Tensor.concatenated([parts.euclidean] + clock, axis: -1), nil, nil)
+    }
+    let angle = try harmonicAngles(parts.angles)
+    let (sine, cosine) = (try angle.sin(), try angle.cos())
+    return (try Tensor.concatenated([parts.euclidean, sine, cosine] + clock, axis: -1), sine, cosine)
+  }
+}
+
+/// The parameters by what they are for.
+private struct ResidualWeights {
+  struct Block {
+    let norm: LinearLayer
+    let first: LinearLayer
+    let second: LinearLayer
+  }
+  let input: LinearLayer
+  let blocks: [Block]
+  let norm: LinearLayer
+  let output: LinearLayer
+
+  /// `parameters` in the order of `ResidualNetwork.parameterNames`.
+  init(_ configuration: ResidualConfiguration, _ parameters: [Tensor]) {
+    var next = ParameterReader(parameters)
+    input = next.linear()
+    blocks = (0..<configuration.depth).map { _ in
+      Block(norm: next.linear(), first: next.linear(), second: next.linear())
+    }
+    norm = next.linear()
+    output = next.linear()
+  }
+}

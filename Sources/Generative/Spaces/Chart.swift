@@ -1,0 +1,85 @@
+import Torch
+
+/// Where a model of molecules works: internal or Cartesian coordinates.
+public enum Chart: Codable, Equatable, Sendable {
+  case `internal`(InternalChart)
+  case cartesian(CartesianChart)
+
+  public var space: LatentSpace {
+    switch self {
+    case .internal(let chart): return chart.space
+    case .cartesian(let chart): return chart.space
+    }
+  }
+
+  /// ln |det d latent / d coordinate|, a constant.
+  public var logDeterminant: Double {
+    switch self {
+    case .internal(let chart): return chart.logDeterminant
+    case .cartesian(let chart): return chart.logDeterminant
+    }
+  }
+
+  public var atoms: Int {
+    switch self {
+    case .internal(let chart): return (chart.coordinates.dimension + 6) / 3
+    case .cartesian(let chart): return chart.atoms
+    }
+  }
+
+  /// Latents [frames, d] in Float64 of positions [frames, atoms, 3] in nm.
+  public func latents(_ coordinates: [Double], frames: Int) throws -> Tensor {
+    try latentsAndJacobians(coordinates, frames: frames).latents
+  }
+
+  /// Latents [frames, d] in Float64 of positions [frames, atoms, 3] in nm, and ln |dx/dq| of internal coordinates, [frames]; 0 for
+  /// Cartesian ones.
+  public func latentsAndJacobians(
+    _ coordinates: [Double], frames: Int
+  ) throws -> (latents: Tensor, logJacobian: [Double]) {
+    switch self {
+    case .internal(let chart):
+      let (values, logJacobian) = try chart.coordinates.internalCoordinates(coordinates, frames: frames)
+      return (try chart.latents(internal: values, frames: frames), logJacobian)
+    case .cartesian(let chart):
+      return (try chart.latents(coordinates, frames: frames), [Double](repeating: 0, count: frames))
+    }
+  }
+
+  /// Throws `ChartError.malformed` for internal coordinates, which have none.
+  public func atomClasses() throws -> [Int] {
+    guard case .cartesian(let chart) = self else {
+      throw ChartError.malformed("a network over atoms needs Cartesian coordinates")
+    }
+    return chart.atomClasses
+  }
+
+  /// For estimates of a divergence; nil where the bonds are not known.
+  public func frame() throws -> ElasticFrame? {
+    guard case .cartesian(let chart) = self, !chart.bonds.isEmpty else { return nil }
+    return try ElasticFrame(atoms: chart.atoms, bonds: chart.bonds)
+  }
+
+  public struct Conformations {
+    /// [n, atoms, 3], nm.
+    public var coordinates: [Double]
+    /// ln |dx/dq| of internal coordinates q, [n]; 0 for Cartesian ones.
+    public var logJacobian: [Double]
+    /// [n, dimension], nm and rad; nil for Cartesian ones.
+    public var internalCoordinates: [Double]?
+  }
+
+  public func conformations(latents: Tensor) throws -> Conformations {
+    let n = latents.shape[0]
+    switch self {
+    case .internal(let chart):
+      let values = try chart.internalCoordinates(latents: latents)
+      let (coordinates, logJacobian) = try chart.coordinates.cartesian(values, frames: n)
+      return Conformations(coordinates: coordinates, logJacobian: logJacobian, internalCoordinates: values)
+    case .cartesian(let chart):
+      return Conformations(
+        coordinates: try chart.coordinates(latents: latents), logJacobian: [Double](repeating: 0, count: n),
+        internalCoordinates: nil)
+    }
+  }
+}

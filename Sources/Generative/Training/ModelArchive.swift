@@ -1,0 +1,55 @@
+import Basics
+import Foundation
+import Torch
+
+/// A trained model as a store keeps it: JSON text and named tensors.
+public struct ModelArchive: Equatable, Sendable {
+  /// JSON: everything about the model but its numbers and the molecule.
+  public var header: String
+  /// JSON: the chart of the molecule.
+  public var chart: String
+  /// The network's averaged parameters, "average/NAME", and "constants/NAME".
+  public var tensors: [String: NDArray<Float>]
+
+  /// Groups of tensors that belong to a model; a training state has others beside them.
+  public static let groups = ["average", "constants"]
+
+  public init(header: String, chart: String, tensors: [String: NDArray<Float>]) {
+    self.header = header
+    self.chart = chart
+    self.tensors = tensors
+  }
+
+  init(_ header: some Encodable, _ chart: some Encodable, network: some Network) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    self.init(
+      header: String(decoding: try encoder.encode(header), as: UTF8.self),
+      chart: String(decoding: try encoder.encode(chart), as: UTF8.self), tensors: [:])
+    for (name, tensor) in zip(network.parameterNames, network.parameters) {
+      tensors["average/\(name)"] = try tensor.array()
+    }
+    for (name, tensor) in network.constants { tensors["constants/\(name)"] = try tensor.array() }
+  }
+
+  func decoded<Header: Decodable, Chart: Decodable>(_: Header.Type, _: Chart.Type) throws -> (Header, Chart) {
+    let decoder = JSONDecoder()
+    return (
+      try decoder.decode(Header.self, from: Data(header.utf8)), try decoder.decode(Chart.self, from: Data(chart.utf8))
+    )
+  }
+
+  /// `blank` with the archive's parameters and constants.
+  func network<Net: Network>(like blank: Net) throws -> Net {
+    func tensor(_ name: String, _ blank: Tensor) throws -> Tensor {
+      guard let array = tensors[name] else { throw TrainingError.badState("no \(name)") }
+      guard array.shape == blank.shape else {
+        throw TrainingError.badState("\(name) has shape \(array.shape), not \(blank.shape)")
+      }
+      return try Tensor(array)
+    }
+    return blank.replacing(
+      parameters: try zip(blank.parameterNames, blank.parameters).map { try tensor("average/\($0)", $1) },
+      constants: try blank.constants.map { try tensor("constants/\($0.name)", $0.tensor) })
+  }
+}

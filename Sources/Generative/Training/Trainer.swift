@@ -1,0 +1,114 @@
+import Basics
+import Foundation
+import Torch
+
+public enum TrainingError: Error, CustomStringConvertible, Equatable {
+  case notFinite(step: Int, loss: Double, gradientNorm: Double)
+  /// The same after the learning rate was halved as often as is sensible. `batch` names the samples.
+  case broken(step: Int, loss: Double, gradientNorm: Double, batch: String, halvings: Int)
+  case tooFewSamples(count: Int, batch: Int)
+  case badState(String)
+
+  public var description: String {
+    switch self {
+    case .notFinite(let step, let loss, let norm):
+      return "training broke at step \(step): loss \(loss), gradient norm \(norm)"
+    case .broken(let step, let loss, let norm, let batch, let halvings):
+      return "training broke at step \(step)\(batch.isEmpty ? "" : ", \(batch)"): loss \(loss), gradient norm \(norm), "
+        + "with the learning rate halved \(halvings) times; look at these samples"
+    case .tooFewSamples(let count, let batch):
+      return "\(count) training samples are fewer than one batch of \(batch)"
+    case .badState(let reason): return "a saved training state does not fit this training: \(reason)"
+    }
+  }
+}
+
+/// Parameters, their moving average, Adam's moments and the schedule: one optimisation step at a time.
+public final class Trainer<Net: Network> {
+  public let settings: OptimizationSettings
+  public private(set) var network: Net
+  /// The moving average: the network to use.
+  public let average: Net
+  public let generator: Generator
+  public private(set) var step = 0
+  public var curve: LossCurve
+  /// The learning rate is that of the schedule times 2^-halvings.
+  public var halvings = 0
+  private let optimizer: Adam
+
+  /// Start of a training. `generator` feeds initial parameters, then noise and times.
+  public init(
+    network: Net, settings: OptimizationSettings, generator: Generator, columns: [String]
+  ) throws {
+    self.settings = settings
+    self.network = network.replacing(parameters: try network.parameters.map { try $0.requiringGradient() })
+    average = try network.cloned()
+    optimizer = try Adam(self.network.parameters, weightDecay: settings.weightDecay)
+    self.generator = generator
+    curve = LossCurve(columns: columns)
+  }
+
+  public var isFinished: Bool { step >= settings.steps }
+
+  /// One step on `loss`, which must depend on `network.parameters`. Returns the loss; throws when it or the gradient is not
+  /// finite, before anything is changed.
+  public func update(_ loss: Tensor) throws -> Double {
+    let gradients = try loss.gradients(of: network.parameters)
+    let value = try loss.item()
+    let norm = try clipNormInPlace(gradients, maximum: settings.clip)
+    guard value.isFinite, norm.isFinite else {
+      throw TrainingError.notFinite(step: step, loss: value, gradientNorm: norm)
+    }
+    try optimizer.update(gradients, learningRate: settings.learningRate(at: step) * pow(0.5, Double(halvings)))
+    // a short memory at first, so that the average does not drag the initial parameters along
+    let decay = min(settings.averageDecay, Double(step + 1) / Double(step + 10))
+    try updateAveragesInPlace(average.parameters, network.parameters, decay: decay)
+    step += 1
+    return value
+  }
+
+  // MARK: - saving and going on
+
+  public func state() throws -> TrainingState {
+    var tensors: [(name: String, array: NDArray<Float>)] = []
+    let groups = [
+      ("parameters", network.parameters), ("average", average.parameters), ("first_moment", optimizer.firstMoments),
+      ("second_moment", optimizer.secondMoments),
+    ]
+    for (group, list) in groups {
+      for (name, tensor) in zip(network.parameterNames, list) {
+        tensors.append((name: "\(group)/\(name)", array: try tensor.array()))
+      }
+    }
+    for constant in network.constants {
+      tensors.append((name: "constants/\(constant.name)", array: try constant.tensor.array()))
+    }
+    return TrainingState(
+      step: step, tensors: tensors, generator: try generator.state(), curve: curve, halvings: halvings)
+  }
+
+  public func restore(_ state: TrainingState) throws {
+    let saved = Dictionary(state.tensors.map { ($0.name, $0.array) }, uniquingKeysWith: { first, _ in first })
+    func tensors(_ group: String, _ like: [(name: String, tensor: Tensor)]) throws -> [Tensor] {
+      try like.map { name, mine in
+        guard let array = saved["\(group)/\(name)"] else { throw TrainingError.badState("no \(group)/\(name)") }
+        guard array.shape == mine.shape else {
+          throw TrainingError.badState("\(group)/\(name) has shape \(array.shape), not \(mine.shape)")
+        }
+        return try Tensor(array)
+      }
+    }
+    let named = zip(network.parameterNames, network.parameters).map { (name: $0, tensor: $1) }
+    let (parameters, averages) = (try tensors("parameters", named), try tensors("average", named))
+    let constants = try tensors("constants", network.constants)
+    let (first, second) = (try tensors("first_moment", named), try tensors("second_moment", named))
+    for (mine, theirs) in zip(network.parameters, parameters) { try mine.copyInPlace(from: theirs) }
+    for (mine, theirs) in zip(average.parameters, averages) { try mine.copyInPlace(from: theirs) }
+    for (mine, theirs) in zip(network.constants, constants) { try mine.tensor.copyInPlace(from: theirs) }
+    try optimizer.restore(firstMoments: first, secondMoments: second, step: state.step)
+    try generator.restore(state.generator)
+    step = state.step
+    curve = state.curve
+    halvings = state.halvings
+  }
+}

@@ -1,0 +1,143 @@
+import Basics
+import Foundation
+import Torch
+
+/// The loop around a `Trainer` that every training shares: progress, the loss curve, checkpoints by time, interruption, resume, and what
+/// happens when the loss is not finite: back to the last rollback point with half the learning rate, three times at most.
+public struct TrainingLoop<Net: Network> {
+  public let trainer: Trainer<Net>
+  public let host: any ComputationHost
+  public let title: String
+  /// Steps between two rows of the loss curve.
+  public let recordEvery: Int
+  /// What the curve's columns are called beside the progress.
+  public let labels: [String]
+  /// Steps between rollback points, at least: so many that writing one is lost among them.
+  let leastRollbackInterval: Int
+
+  /// What a training keeps beside its `Trainer`: saved with every state, restored with it.
+  public struct Extra {
+    var save: () throws -> SavedArrays
+    var restore: (SavedArrays) throws -> Void
+
+    public init(save: @escaping () throws -> SavedArrays, restore: @escaping (SavedArrays) throws -> Void) {
+      self.save = save
+      self.restore = restore
+    }
+  }
+
+  public init(
+    trainer: Trainer<Net>, host: any ComputationHost, title: String, recordEvery: Int, labels: [String],
+    leastRollbackInterval: Int = 500
+  ) {
+    self.trainer = trainer
+    self.host = host
+    self.title = title
+    self.recordEvery = recordEvery
+    self.labels = labels
+    self.leastRollbackInterval = leastRollbackInterval
+  }
+
+  private static var halvingsAtMost: Int { 3 }
+
+  /// Depends on nothing but the settings, so that a run that was killed rolls back as one that was not.
+  private var rollbackInterval: Int { max(leastRollbackInterval, (trainer.settings.steps + 9) / 10) }
+
+  /// Goes on from the newest state, if there is one, and calls `step` (one optimisation step that returns its losses, the curve's first
+  /// columns) until training is finished. A row of the curve has the means of the losses since the last one, and what
+  /// `atRecord` gives for the other columns. `batch` names the samples of a step.
+  ///
+  /// Throws `TrainingError.broken` where halving the learning rate did not help, and what the host throws to stop.
+  public func run(
+    extra: Extra? = nil, batch: (Int) throws -> String = { _ in "" }, atRecord: () throws -> [Double] = { [] },
+    step: () throws -> [Double]
+  ) throws {
+    var recent: [[Double]] = []
+    func means() -> [Double] {
+      (recent.first ?? []).indices.map { c in recent.reduce(0) { $0 + $1[c] } / Double(recent.count) }
+    }
+    func state() throws -> SavedArrays {
+      var saved = try extra?.save() ?? SavedArrays()
+      saved.add(try trainer.state().saved(), to: "training")
+      saved["recent"] = .doubles(
+        try NDArray(recent.flatMap { $0 }, shape: [recent.count, recent.first?.count ?? labels.count]))
+      return saved
+    }
+    func restore(_ saved: SavedArrays) throws {
+      try trainer.restore(TrainingState(saved.group("training")))
+      let rows = try saved.doubles("recent")
+      // one column was once saved as a list
+      let width = rows.shape.count > 1 ? rows.shape[1] : 1
+      recent = stride(from: 0, to: rows.count, by: max(1, width)).map { Array(rows.values[$0..<$0 + width]) }
+      try extra?.restore(saved)
+    }
+
+    if let saved = try host.newestState() {
+      try restore(saved)
+      host.log("going on from step \(trainer.step) of \(trainer.settings.steps)")
+    }
+    host.progress.begin(title, total: trainer.settings.steps, unit: "steps")
+    defer { host.progress.end() }
+    let start = (watch: Stopwatch(), step: trainer.step)
+    var saved = Stopwatch()
+    var checkpoints = (count: 0, seconds: 0.0)
+    func timed(_ write: () throws -> Void) rethrows {
+      let watch = Stopwatch()
+      try write()
+      checkpoints = (checkpoints.count + 1, checkpoints.seconds + watch.seconds)
+    }
+    while !trainer.isFinished {
+      // a resumed run passes here again, and the point before this one must stay
+      if trainer.step % rollbackInterval == 0, try host.rollbackPoint(step: trainer.step) == nil {
+        try timed { try host.saveRollbackPoint(step: trainer.step, state()) }
+      }
+      do {
+        recent.append(try step())
+      } catch TrainingError.notFinite(let step, let loss, let norm) {
+        let (saved, place) = try rollbackPoint(before: step, loss: loss, gradientNorm: norm, batch)
+        let halvings = trainer.halvings + 1
+        try restore(saved)
+        trainer.halvings = halvings
+        let found = try batch(step)
+        host.warn(
+          "training broke at step \(step)\(found.isEmpty ? "" : ", \(found)"): loss \(loss), gradient norm \(norm); "
+            + "went back to step \(place) with half the learning rate")
+        continue
+      }
+      if trainer.step % recordEvery == 0 || trainer.isFinished {
+        trainer.curve.record(step: trainer.step, try means() + atRecord())
+        recent = []
+      }
+      report(trainer.curve.rows.last ?? means(), rate: (trainer.step - start.step, start.watch.seconds))
+      let asked = host.interruptionRequested
+      if asked || saved.seconds >= host.checkpointInterval {
+        try timed { try host.save(step: trainer.step, state()) }
+        saved.restart()
+        if asked { try host.checkInterruption() }
+      }
+    }
+    if checkpoints.count > 0 {
+      let share = String(format: "%.2f", 100 * checkpoints.seconds / max(1e-9, start.watch.seconds))
+      host.log("\(checkpoints.count) checkpoints took \(share) % of the time")
+    }
+  }
+
+  private func report(_ row: [Double], rate: (steps: Int, seconds: Double)) {
+    var metrics = zip(labels, row).filter { $1.isFinite }.map { (name: $0, value: String(format: "%.4f", $1)) }
+    let speed = Double(rate.steps * trainer.settings.batch) / max(1e-9, rate.seconds)
+    // after the loss, which comes first
+    metrics.insert((name: "samples/s", value: String(format: "%.0f", speed)), at: min(1, metrics.count))
+    host.progress.update(completed: trainer.step, metrics: metrics)
+  }
+
+  private func rollbackPoint(
+    before step: Int, loss: Double, gradientNorm: Double, _ batch: (Int) throws -> String
+  ) throws -> (SavedArrays, step: Int) {
+    let place = step - step % rollbackInterval
+    guard trainer.halvings < Self.halvingsAtMost, let saved = try host.rollbackPoint(step: place) else {
+      throw TrainingError.broken(
+        step: step, loss: loss, gradientNorm: gradientNorm, batch: try batch(step), halvings: trainer.halvings)
+    }
+    return (saved, place)
+  }
+}

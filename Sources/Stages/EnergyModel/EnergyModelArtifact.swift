@@ -1,0 +1,58 @@
+import Artifacts
+import Foundation
+import Generative
+import Torch
+import Workflow
+
+public enum EnergyModelArtifactError: Error, CustomStringConvertible, Equatable {
+  case anotherEmulator(samples: String, energyModel: String)
+
+  public var description: String {
+    switch self {
+    case .anotherEmulator(let samples, let energyModel):
+      return "the samples \(samples) and the energy model \(energyModel) come from two different emulators; "
+        + "a log-density of one says nothing about samples of the other"
+    }
+  }
+}
+
+/// An `energy-model` stage's result: the log-density of its emulator at one forward pass per sample.
+struct EnergyModelArtifact {
+  let energyModel: MolecularEnergyModel
+  let name: String
+
+  /// Writes all but the tensors.
+  static func write(_ archive: ModelArchive, to writer: ArtifactWriter) throws {
+    try writer.write("energy_model/header", string: archive.header)
+    try writer.write("energy_model/chart", string: archive.chart)
+  }
+
+  static func read(_ input: StageInput) throws -> EnergyModelArtifact {
+    EnergyModelArtifact(
+      energyModel: try input.artifact.model("energy_model", MolecularEnergyModel.init), name: input.name)
+  }
+
+  /// ln q of every sample of a `sample` artifact over Cartesian coordinates, up to the rigid-body constant, [n].
+  /// Throws `EnergyModelArtifactError.anotherEmulator`.
+  func logDensity(of samples: StageInput) throws -> [Double] {
+    guard try samples.artifact.attribute("latents", "emulator") == energyModel.header.emulator else {
+      throw EnergyModelArtifactError.anotherEmulator(samples: samples.name, energyModel: name)
+    }
+    let (latents, logJacobian) = try energyModel.chart.latents(of: samples.artifact)
+    return try energyModel.logDensity(latents, logJacobian)
+  }
+}
+
+extension EnergyModelChart {
+  /// Latents [n, d] in Float32 and ln |dx/dq|, [n], of a `sample` artifact.
+  func latents(of samples: Artifact) throws -> (latents: Tensor, logJacobian: [Double]) {
+    if isEmulators {
+      return (
+        try Tensor(samples.read("latents", as: Float.self)),
+        try samples.read("log_jacobian", as: Double.self).values
+      )
+    }
+    let positions = try samples.read("coordinates", as: Double.self)
+    return try latents(positions: positions.values, frames: positions.shape.first ?? 0)
+  }
+}

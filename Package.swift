@@ -13,6 +13,11 @@ let optimised: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debu
 
 let cxxFlags: [CXXSetting] = [.unsafeFlags(["-O3", "-DNDEBUG", "-Wall", "-fno-math-errno"])]
 
+let torchHeaders: [CXXSetting] = [
+  .unsafeFlags(["-isystem", deps + "/torch/include", "-isystem", deps + "/torch/include/torch/csrc/api/include"])
+]
+let openMMHeaders: [CXXSetting] = [.unsafeFlags(["-isystem", deps + "/OpenMM.libs/include"])]
+
 let torchLink: [LinkerSetting] = [
   .unsafeFlags([
     torchLibraries + "/libtorch_cpu.so", torchLibraries + "/libc10.so",
@@ -43,18 +48,18 @@ let package = Package(
     // C: the only targets that see a foreign header
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CNetCDF", pkgConfig: "netcdf", providers: [.apt(["libnetcdf-dev"])]),
+    .target(name: "CTorch", cxxSettings: cxxFlags + torchHeaders, linkerSettings: torchLink),
+    .target(name: "COpenMM", cxxSettings: cxxFlags + openMMHeaders, linkerSettings: openMMLink),
+    // C++ of our own on a library's types. It shares the handles of the binding by that one's internal header; a dependency is not
+    // declared, because headers of a target that is one cannot be included from C++20. The Swift module above depends on both.
     .target(
-      name: "CTorch",
-      cxxSettings: cxxFlags + [
-        .unsafeFlags([
-          "-isystem", deps + "/torch/include", "-isystem", deps + "/torch/include/torch/csrc/api/include",
-        ])
-      ],
-      linkerSettings: torchLink),
+      name: "CEquivariantKernels",
+      cxxSettings: cxxFlags + torchHeaders + [.headerSearchPath("../CTorch"), .headerSearchPath("../CTorch/include")]),
     .target(
-      name: "COpenMM",
-      cxxSettings: cxxFlags + [.unsafeFlags(["-isystem", deps + "/OpenMM.libs/include"])],
-      linkerSettings: openMMLink),
+      name: "CDynamics",
+      cxxSettings: cxxFlags + openMMHeaders + [
+        .headerSearchPath("../COpenMM"), .headerSearchPath("../COpenMM/include"),
+      ]),
     .target(name: "COptimalTransport", cxxSettings: cxxFlags),
     .target(name: "CXTB", cxxSettings: cxxFlags),  // loads libxtb at run time
 
@@ -66,6 +71,9 @@ let package = Package(
     .target(name: "NetCDF", dependencies: ["CNetCDF", "Basics"], swiftSettings: optimised),
     .target(name: "Torch", dependencies: ["CTorch", "Basics"], swiftSettings: optimised),
     .target(name: "OpenMM", dependencies: ["COpenMM", "Basics"], swiftSettings: optimised),
+    .target(
+      name: "EquivariantKernels", dependencies: ["CEquivariantKernels", "Torch"], swiftSettings: optimised),
+    .target(name: "Dynamics", dependencies: ["CDynamics", "OpenMM"], swiftSettings: optimised),
     .target(name: "OptimalTransport", dependencies: ["COptimalTransport"], swiftSettings: optimised),
     .target(name: "XTB", dependencies: ["CXTB"], swiftSettings: optimised),
 
@@ -80,10 +88,13 @@ let package = Package(
     // science
     .target(name: "Molecules", dependencies: ["Basics"], swiftSettings: optimised),
     .target(name: "Trajectories", dependencies: ["NetCDF", "Basics", "Molecules"], swiftSettings: optimised),
-    .target(name: "ForceFields", dependencies: ["OpenMM", "XTB", "Basics", "Molecules"], swiftSettings: optimised),
-    .target(name: "FreeEnergies", dependencies: ["Basics"], swiftSettings: optimised),
     .target(
-      name: "Generative", dependencies: ["Torch", "OptimalTransport", "Basics", "Molecules"],
+      name: "ForceFields", dependencies: ["Dynamics", "OpenMM", "XTB", "Basics", "Molecules"],
+      swiftSettings: optimised),
+    .target(name: "FreeEnergies", dependencies: ["Basics", "Molecules"], swiftSettings: optimised),
+    .target(
+      name: "Generative",
+      dependencies: ["Torch", "EquivariantKernels", "OptimalTransport", "Basics", "Molecules"],
       swiftSettings: optimised),
 
     // pictures
@@ -107,8 +118,7 @@ let package = Package(
       name: "Stages",
       dependencies: [
         "Workflow", "Artifacts", "Records", "Reports", "Generative", "FreeEnergies", "ForceFields", "Molecules",
-        "Trajectories",
-        "HDF5", "Torch", "OpenMM", "OptimalTransport", "XTB", "Basics",
+        "Trajectories", "HDF5", "Torch", "OpenMM", "Dynamics", "OptimalTransport", "XTB", "Basics",
       ], swiftSettings: optimised),
 
     // face
@@ -152,13 +162,15 @@ let package = Package(
     .testTarget(name: "NetCDFTests", dependencies: ["NetCDF"]),
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
     .testTarget(name: "OpenMMTests", dependencies: ["OpenMM"]),
+    // the fixtures there are ForceFieldsTests' own, by links
+    .testTarget(name: "DynamicsTests", dependencies: ["Dynamics", "OpenMM", "ForceFields", "Molecules"]),
     .testTarget(name: "OptimalTransportTests", dependencies: ["OptimalTransport", "Basics"]),
     .testTarget(name: "XTBTests", dependencies: ["XTB"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "HDF5"]),
     .testTarget(name: "MoleculesTests", dependencies: ["Molecules"]),
     .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "Molecules", "NetCDF"]),
-    .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields", "Molecules", "OpenMM"]),
-    .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies"]),
+    .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields", "Dynamics", "Molecules", "OpenMM"]),
+    .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies", "Molecules", "Basics"]),
     .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics", "HDF5"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts", "Basics"]),
     .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),

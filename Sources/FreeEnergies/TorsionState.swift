@@ -1,3 +1,5 @@
+import Molecules
+
 /// An arc of the circle that defines a metastable state: the angles met when going from `from` upwards to `to`, rad.
 public struct TorsionState: Codable, Equatable, Sendable {
   public var from: Double
@@ -7,6 +9,12 @@ public struct TorsionState: Codable, Equatable, Sendable {
   public init(from: Double = 0, to: Double = 2) {
     self.from = from
     self.to = to
+  }
+
+  /// rad in (-pi, pi].
+  public var middle: Double {
+    let width = to - from - 2 * .pi * ((to - from) / (2 * .pi)).rounded(.down)
+    return wrappedAngle(from + width / 2)
   }
 
   public func contains(_ angle: Double) -> Bool {

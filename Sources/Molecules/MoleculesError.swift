@@ -21,6 +21,8 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
   /// The four neighbours of a stereocentre lie in a plane in the reference: it has no hand to compare with.
   case flatCentre(atom: String)
   case tooFewAtoms(Int)
+  /// Hydrogens this heavy (dalton) leave the atom that they are bonded to with too little.
+  case hydrogenMass(Double, atom: String, left: Double)
 
   public var description: String {
     switch self {
@@ -49,6 +51,8 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
       return "stereocentre \(atom) is flat in the reference structure; give a reference with sound geometry"
     case .tooFewAtoms(let count):
       return "a molecule of \(count) atom(s) has no internal coordinates here; at least 3 are needed"
+    case .hydrogenMass(let mass, let atom, let left):
+      return "a hydrogen mass of \(mass) dalton leaves \(atom) with \(left); 3 suits all molecules"
     }
   }
 }

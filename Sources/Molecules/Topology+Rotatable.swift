@@ -87,3 +87,19 @@ extension Topology {
     return false
   }
 }
+
+extension Topology {
+  /// Torsions without a bias whose motion may be slow: all but methyl and ammonium rotors, which turn between equal states.
+  /// `biased`: four atoms each.
+  public func watchedTorsions(biased: [[Int]]) -> [RotatableTorsion] {
+    let turning = rotatableTorsions
+    return namedTorsions.filter { torsion in
+      !torsion.name.hasPrefix("methyl") && torsion.name != "ammonium"
+        && !biased.contains { $0 == torsion.atoms || $0 == torsion.atoms.reversed() }
+    }.map { torsion in
+      let match = turning.first { Set($0.atoms[1...2]) == Set(torsion.atoms[1...2]) }
+      return RotatableTorsion(
+        name: torsion.fullName, atoms: torsion.atoms, fold: match?.fold ?? 1, isStaggered: match?.isStaggered ?? false)
+    }
+  }
+}

@@ -6,13 +6,11 @@ import COpenMM
 public final class BatchEvaluator {
   public let system: System
   public let platform: String
-  private let handle: OpaquePointer
+  package let handle: OpaquePointer
 
-  /// `builtInKernel`: let the built-in kernel compute Systems that it covers. It is compared with OpenMM on frames of the first call.
-  ///
   /// Throws `OpenMMError.invalidArgument` for an unknown platform, `.openMM` when OpenMM refuses the System.
-  public init(system: System, platform: String = "Reference", threads: Int, builtInKernel: Bool = false) throws {
-    guard let made = bm_engine_create(system.handle, platform, Int32(clamping: threads), builtInKernel ? 1 : 0) else {
+  public init(system: System, platform: String = "Reference", threads: Int) throws {
+    guard let made = bm_engine_create(system.handle, platform, Int32(clamping: threads)) else {
       throw OpenMMError.last()
     }
     handle = made
@@ -21,9 +19,6 @@ public final class BatchEvaluator {
   }
 
   deinit { bm_engine_free(handle) }
-
-  /// Whether the built-in kernel is in use.
-  public var usesBuiltInKernel: Bool { bm_engine_uses_kernel(handle) != 0 }
 
   /// kJ/mol, [frames], of coordinates in nm, [frames, atoms, 3]. A frame with a number that is not finite, or with atoms on
   /// top of each other, has energy +infinity. Throws `OpenMMError.wrongShape`.

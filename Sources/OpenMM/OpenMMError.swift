@@ -35,7 +35,7 @@ public enum OpenMMError: Error, Equatable, CustomStringConvertible {
   }
 
   /// The error of the call that just failed on this thread.
-  static func last(source: String = "System") -> OpenMMError {
+  package static func last(source: String = "System") -> OpenMMError {
     let message = String(cString: bm_openmm_error())
     switch bm_openmm_status(UInt32(bitPattern: bm_openmm_error_status())) {
     case BM_ERROR_XML: return .brokenXML(source: source, reason: message)
@@ -46,7 +46,7 @@ public enum OpenMMError: Error, Equatable, CustomStringConvertible {
     }
   }
 
-  static func check(_ status: Int32) throws {
+  package static func check(_ status: Int32) throws {
     if status != 0 { throw last() }
   }
 }

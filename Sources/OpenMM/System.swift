@@ -13,7 +13,7 @@ public enum OpenMMLibrary {
 
 /// A molecule's force field: OpenMM's System, read from its XML serialisation or made of terms. Immutable.
 public final class System: @unchecked Sendable {
-  let handle: OpaquePointer
+  package let handle: OpaquePointer
 
   /// Throws `OpenMMError.unreadable`, `.brokenXML` or `.notASystem`, with the path.
   public convenience init(contentsOf url: URL) throws {
@@ -63,7 +63,7 @@ public final class System: @unchecked Sendable {
   }
 
   /// Number of frames in `coordinates`; throws `OpenMMError.wrongShape` when they are not whole.
-  func frameCount(of coordinates: [Double]) throws -> Int {
+  package func frameCount(of coordinates: [Double]) throws -> Int {
     guard atomCount > 0, coordinates.count % (3 * atomCount) == 0 else {
       throw OpenMMError.wrongShape(values: coordinates.count, atoms: atomCount)
     }

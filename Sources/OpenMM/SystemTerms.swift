@@ -4,7 +4,7 @@ import COpenMM
 public struct SystemTerms: Sendable {
   public typealias Torsion = (atoms: [Int], periodicity: Int, phase: Double, forceConstant: Double)
 
-  public enum ImplicitSolvent: String, CaseIterable, Sendable {
+  public enum ImplicitSolvent: String, CaseIterable, Codable, Sendable {
     case none, obc1, obc2
   }
 
@@ -131,7 +131,7 @@ private func torsionIndices(_ torsions: [SystemTerms.Torsion], of count: Int) th
 }
 
 /// Calls `body` with the arrays' elements side by side in memory.
-private func withPointers<T, Result>(_ lists: [[T]], _ body: ([UnsafePointer<T>?]) -> Result) -> Result {
+package func withPointers<T, Result>(_ lists: [[T]], _ body: ([UnsafePointer<T>?]) -> Result) -> Result {
   let all = Array(lists.joined())
   return all.withUnsafeBufferPointer { buffer in
     var start = 0

@@ -15,7 +15,7 @@ struct MolecularSystem {
   /// Of the torsion that defines the state.
   let stateTorsion: String
   /// Nil where the file names no force field.
-  let energySource: EnergySource?
+  private let energyMethod: (any EnergyMethod)?
   private let forceFieldName: String
   /// As the file names them, four atoms each, not yet checked.
   private let declaredTorsions: [String: [Int]]
@@ -27,8 +27,8 @@ struct MolecularSystem {
     temperature = context.temperature
     state = TorsionState(from: files.state.from, to: files.state.to)
     stateTorsion = files.state.torsion
-    energySource = try files.energySource()
-    forceFieldName = files.forcefield?.lastPathComponent ?? "the force field"
+    energyMethod = try files.energyMethod()
+    forceFieldName = files.forcefieldName
     declaredTorsions = files.torsions
   }
 
@@ -39,7 +39,7 @@ struct MolecularSystem {
   /// Throws `MolecularSystemError.torsionAtoms`.
   func namedTorsions() throws -> NamedTorsions { try Self.namedTorsions(declaredTorsions, topology) }
 
-  fileprivate static func namedTorsions(_ declared: [String: [Int]], _ topology: Topology) throws -> NamedTorsions {
+  private static func namedTorsions(_ declared: [String: [Int]], _ topology: Topology) throws -> NamedTorsions {
     if declared.isEmpty { return NamedTorsions(backboneOf: topology) }
     return try naming { try NamedTorsions(declared, of: topology) }
   }
@@ -68,20 +68,20 @@ struct MolecularSystem {
 
   /// The engine that gives the molecule's potential energies. `purpose` begins the message where there is none: "reweighting".
   ///
-  /// Throws `MolecularSystemError`, and what `EnergyEngines.make` throws.
+  /// Throws `MolecularSystemError`, and the method's own errors.
   func engine(for purpose: String, threads: Int) throws -> any EnergyEngine {
-    guard let energySource else { throw MolecularSystemError.noEnergies(purpose: purpose) }
-    let engine = try EnergyEngines.make(energySource, topology: topology, threads: threads)
+    guard let energyMethod else { throw MolecularSystemError.noEnergies(purpose: purpose) }
+    let engine = try energyMethod.engine(for: topology, threads: threads)
     try check(engine.atomCount)
     return engine
   }
 
   /// The OpenMM System that dynamics runs on. `purpose` begins the message where there is none: "umbrella sampling".
   ///
-  /// Throws `MolecularSystemError`, and what `EnergyEngines.system` throws.
+  /// Throws `MolecularSystemError`, and the method's own errors.
   func dynamicsSystem(for purpose: String) throws -> System {
-    guard let energySource else { throw MolecularSystemError.noDynamics(purpose: purpose) }
-    let system = try EnergyEngines.system(energySource, topology: topology)
+    guard let energyMethod else { throw MolecularSystemError.noDynamics(purpose: purpose) }
+    let system = try energyMethod.system(for: topology)
     try check(system.atomCount)
     return system
   }
@@ -129,12 +129,5 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
     case .torsionAtoms(let name, let atoms, let atomCount):
       return "system.torsions.\(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
     }
-  }
-}
-
-extension NamedTorsions {
-  /// As `MolecularSystem.namedTorsions`, for a topology that was read already.
-  init(_ system: SystemFiles, _ topology: Topology) throws {
-    self = try MolecularSystem.namedTorsions(system.torsions, topology)
   }
 }

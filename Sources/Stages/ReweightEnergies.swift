@@ -18,8 +18,8 @@ struct ReweightEnergies {
 
   /// Throws `ReweightError`, `OpenMMError`, `XTBError`.
   init(_ context: StageContext, samples: StageInput, count: Int, topology: Topology) throws {
-    guard let source = try context.system.energySource() else { throw ReweightError.noForceField }
-    let engine = try EnergyEngines.make(source, topology: topology, threads: context.threads)
+    guard let energyMethod = try context.system.energyMethod() else { throw ReweightError.noForceField }
+    let engine = try withAdvice { try energyMethod.engine(for: topology, threads: context.threads) }
     guard engine.atomCount == topology.atoms.count else {
       throw ReweightError.atomCount(stage: samples.name, found: topology.atoms.count, expected: engine.atomCount)
     }

@@ -6,6 +6,11 @@ public struct TorchError: Error, CustomStringConvertible, Equatable {
   public let operation: String
   public let reason: String
 
+  package init(operation: String, reason: String) {
+    self.operation = operation
+    self.reason = reason
+  }
+
   public var description: String { "LibTorch, \(operation): \(reason)" }
 }
 
@@ -90,7 +95,7 @@ public func withGradients<Result>(_ body: () throws -> Result) rethrows -> Resul
 }
 
 /// The one gate for status codes of the C layer.
-func check(_ operation: String, _ status: Int32) throws {
+package func check(_ operation: String, _ status: Int32) throws {
   if status != 0 {
     throw TorchError(operation: operation, reason: String(cString: bm_torch_last_error()))
   }

@@ -35,9 +35,10 @@ public struct Tensor {
 
   let handle: Handle
 
-  init(owning pointer: OpaquePointer) { handle = Handle(pointer) }
+  /// Takes the handle over.
+  package init(owning pointer: OpaquePointer) { handle = Handle(pointer) }
 
-  var pointer: OpaquePointer { handle.pointer }
+  package var pointer: OpaquePointer { handle.pointer }
 }
 
 // MARK: - making and reading

@@ -42,7 +42,8 @@ struct AMBEREnergiesTests {
   func equalOpenMMsPythonLayer(_ solvent: SystemTerms.ImplicitSolvent) throws {
     let fixture = try AMBERFixture.load()
     let topology = try Topology.read(pdb: AlanineFixture.root.appendingPathComponent("datasets/alanine/alanine.pdb"))
-    let engine = try EnergyEngines.make(.amber(AMBERFixture.prmtop, solvent), topology: topology, threads: 2)
+    let engine = try AMBERForceField(file: AMBERFixture.prmtop, implicitSolvent: solvent).engine(
+      for: topology, threads: 2)
     let result = try engine.energiesAndForces(fixture.coordinatesNm)
     let expected = fixture.values(solvent)
     #expect(largestRelativeError(result.energies, expected.energiesKjMol) < 1e-6)
@@ -55,7 +56,7 @@ struct AMBEREnergiesTests {
     let amber = try AMBERTopology.read(AMBERFixture.prmtop)
     for (solvent, values) in [(SystemTerms.ImplicitSolvent.obc1, fixture.obc1), (.obc2, fixture.obc2)] {
       for (kind, expected) in values.byForceKjMol.enumerated() {
-        var terms = try EnergyEngines.terms(amber, implicitSolvent: solvent)
+        var terms = try SystemTerms(amber, implicitSolvent: solvent)
         if kind != 0 { terms.bonds = [] }
         if kind != 1 { terms.angles = [] }
         if kind != 2 { terms.torsions = [] }
@@ -82,7 +83,7 @@ struct AMBEREnergiesTests {
   @Test func isTheForceFieldOfTheSystem() throws {
     let fixture = try AMBERFixture.load()
     let system = try OpenMMEngine(systemXML: AlanineFixture.systemXML, threads: 1).energies(fixture.coordinatesNm)
-    let amber = try EnergyEngines.system(AMBERTopology.read(AMBERFixture.prmtop), implicitSolvent: .obc2)
+    let amber = try System(SystemTerms(AMBERTopology.read(AMBERFixture.prmtop), implicitSolvent: .obc2))
     let energies = try OpenMMEngine(system: amber, threads: 1).energies(fixture.coordinatesNm)
     let differences = zip(energies, system).map { $0 - $1 }
     let mean = differences.reduce(0, +) / Double(differences.count)
@@ -97,7 +98,7 @@ struct AMBEREnergiesTests {
   func readsAnotherProgramsFile() throws {
     let fixture = try AMBERFixture.load()
     let engine = try OpenMMEngine(
-      system: EnergyEngines.system(AMBERTopology.read(Self.other), implicitSolvent: .obc2), threads: 1)
+      system: System(SystemTerms(AMBERTopology.read(Self.other), implicitSolvent: .obc2)), threads: 1)
     let differences = zip(try engine.energies(fixture.coordinatesNm), fixture.obc2.energiesKjMol).map { $0 - $1 }
     #expect(differences.allSatisfy { abs($0) < 1e-3 })
   }
@@ -111,17 +112,17 @@ struct AMBEREnergiesTests {
       atoms: atoms, residues: topology.residues, bonds: topology.bonds,
       referenceCoordinates: topology.referenceCoordinates)
     #expect(
-      throws: EnergySourceError.otherMolecule(
+      throws: AMBERForceFieldError.otherMolecule(
         file: "alanine.prmtop",
         difference: "atom 0 is H1 with atomic number 1 in the prmtop and CH3 of ACE 1 in the topology")
-    ) { try EnergyEngines.make(.amber(AMBERFixture.prmtop, .obc2), topology: swapped, threads: 1) }
+    ) { try AMBERForceField(file: AMBERFixture.prmtop).engine(for: swapped, threads: 1) }
     let text = try String(contentsOf: AMBERFixture.prmtop, encoding: .utf8)
     let withoutRadii = try AMBERTopology.parse(
       text.replacingOccurrences(of: "%FLAG RADII", with: "%FLAG OTHER"), file: "x")
-    #expect(throws: EnergySourceError.noBornRadii(file: "the prmtop")) {
-      try EnergyEngines.system(withoutRadii, implicitSolvent: .obc1)
+    #expect(throws: AMBERForceFieldError.noBornRadii(file: "the prmtop")) {
+      try SystemTerms(withoutRadii, implicitSolvent: .obc1)
     }
-    #expect(try EnergyEngines.system(withoutRadii, implicitSolvent: .none).atomCount == 22)
+    #expect(try System(SystemTerms(withoutRadii, implicitSolvent: .none)).atomCount == 22)
   }
 
   @Test func refusesTermsThatDoNotFit() throws {
@@ -134,12 +135,5 @@ struct AMBEREnergiesTests {
     terms.implicitSolvent = .none
     terms.charges = []
     #expect(throws: OpenMMError.invalidArgument("0 charges where 2 belong")) { try System(terms) }
-  }
-
-  @Test func filesAreKnownByTheirEnding() {
-    let url = { (name: String) in URL(fileURLWithPath: "/tmp/" + name) }
-    #expect(EnergySource(file: url("a.prmtop")) == .amber(url("a.prmtop"), .obc2))
-    #expect(EnergySource(file: url("a.PARM7")) == .amber(url("a.PARM7"), .obc2))
-    #expect(EnergySource(file: url("a.xml")) == .openMMSystem(url("a.xml")))
   }
 }

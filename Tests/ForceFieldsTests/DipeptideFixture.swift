@@ -2,29 +2,16 @@ import Foundation
 import Molecules
 import OpenMM
 
-/// The dipeptides' force field and structure: those of the repository, else those of the folder beside it.
+/// The dipeptides' force field and structure, of datasets/dipeptides.
 struct DipeptideFixture {
-  static let names = ["AA", "AC", "ET", "GN", "IM", "KS", "NF", "NY"]
-
-  private static func folder(_ name: String) -> URL? {
-    let shared =
-      ProcessInfo.processInfo.environment["BOLTZMILL_SHARED"].map { URL(fileURLWithPath: $0) }
-      ?? AlanineFixture.root.appendingPathComponent("../shared")
-    return [AlanineFixture.root.appendingPathComponent("datasets"), shared.appendingPathComponent("data")]
-      .map { $0.appendingPathComponent("dipeptides/\(name)") }
-      .first { FileManager.default.fileExists(atPath: $0.appendingPathComponent("system.xml").path) }
-  }
-
-  /// Those that are here.
-  static let available = names.filter { folder($0) != nil }
-  static let missing = "needs datasets/dipeptides or ../shared/data/dipeptides"
+  static let names = ["AC", "ET", "GN", "IM", "KS", "NF", "NY"]
 
   let xml: String
   /// nm, [atoms, 3].
   let coordinates: [Double]
 
   init(_ name: String) throws {
-    guard let folder = Self.folder(name) else { throw CocoaError(.fileNoSuchFile) }
+    let folder = AlanineFixture.root.appendingPathComponent("datasets/dipeptides/\(name)")
     xml = try String(contentsOf: folder.appendingPathComponent("system.xml"), encoding: .utf8)
     coordinates = try Topology.read(pdb: folder.appendingPathComponent("topology.pdb")).referenceCoordinates
   }

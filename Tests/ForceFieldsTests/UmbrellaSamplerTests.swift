@@ -1,5 +1,5 @@
+import Dynamics
 import Foundation
-import Molecules
 import OpenMM
 import Testing
 
@@ -10,15 +10,15 @@ private let psi = [6, 8, 14, 16]
 
 private func alanineUmbrella(
   counts: [Int], threads: Int = 1, production: Double = 0.16, exchange: Double? = nil, seed: UInt64 = 5,
-  turns: [TorsionSampler.Turn] = []
+  moves: [TorsionMove] = []
 ) throws -> UmbrellaSampler {
   let torsions = [phi, psi]
   return try UmbrellaSampler(
     system: System(contentsOf: AlanineFixture.systemXML), grid: UmbrellaGrid(counts: counts), torsions: torsions,
     forceConstants: Array([200.0, 80].prefix(counts.count)), coordinates: AlanineFixture.load().frame(10),
     settings: .init(
-      temperature: 300, equilibration: 0.05, production: production, sampleInterval: 0.01, exchangeInterval: exchange,
-      threads: threads, seed: seed, turns: turns))
+      dynamics: .init(temperature: 300, threads: threads, seed: seed, moves: moves), equilibration: 0.05,
+      production: production, sampleInterval: 0.01, exchangeInterval: exchange))
 }
 
 private func finish(_ sampler: UmbrellaSampler) throws -> [UmbrellaSampler.Visit] {
@@ -80,38 +80,22 @@ struct UmbrellaSamplerTests {
   /// A run saved and resumed after every piece of work, by other numbers of threads, ends with the same bits.
   @Test(arguments: [nil, 0.02]) func resumesBitIdentically(exchange: Double?) throws {
     // the methyl group at the one end
-    let turns = [TorsionSampler.Turn(axis: [4, 1], isThird: true, atoms: [0, 2, 3])]
-    let whole = try alanineUmbrella(counts: [4, 3], threads: 2, exchange: exchange, turns: turns)
+    let moves = [TorsionMove(axis: [4, 1], isThird: true, atoms: [0, 2, 3])]
+    let whole = try alanineUmbrella(counts: [4, 3], threads: 2, exchange: exchange, moves: moves)
     _ = try finish(whole)
     var saved: UmbrellaState?
     for step in 0..<10_000 {
-      let part = try alanineUmbrella(counts: [4, 3], threads: 1 + step % 3, exchange: exchange, turns: turns)
+      let part = try alanineUmbrella(counts: [4, 3], threads: 1 + step % 3, exchange: exchange, moves: moves)
       if let saved { try part.resume(saved) }
       if part.isFinished { break }
       _ = try part.advance()
       saved = part.state
     }
     #expect(saved == whole.state)
-    #expect(whole.state.turnsTaken[0] > 10 && whole.state.turnsTaken[0] < whole.state.turnsTried[0])
+    #expect(whole.state.movesTaken[0] > 10 && whole.state.movesTaken[0] < whole.state.movesTried[0])
     let other = try alanineUmbrella(counts: [4, 3], exchange: exchange, seed: 6)
     _ = try finish(other)
     #expect(other.state.records != whole.state.records)
-  }
-
-  /// Hydrogens of 3 dalton: the molecule weighs what it did, and no atom less than a hydrogen.
-  @Test func massesMoveFromHeavyAtomsToHydrogens() throws {
-    let topology = try Topology.read(pdb: AlanineFixture.root.appendingPathComponent("datasets/alanine/alanine.pdb"))
-    let masses = try System(contentsOf: AlanineFixture.systemXML).masses
-    let moved = try topology.repartitionedMasses(masses, hydrogenMass: 3)
-    #expect(abs(moved.reduce(0, +) - masses.reduce(0, +)) < 1e-12)
-    // CH3, its hydrogens, C and O of the acetyl group, N and H of the amide
-    #expect(moved[0] == 3 && moved[2] == 3 && moved[3] == 3 && moved[7] == 3)
-    #expect(abs(moved[1] - (masses[1] - 3 * (3 - masses[0]))) < 1e-12 && moved[4] == masses[4] && moved[5] == masses[5])
-    #expect(abs(moved[6] + moved[7] - masses[6] - masses[7]) < 1e-12)
-    #expect {
-      try topology.repartitionedMasses(masses, hydrogenMass: 4.5)
-    } throws: { "\($0)".contains("CH3") }
-    #expect(throws: UmbrellaSamplerError.self) { try topology.repartitionedMasses([1], hydrogenMass: 3) }
   }
 
   @Test func settingsAndStatesThatDoNotFitAreErrors() throws {

@@ -102,15 +102,13 @@ struct SystemTests {
     #expect(abs(added.threefoldBarrier(about: (8, 10)) - before + 4) < 1e-12)
     #expect(added.forceNames == system.forceNames)
     #expect(system.threefoldBarrier(about: (8, 10)) == before)
-    func energy(_ system: System, builtIn: Bool) throws -> Double {
-      try #require(try BatchEvaluator(system: system, threads: 1, builtInKernel: builtIn).energies(frame).first)
+    func energy(_ system: System) throws -> Double {
+      try #require(try BatchEvaluator(system: system, threads: 1).energies(frame).first)
     }
     let angle = dihedral(quadruple.map { Array(frame[3 * $0..<3 * $0 + 3]) })
     let expected = -2 * (1 + cos(3 * angle)) + 3 * (1 + cos(angle - 0.5))
-    for builtIn in [false, true] {
-      let difference = try energy(added, builtIn: builtIn) - energy(system, builtIn: builtIn)
-      #expect(abs(difference - expected) < 1e-9, "\(difference) for \(expected)")
-    }
+    let difference = try energy(added) - energy(system)
+    #expect(abs(difference - expected) < 1e-9, "\(difference) for \(expected)")
     #expect(throws: OpenMMError.self) {
       try system.adding(torsions: [(atoms: [1, 2, 3, 22], periodicity: 3, phase: 0, forceConstant: 1)])
     }

@@ -173,7 +173,9 @@ import Workflow
       defer { context.output.discard() }
       try SimulateStage.run(context)
     }
-    #expect(throws: SimulateError.noForceField) { try run([:], system: SystemFiles(topology: alanine.system.topology)) }
+    #expect(throws: MolecularSystemError.noDynamics(purpose: "dynamics")) {
+      try run([:], system: SystemFiles(topology: alanine.system.topology))
+    }
     #expect(throws: SimulateError.noStarts(steering: ["phi", "psi"])) {
       try run(["steering": .list([.string("phi"), .string("psi")])])
     }
@@ -186,8 +188,12 @@ import Workflow
     #expect(throws: MoleculesError.self) {
       try run(["steering": .list([.string("chi1")]), "starts": .list([.list([.number(1)])])])
     }
+    // what no hydrogen can weigh here is said in words of this stage
+    #expect {
+      try run(["hydrogen_mass": .number(5)])
+    } throws: { "\($0)".hasPrefix("a hydrogen mass of 5.0 dalton leaves ") && !"\($0)".contains("umbrella") }
     // far too fast: the run is refused, and what it has is kept
-    #expect(throws: SimulationError.self) {
+    #expect(throws: AdvisedError.self) {
       try run(["timestep": .number(0.01), "steering_time": .number(2), "attempts": 1, "length": .number(40)])
     }
     #expect(try !CheckpointStore(folder: alanine.folder, stage: "bad", key: "k").parts().isEmpty)
@@ -195,31 +201,26 @@ import Workflow
 
   /// Side chains begin at each of their staggered places.
   @Test func rotamersAreSpread() throws {
-    let dipeptide = AlanineStages.dataset.deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("shared/data/dipeptides/IM")
+    let dipeptide = AlanineStages.dataset.deletingLastPathComponent().appendingPathComponent("dipeptides/IM")
     let topology = dipeptide.appendingPathComponent("topology.pdb")
-    guard FileManager.default.fileExists(atPath: topology.path) else {
-      print("skipped: ../shared/data/dipeptides is not here")
-      return
-    }
     let system = SystemFiles(
       topology: topology, forcefield: dipeptide.appendingPathComponent("system.xml"),
       torsions: ["phi": try Topology.read(pdb: topology).torsion(named: "phi")])
     let context = try alanine.context(SimulateStage.self, "im", ["runs": 3], system: system)
     defer { context.output.discard() }
     let setup = try SimulateSetup(context, context.parameters(SimulateStage.Parameters.self))
-    #expect(setup.steeredNames == ["phi", "chi1-1", "chi2-1", "chi1-2", "chi2-2", "chi3-2"])
-    #expect(setup.targets.count == 6)
-    #expect(setup.moves.turns.isEmpty)
+    #expect(setup.starts.names == ["phi", "chi1-1", "chi2-1", "chi1-2", "chi2-2", "chi3-2"])
+    #expect(setup.starts.targets.count == 6)
+    #expect(setup.moves.moves.isEmpty)
     let moving = try alanine.context(
       SimulateStage.self, "moving", ["runs": 3, "rotamer_moves": .bool(true)], system: system)
     defer { moving.output.discard() }
     let moves = try SimulateSetup(moving, moving.parameters(SimulateStage.Parameters.self)).moves
     #expect(moves.names == ["chi1-1", "chi2-1", "chi1-2", "chi2-2", "chi3-2"])
-    #expect(moves.turns.filter { !$0.isThird }.isEmpty)
+    #expect(moves.moves.filter { !$0.isThird }.isEmpty)
     for torsion in 1..<6 {
       for start in 0..<2 {
-        let places = (0..<3).map { Int((setup.targets[3 * start + $0][torsion] * 180 / .pi).rounded()) }
+        let places = (0..<3).map { Int((setup.starts.targets[3 * start + $0][torsion] * 180 / .pi).rounded()) }
         #expect(places.sorted() == [-60, 60, 180])
       }
     }

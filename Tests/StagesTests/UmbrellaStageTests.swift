@@ -118,17 +118,23 @@ import Workflow
     #expect(throws: UmbrellaError.stateTorsion(name: "phi", coordinates: ["psi"])) {
       try run(["coordinates": .list([.string("psi")])])
     }
-    #expect(throws: UmbrellaError.noForceField) { try run([:], system: SystemFiles(topology: alanine.system.topology)) }
+    #expect(throws: MolecularSystemError.noDynamics(purpose: "umbrella sampling")) {
+      try run([:], system: SystemFiles(topology: alanine.system.topology))
+    }
     let quantum = SystemFiles(
       topology: alanine.system.topology,
       method: ("gfn2-xtb", ["solvent": "water", "charge": 0, "unpaired_electrons": 0]))
-    #expect(throws: EnergySourceError.noSystem(method: "GFN2-xTB")) { try run([:], system: quantum) }
+    #expect {
+      try run([:], system: quantum)
+    } throws: {
+      "\($0)".hasSuffix("GFN2-xTB is none: give system.forcefield a serialised OpenMM System or an AMBER prmtop")
+    }
     #expect(throws: MoleculesError.self) {
       var named = alanine.system
       named.state = StateDefinition(torsion: "chi9")
       try run(["coordinates": .list([.string("chi9")])], system: named)
     }
-    #expect(throws: UmbrellaError.torsionAtoms(name: "phi", atoms: [4, 6, 8, 99], atomCount: 22)) {
+    #expect(throws: MolecularSystemError.torsionAtoms(name: "phi", atoms: [4, 6, 8, 99], atomCount: 22)) {
       var named = alanine.system
       named.torsions = ["phi": [4, 6, 8, 99]]
       try run([:], system: named)
@@ -144,19 +150,18 @@ import Workflow
     <System type="System" version="1" openmmVersion="8.6.1"><PeriodicBoxVectors><A x="2" y="0" z="0"/><B x="0" y="2" z="0"/>
     <C x="0" y="0" z="2"/></PeriodicBoxVectors><Particles><Particle mass="1"/></Particles><Constraints/><Forces/></System>
     """.write(to: bare, atomically: true, encoding: .utf8)
-    #expect(throws: UmbrellaError.atomCount(topology: 22, forceField: 1, file: "bare.xml")) {
+    #expect(throws: MolecularSystemError.forceFieldAtoms(file: "bare.xml", found: 1, expected: 22)) {
       try run([:], system: SystemFiles(topology: alanine.system.topology, forcefield: bare))
     }
   }
 
-  static let phenylalanine = ["datasets", "../shared/data"].map {
-    AlanineStages.dataset.appendingPathComponent("../../\($0)/dipeptides/NF").standardizedFileURL
-  }.first { FileManager.default.fileExists(atPath: $0.appendingPathComponent("system.xml").path) }
+  private static func dipeptide(_ name: String) -> URL {
+    AlanineStages.dataset.deletingLastPathComponent().appendingPathComponent("dipeptides/\(name)")
+  }
 
   /// A phenyl ring that has turned over is where it was: no slow motion to warn of.
-  @Test(.enabled(if: phenylalanine != nil, "needs datasets/dipeptides or ../shared/data/dipeptides"))
-  func equalPlacesCountAsOne() throws {
-    let dataset = try #require(Self.phenylalanine)
+  @Test func equalPlacesCountAsOne() throws {
+    let dataset = Self.dipeptide("NF")
     var values = Self.short
     values["production"] = .number(0.2)
     values["sample_interval"] = .number(0.1)
@@ -182,12 +187,9 @@ import Workflow
     #expect(data.walks[1].series.values.allSatisfy { $0 == 0 })
   }
 
-  static let cysteine = phenylalanine.map { $0.deletingLastPathComponent().appendingPathComponent("AC") }
-
-  /// chi1 of cysteine hardly turns in so short a time; with its threefold terms taken away it does, and with Monte Carlo moves too.
-  @Test(.enabled(if: cysteine != nil, "needs datasets/dipeptides or ../shared/data/dipeptides"))
-  func loweredBarriersLetSideChainsTurn() throws {
-    let dataset = try #require(Self.cysteine)
+  /// chi1 of cysteine hardly turns in so short a time; with its threefold terms taken away it does, and with torsion moves too.
+  @Test func loweredBarriersLetSideChainsTurn() throws {
+    let dataset = Self.dipeptide("AC")
     var values = Self.short
     values["production"] = .number(12)
     values["hydrogen_mass"] = .number(3)
@@ -258,7 +260,7 @@ import Workflow
     let context = try alanine.context(UmbrellaStage.self, "mirror", Self.short)
     defer { context.output.discard() }
     let setup = try UmbrellaSetup(context, context.parameters(UmbrellaStage.Parameters.self))
-    let frame = setup.topology.referenceCoordinates
+    let frame = setup.molecule.topology.referenceCoordinates
     let visit = UmbrellaSampler.Visit(direction: 1, window: 3)
     #expect(throws: Never.self) { try setup.checkChirality(frame, visit) }
     let mirrored = frame.enumerated().map { $0 % 3 == 0 ? -$1 : $1 }

@@ -28,7 +28,7 @@ const char *bm_openmm_version(void);
 /// Names of the platforms that can be used, separated by newlines; the plug-ins beside the library are loaded on first use.
 const char *bm_openmm_platforms(void);
 
-// A System, immutable once made. Engines and samplers keep what they need of it alive.
+// A System, immutable once made. What is made of it keeps what it needs of it alive.
 typedef struct bm_system bm_system;
 bm_system *bm_system_from_xml(const char *text, size_t length);
 /// The terms of an AMBER-like force field without cutoff, periodicity or constraints.
@@ -66,74 +66,12 @@ const char *bm_system_force_names(const bm_system *);
 
 // Potential energies and forces of many frames, spread over threads with one Context each.
 typedef struct bm_engine bm_engine;
-/// With `built_in_kernel`, the kernel computes what it covers, once it agrees with OpenMM on frames of the first call (energies to
-/// 1e-8 and forces to 1e-6, relative).
-bm_engine *bm_engine_create(const bm_system *, const char *platform, int32_t threads, int32_t built_in_kernel);
-/// Not 0 while the kernel is in use.
-int32_t bm_engine_uses_kernel(const bm_engine *);
+bm_engine *bm_engine_create(const bm_system *, const char *platform, int32_t threads);
 void bm_engine_free(bm_engine *);
 /// energies [frames]; forces [frames, particles, 3] or NULL. A frame that is not finite, or whose energy is not (overlapping
 /// atoms), has energy +infinity and, in forces, NaN.
 int32_t bm_engine_evaluate(bm_engine *, const double *coordinates /* [frames, particles, 3] */, int64_t frames,
                            double *energies, double *forces);
-
-// Langevin dynamics (middle scheme) of many independent walks under harmonic torsion biases.
-typedef struct {
-  double temperature; // K
-  double friction;    // 1/ps
-  double timestep;    // ps
-  int32_t threads;
-  int32_t recorded_torsions;  // torsions recorded; the first biased_torsions of them carry a bias
-  int32_t biased_torsions;
-  const int32_t *torsions;    // [recorded_torsions, 4], particle indices
-  const double *force_constants; // [biased_torsions], kJ/mol/rad^2: energy k/2 wrap(torsion - centre)^2
-  int32_t record_interval;    // steps
-  const double *masses;       // [particles], dalton, in place of the System's; or NULL
-  int32_t plain_forces;       // not 0: OpenMM computes every force, even where the built-in kernel could
-  // Monte Carlo: every record_interval steps one of the turns, drawn at random, is tried and taken by Metropolis' rule.
-  int32_t turns;
-  const int32_t *turn_axes;    // [turns, 2]: two bonded particles
-  const int32_t *turn_thirds;  // [turns]: not 0: by about a third of a full turn, either way; 0: by any angle
-  const int32_t *turn_sizes;   // [turns]: how many particles turn
-  const int32_t *turn_atoms;   // [sum of turn_sizes]: which
-} bm_sampler_settings;
-
-typedef struct bm_sampler bm_sampler;
-bm_sampler *bm_sampler_create(const bm_system *, const bm_sampler_settings *);
-void bm_sampler_free(bm_sampler *);
-/// "OpenMM Reference" or the name of the built-in kernel in use. The kernel is compared with OpenMM at the first call of
-/// bm_sampler_run, and set aside if a force differs by more than 1e-6.
-const char *bm_sampler_force_provider(const bm_sampler *);
-/// Why the built-in kernel does not compute the forces; "" where it does, or was not asked to.
-const char *bm_sampler_kernel_refusal(const bm_sampler *);
-/// The largest difference between the forces in use and OpenMM's over frames, relative to max(1, |force|); 0 where OpenMM computes
-/// them.
-int32_t bm_sampler_force_deviation(bm_sampler *, const double *coordinates /* [frames, particles, 3] */, int64_t frames,
-                                   double *deviation);
-/// Minimises the unbiased potential energy, in place. tolerance in kJ/mol/nm (root mean square force).
-int32_t bm_sampler_minimise(bm_sampler *, double *positions /* [particles, 3] */, double tolerance, int32_t iterations);
-/// Velocities from the Maxwell distribution at the sampler's temperature.
-int32_t bm_sampler_thermalise(bm_sampler *, uint64_t seed, double *velocities /* [particles, 3] */);
-/// The potential energy (bias included) and its forces, as the dynamics sees them.
-int32_t bm_sampler_forces(bm_sampler *, const double *positions, const double *centers /* [biased_torsions] */,
-                          double *energy, double *forces /* [particles, 3] */);
-/// Recorded torsions of frames. out [frames, recorded_torsions], in (-pi, pi].
-int32_t bm_sampler_torsions(bm_sampler *, const double *coordinates, int64_t frames, double *out);
-/// Advances every walk through its own list of segments, walks in parallel. A segment runs its equilibration steps unrecorded,
-/// then its production steps, and is a function of the state it begins with, its centres, its step counts and its seed
-/// alone: the number of threads and the cut of the work into calls do not enter. Turns are tried within both kinds of steps; velocities
-/// stay as they are.
-int32_t bm_sampler_run(bm_sampler *, int32_t walks, int32_t segments,
-                       double *positions,                   // [walks, particles, 3], in and out
-                       double *velocities,                  // [walks, particles, 3], in and out
-                       const double *centers,               // [walks, segments, biased_torsions]
-                       const int64_t *equilibration_steps,  // [walks, segments]
-                       const int64_t *production_steps,     // [walks, segments]
-                       const uint64_t *seeds,               // [walks, segments]
-                       int64_t record_capacity,             // rows per segment in `records`
-                       double *records,                     // [walks, segments, record_capacity, recorded_torsions]
-                       double *end_positions,               // [walks, segments, particles, 3], or NULL
-                       int64_t *turns);                     // [turns, 2]: tried and taken, added to; or NULL
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,5 @@
 import Foundation
+import EquivariantKernels
 import Torch
 
 // Vectors are kept as [n, atoms, 3, channels], so that mixing channels is one matrix product.

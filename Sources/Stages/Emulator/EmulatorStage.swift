@@ -87,7 +87,7 @@ enum EmulatorStage: StageType {
     try context.prepareTorch()
     let frames = try context.input("frames").artifact.read("coordinates", as: Double.self)
     let topology = try Topology.read(pdb: context.system.topology)
-    let trained = try advised {
+    let trained = try withAdvice {
       try Emulator.train(
         on: frames, topology: topology, settings: parameters.settings(seed: context.seed), host: context)
     }

@@ -96,7 +96,7 @@ enum EnergyModelStage: StageType {
         internalOf: topology, samples: samples.artifact.read("coordinates", as: Double.self))
     }
     let source = EnergyModelSource(flow: flow, chart: chart)
-    let trained = try advised {
+    let trained = try withAdvice {
       try MolecularEnergyModel.train(
         on: labelled(samples.artifact, chart), source, emulator: emulator.digest,
         settings: parameters.settings(seed: context.seed), host: context)

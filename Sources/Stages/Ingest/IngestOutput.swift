@@ -1,5 +1,6 @@
 import Artifacts
 import Foundation
+import FreeEnergies
 import Molecules
 import Trajectories
 import Workflow

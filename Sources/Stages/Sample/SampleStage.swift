@@ -77,7 +77,7 @@ enum SampleStage: StageType {
   private static func draw(
     _ parameters: Parameters, _ flow: MolecularFlow, _ context: StageContext
   ) throws -> FlowDraws {
-    let sampler = try advised { try parameters.sampler(flow.field) }
+    let sampler = try withAdvice { try parameters.sampler(flow.field) }
     var draws = FlowDraws(dimension: flow.chart.space.dimension, estimates: sampler.estimates)
     if let saved = try context.newestState() {
       try draws.restore(saved.group("draws"))

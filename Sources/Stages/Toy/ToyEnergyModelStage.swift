@@ -73,7 +73,7 @@ enum ToyEnergyModelStage: StageType {
     }
     let samples = try SamplesPath(
       data: Tensor(input.read("samples", as: Float.self)), interpolant: parameters.interpolant)
-    let network = try advised { try train(samples, parameters, context) }
+    let network = try withAdvice { try train(samples, parameters, context) }
     try evaluate(
       SwishEnergyModel(network: network.cast(.float64), interpolant: parameters.interpolant), system,
       DensityGrid(count: parameters.grid, halfWidth: parameters.halfWidth), context)

@@ -1,0 +1,47 @@
+/// Turning `atoms` about the bond between two others, by Metropolis' rule: what dynamics does seldom.
+public struct TorsionMove: Equatable, Sendable {
+  public var axis: [Int]
+  /// By about a third of a full turn, either way; else by any angle.
+  public var isThird: Bool
+  public var atoms: [Int]
+
+  public init(axis: [Int], isThird: Bool, atoms: [Int]) {
+    self.axis = axis
+    self.isThird = isThird
+    self.atoms = atoms
+  }
+}
+
+/// How Langevin dynamics runs, whatever it samples.
+public struct DynamicsSettings: Equatable, Sendable {
+  /// K
+  public var temperature: Double
+  /// ps
+  public var timestep: Double
+  /// 1/ps
+  public var friction: Double
+  public var threads: Int
+  /// All random numbers of a simulation derive from it; `LangevinDynamics` itself is handed a seed with every segment.
+  public var seed: UInt64
+  /// dalton, [atoms]: in place of the System's, where given. Averages over positions do not depend on masses; how fast and in
+  /// what steps they can be had does.
+  public var masses: [Double]?
+  /// Let OpenMM compute every force, also where the built-in kernel could.
+  public var plainForces: Bool
+  /// One of them, drawn at random, is tried after each record interval.
+  public var moves: [TorsionMove]
+
+  public init(
+    temperature: Double, timestep: Double = 0.001, friction: Double = 1, threads: Int, seed: UInt64 = 0,
+    masses: [Double]? = nil, plainForces: Bool = false, moves: [TorsionMove] = []
+  ) {
+    self.temperature = temperature
+    self.timestep = timestep
+    self.friction = friction
+    self.threads = threads
+    self.seed = seed
+    self.masses = masses
+    self.plainForces = plainForces
+    self.moves = moves
+  }
+}

@@ -1,0 +1,32 @@
+import Molecules
+import OpenMM
+
+/// What a molecule's potential energy is computed by: a force field, or a method of quantum chemistry. A new one is a type of its own
+/// that conforms.
+public protocol EnergyMethod: Sendable {
+  /// For people: "GFN2-xTB".
+  var name: String { get }
+
+  /// An engine for the molecule of `topology`. An OpenMM System says nothing of its molecule but the number of particles: compare
+  /// that with `atomCount`. Throws errors of the method's own.
+  func engine(for topology: Topology, threads: Int) throws -> any EnergyEngine
+
+  /// The OpenMM System that molecular dynamics runs on. Throws as `engine` does; `EnergyMethodError.noSystem` where there is none.
+  func system(for topology: Topology) throws -> System
+}
+
+extension EnergyMethod {
+  public func system(for topology: Topology) throws -> System { throw EnergyMethodError.noSystem(method: name) }
+}
+
+/// What an energy method cannot give.
+public enum EnergyMethodError: Error, Equatable, CustomStringConvertible {
+  /// Dynamics was asked for, and the method has no OpenMM System.
+  case noSystem(method: String)
+
+  public var description: String {
+    switch self {
+    case .noSystem(let method): "dynamics needs a force field that OpenMM runs, and \(method) is none"
+    }
+  }
+}

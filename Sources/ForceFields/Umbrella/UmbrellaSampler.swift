@@ -1,0 +1,271 @@
+import Basics
+import Dynamics
+import OpenMM
+
+/// Umbrella sampling of torsions on a grid of windows, every window visited by two walks that come from opposite sides.
+///
+/// Each direction has a spine, a walk along the first torsion that leaves a starting frame in every row, and from each of these
+/// a rib, a walk along the row. Walking up and walking down differ in every neighbour a frame came from, so what depends on
+/// the way shows as a difference between the directions. All ribs are independent of each other, which keeps any number
+/// of threads busy. Every piece of every walk has a random stream of its own, derived from the seed and the piece's place:
+/// the result depends neither on the threads nor on where a run was interrupted.
+public final class UmbrellaSampler {
+  public struct Settings: Equatable, Sendable {
+    /// One of its torsion moves is tried after each sample interval.
+    public var dynamics: DynamicsSettings
+    /// ps, before every visit of a window.
+    public var equilibration: Double
+    /// ps per window, both directions together.
+    public var production: Double
+    /// ps between recorded torsions.
+    public var sampleInterval: Double
+    /// ps between exchanges of neighbouring windows; nil: windows do not exchange.
+    public var exchangeInterval: Double?
+
+    public init(
+      dynamics: DynamicsSettings, equilibration: Double = 5, production: Double = 40, sampleInterval: Double = 0.2,
+      exchangeInterval: Double? = nil
+    ) {
+      self.dynamics = dynamics
+      self.equilibration = equilibration
+      self.production = production
+      self.sampleInterval = sampleInterval
+      self.exchangeInterval = exchangeInterval
+    }
+  }
+
+  public static let directions = 2
+
+  public let grid: UmbrellaGrid
+  public let settings: Settings
+  /// Torsions recorded per sample; the grid's come first.
+  public let torsionCount: Int
+  /// Samples of a window in one direction.
+  public let samples: Int
+  public internal(set) var state = UmbrellaState()
+
+  let dynamics: LangevinDynamics
+  /// The spine's first window.
+  let origin: Int
+  let rows: Int, columns: Int
+  let equilibrationSteps: Int, interval: Int
+  /// Samples of one piece; a visit of a window is cut into pieces, so that a run can stop within it.
+  let samplesPerPiece: Int
+
+  /// `torsions`: four atoms each, those of the grid first, then others to be recorded. `forceConstants`: kJ/mol/rad^2, one
+  /// per axis of the grid. `coordinates`: the frame to begin with, nm, [atoms, 3]; its energy is minimised first.
+  ///
+  /// Throws `UmbrellaSamplerError` and `OpenMMError`.
+  public init(
+    system: System, grid: UmbrellaGrid, torsions: [[Int]], forceConstants: [Double], coordinates: [Double],
+    settings: Settings
+  ) throws {
+    guard forceConstants.count == grid.counts.count, torsions.count >= grid.counts.count else {
+      throw UmbrellaSamplerError.settings(
+        "\(grid.counts.count) axes, \(forceConstants.count) force constants, \(torsions.count) torsions")
+    }
+    func steps(_ name: String, _ time: Double) throws -> Int {
+      guard time >= 0, time / settings.dynamics.timestep < 1e12 else {
+        throw UmbrellaSamplerError.settings("\(name) of \(time) ps at a timestep of \(settings.dynamics.timestep) ps")
+      }
+      return Int((time / settings.dynamics.timestep).rounded())
+    }
+    interval = try steps("a sample interval", settings.sampleInterval)
+    equilibrationSteps = try steps("equilibration", settings.equilibration)
+    samples = try steps("production", settings.production / Double(Self.directions)) / max(1, interval)
+    guard interval >= 1, samples >= 1 else {
+      throw UmbrellaSamplerError.settings(
+        "production of \(settings.production) ps per window, half in each direction, holds no sample every "
+          + "\(settings.sampleInterval) ps")
+    }
+    if let time = settings.exchangeInterval {
+      samplesPerPiece = try steps("an exchange interval", time) / interval
+      guard samplesPerPiece >= 1 else {
+        throw UmbrellaSamplerError.settings(
+          "an exchange interval of \(time) ps is shorter than the sample interval, \(settings.sampleInterval) ps")
+      }
+    } else {
+      samplesPerPiece = max(1, try steps("a piece", 20) / interval)
+    }
+    self.grid = grid
+    self.settings = settings
+    torsionCount = torsions.count
+    dynamics = try LangevinDynamics(
+      system: system, settings: settings.dynamics, torsions: torsions, forceConstants: forceConstants,
+      recordInterval: interval)
+    rows = grid.counts[0]
+    columns = grid.windowCount / rows
+    let start = try dynamics.minimised(coordinates)
+    origin = grid.nearestWindow(to: Array(try dynamics.torsions(start).prefix(grid.counts.count)))
+
+    let size = 3 * system.atomCount
+    state.rowStarts = [Double](repeating: 0, count: Self.directions * rows * size)
+    state.endPositions = [Double](repeating: 0, count: Self.directions * grid.windowCount * size)
+    state.records = [Double](repeating: 0, count: Self.directions * grid.windowCount * samples * torsionCount)
+    state.attempts = [Int](repeating: 0, count: grid.counts.count)
+    state.acceptances = state.attempts
+    state.movesTried = dynamics.movesTried
+    state.movesTaken = state.movesTried
+    try begin(.spine, walks: (0..<Self.directions).map { _ in start })
+  }
+
+  /// What computes the forces.
+  public var forceProvider: String { dynamics.forceProvider }
+  /// Why that is not the built-in kernel, which would be many times faster; nil where it is, or was not asked for.
+  public var kernelRefusal: String? { dynamics.kernelRefusal }
+
+  /// How far apart two computations of a force may be, relative to max(1, |force| in kJ/mol/nm).
+  public static let forceTolerance = 1e-5
+
+  /// The largest difference between the forces in use and OpenMM's, on the frames that the spines left and on the end frames of
+  /// all windows of a finished run. Throws `UmbrellaSamplerError.forces` beyond the tolerance.
+  public func checkForces(tolerance: Double = forceTolerance) throws -> Double {
+    let deviation = try max(dynamics.forceDeviation(state.rowStarts), dynamics.forceDeviation(state.endPositions))
+    guard deviation <= tolerance else {
+      throw UmbrellaSamplerError.forces(provider: forceProvider, deviation: deviation)
+    }
+    return deviation
+  }
+
+  public var isFinished: Bool { state.phase == .finished }
+
+  /// ps done so far, all walks together.
+  public var simulatedTime: Double { Double(state.steps) * settings.dynamics.timestep }
+
+  /// Energies and forces computed so far: one a step, and two a torsion move.
+  public var energyEvaluations: Int { state.steps + 2 * state.movesTried.reduce(0, +) }
+
+  /// ps of the whole run, all walks together.
+  public var totalTime: Double {
+    let directions = Double(Self.directions)
+    let equilibration = Double(equilibrationSteps) * Double(rows + grid.windowCount)
+    return directions * settings.dynamics.timestep * (equilibration + Double(grid.windowCount * samples * interval))
+  }
+
+  /// Goes on from a saved state. Throws `UmbrellaSamplerError.state` when it is of another set-up.
+  public func resume(_ saved: UmbrellaState) throws {
+    func require(_ name: String, _ count: Int, _ expected: Int) throws {
+      if count != expected { throw UmbrellaSamplerError.state("\(count) \(name) where \(expected) belong") }
+    }
+    try require("numbers of starting frames", saved.rowStarts.count, state.rowStarts.count)
+    try require("recorded torsions", saved.records.count, state.records.count)
+    try require("numbers of end frames", saved.endPositions.count, state.endPositions.count)
+    try require("axes", saved.attempts.count, grid.counts.count)
+    try require("axes", saved.acceptances.count, grid.counts.count)
+    try require("torsion moves", saved.movesTried.count, settings.dynamics.moves.count)
+    try require("torsion moves", saved.movesTaken.count, settings.dynamics.moves.count)
+    try require("walks", saved.done.count, walks(in: saved.phase))
+    try require("positions", saved.positions.count, saved.done.count * size)
+    try require("velocities", saved.velocities.count, saved.done.count * size)
+    state = saved
+  }
+
+  /// A visit that has come to its end: the window's samples of this direction, and its end frame, are there.
+  public struct Visit: Equatable, Sendable {
+    /// 0: the walks up, 1: the walks down.
+    public var direction: Int
+    public var window: Int
+
+    public init(direction: Int, window: Int) {
+      self.direction = direction
+      self.window = window
+    }
+  }
+
+  /// Does about a second's work. Returns the visits that it finished.
+  public func advance() throws -> [Visit] {
+    switch state.phase {
+    case .spine: try advanceSpine()
+    case .ribs: return try advanceRibs()
+    case .exchange: return try advanceExchange()
+    case .finished: break
+    }
+    return []
+  }
+
+  /// The last frame of a window in one direction, nm, [atoms, 3].
+  public func endFrame(_ visit: Visit) -> ArraySlice<Double> {
+    let first = (visit.direction * grid.windowCount + visit.window) * size
+    return state.endPositions[first..<first + size]
+  }
+
+  // MARK: Walks
+
+  var size: Int { 3 * dynamics.system.atomCount }
+
+  func walks(in phase: UmbrellaState.Phase) -> Int {
+    switch phase {
+    case .spine: Self.directions
+    case .ribs: Self.directions * rows
+    case .exchange: Self.directions * grid.windowCount
+    case .finished: 0
+    }
+  }
+
+  /// Starts a phase from one frame per walk, with fresh velocities.
+  func begin(_ phase: UmbrellaState.Phase, walks frames: [[Double]]) throws {
+    state.phase = phase
+    state.done = frames.map { _ in 0 }
+    state.positions = frames.flatMap { $0 }
+    state.velocities = try frames.indices.flatMap { walk in
+      try dynamics.thermalVelocities(
+        seed: RandomStream.derivedSeed(
+          settings.dynamics.seed, ["velocities", "phase \(phase.rawValue)", "walk \(walk)"]))
+    }
+  }
+
+  func frame(_ list: [Double], _ index: Int) -> [Double] { Array(list[index * size..<(index + 1) * size]) }
+
+  private func around(_ index: Int, _ count: Int) -> Int { (index % count + count) % count }
+
+  /// The row that a spine reaches, or the window that a rib reaches, after so many steps: up from the origin in direction 0,
+  /// down in direction 1.
+  func row(direction: Int, step: Int) -> Int {
+    let first = origin / columns
+    return around(direction == 0 ? first + step : first - step, rows)
+  }
+
+  func window(direction: Int, row: Int, step: Int) -> Int {
+    let first = origin % columns
+    return row * columns + around(direction == 0 ? first + step : first - step, columns)
+  }
+
+  func seed(_ kind: String, _ direction: Int, _ window: Int, _ piece: Int) -> UInt64 {
+    RandomStream.derivedSeed(
+      settings.dynamics.seed, [kind, "direction \(direction)", "window \(window)", "segment \(piece)"])
+  }
+
+  /// Runs one segment of each of the walks named; the states of these walks move on. Returns their records.
+  func run(_ walks: [Int], _ segments: [LangevinDynamics.Segment]) throws -> [LangevinDynamics.Record] {
+    var states = walks.map {
+      LangevinDynamics.State(positions: frame(state.positions, $0), velocities: frame(state.velocities, $0))
+    }
+    let (tried, taken) = (dynamics.movesTried, dynamics.movesTaken)
+    let records = try dynamics.run(&states, segments.map { [$0] }).map { $0[0] }
+    for move in tried.indices {
+      state.movesTried[move] += dynamics.movesTried[move] - tried[move]
+      state.movesTaken[move] += dynamics.movesTaken[move] - taken[move]
+    }
+    for (walk, moved) in zip(walks, states) {
+      state.positions.replaceSubrange(walk * size..<(walk + 1) * size, with: moved.positions)
+      state.velocities.replaceSubrange(walk * size..<(walk + 1) * size, with: moved.velocities)
+      state.done[walk] += 1
+    }
+    state.steps += segments.reduce(0) { $0 + $1.equilibrationSteps + $1.productionSteps }
+    return records
+  }
+
+  /// The walks to move next: those least far, as many as make about a second's work. nil when all have `pieces` pieces.
+  func nextWalks(pieces: Int, timePerPiece: Double) -> [Int]? {
+    guard let least = state.done.min(), least < pieces else { return nil }
+    let count = max(1, settings.dynamics.threads) * max(1, Int(100 / max(1, timePerPiece)))
+    return Array(state.done.indices.filter { state.done[$0] == least }.prefix(count))
+  }
+
+  func keep(_ record: LangevinDynamics.Record, direction: Int, window: Int, firstSample: Int) {
+    let visit = direction * grid.windowCount + window
+    let first = (visit * samples + firstSample) * torsionCount
+    state.records.replaceSubrange(first..<first + record.torsions.count, with: record.torsions)
+    state.endPositions.replaceSubrange(visit * size..<(visit + 1) * size, with: record.endPositions)
+  }
+}

@@ -1,0 +1,95 @@
+import Foundation
+import Molecules
+
+/// Which torsions of a molecule some frames or samples do not sample.
+public struct SlowTorsions: Sendable {
+  public let torsions: [RotatableTorsion]
+  public let found: [TorsionSampling]
+
+  /// `series`: [torsions][stretches of time][samples], rad.
+  public init(_ torsions: [RotatableTorsion], series: [[[Double]]]) {
+    self.torsions = torsions
+    found = zip(torsions, series).map { TorsionSampling(series: $1, fold: $0.fold) }
+  }
+
+  /// Of the windows of umbrella sampling, each of a walk by itself: records in rad, [2, windows, samples, torsions], of which the
+  /// last are `torsions`. Also, by torsion, in how many windows the two walks stand in different basins: half of the samples, or more.
+  public static func inWindows(
+    _ torsions: [RotatableTorsion], records: [Double], windows: Int, recorded: Int
+  ) -> (found: SlowTorsions, disagreeing: [Int]) {
+    let samples = records.count / max(1, 2 * windows * recorded)
+    let series = torsions.indices.map { k in
+      (0..<2 * windows).map { window in
+        (0..<samples).map { records[(window * samples + $0) * recorded + recorded - torsions.count + k] }
+      }
+    }
+    let found = SlowTorsions(torsions, series: series)
+    let disagreeing = torsions.indices.map { k in
+      (0..<windows).filter { window in
+        let sampling = found.found[k]
+        let (up, down) = (sampling.shares(series[k][window]), sampling.shares(series[k][windows + window]))
+        return zip(up, down).reduce(0) { $0 + abs($1.0 - $1.1) } > 1
+      }.count
+    }
+    return (found, disagreeing)
+  }
+
+  /// One sentence for each torsion whose populations are not known. `what`: "frames", "samples".
+  public func warnings(_ what: String) -> [String] {
+    zip(torsions, found).compactMap { torsion, sampling in
+      func place(_ basin: Int) -> String {
+        let share = String(format: "%.1f", 100 * sampling.basins[basin].population)
+        return "near \(String(format: "%.2f", sampling.basins[basin].center)) rad (\(share) % of \(what))"
+      }
+      let seen = "\(torsion.name) changed its basin \(sampling.changes) times in \(sampling.samples) \(what)"
+      switch sampling.verdict(expectsSeveral: torsion.isStaggered) {
+      case .sampled, .tooShort: return nil
+      case .oneBasin:
+        return
+          "\(torsion.name) was always \(place(0)): whether it has other places, and how populated they are, these \(what) cannot tell"
+      case .fewChanges(let basin):
+        return
+          "\(seen), that \(place(basin)) \(sampling.basins[basin].changes) times: its populations are not known from them"
+      case .halvesDiffer(let basin):
+        let halves = sampling.basins[basin].halves.map { String(format: "%.1f", 100 * $0) }
+        return
+          "\(seen), but the basin \(place(basin)) has \(halves[0]) % in the first halves and \(halves[1]) % in the second: its "
+          + "populations are not at rest"
+      }
+    }
+  }
+}
+
+/// Angles of all rotatable torsions while frames come in, cut where time does not go on.
+public struct SlowTorsionRecorder {
+  public let torsions: [RotatableTorsion]
+  private let atoms: Int
+  /// [torsions][stretches][samples]
+  private var series: [[[Float]]]
+  private var last: (source: Int, time: Double)?
+
+  public init(_ topology: Topology) {
+    atoms = topology.atoms.count
+    torsions = topology.rotatableTorsions
+    series = torsions.map { _ in [] }
+  }
+
+  /// Frames [frames, atoms, 3] of a source (a file, a run), with their times where there are any.
+  public mutating func add(_ coordinates: [Float], source: (Int) -> Int, time: (Int) -> Double?) {
+    guard !torsions.isEmpty else { return }
+    let angles = torsionAngles(coordinates, atoms: atoms, torsions: torsions.map(\.atoms))
+    for frame in 0..<(coordinates.count / (3 * atoms)) {
+      let now = (source: source(frame), time: time(frame) ?? Double.infinity)
+      let goesOn = last.map { $0.source == now.source && (now.time > $0.time || now.time == .infinity) } ?? false
+      last = now
+      for t in torsions.indices {
+        if !goesOn { series[t].append([]) }
+        series[t][series[t].count - 1].append(Float(angles[frame * torsions.count + t]))
+      }
+    }
+  }
+
+  public func finish() -> SlowTorsions {
+    SlowTorsions(torsions, series: series.map { $0.map { $0.map(Double.init) } })
+  }
+}

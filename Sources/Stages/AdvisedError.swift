@@ -1,0 +1,68 @@
+import Generative
+
+/// An error of a science module to which there is something to say for users of pipeline files.
+protocol AdvisableError: Error {
+  /// What follows the error's own text, with the punctuation between; nil: nothing.
+  var advice: String? { get }
+  /// The whole text; nil where the error's own will do.
+  var advised: String? { get }
+}
+
+extension AdvisableError {
+  var advice: String? { nil }
+  var advised: String? { advice.map { "\(self)\($0)" } }
+}
+
+/// An error in the terms of a pipeline file, with what its user can do about it.
+struct AdvisedError: Error, CustomStringConvertible {
+  let cause: any Error
+  let description: String
+}
+
+/// Throws what `body` throws, with advice where there is some.
+func withAdvice<Result>(_ body: () throws -> Result) throws -> Result {
+  do {
+    return try body()
+  } catch let error as any AdvisableError {
+    guard let text = error.advised else { throw error }
+    throw AdvisedError(cause: error, description: text)
+  }
+}
+
+// MARK: Generative
+
+extension TrainingError: AdvisableError {
+  var advice: String? {
+    switch self {
+    case .notFinite: "; lower training.learning_rate"
+    case .broken: ", or lower training.learning_rate"
+    case .tooFewSamples: "; lower training.batch or give more data"
+    default: nil
+    }
+  }
+}
+
+extension EmulatorError: AdvisableError {
+  var advised: String? {
+    switch self {
+    case .atomClasses(let count, let atoms):
+      "atom_classes has \(count) entries for \(atoms) atoms; give one class per atom, from 0"
+    case .couplingNeedsPositions(let coupling):
+      "coupling: \(coupling.rawValue) is for coordinates: cartesian; internal ones have no orientation to align"
+    default: nil
+    }
+  }
+}
+
+extension SamplePoolError: AdvisableError {
+  var advised: String? { "losses.score_label above 0 needs coordinates: emulator; \(self)" }
+}
+
+extension SamplingError: AdvisableError {
+  var advice: String? {
+    switch self {
+    case .scoresNeedFixedStepsAndFreshProbes: "; see integrator and log_density"
+    default: nil
+    }
+  }
+}

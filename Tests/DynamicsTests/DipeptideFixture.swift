@@ -1,0 +1,1 @@
+../ForceFieldsTests/DipeptideFixture.swift

@@ -1,0 +1,1 @@
+../ForceFieldsTests/HarmonicWell.swift

@@ -77,7 +77,7 @@ let package = Package(
     .target(name: "Molecules", dependencies: ["Basics"], swiftSettings: optimised),
     .target(name: "Trajectories", dependencies: ["NetCDF", "Basics"], swiftSettings: optimised),
     .target(name: "ForceFields", dependencies: ["OpenMM", "XTB", "Basics", "Molecules"], swiftSettings: optimised),
-    .target(name: "FreeEnergies", dependencies: ["Basics"], swiftSettings: optimised),
+    .target(name: "FreeEnergies", dependencies: ["OptimalTransport", "Basics"], swiftSettings: optimised),
     .target(
       name: "Generative", dependencies: ["Torch", "OptimalTransport", "Basics", "Molecules"],
       swiftSettings: optimised),
@@ -103,7 +103,7 @@ let package = Package(
       name: "Stages",
       dependencies: [
         "Workflow", "Artifacts", "Reports", "Generative", "FreeEnergies", "ForceFields", "Molecules", "Trajectories",
-        "HDF5", "Torch", "OpenMM", "OptimalTransport", "XTB", "Basics",
+        "HDF5", "Torch", "OpenMM", "XTB", "Basics",
       ], swiftSettings: optimised),
 
     // face
@@ -145,7 +145,7 @@ let package = Package(
     .testTarget(name: "MoleculesTests", dependencies: ["Molecules"]),
     .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "NetCDF"]),
     .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields", "Molecules", "OpenMM"]),
-    .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies"]),
+    .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies", "OptimalTransport", "Basics"]),
     .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics", "HDF5"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts", "Basics"]),
     .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),

@@ -73,6 +73,9 @@ let package = Package(
       name: "Artifacts",
       dependencies: ["HDF5", "Basics", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: optimised),
 
+    // what artifacts hold, declared once
+    .target(name: "Records", dependencies: ["Artifacts", "HDF5", "Basics"], swiftSettings: optimised),
+
     // science
     .target(name: "Molecules", dependencies: ["Basics"], swiftSettings: optimised),
     .target(name: "Trajectories", dependencies: ["NetCDF", "Basics"], swiftSettings: optimised),
@@ -85,7 +88,7 @@ let package = Package(
     // pictures
     .target(
       name: "Reports",
-      dependencies: ["Artifacts", "Basics", .product(name: "Mustache", package: "swift-mustache")],
+      dependencies: ["Artifacts", "Records", "Basics", .product(name: "Mustache", package: "swift-mustache")],
       swiftSettings: optimised),
 
     // engine
@@ -102,15 +105,17 @@ let package = Package(
     .target(
       name: "Stages",
       dependencies: [
-        "Workflow", "Artifacts", "Reports", "Generative", "FreeEnergies", "ForceFields", "Molecules", "Trajectories",
-        "HDF5", "Torch", "OpenMM", "XTB", "Basics",
+        "Workflow", "Artifacts", "Records", "Reports", "Generative", "FreeEnergies", "ForceFields", "Molecules",
+        "Trajectories", "HDF5", "Torch", "OpenMM", "XTB", "Basics",
       ], swiftSettings: optimised),
 
     // face
     .executableTarget(
       name: "pipeline",
       dependencies: [
-        "Stages", "Workflow", "Reports", "Artifacts", "Molecules", "Basics", "Torch", "OpenMM", "XTB", "HDF5", "NetCDF",
+        "Stages", "Workflow", "Reports", "Records", "Artifacts", "Molecules", "Basics", "Torch", "OpenMM", "XTB",
+        "HDF5",
+        "NetCDF",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -155,7 +160,9 @@ let package = Package(
         "Stages", "Workflow", "Artifacts", "ForceFields", "FreeEnergies", "Molecules", "OpenMM", "Trajectories",
         "NetCDF", "Generative", "Basics",
       ]),
-    .testTarget(name: "PipelineTests", dependencies: ["pipeline", "Artifacts", "Trajectories", "Molecules", "OpenMM"]),
+    .testTarget(
+      name: "PipelineTests",
+      dependencies: ["pipeline", "Stages", "Workflow", "Artifacts", "Trajectories", "Molecules", "OpenMM"]),
     // through a real Slurm of one node, which Tests/Slurm/start-slurm starts
     .testTarget(name: "SlurmTests", dependencies: ["pipeline", "Artifacts"]),
     .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),

@@ -7,13 +7,13 @@ import Torch
 import Workflow
 
 /// Trains a Boltzmann emulator by flow matching on ingested frames, in internal or Cartesian coordinates.
-public enum EmulatorStage: StageType {
-  public static let type = "emulator"
-  public static let version = 2
-  public static let summary = "train a Boltzmann emulator by flow matching"
-  public static let systemFields: Set<SystemField> = [.topology]
+enum EmulatorStage: StageType {
+  static let type = "emulator"
+  static let version = 2
+  static let summary = "train a Boltzmann emulator by flow matching"
+  static let reads: [SharedField] = [.topology]
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField("frames", .stage(["ingest"]), help: "the ingested trajectory to learn from"),
     ParameterField(
       "coordinates", .choice(["internal", "cartesian"]), default: "internal",
@@ -77,7 +77,7 @@ public enum EmulatorStage: StageType {
   /// Held-out frames that a row of the loss curve takes at most.
   static let validationRows = 2048
 
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
     let frames = try context.input("frames").artifact

@@ -10,14 +10,14 @@ import Workflow
 ///
 /// Samples are drawn from the emulator all along the training and take the place of the oldest: an energy model that sees the same
 /// samples again and again learns their labels, not the density.
-public enum EnergyModelStage: StageType {
-  public static let type = "energy-model"
-  public static let version = 2
-  public static let summary = "fit an energy-based model, whose likelihood costs one forward pass"
-  public static let indirectInputs = [["samples", "emulator"]]
-  public static let systemFields: Set<SystemField> = [.topology]
+enum EnergyModelStage: StageType {
+  static let type = "energy-model"
+  static let version = 2
+  static let summary = "fit an energy-based model, whose likelihood costs one forward pass"
+  static let indirectInputs: [InputPath] = [["samples", "emulator"]]
+  static let reads: [SharedField] = [.topology]
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField("samples", .stage(["sample"]), help: "samples of the emulator to begin with"),
     ParameterField(
       "coordinates", .choice(["emulator", "internal"]), default: "emulator",
@@ -81,7 +81,7 @@ public enum EnergyModelStage: StageType {
   static let recordEvery = 25
   private static let lossNames = ["score", "contrastive", "label", "score_label"]
 
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
     let source = try EnergyModelSource(context, coordinates: parameters.coordinates)

@@ -11,13 +11,13 @@ import Workflow
 ///
 /// The file is HDF5: /weights/<tensor> under the names of `GVPNetwork.parameterNames`, /atom_class [atoms] in the order of the topology,
 /// and the network's constants under /configuration; noise_at_one = 1 says that its time runs from data to noise.
-public enum ImportedEmulatorStage: StageType {
-  public static let type = "imported-emulator"
-  public static let version = 1
-  public static let summary = "take over a GVP emulator that another program trained"
-  public static let systemFields: Set<SystemField> = [.topology]
+enum ImportedEmulatorStage: StageType {
+  static let type = "imported-emulator"
+  static let version = 1
+  static let summary = "take over a GVP emulator that another program trained"
+  static let reads: [SharedField] = [.topology]
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField("weights", .path, help: "HDF5 file of weights, atom classes and constants; see datasets/README.md"),
     ParameterField(
       "prior", .choice(["mean-free", "free"]), default: "mean-free",
@@ -33,7 +33,7 @@ public enum ImportedEmulatorStage: StageType {
     var lengthScale: Double
   }
 
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
     let topology = try Topology.read(pdb: context.system.topology)

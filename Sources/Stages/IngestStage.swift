@@ -21,14 +21,14 @@ import Workflow
 /// | dropped/count | frames left out; file, frame, reason [count] name them, reason_names [reasons] the reasons |
 ///
 /// The centre that lies at the origin is the centre of mass (mass-weighted), in Double before the rounding to Float32.
-public enum IngestStage: StageType {
-  public static let type = "ingest"
-  public static let version = 2
-  public static let summary =
+enum IngestStage: StageType {
+  static let type = "ingest"
+  static let version = 2
+  static let summary =
     "Reads AMBER NetCDF trajectories or a simulation's frames, checks every one, makes molecules whole and centres them."
-  public static let systemFields: Set<SystemField> = [.topology, .torsions]
+  static let reads: [SharedField] = [.topology, .torsions]
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField(
       "trajectory", .list(.path, acceptsSingle: true, count: 1...Int.max), optional: true,
       help: "AMBER NetCDF file, or a list of them, read in this order."),
@@ -63,7 +63,7 @@ public enum IngestStage: StageType {
   }
 
   /// Throws `TrajectoryError`, `MoleculesError`, `IngestError`.
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     let topology = try Topology.read(pdb: context.system.topology)
     let frames = try IngestFrames(topology: topology, tolerance: parameters.bondTolerance)

@@ -23,8 +23,8 @@ public enum ReportStage: StageType {
   public static let type = "report"
   public static let version = 1
   public static let summary = "set the answers of stages side by side, on the terminal and on one HTML page"
-  public static let systemFields: Set<SystemField> = [.temperature, .state]
-  public static let indirectInputs = [
+  public static let reads: [SharedField] = [.temperature, .state]
+  public static let indirectInputs: [InputPath] = [
     ["compare", "samples", "emulator", "frames"], ["compare", "density", "samples", "emulator", "frames"],
     ["compare", "reweight", "samples", "emulator", "frames"],
     ["compare", "reweight", "density", "samples", "emulator", "frames"], ["compare", "reference"],

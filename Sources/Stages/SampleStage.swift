@@ -7,13 +7,13 @@ import Torch
 import Workflow
 
 /// Draws conformations from an emulator, with their log-density.
-public enum SampleStage: StageType {
-  public static let type = "sample"
-  public static let version = 2
-  public static let summary = "draw conformations from an emulator"
-  public static let systemFields: Set<SystemField> = [.topology, .torsions]
+enum SampleStage: StageType {
+  static let type = "sample"
+  static let version = 2
+  static let summary = "draw conformations from an emulator"
+  static let reads: [SharedField] = [.topology, .torsions]
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField("emulator", .stage(["emulator", "imported-emulator"]), help: "the emulator to draw from"),
     ParameterField("count", .count, default: 100_000, help: "conformations"),
     ParameterField(
@@ -63,7 +63,7 @@ public enum SampleStage: StageType {
     }
   }
 
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
     let emulator = try EmulatorArtifact.read(context.input("emulator"))

@@ -37,7 +37,7 @@ struct SimulateSetup {
     guard system.atomCount == topology.atoms.count else {
       throw SimulateError.atomCount(
         topology: topology.atoms.count, forceField: system.atomCount,
-        file: context.system.forcefield?.lastPathComponent ?? "the force field")
+        file: context.system.forcefieldName)
     }
     chirality = try Chirality(topology: topology)
     let state = TorsionState(from: context.system.state.from, to: context.system.state.to)

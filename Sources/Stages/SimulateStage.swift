@@ -26,13 +26,13 @@ import Workflow
 /// | runs/statistical_inefficiency [runs] | of the state's torsion, in frames |
 /// | turned_torsions, turn_acceptance [torsions] | of `rotamer_moves`: names, and the share of moves that were taken |
 /// | simulated_time, energy_evaluations | ps, and steps and what moves cost: all runs with steering and equilibration |
-public enum SimulateStage: StageType {
-  public static let type = "simulate"
-  public static let version = 1
-  public static let summary = "molecular dynamics from several starts, each led there by slow steering"
-  public static let systemFields: Set<SystemField> = [.topology, .forcefield, .temperature, .torsions, .state]
+enum SimulateStage: StageType {
+  static let type = "simulate"
+  static let version = 1
+  static let summary = "molecular dynamics from several starts, each led there by slow steering"
+  static let reads: [SharedField] = [.topology, .forcefield, .temperature, .torsions, .state]
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField(
       "steering", .list(.string, acceptsSingle: true, count: 0...8), optional: true,
       help: "the torsions that lead to the starts, by name; the state's if left out"),
@@ -98,7 +98,7 @@ public enum SimulateStage: StageType {
   }
 
   /// Throws `SimulateError`, `SimulationError`, `OpenMMError`, `MoleculesError`, `EnergySourceError`.
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     let setup = try SimulateSetup(context, parameters)
     let simulation = try setup.simulation(threads: context.threads, seed: context.seed)

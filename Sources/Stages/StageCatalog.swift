@@ -9,5 +9,9 @@ public enum StageCatalog {
     UmbrellaStage.self, CompareStage.self, ReportStage.self,
   ]
 
-  public static var registry: StageRegistry { StageRegistry(all, forceFieldMethods: EnergyMethods.all) }
+  /// The stage types, with what stands around them in a pipeline file.
+  public static var registry: StageRegistry {
+    StageRegistry(
+      all, shared: [.temperature, .topology, .state, .forcefield, .torsions], settings: [DeviceChoice.setting])
+  }
 }

@@ -14,12 +14,12 @@ import Workflow
 /// | results/grid/log_density, true_log_density [grid (y), grid (x)] | normalised on the grid; -inf where there is no density |
 /// | results/parameters | of the network |
 /// | results/loss/... | the loss curve |
-public enum ToyEnergyModelStage: StageType {
-  public static let type = "toy-energy-model"
-  public static let version = 1
-  public static let summary = "fit an energy model to two-dimensional samples and compare it with their true density"
+enum ToyEnergyModelStage: StageType {
+  static let type = "toy-energy-model"
+  static let version = 1
+  static let summary = "fit an energy model to two-dimensional samples and compare it with their true density"
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField("samples", .stage([ToySamplesStage.type]), help: "what to learn from; nothing else is drawn"),
     ParameterField(
       "losses",
@@ -63,7 +63,7 @@ public enum ToyEnergyModelStage: StageType {
   static let recordEvery = 50
   private static let columns = ["train", "score", "contrastive"]
 
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
     let input = try context.input("samples").artifact

@@ -49,7 +49,7 @@ struct UmbrellaSetup {
     guard system.atomCount == topology.atoms.count else {
       throw UmbrellaError.atomCount(
         topology: topology.atoms.count, forceField: system.atomCount,
-        file: context.system.forcefield?.lastPathComponent ?? "the force field")
+        file: context.system.forcefieldName)
     }
     chirality = try Chirality(topology: topology)
     grid = try UmbrellaGrid(counts: parameters.windows)

@@ -27,13 +27,13 @@ import Workflow
 /// | results/lowered_torsions, lowered_by [torsions] | which, and kJ/mol |
 /// | results/lowered_ess_fraction | Kish's fraction of these weights |
 /// | results/exchange_acceptance [coordinates] | where windows exchange |
-public enum UmbrellaStage: StageType {
-  public static let type = "umbrella"
-  public static let version = 2
-  public static let summary = "umbrella sampling on one torsion or a grid of two, with MBAR and its own checks"
-  public static let systemFields: Set<SystemField> = [.topology, .forcefield, .temperature, .torsions, .state]
+enum UmbrellaStage: StageType {
+  static let type = "umbrella"
+  static let version = 2
+  static let summary = "umbrella sampling on one torsion or a grid of two, with MBAR and its own checks"
+  static let reads: [SharedField] = [.topology, .forcefield, .temperature, .torsions, .state]
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField(
       "coordinates", .list(.string, acceptsSingle: true, count: 1...2),
       default: .list([.string("phi"), .string("psi")]),
@@ -116,7 +116,7 @@ public enum UmbrellaStage: StageType {
 
   /// Throws `UmbrellaError`, `UmbrellaSamplerError`, `OpenMMError`, `MoleculesError`; `FreeEnergiesError` where the windows do
   /// not cover the grid: the sampling is then kept in the checkpoint.
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     let setup = try UmbrellaSetup(context, parameters)
     let sampler = try setup.sampler(threads: context.threads, seed: context.seed)

@@ -2,24 +2,17 @@ import Artifacts
 import Basics
 import Foundation
 
-/// Where tensors live and operations on them run: `device:` of a pipeline file. No key depends on it.
-public enum DeviceChoice: String, CaseIterable, Sendable {
-  /// A GPU if there is one.
-  case auto
-  case cpu, cuda
-}
-
-/// What a running stage is given: its parameters, its inputs, the molecule, and where its results, checkpoints, progress
+/// What a running stage is given: its parameters, its inputs, what it reads of the shared values, and where its results, checkpoints, progress
 /// and warnings go.
 public final class StageContext {
   /// The stage's name in the pipeline file.
   public let stage: String
   /// Derived from the pipeline's seed and the stage's name.
   public let seed: UInt64
-  /// In K. NaN for a stage that did not declare `.temperature`.
-  public let temperature: Double
-  /// The molecule; only the declared `systemFields` are filled in.
-  public let system: SystemFiles
+  /// The values of the pipeline file that all stages share, by name; those that the stage type declared in `reads`.
+  public let shared: [String: ParameterValue]
+  /// The run's settings, by name. No key depends on them.
+  public let settings: [String: ParameterValue]
   /// Where the results go. The engine commits it when `run` returns.
   public let output: ArtifactWriter
   /// The stage's checkpoints of this key; removed by the engine once the stage is finished.
@@ -27,9 +20,7 @@ public final class StageContext {
   public let progress: any Basics.ProgressReporting
   /// How many threads the stage may keep busy.
   public let threads: Int
-  /// Where the stage's tensors may live.
-  public let device: DeviceChoice
-  /// Where they do, for the provenance; see `usesDevice`.
+  /// Where its numbers come from, for the provenance; see `usesDevice`.
   public private(set) var deviceName = "cpu"
   /// Seconds between checkpoints.
   public let checkpointInterval: Double
@@ -47,10 +38,9 @@ public final class StageContext {
   /// `values` holds every parameter the stage reads: `ParameterField.resolvedDefaults` fills in what is left out.
   public init(
     stage: String, seed: UInt64, values: ParameterValue, inputs: [String: [StageInput]] = [:], output: ArtifactWriter,
-    checkpoints: CheckpointStore, temperature: Double = .nan,
-    system: SystemFiles = SystemFiles(topology: URL(fileURLWithPath: "/dev/null")),
-    progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, device: DeviceChoice = .cpu,
-    checkpointInterval: Double = 60, interruption: @escaping () -> Bool = { false },
+    checkpoints: CheckpointStore, shared: [String: ParameterValue] = [:], settings: [String: ParameterValue] = [:],
+    progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, checkpointInterval: Double = 60,
+    interruption: @escaping () -> Bool = { false },
     log: @escaping (String) -> Void = { _ in }
   ) {
     self.stage = stage
@@ -59,11 +49,10 @@ public final class StageContext {
     self.inputsBySlot = inputs
     self.output = output
     self.checkpoints = checkpoints
-    self.temperature = temperature
-    self.system = system
+    self.shared = shared
+    self.settings = settings
     self.progress = progress
     self.threads = threads
-    self.device = device
     self.checkpointInterval = checkpointInterval
     self.interruption = interruption
     self.logger = log
@@ -78,6 +67,29 @@ public final class StageContext {
     } catch let error as DecodingError {
       throw StageContextError.undecodable(stage: stage, type: "\(type)", detail: Self.describe(error))
     }
+  }
+
+  /// The parameters of the stage type, or of a group of that declaration.
+  public func parameters<Group: ParameterGroup>(_ type: Group.Type) throws -> Group { try Group(resolved: values) }
+
+  /// The one input of a slot. Throws `StageContextError.noInput` where the file gives none (or a word instead of a stage).
+  public func input<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) throws -> StageInput {
+    try input(Inputs.slot(slot))
+  }
+
+  /// The input of a slot, or nil where the file gives none or a word.
+  public func optionalInput<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) -> StageInput? {
+    optionalInput(Inputs.slot(slot))
+  }
+
+  /// All inputs of a slot, in the file's order.
+  public func inputs<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) throws -> [StageInput] {
+    try inputs(Inputs.slot(slot))
+  }
+
+  /// The word that stands in the place of a stage; nil where there is a stage.
+  public func word<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) -> String? {
+    optionalInput(slot) == nil ? values[Inputs.slot(slot)]?.string : nil
   }
 
   /// The one input of a slot. Throws `StageContextError.noInput` where the file gives none (or a word instead of a stage).
@@ -148,13 +160,21 @@ public struct StageInput {
     self.inputsBySlot = inputs
   }
 
-  /// An input of this input. Only paths declared in `StageType.indirectInputs` are there, because only they enter the key.
+  /// An input of this input. Only those declared in `StageType.indirectInputs` are there, because only they enter the key.
   public func input(_ slot: String) throws -> StageInput {
     guard let first = inputsBySlot[slot]?.first else { throw StageContextError.noInput(stage: name, slot: slot) }
     return first
   }
 
   public func optionalInput(_ slot: String) -> StageInput? { inputsBySlot[slot]?.first }
+
+  public func input<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) throws -> StageInput {
+    try input(Inputs.slot(slot))
+  }
+
+  public func optionalInput<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) -> StageInput? {
+    optionalInput(Inputs.slot(slot))
+  }
 }
 
 /// A stage and its declaration do not fit together.

@@ -4,65 +4,52 @@ import Foundation
 ///
 /// Raise `version` when the same parameters and inputs give another result: finished stages of the older version run again.
 public protocol StageType {
+  associatedtype Parameters = NoParameters
+  associatedtype Inputs: StageInputs = NoInputs
+
   /// The word after `uses:`.
   static var type: String { get }
   static var version: Int { get }
+  /// Older versions whose finished results stand though another version is written now: what changed is no number.
+  static var soundVersions: [Int] { get }
   /// One line for help and schema.
   static var summary: String { get }
+  /// Inputs and parameters as a pipeline file knows them: made from the declarations of `Inputs` and `Parameters`.
   static var parameters: [ParameterField] { get }
-  /// What the stage reads of `system:` and the temperature. Only these are handed to it, and these enter its key.
-  static var systemFields: Set<SystemField> { get }
-  /// Inputs of inputs that the stage reads, as paths of slots: `[["samples", "emulator"]]`. Their digests enter its key.
-  static var indirectInputs: [[String]] { get }
+  /// What the stage reads of the values that all stages share.
+  static var reads: [SharedField] { get }
+  /// Inputs of inputs that the stage reads. Their digests enter its key.
+  static var indirectInputs: [InputPath] { get }
   /// Does the work, writing its results to `context.output`; the engine commits them. Throws `WorkflowInterruption` (see
   /// `StageContext.checkInterruption`) after saving a checkpoint when it was asked to stop.
   static func run(_ context: StageContext) throws
 }
 
 extension StageType {
-  public static var systemFields: Set<SystemField> { [] }
-  public static var indirectInputs: [[String]] { [] }
+  public static var soundVersions: [Int] { [] }
+  public static var reads: [SharedField] { [] }
+  public static var indirectInputs: [InputPath] { [] }
 }
 
-/// A part of the pipeline file's `system:` section (and the temperature) that a stage type depends on.
-public enum SystemField: String, CaseIterable, Sendable {
-  case topology, forcefield, temperature, torsions, state
-}
-
-/// The two-state division of a torsion whose free-energy difference is asked for: inside [from, to] against outside, in rad.
-public struct StateDefinition: Codable, Equatable, Sendable {
-  public var torsion: String
-  public var from: Double
-  public var to: Double
-
-  public init(torsion: String = "phi", from: Double = 0, to: Double = 2) {
-    self.torsion = torsion
-    self.from = from
-    self.to = to
+extension StageType where Parameters: ParameterGroup {
+  public static var parameters: [ParameterField] {
+    DeclaredFields.shared.fields(of: self) { Inputs.fields + Parameters.fields }
   }
 }
 
-/// The molecule as the pipeline file states it. A stage sees only the fields it declared in `systemFields`.
-public struct SystemFiles: Sendable {
-  /// A PDB file. `/dev/null` for a stage that did not declare `.topology`.
-  public var topology: URL
-  /// A force field's file.
-  public var forcefield: URL?
-  /// The method that stands in the place of a force field's file.
-  public var forcefieldMethod: ForceFieldChoice?
-  /// Torsions by name, four atom indices each (from 0); empty where the file names none.
-  public var torsions: [String: [Int]]
-  public var state: StateDefinition
+/// The fields of each stage type, made once: a pipeline may have thousands of stages.
+private final class DeclaredFields: @unchecked Sendable {
+  static let shared = DeclaredFields()
+  private let lock = NSLock()
+  private var known: [ObjectIdentifier: [ParameterField]] = [:]
 
-  public init(
-    topology: URL, forcefield: URL? = nil, forcefieldMethod: ForceFieldChoice? = nil, torsions: [String: [Int]] = [:],
-    state: StateDefinition = StateDefinition()
-  ) {
-    self.topology = topology
-    self.forcefield = forcefield
-    self.forcefieldMethod = forcefieldMethod
-    self.torsions = torsions
-    self.state = state
+  func fields(of type: any StageType.Type, _ make: () -> [ParameterField]) -> [ParameterField] {
+    lock.withLock {
+      if let fields = known[ObjectIdentifier(type)] { return fields }
+      let fields = make()
+      known[ObjectIdentifier(type)] = fields
+      return fields
+    }
   }
 }
 

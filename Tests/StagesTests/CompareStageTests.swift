@@ -84,7 +84,8 @@ import Workflow
     let context = StageContext(
       stage: "c", seed: 3, values: values, inputs: inputs,
       output: try ArtifactWriter(url: folder.appendingPathComponent("c.h5")),
-      checkpoints: CheckpointStore(folder: folder, stage: "c", key: "k"), temperature: temperature)
+      checkpoints: CheckpointStore(folder: folder, stage: "c", key: "k"), temperature: temperature,
+      system: SystemFiles([:]))
     do {
       try CompareStage.run(context)
     } catch {

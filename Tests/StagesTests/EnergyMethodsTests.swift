@@ -20,7 +20,7 @@ import Workflow
     let file = folder.appendingPathComponent("test.yaml")
     try text.write(to: file, atomically: true, encoding: .utf8)
     let pipeline = try PipelineLoader(registry: StageCatalog.registry).load(file, shownAs: "test.yaml")
-    let found = try #require(pipeline.stages.first).system.energySource()
+    let found = try SystemFiles(#require(pipeline.stages.first).shared).energySource()
     switch found {
     case .openMMSystem(let url): return .openMMSystem(URL(fileURLWithPath: url.lastPathComponent))
     case .amber(let url, let solvent): return .amber(URL(fileURLWithPath: url.lastPathComponent), solvent)
@@ -41,5 +41,12 @@ import Workflow
         == .xTB(.init(solvent: nil, charge: -1, unpairedElectrons: 1)))
     let error = #expect(throws: PipelineFileError.self) { try source("{ method: gfn2-xtb, solvent: soup }") }
     #expect("\(error!)".contains("test.yaml:2:"))
+  }
+
+  /// A method that is in no table is an error, and no other method in its place.
+  @Test func anUnknownMethodIsNoXTB() throws {
+    let files = SystemFiles(topology: URL(fileURLWithPath: "a.pdb"), method: ("another", [:]))
+    let error = #expect(throws: UnknownEnergyMethod.self) { try files.energySource() }
+    #expect("\(error!)" == "there is no force-field method 'another' (known: amber, gfn2-xtb)")
   }
 }

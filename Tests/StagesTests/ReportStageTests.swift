@@ -43,6 +43,7 @@ import Workflow
       stage: "report", seed: 1, values: ["compare": ["traced", "umbrella"]],
       inputs: ["compare": [traced, umbrella]], output: output,
       checkpoints: CheckpointStore(folder: folder, stage: "report", key: "k"), temperature: 300,
+      system: SystemFiles([:]),
       log: { said.append($0) })
     try ReportStage.run(context)
     let now = Date()

@@ -85,7 +85,7 @@ import Workflow
   @Test func perfectDensityGivesCountsUnderTheFixedNames() throws {
     let x = try coordinates()
     let thermal = PhysicalConstants.thermalEnergy(temperature: 300)
-    let forceField = try #require(system.forcefield)
+    let forceField = system.forcefieldFile
     let energies = try OpenMMEngine(systemXML: forceField, threads: 1).energies(x)
     let exact = energies.map { $0.isFinite ? -$0 / thermal + 12 : 0 }
     let context = try context(samples(x, estimates: [exact], method: "exact-trace"), density: "exact-trace")
@@ -117,7 +117,7 @@ import Workflow
   @Test func noisyEstimatesAreCorrected() throws {
     let x = try coordinates()
     let thermal = PhysicalConstants.thermalEnergy(temperature: 300)
-    let energies = try OpenMMEngine(systemXML: #require(system.forcefield), threads: 1).energies(x)
+    let energies = try OpenMMEngine(systemXML: system.forcefieldFile, threads: 1).energies(x)
     var random = RandomStream(seed: 8, "noise")
     let estimates = (0..<2).map { _ in
       energies.map { ($0.isFinite ? -$0 / thermal : 0) + 0.7 * random.normal() }
@@ -144,9 +144,9 @@ import Workflow
 
   /// GFN2-xTB energies, interrupted twice and resumed: the artifact is that of an undisturbed run, and no energy is computed twice.
   @Test func energiesOfTightBindingResume() throws {
-    var quantum = SystemFiles(topology: system.topology)
-    quantum.forcefieldMethod = ForceFieldChoice(
-      method: "gfn2-xtb", values: ["solvent": "water", "charge": 0, "unpaired_electrons": 0])
+    let quantum = SystemFiles(
+      topology: system.topology,
+      method: ("gfn2-xtb", ["solvent": "water", "charge": 0, "unpaired_electrons": 0]))
     let n = 100
     let x = Array(try coordinates()[..<(n * 66)])
     let zeros = try samples(x, estimates: [[Double](repeating: 0, count: n)], method: "exact-trace")
@@ -185,12 +185,12 @@ import Workflow
         stage: "fresh", wanted: "stochastic-trace", found: "log_density: exact-trace")
     ) { try ReweightStage.run(context(input, density: "stochastic-trace")) }
     var bare = system
-    bare.forcefield = nil
+    bare.forcefield = .null
     #expect(throws: ReweightError.noForceField) {
       try ReweightStage.run(context(input, density: "exact-trace", system: bare))
     }
     var other = system
-    other.state.torsion = "chi7"
+    other.state = StateDefinition(torsion: "chi7")
     let error = #expect(throws: ReweightError.self) {
       try ReweightStage.run(context(input, density: "exact-trace", system: other))
     }

@@ -41,7 +41,7 @@ import Workflow
     let coordinates = try artifact.read("coordinates", as: Double.self).values
     let topology = try Topology.read(pdb: alanine.system.topology)
     #expect(try Chirality(topology: topology).invertedFrames(in: coordinates).isEmpty)
-    let engine = try OpenMMEngine(systemXML: try #require(alanine.system.forcefield), threads: 1)
+    let engine = try OpenMMEngine(systemXML: alanine.system.forcefieldFile, threads: 1)
     #expect(try artifact.read("energies", as: Double.self).values == engine.energies(coordinates))
     let angles = torsionAngles(coordinates, atoms: 22, torsions: [[4, 6, 8, 14]])
     #expect(try artifact.read("results/torsions/phi", as: Double.self).values == angles)

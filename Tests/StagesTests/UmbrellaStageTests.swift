@@ -121,12 +121,11 @@ import Workflow
     #expect(throws: UmbrellaError.noForceField) { try run([:], system: SystemFiles(topology: alanine.system.topology)) }
     let quantum = SystemFiles(
       topology: alanine.system.topology,
-      forcefieldMethod: ForceFieldChoice(
-        method: "gfn2-xtb", values: ["solvent": "water", "charge": 0, "unpaired_electrons": 0]))
+      method: ("gfn2-xtb", ["solvent": "water", "charge": 0, "unpaired_electrons": 0]))
     #expect(throws: EnergySourceError.noSystem(method: "GFN2-xTB")) { try run([:], system: quantum) }
     #expect(throws: MoleculesError.self) {
       var named = alanine.system
-      named.state.torsion = "chi9"
+      named.state = StateDefinition(torsion: "chi9")
       try run(["coordinates": .list([.string("chi9")])], system: named)
     }
     #expect(throws: UmbrellaError.torsionAtoms(name: "phi", atoms: [4, 6, 8, 99], atomCount: 22)) {

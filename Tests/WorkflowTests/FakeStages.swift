@@ -28,25 +28,19 @@ enum SourceStage: StageType {
   static let type = "source"
   static let version = 1
   static let summary = "numbers from the pipeline file"
-  static let parameters: [ParameterField] = [
-    ParameterField(
-      "values", .list(.number(-1000...1000), acceptsSingle: true), default: [1, 2, 3], help: "the numbers"),
-    ParameterField("file", .path, optional: true, help: "a file whose bytes are the numbers"),
-    ParameterField("note", .string, default: "", help: "changes the key and not the content"),
-    ParameterField("warning", .string, optional: true, help: "something to warn of"),
-  ]
 
-  struct Parameters: Decodable {
-    var values: [Double]
-    var file: String?
-    var warning: String?
+  struct Parameters: ParameterGroup {
+    @Parameter("the numbers", in: -1000...1000, single: true) var values: [Double] = [1, 2, 3]
+    @Parameter("a file whose bytes are the numbers") var file: InputFile?
+    @Parameter("changes the key and not the content") var note = ""
+    @Parameter("something to warn of") var warning: String?
   }
 
   static func run(_ context: StageContext) throws {
     RunLog.shared.add(context)
     let parameters = try context.parameters(Parameters.self)
     var values = parameters.values
-    if let file = parameters.file { values = try Data(contentsOf: URL(fileURLWithPath: file)).map(Double.init) }
+    if let file = parameters.file { values = try Data(contentsOf: file.url).map(Double.init) }
     if let warning = parameters.warning { context.warn(warning) }
     try context.output.write("values", values, shape: [values.count], units: "nm")
   }
@@ -57,38 +51,34 @@ enum ScaleStage: StageType {
   static let type = "scale"
   static let version = 1
   static let summary = "numbers times a factor"
-  static let systemFields: Set<SystemField> = [.temperature]
-  static let parameters: [ParameterField] = [
-    ParameterField("of", .stage(["source", "scale", "count"]), help: "what is scaled"),
-    ParameterField(
-      "training",
-      .object([
-        ParameterField("steps", .count, default: 20000, help: "a whole number"),
-        ParameterField("learning_rate", .positive, default: 1e-3, help: "a number above zero"),
-      ]), help: "a group"),
-    ParameterField("factor", .number(-10...10), default: 2, unit: "nm", help: "the factor"),
-    ParameterField("mode", .choice(["plain", "fail", "crash-never"]), default: "plain", help: "how"),
-  ]
+  static let reads: [SharedField] = [.temperature]
+
+  struct Inputs: StageInputs {
+    let of = Input("what is scaled", of: SourceStage.self, ScaleStage.self, CountStage.self)
+  }
 
   struct Failure: Error, CustomStringConvertible { var description: String { "told to fail" } }
 
-  struct Parameters: Decodable {
-    struct Training: Decodable {
-      var steps: Int
-      var learningRate: Double
+  struct Parameters: ParameterGroup {
+    struct Training: ParameterGroup {
+      @Parameter("a whole number", in: .count) var steps = 20000
+      @Parameter("a number above zero", in: .positive) var learningRate = 1e-3
     }
-    var factor: Double
-    var mode: String
-    var training: Training
+    @Parameter("a group") var training = Training()
+    @Parameter("the factor", unit: "nm", in: -10...10) var factor = 2.0
+    @Parameter("how", words: ["plain", "fail", "crash-never"]) var mode = "plain"
   }
 
   static func run(_ context: StageContext) throws {
     RunLog.shared.add(context)
     let parameters = try context.parameters(Parameters.self)
     if parameters.mode == "fail" { throw Failure() }
-    let values = try context.input("of").artifact.read("values", as: Double.self).values.map { $0 * parameters.factor }
+    let values = try context.input(\Inputs.of).artifact.read("values", as: Double.self).values.map {
+      $0 * parameters.factor
+    }
     try context.output.write("values", values, shape: [values.count])
-    try context.output.writeScalar("results/temperature", context.temperature, units: "K")
+    try context.output.writeScalar(
+      "results/temperature", context.shared["temperature"].flatMap(Double.init(_:)) ?? .nan, units: "K")
   }
 }
 
@@ -97,9 +87,6 @@ enum CountStage: StageType {
   static let type = "count"
   static let version = 1
   static let summary = "a long stage"
-  static let parameters: [ParameterField] = [
-    ParameterField("steps", .integer(1...1000), default: 10, help: "how far to count")
-  ]
 
   /// By run folder: calls when the step is reached.
   static let hooks = Hooks()
@@ -114,11 +101,13 @@ enum CountStage: StageType {
     }
   }
 
-  struct Parameters: Decodable { var steps: Int }
+  struct Parameters: ParameterGroup {
+    @Parameter("how far to count", in: 1...1000) var steps = 10
+  }
 
   static func run(_ context: StageContext) throws {
     RunLog.shared.add(context)
-    context.usesDevice(context.device == .cuda ? "cuda: Test" : "cpu")
+    context.usesDevice(context.settings["device"] == "cuda" ? "cuda: Test" : "cpu")
     let steps = try context.parameters(Parameters.self).steps
     let folder = context.output.url.deletingLastPathComponent()
     var stream = RandomStream(seed: context.seed)
@@ -149,28 +138,29 @@ enum GatherStage: StageType {
   static let type = "gather"
   static let version = 1
   static let summary = "several inputs together"
-  static let parameters: [ParameterField] = [
-    ParameterField("compare", .stages(["scale", "source"]), help: "what is gathered"),
-    ParameterField(
-      "against", .stageOrChoice(["source"], words: ["nothing", "zero"]), default: "nothing", help: "a base"),
-  ]
-  static let indirectInputs = [["compare", "of"]]
+
+  struct Inputs: StageInputs {
+    let compare = Input("what is gathered", eachOf: ScaleStage.self, SourceStage.self)
+    let against = Input("a base", of: SourceStage.self, orWords: ["nothing", "zero"], default: "nothing")
+  }
+
+  static let indirectInputs = [InputPath(\Inputs.compare, \ScaleStage.Inputs.of)]
 
   static func run(_ context: StageContext) throws {
     RunLog.shared.add(context)
     var sums: [Double] = []
     var names: [String] = []
-    for input in try context.inputs("compare") {
+    for input in try context.inputs(\Inputs.compare) {
       sums.append(try input.artifact.read("values", as: Double.self).values.reduce(0, +))
       names.append(input.name)
-      if let inner = input.optionalInput("of") {
+      if let inner = input.optionalInput(\ScaleStage.Inputs.of) {
         names.append(inner.name)
         sums.append(try inner.artifact.read("values", as: Double.self).values.reduce(0, +))
       }
     }
     try context.output.write("sums", sums, shape: [sums.count])
     try context.output.write("names", strings: names)
-    try context.output.write("against", string: context.optionalInput("against")?.name ?? "none")
+    try context.output.write("against", string: context.optionalInput(\Inputs.against)?.name ?? "none")
   }
 }
 
@@ -179,19 +169,42 @@ enum MoleculeStage: StageType {
   static let type = "molecule"
   static let version = 3
   static let summary = "reads the system section"
-  static let systemFields: Set<SystemField> = [.topology, .torsions, .state, .temperature]
-  static let parameters: [ParameterField] = []
+  static let reads: [SharedField] = [.topology, .torsions, .state, .temperature]
 
   static func run(_ context: StageContext) throws {
     RunLog.shared.add(context)
-    try context.output.write("topology", string: String(contentsOf: context.system.topology, encoding: .utf8))
-    try context.output.write("state", string: context.system.state.torsion)
+    try context.output.write(
+      "topology", string: String(contentsOfFile: context.shared["topology"]?.string ?? "", encoding: .utf8))
+    try context.output.write("state", string: context.shared["state"]?["torsion"]?.string ?? "")
   }
 }
 
-let fakeRegistry = StageRegistry([
-  SourceStage.self, ScaleStage.self, CountStage.self, GatherStage.self, MoleculeStage.self,
-])
+/// What stands around the fake stages: a number at the top level, and a group.
+extension SharedField {
+  static let temperature = SharedField(
+    ParameterField("temperature", .number(1e-3...1e5), default: 300, unit: "K", help: "how warm"))
+  static let topology = SharedField(
+    in: "system", ParameterField("topology", .path, optional: true, help: "a file"), isNeeded: true)
+  static let state = SharedField(
+    in: "system",
+    ParameterField(
+      "state",
+      .object([
+        ParameterField("torsion", .string, default: "phi", help: "a name"),
+        ParameterField("from", .number(-6.2832...6.2832), default: 0, help: "lower end"),
+        ParameterField("to", .number(-6.2832...6.2832), default: 2, help: "upper end"),
+      ]), help: "a group in a group"))
+  static let torsions = SharedField(
+    in: "system",
+    ParameterField(
+      "torsions", .map(.list(.integer(0...10_000_000), count: 4...4), example: "{ phi: [4, 6, 8, 14] }"),
+      default: .object([:]), help: "lists by name"))
+}
+
+let fakeRegistry = StageRegistry(
+  [SourceStage.self, ScaleStage.self, CountStage.self, GatherStage.self, MoleculeStage.self],
+  shared: [.temperature, .topology, .state, .torsions],
+  settings: [ParameterField("device", .choice(["auto", "cpu", "cuda"]), default: "auto", help: "where")])
 
 /// A folder of its own for a test, with a pipeline file in it.
 final class Workplace {

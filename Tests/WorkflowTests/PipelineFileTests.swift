@@ -21,10 +21,10 @@ import Testing
     #expect(pipeline.seed == 7)
     #expect(pipeline.stages.map(\.name) == ["first", "second", "all"])
     let second = try #require(pipeline["second"])
-    #expect(second.temperature == 310)
+    #expect(second.shared["temperature"] == 310.0)
     #expect(second.parameters["training"] == ["steps": 100, "learning_rate": .number(1e-3)])
     #expect(second.parameters["factor"] == .number(2))
-    #expect(pipeline["first"]?.temperature.isNaN == true)
+    #expect(pipeline["first"]?.shared.isEmpty == true)
     #expect(pipeline["all"]?.inputNames == ["second", "first"])
   }
 

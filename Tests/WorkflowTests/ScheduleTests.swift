@@ -200,7 +200,7 @@ final class FakeExecutor: StageExecutor {
     let text = "name: demo\nstages: { numbers: { uses: source }, long: { uses: count, steps: 6 } }"
     let place = try Workplace()
     let pipeline = try place.load(text)
-    #expect(pipeline.device == .auto)
+    #expect(pipeline.settings == ["device": "auto"])
     let folder = place.runFolder(pipeline)
     let interruption = Interruption()
     CountStage.hooks.set(folder.url) { if $0 == 3 { interruption.request() } }

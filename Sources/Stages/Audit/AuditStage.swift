@@ -27,14 +27,14 @@ import Workflow
 /// | methods/order, methods/NAME/... | other ways to the same likelihoods, see `LikelihoodMethods`; not of weighted draws |
 /// | draws | weighted draws: how many, repeated ones included |
 /// | /audited [audited_samples], /exact_log_density | rows of the samples, and their ln q |
-public enum AuditStage: StageType {
-  public static let type = "audit"
-  public static let version = 1
-  public static let summary = "check a reweighting's log-density against exact likelihoods, and correct its free energy"
-  public static let systemFields: Set<SystemField> = [.topology, .temperature, .torsions, .state]
-  public static let indirectInputs = [["reweight", "samples", "emulator"], ["reweight", "density"]]
+enum AuditStage: StageType {
+  static let type = "audit"
+  static let version = 1
+  static let summary = "check a reweighting's log-density against exact likelihoods, and correct its free energy"
+  static let reads: [SharedField] = [.topology, .temperature, .torsions, .state]
+  static let indirectInputs: [InputPath] = [["reweight", "samples", "emulator"], ["reweight", "density"]]
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField("reweight", .stage(["reweight"]), help: "the reweighting to audit"),
     ParameterField(
       "samples", .integer(100...10_000_000), default: 2000, help: "how many of its samples, drawn at random"),
@@ -71,7 +71,7 @@ public enum AuditStage: StageType {
   }
 
   /// Throws `AuditError`, and `FreeEnergiesError.emptyState` where the subset has no weight on one side of the state.
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
     let reweighted = try context.input("reweight")

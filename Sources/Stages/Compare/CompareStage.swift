@@ -26,17 +26,17 @@ import Workflow
 /// | md/seconds, md/wall_speed_up | wall time of that dynamics at the speed of the simulate stage, and it over ours |
 /// | md/error, md/exits | the error that is meant, kT; exits from the state that the rate stands on. With none, time and speed-up are lower bounds |
 /// | cost/seconds, cost/seconds_reference | wall time of both sides |
-public enum CompareStage: StageType {
-  public static let type = "compare"
-  public static let version = 2
-  public static let summary = "distances of reweighted samples from a reference, and what each has cost"
-  public static let systemFields: Set<SystemField> = [.temperature, .state]
-  public static let indirectInputs = [
+enum CompareStage: StageType {
+  static let type = "compare"
+  static let version = 2
+  static let summary = "distances of reweighted samples from a reference, and what each has cost"
+  static let reads: [SharedField] = [.temperature, .state]
+  static let indirectInputs: [InputPath] = [
     ["reweight", "samples", "emulator", "frames", "simulation"], ["reweight", "density", "samples"],
     ["audit", "reweight"],
   ]
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField("reweight", .stage([ReweightStage.type]), help: "the samples, with their weights"),
     ParameterField(
       "reference", .stage([UmbrellaStage.type, SimulateStage.type]), help: "what they are compared with"),
@@ -60,7 +60,7 @@ public enum CompareStage: StageType {
   }
 
   /// Throws `CompareError`, `FreeEnergiesError`, `TransportError`.
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     let reweighted = try context.input("reweight")
     let audit = context.optionalInput("audit")

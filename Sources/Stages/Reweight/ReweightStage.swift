@@ -24,14 +24,14 @@ import Workflow
 /// | results/unsmoothed_delta_f | kT, where weights were smoothed |
 /// | results/noise/variance [states], effect, effect_standard_error | where ln q was estimated twice: nat^2, kT, kT |
 /// | results/audit/... | where the samples carry ln q of their own beside the energy model's |
-public enum ReweightStage: StageType {
-  public static let type = "reweight"
-  public static let version = 2
-  public static let summary =
+enum ReweightStage: StageType {
+  static let type = "reweight"
+  static let version = 2
+  static let summary =
     "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
-  public static let systemFields: Set<SystemField> = [.topology, .forcefield, .temperature, .torsions, .state]
+  static let reads: [SharedField] = [.topology, .forcefield, .temperature, .torsions, .state]
 
-  public static let parameters: [ParameterField] = [
+  static let parameters: [ParameterField] = [
     ParameterField("samples", .stage(["sample"]), help: "what to reweight"),
     ParameterField(
       "density", .stageOrChoice(["energy-model"], words: ReweightDensity.words),
@@ -62,7 +62,7 @@ public enum ReweightStage: StageType {
 
   /// Throws `ReweightError`, `EnergyModelArtifactError`, `OpenMMError`, `XTBError`, `MoleculesError`, and `FreeEnergiesError` where a state
   /// holds no weight.
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     let samples = try context.input("samples")
     let topology = try Topology.read(pdb: context.system.topology)

@@ -94,7 +94,7 @@ struct MatrixExpansion {
   private static let tooLarge = PipelineFileProblem.limit(
     "the matrix makes more than \(maximumInstances) stages or \(maximumValues) values")
 
-  /// By its own placeholders, by what it says it goes `over`, and by what it reads of the system section.
+  /// By its own placeholders, by what it says it goes `over`, and by what it reads of the shared values.
   private mutating func ownAxes(_ stage: Stage) -> UInt64 {
     var found = bits(stage.entry.value)
     if !matrix.axes.isEmpty, let over = stage.entry.value["over"] {
@@ -112,11 +112,9 @@ struct MatrixExpansion {
         found |= matrix.bits([name])
       }
     }
-    for field in stage.type.systemFields {
-      let section = root["system"]
-      found |=
-        field == .temperature
-        ? bits(root["temperature"]) : bits(section?.entries == nil ? section : section?[field.rawValue])
+    for field in stage.type.reads {
+      let node = root[field.topLevelKey]
+      found |= bits(field.section == nil || node?.entries == nil ? node : node?[field.name])
     }
     return found
   }

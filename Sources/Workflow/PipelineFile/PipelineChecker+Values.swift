@@ -6,7 +6,8 @@ extension PipelineChecker {
   mutating func fieldValue(
     _ field: ParameterField, in node: ConfigurationNode, place: String, location: SourceLocation
   ) -> ParameterValue? {
-    let inner = place.hasSuffix("'") || place == "system" ? "\(place): \(field.name)" : "\(place).\(field.name)"
+    let inner =
+      place.hasSuffix("'") || registry.sections.contains(place) ? "\(place): \(field.name)" : "\(place).\(field.name)"
     if let given = node[field.name] {
       if given.isNull, field.optional || (field.isRequired == false && field.kind.isObject) {
         return field.resolvedDefault
@@ -77,6 +78,22 @@ extension PipelineChecker {
       var values: [String: ParameterValue] = [:]
       for field in fields { values[field.name] = fieldValue(field, in: node, place: place, location: node.location) }
       return .object(values)
+    case .map(let element, let example):
+      guard let entries = node.entries else {
+        report(node.location, wrong("a group such as \(example)"))
+        return nil
+      }
+      var values: [String: ParameterValue] = [:]
+      for entry in entries { values[entry.key] = value(entry.value, element, place: "\(place).\(entry.key)") }
+      return .object(values)
+    case .checked(let inner, let expected, let isSound):
+      let before = findings.count
+      guard let value = value(node, inner, place: place) else { return nil }
+      if findings.count == before, !isSound(value) {
+        report(node.location, .outOfRange(place: place, found: value.canonicalJSON, expected: expected))
+      }
+      return value
+    case .fileOrVariant(let variants): return fileOrVariant(node, variants, place: place)
     case .stage(let types): return inputs(node, types: types, words: [], place: place).first
     case .stageOrChoice(let types, let words): return inputs(node, types: types, words: words, place: place).first
     case .stages(let types):
@@ -84,6 +101,51 @@ extension PipelineChecker {
       if elements.isEmpty { report(node.location, wrong("a list of stages")) }
       return .list(elements.flatMap { inputs($0, types: types, words: [], place: place) })
     }
+  }
+
+  /// A file's path, a method's name, or a group that names a method and gives its parameters.
+  private mutating func fileOrVariant(
+    _ node: ConfigurationNode, _ variants: [ParameterVariant], place: String
+  ) -> ParameterValue? {
+    let names = variants.map(\.name)
+    func variant(_ name: ConfigurationNode) -> ParameterVariant? {
+      name.text.flatMap { text in variants.first { $0.name == text } }
+    }
+    guard node.entries != nil else {
+      if let variant = variant(node) {
+        if let defaults = variant.defaults { return variant.value(defaults) }
+        let required = variant.parameters.filter(\.isRequired).map { "\($0.name): ..." }.joined(separator: ", ")
+        report(
+          node.location,
+          .wrongType(
+            place: place, found: node.shown,
+            expected: "a group { \(ParameterVariant.nameKey): \(variant.name), \(required) }"))
+      } else if let text = node.text, !FileManager.default.fileExists(atPath: node.folder.file(text).path),
+        Suggestion.nearest(to: text, among: names) != nil
+      {
+        report(node.location, .unknownWord(place: place, found: text, known: names + ["a file's path"]))
+      } else {
+        return path(node, place: place)
+      }
+      return nil
+    }
+    guard let name = node[ParameterVariant.nameKey] else {
+      let help = "one of " + names.joined(separator: ", ")
+      report(node.location, .missingKey(ParameterVariant.nameKey, place: place, help: help))
+      return nil
+    }
+    guard let variant = variant(name) else {
+      let inner = "\(place).\(ParameterVariant.nameKey)"
+      report(name.location, .unknownWord(place: inner, found: name.text ?? name.shown, known: names))
+      return nil
+    }
+    checkKeys(
+      node, known: [ParameterVariant.nameKey] + variant.parameters.map(\.name), place: "\(place) (\(variant.name))")
+    var values: [String: ParameterValue] = [:]
+    for field in variant.parameters {
+      values[field.name] = fieldValue(field, in: node, place: place, location: node.location)
+    }
+    return variant.value(.object(values))
   }
 
   private mutating func list(
@@ -167,33 +229,6 @@ extension PipelineChecker {
     if lower == upper { return "exactly \(lower)" }
     return open.contains(upper) ? "at least \(lower)" : "\(lower) to \(upper)"
   }
-}
-
-extension ParameterKind {
-  var isObject: Bool { if case .object = self { true } else { false } }
-
-  var isInput: Bool {
-    switch self {
-    case .stage, .stageOrChoice, .stages: true
-    default: false
-    }
-  }
-
-  /// The stages that a value of this kind names; nil if this is no input, or a word instead of one, or left out.
-  func inputNames(_ value: ParameterValue) -> [String]? {
-    switch self {
-    case .stage: return value.string.map { [$0] }
-    case .stageOrChoice(_, let words): return value.string.flatMap { words.contains($0) ? nil : [$0] }
-    case .stages:
-      guard case .list(let names) = value else { return nil }
-      return names.compactMap(\.string)
-    default: return nil
-    }
-  }
-}
-
-extension SystemFiles {
-  var hasForceField: Bool { forcefield != nil || forcefieldMethod != nil }
 }
 
 extension PipelineFileProblem {

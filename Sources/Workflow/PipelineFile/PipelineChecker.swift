@@ -18,10 +18,8 @@ struct PipelineChecker {
   init(registry: StageRegistry) { self.registry = registry }
 
   mutating func check(_ root: ConfigurationNode, file: URL, shownAs source: String) throws -> PipelineDefinition {
-    checkKeys(
-      root, known: ["name", "seed", "device", "temperature", "system", "matrix", "stages", "extends"], place: "the file"
-    )
-    for key in ["name", "seed", "device"] {
+    checkKeys(root, known: registry.topLevelKeys + ["extends"], place: "the file")
+    for key in ["name", "seed"] + registry.settings.map(\.name) {
       guard let node = root[key], let placeholder = node.placeholders.first else { continue }
       report(node.location, .limit("'\(key)' is the whole run's and cannot be '\(placeholder.written)'"))
     }
@@ -33,11 +31,9 @@ struct PipelineChecker {
     if let node = root["seed"], case .integer(let given) = value(node, .integer(0...Int.max), place: "seed") {
       seed = UInt64(clamping: given)
     }
-    var device = DeviceChoice.auto
-    if let node = root["device"],
-      let word = value(node, .choice(DeviceChoice.allCases.map(\.rawValue)), place: "device")?.string
-    {
-      device = DeviceChoice(rawValue: word) ?? .auto
+    var settings: [String: ParameterValue] = [:]
+    for field in registry.settings {
+      settings[field.name] = root[field.name].map { value($0, field.kind, place: field.name) } ?? field.resolvedDefault
     }
     var reader = MatrixReader()
     let matrix = reader.read(root["matrix"])
@@ -48,7 +44,7 @@ struct PipelineChecker {
     let ordered = findings.isEmpty ? sorted(stages) : []
     guard findings.isEmpty else { throw PipelineFileError(findings).inOrder }
     return PipelineDefinition(
-      name: name, seed: seed, device: device, source: source, stages: ordered, axes: matrix.axes.map(\.name),
+      name: name, seed: seed, settings: settings, source: source, stages: ordered, axes: matrix.axes.map(\.name),
       cells: matrix.axes.isEmpty
         ? [] : matrix.cells.map { zip(matrix.axes, $0).map { axis, index in axis.entries[index].label } })
   }
@@ -79,137 +75,53 @@ struct PipelineChecker {
     }
   }
 
-  // MARK: System
+  // MARK: Shared values
 
-  /// What the file says around a stage: the system section and the temperature, in one cell of the matrix.
+  /// What the file says around a stage, in one cell of the matrix.
   private struct Surroundings {
-    var files: SystemFiles?
-    /// Where it stood.
-    var location: SourceLocation
-    var temperature = 300.0
+    /// By the field's name. One that is wrong is nil, and reported already.
+    var values: [String: ParameterValue?] = [:]
+    /// Where groups stood.
+    var locations: [String: SourceLocation] = [:]
   }
 
   /// The surroundings in the cell of each number, those that are equal being made once.
   private mutating func surroundings(_ root: ConfigurationNode, _ matrix: Matrix, of number: Int) -> Surroundings {
-    let mask = matrix.bits([root["system"], root["temperature"]].flatMap { $0?.placeholders ?? [] }.map(\.axis))
+    let keys = registry.shared.map(\.topLevelKey)
+    let mask = matrix.bits(keys.flatMap { root[$0]?.placeholders ?? [] }.map(\.axis))
     let projection = Matrix.project(matrix.cells[number], mask)
     if let known = surroundingsByCell[projection] { return known }
     var substitution = matrix.substitution(matrix.cells[number])
-    let section = root["system"].map { substitution.apply($0) }
-    let temperature = root["temperature"].map { substitution.apply($0) }
-    var found = Surroundings(location: root.location)
+    var nodes: [String: ConfigurationNode] = [:]
+    for key in keys { nodes[key] = root[key].map { substitution.apply($0) } }
+    var found = Surroundings()
     if substitution.findings.isEmpty {
-      let system = systemFiles(section)
-      found.files = system?.files
-      found.location = system?.location ?? root.location
-      if let temperature, case .number(let given) = value(temperature, .number(1e-3...1e5), place: "temperature") {
-        found.temperature = given
+      for field in registry.shared where field.section == nil {
+        let given = nodes[field.name].map { value($0, field.field.kind, place: field.name) }
+        found.values[field.name] = given ?? field.field.resolvedDefault
       }
+      for section in registry.sections { readSection(section, nodes[section], root.location, into: &found) }
     }
     for finding in substitution.findings where !findings.contains(finding) { findings.append(finding) }
     surroundingsByCell[projection] = found
     return found
   }
 
-  private mutating func systemFiles(_ node: ConfigurationNode?) -> (files: SystemFiles, location: SourceLocation)? {
-    guard let node else { return nil }
-    let fields = [
-      ParameterField("topology", .path, optional: true, help: "PDB file"),
-      ParameterField(
-        "state",
-        .object([
-          ParameterField("torsion", .string, default: "phi", help: "name of a torsion"),
-          ParameterField("from", .number(-6.2832...6.2832), default: 0, unit: "rad", help: "lower end"),
-          ParameterField("to", .number(-6.2832...6.2832), default: 2, unit: "rad", help: "upper end"),
-        ]), help: "the two states"),
-    ]
-    guard node.entries != nil else {
-      report(node.location, .wrongType(place: "system", found: node.shown, expected: "a group of keys"))
-      return nil
+  private mutating func readSection(
+    _ section: String, _ node: ConfigurationNode?, _ location: SourceLocation, into found: inout Surroundings
+  ) {
+    let fields = registry.fields(in: section)
+    let empty = ConfigurationNode(
+      content: .mapping([]), location: location, folder: node?.folder ?? URL(fileURLWithPath: "/"))
+    if let node, node.entries == nil {
+      report(node.location, .wrongType(place: section, found: node.shown, expected: "a group of keys"))
     }
-    checkKeys(node, known: fields.map(\.name) + ["forcefield", "torsions"], place: "'system'")
-    var values: [String: ParameterValue] = [:]
+    let group = node?.entries == nil ? empty : node ?? empty
+    found.locations[section] = group.location
+    checkKeys(group, known: fields.map(\.name), place: "'\(section)'")
     for field in fields {
-      values[field.name] = fieldValue(field, in: node, place: "system", location: node.location) ?? .null
+      found.values[field.name] = fieldValue(field.field, in: group, place: section, location: group.location)
     }
-    var files = SystemFiles(topology: URL(fileURLWithPath: values["topology"]?.string ?? "/dev/null"))
-    if let forcefield = node["forcefield"], !forcefield.isNull {
-      forceField(forcefield, into: &files)
-      // one that is wrong is not reported as missing too
-      if !files.hasForceField { files.forcefield = URL(fileURLWithPath: "/dev/null") }
-    }
-    if case .object(let state)? = values["state"], case .string(let torsion)? = state["torsion"],
-      case .number(let from)? = state["from"], case .number(let to)? = state["to"]
-    {
-      files.state = StateDefinition(torsion: torsion, from: from, to: to)
-    }
-    if let torsions = node["torsions"] { files.torsions = self.torsions(torsions) }
-    return (files, node.location)
-  }
-
-  /// A file's path, a method's name, or a group that names a method and gives its parameters.
-  private mutating func forceField(_ node: ConfigurationNode, into files: inout SystemFiles) {
-    let place = "system: forcefield"
-    let names = registry.forceFieldMethods.map(\.name)
-    func method(_ name: ConfigurationNode) -> ForceFieldMethod? {
-      name.text.flatMap { text in registry.forceFieldMethods.first { $0.name == text } }
-    }
-    guard node.entries != nil else {
-      if let method = method(node) {
-        if let defaults = method.defaults {
-          files.forcefieldMethod = ForceFieldChoice(method: method.name, values: defaults)
-        } else {
-          let required = method.parameters.filter(\.isRequired).map { "\($0.name): ..." }.joined(separator: ", ")
-          report(
-            node.location,
-            .wrongType(place: place, found: node.shown, expected: "a group { method: \(method.name), \(required) }"))
-        }
-      } else if let text = node.text, !FileManager.default.fileExists(atPath: node.folder.file(text).path),
-        Suggestion.nearest(to: text, among: names) != nil
-      {
-        report(node.location, .unknownWord(place: place, found: text, known: names + ["a file's path"]))
-      } else {
-        files.forcefield = path(node, place: place)?.string.map { URL(fileURLWithPath: $0) }
-      }
-      return
-    }
-    guard let name = node["method"] else {
-      report(node.location, .missingKey("method", place: place, help: "one of " + names.joined(separator: ", ")))
-      return
-    }
-    guard let method = method(name) else {
-      report(name.location, .unknownWord(place: place + ".method", found: name.text ?? name.shown, known: names))
-      return
-    }
-    checkKeys(node, known: ["method"] + method.parameters.map(\.name), place: "\(place) (\(method.name))")
-    var values: [String: ParameterValue] = [:]
-    for field in method.parameters {
-      values[field.name] = fieldValue(field, in: node, place: place, location: node.location)
-    }
-    files.forcefieldMethod = ForceFieldChoice(method: method.name, values: .object(values))
-  }
-
-  private mutating func torsions(_ node: ConfigurationNode) -> [String: [Int]] {
-    guard let entries = node.entries else {
-      report(
-        node.location,
-        .wrongType(place: "system: torsions", found: node.shown, expected: "a group such as { phi: [4, 6, 8, 14] }"))
-      return [:]
-    }
-    var torsions: [String: [Int]] = [:]
-    for entry in entries {
-      let place = "system: torsions.\(entry.key)"
-      guard
-        case .list(let indices)? = value(entry.value, .list(.integer(0...10_000_000), count: 4...4), place: place)
-      else { continue }
-      let atoms = indices.compactMap { index -> Int? in if case .integer(let atom) = index { atom } else { nil } }
-      if atoms.count == 4, Set(atoms).count < 4 {
-        report(
-          entry.value.location, .outOfRange(place: place, found: "\(atoms)", expected: "four different atom indices"))
-      }
-      torsions[entry.key] = atoms
-    }
-    return torsions
   }
 
   // MARK: Stages
@@ -272,29 +184,18 @@ struct PipelineChecker {
       guard let value = values[field.name], let names = field.kind.inputNames(value) else { continue }
       slots.append(StageDefinition.Slot(name: field.name, stages: names))
     }
-    for field in [SystemField.topology, .forcefield] where type.systemFields.contains(field) {
-      let files = surroundings.files
-      let isThere = field == .topology ? files?.topology.path != "/dev/null" : files?.hasForceField == true
-      if files == nil || !isThere {
-        report(surroundings.location, .missingSystemField(field.rawValue, stage: instance.name))
+    var shared: [String: ParameterValue] = [:]
+    for field in type.reads {
+      let value = surroundings.values[field.name] ?? .some(nil)
+      if field.isNeeded, value == .null {
+        let location = field.section.flatMap { surroundings.locations[$0] } ?? instance.keyLocation
+        report(location, .missingShared(field.name, section: field.section, stage: instance.name))
       }
-    }
-    var visible = SystemFiles(topology: URL(fileURLWithPath: "/dev/null"))
-    if let files = surroundings.files {
-      if type.systemFields.contains(.topology) { visible.topology = files.topology }
-      if type.systemFields.contains(.forcefield) {
-        visible.forcefield = files.forcefield
-        visible.forcefieldMethod = files.forcefieldMethod
-      }
-      if type.systemFields.contains(.torsions) { visible.torsions = files.torsions }
-      if type.systemFields.contains(.state) { visible.state = files.state }
+      shared[field.name] = value
     }
     return StageDefinition(
       name: instance.name, base: instance.base, cell: expansion?.cell(of: instance) ?? [], type: type,
-      parameters: .object(values), slots: slots,
-      temperature: type.systemFields.contains(.temperature) ? surroundings.temperature : .nan, system: visible,
-      forceFieldFields: registry.forceFieldMethods.first { $0.name == visible.forcefieldMethod?.method }?.parameters,
-      location: instance.keyLocation)
+      parameters: .object(values), slots: slots, shared: shared, location: instance.keyLocation)
   }
 
   /// Each stage after its inputs, otherwise in the file's order. A circle is reported.

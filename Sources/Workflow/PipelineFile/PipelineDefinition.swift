@@ -4,7 +4,8 @@ import Foundation
 public struct PipelineDefinition {
   public let name: String
   public let seed: UInt64
-  public let device: DeviceChoice
+  /// The run's settings, by name: no key depends on them.
+  public let settings: [String: ParameterValue]
   /// The file as it was named, for messages.
   public let source: String
   /// Each stage after those it needs; otherwise as in the file.
@@ -16,14 +17,14 @@ public struct PipelineDefinition {
   private let indices: [String: Int]
 
   init(
-    name: String, seed: UInt64, device: DeviceChoice = .auto, source: String, stages: [StageDefinition],
+    name: String, seed: UInt64, settings: [String: ParameterValue] = [:], source: String, stages: [StageDefinition],
     axes: [String] = [], cells: [[String]] = []
   ) {
     self.axes = axes
     self.cells = cells
     self.name = name
     self.seed = seed
-    self.device = device
+    self.settings = settings
     self.source = source
     self.stages = stages
     indices = Dictionary(stages.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -74,11 +75,8 @@ public struct StageDefinition {
   public let parameters: ParameterValue
   /// The direct inputs by slot, in the order of the type's fields.
   public let slots: [Slot]
-  /// In K.
-  public let temperature: Double
-  public let system: SystemFiles
-  /// The parameters of `system.forcefieldMethod`.
-  let forceFieldFields: [ParameterField]?
+  /// What the stage's type reads of the shared values, by name.
+  public let shared: [String: ParameterValue]
   public let location: SourceLocation
 
   /// Every stage this one reads directly, without repetition.

@@ -72,8 +72,6 @@ public struct PipelineLoader {
     return try document(baseURL, shownAs: shown, chain: chain).overlaid(with: root)
   }
 
-  private static let topLevel = ["name", "seed", "device", "temperature", "system", "matrix", "stages"]
-
   /// `a.b.c=value`: the path begins with a stage's name or with a key of the file's top level.
   private func apply(_ override: String, to root: inout ConfigurationNode, workingFolder: URL) throws {
     let location = SourceLocation("--set \(override)")
@@ -97,8 +95,8 @@ public struct PipelineLoader {
     if let stage = fitting {
       let inner = rest.dropFirst(stage.count + 1).split(separator: ".").map(String.init)
       path = ["stages", stage] + inner
-    } else if path[0] == "stages" || !Self.topLevel.contains(path[0]) {
-      let known = stages + Self.topLevel.filter { $0 != "stages" }
+    } else if path[0] == "stages" || !registry.topLevelKeys.contains(path[0]) {
+      let known = stages + registry.topLevelKeys.filter { $0 != "stages" }
       let word = path[0] == "stages" ? path.dropFirst().first ?? "" : path[0]
       if let base = word.split(separator: "@").first.map(String.init), base != word, stages.contains(base) {
         throw failure("it changes every cell of the matrix: write \(base) instead of \(word)")

@@ -36,7 +36,7 @@ public enum PipelineFileProblem: Equatable, Sendable, CustomStringConvertible {
   case cycle([String])
   case missingFile(String, place: String)
   case badOverride(String)
-  case missingSystemField(String, stage: String)
+  case missingShared(String, section: String?, stage: String)
   case circularExtends([String])
   case badPlaceholder(String)
   case badAxisName(String)
@@ -73,7 +73,8 @@ public enum PipelineFileProblem: Equatable, Sendable, CustomStringConvertible {
     case .cycle(let names): return "stages need each other in a circle: \(names.joined(separator: " -> "))"
     case .missingFile(let path, let place): return "\(place): there is no file \(path)"
     case .badOverride(let message): return message
-    case .missingSystemField(let field, let stage): return "stage '\(stage)' needs '\(field)' in 'system:'"
+    case .missingShared(let field, let section, let stage):
+      return "stage '\(stage)' needs '\(field)'" + (section.map { " in '\($0):'" } ?? "")
     case .circularExtends(let files): return "'extends' goes in a circle: \(files.joined(separator: " -> "))"
     case .badPlaceholder(let text):
       return "'\(text)' is no placeholder; write ${axis} or ${axis.key}, or $${ for the signs themselves"

@@ -1,59 +1,39 @@
-/// The stage types a pipeline file may use. The engine is handed one; it knows no stage type of its own.
+/// What a pipeline file may hold: stage types, and the values that stand around the stages. The engine is handed one; it knows none of its
+/// own.
 public struct StageRegistry {
   /// In the order given, for help texts.
   public let types: [any StageType.Type]
-  /// What `system.forcefield` may name instead of a file.
-  public let forceFieldMethods: [ForceFieldMethod]
+  /// The values that all stages share.
+  public let shared: [SharedField]
+  /// Settings of a run, keys of the top level on which no stage's key depends.
+  public let settings: [ParameterField]
+  /// What a group of shared values is, by its key.
   private let byName: [String: any StageType.Type]
 
-  public init(_ types: [any StageType.Type], forceFieldMethods: [ForceFieldMethod] = []) {
+  public init(_ types: [any StageType.Type], shared: [SharedField] = [], settings: [ParameterField] = []) {
     self.types = types
-    self.forceFieldMethods = forceFieldMethods
+    self.shared = shared
+    self.settings = settings
     byName = Dictionary(types.map { ($0.type, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   public subscript(name: String) -> (any StageType.Type)? { byName[name] }
 
   var names: [String] { types.map { $0.type } }
-}
 
-extension ParameterField {
-  /// The field's value where the file says nothing; nil if it is required. An object's is made of its fields' defaults.
-  var resolvedDefault: ParameterValue? {
-    if let defaultValue { return kind.normalised(defaultValue) }
-    if optional { return .null }
-    if case .object(let fields) = kind { return fields.resolved(with: [:]) }
-    return nil
+  /// The keys of the top level that may be overridden by name.
+  var topLevelKeys: [String] {
+    var keys = ["name", "seed"] + settings.map(\.name)
+    for key in shared.map(\.topLevelKey) where !keys.contains(key) { keys.append(key) }
+    return keys + ["matrix", "stages"]
   }
 
-  var isRequired: Bool { resolvedDefault == nil }
-}
-
-extension [ParameterField] {
-  /// `given` with defaults filled in; nil if a required field is missing.
-  func resolved(with given: [String: ParameterValue]) -> ParameterValue? {
-    var values: [String: ParameterValue] = [:]
-    for field in self {
-      guard let value = given[field.name].map(field.kind.normalised) ?? field.resolvedDefault else { return nil }
-      values[field.name] = value
-    }
-    return .object(values)
+  /// The groups of shared values, in order.
+  var sections: [String] {
+    shared.compactMap(\.section).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
-}
 
-extension ParameterKind {
-  /// The one form of a value that means the same: an integer where a number belongs becomes a number, a bare value where
-  /// a list belongs becomes a list of one, and what an object leaves out is filled in.
-  func normalised(_ value: ParameterValue) -> ParameterValue {
-    switch (self, value) {
-    case (.number, .integer(let integer)): return .number(Double(integer))
-    case (.list(let kind, _, _), .list(let values)): return .list(values.map(kind.normalised))
-    case (.list(let kind, acceptsSingle: true, _), _) where value != .null: return .list([kind.normalised(value)])
-    case (.stages, .string): return .list([value])
-    case (.object(let fields), .object(let members)): return fields.resolved(with: members) ?? value
-    default: return value
-    }
-  }
+  func fields(in section: String) -> [SharedField] { shared.filter { $0.section == section } }
 }
 
 extension StageType {

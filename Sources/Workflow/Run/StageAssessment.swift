@@ -135,7 +135,7 @@ final class StageAssessor {
         from: provenance.canonical, fields: stage.type.parameters, includingInputs: false)
       return differences.isEmpty ? .waiting(pipeline.stages.map(\.name).filter(open.contains)) : .stale(differences)
     }
-    if provenance.key == key.hex { return .upToDate }
+    if provenance.key == key.hex || key.soundOlder.contains(provenance.key) { return .upToDate }
     return .stale(key.differences(from: provenance.canonical, fields: stage.type.parameters))
   }
 }

@@ -100,8 +100,8 @@ extension Engine {
     let context = StageContext(
       stage: stage.name, seed: seed, values: stage.parameters, inputs: inputs,
       output: try ArtifactWriter(url: folder.artifact(stage.name)), checkpoints: checkpoints,
-      temperature: stage.temperature, system: stage.system, progress: progress, threads: job.threads,
-      device: pipeline.device, checkpointInterval: job.checkpointInterval,
+      shared: stage.shared, settings: pipeline.settings, progress: progress, threads: job.threads,
+      checkpointInterval: job.checkpointInterval,
       interruption: { [interruption] in interruption.isRequested },
       log: { [console] in console.line("\(stage.name): \($0)") })
     do {
@@ -164,7 +164,7 @@ extension Engine {
     }
     var slots: [String: [StageInput]] = [:]
     for slot in stage.slots {
-      let paths = stage.type.indirectInputs.filter { $0.first == slot.name }.map { Array($0.dropFirst()) }
+      let paths = stage.type.indirectInputs.map(\.slots).filter { $0.first == slot.name }.map { Array($0.dropFirst()) }
       slots[slot.name] = try slot.stages.map { try input($0, paths: paths) }
     }
     return slots

@@ -5,6 +5,9 @@ struct StageKey: Equatable {
   let canonical: String
   let hex: String
 
+  /// Those that the stage would have by older versions of its type whose results stand.
+  let soundOlder: Set<String>
+
   /// `digests` holds the content digests of all stages this one reads, directly or through its inputs.
   init(_ stage: StageDefinition, in pipeline: PipelineDefinition, digests: [String: String], files: FileDigests) throws
   {
@@ -16,31 +19,24 @@ struct StageKey: Equatable {
     for (path, names) in stage.indirectInputs(in: pipeline) where !names.isEmpty {
       inputs[path] = .list(names.map(reference))
     }
+    // under the name that finished stages' keys have
     var system: [String: ParameterValue] = [:]
-    for field in stage.type.systemFields {
-      switch field {
-      case .topology: system["topology"] = .string(try Self.file(stage.system.topology, files))
-      case .forcefield:
-        if let url = stage.system.forcefield { system["forcefield"] = .string(try Self.file(url, files)) }
-        if let choice = stage.system.forcefieldMethod, let fields = stage.forceFieldFields {
-          system["forcefield"] = [
-            "method": .string(choice.method), "parameters": try Self.keyed(choice.values, .object(fields), files),
-          ]
-        }
-      case .temperature: system["temperature"] = .number(stage.temperature)
-      case .torsions: system["torsions"] = .object(stage.system.torsions.mapValues { .list($0.map { .integer($0) }) })
-      case .state:
-        let state = stage.system.state
-        system["state"] = ["torsion": .string(state.torsion), "from": .number(state.from), "to": .number(state.to)]
-      }
+    for field in stage.type.reads {
+      guard let value = stage.shared[field.name], value != .null else { continue }
+      system[field.name] = try Self.keyed(value, field.field.kind, files)
     }
-    let record: ParameterValue = [
-      "stage": .string(stage.name), "type": .string(stage.type.type), "version": .integer(stage.type.version),
-      "seed": .string(String(pipeline.seed)), "system": .object(system), "inputs": .object(inputs),
-      "parameters": try Self.keyed(stage.parameters, .object(stage.type.parameters), files),
-    ]
-    canonical = record.canonicalJSON
+    let parameters = try Self.keyed(stage.parameters, .object(stage.type.parameters), files)
+    func text(version: Int) -> String {
+      let record: ParameterValue = [
+        "stage": .string(stage.name), "type": .string(stage.type.type), "version": .integer(version),
+        "seed": .string(String(pipeline.seed)), "system": .object(system), "inputs": .object(inputs),
+        "parameters": parameters,
+      ]
+      return record.canonicalJSON
+    }
+    canonical = text(version: stage.type.version)
     hex = FileDigests.ofText(canonical)
+    soundOlder = Set(stage.type.soundVersions.map { FileDigests.ofText(text(version: $0)) })
   }
 
   private static func file(_ url: URL, _ files: FileDigests) throws -> String { "sha256:" + (try files.digest(url)) }
@@ -60,6 +56,14 @@ struct StageKey: Equatable {
         kept[field.name] = try keyed(member, field.kind, files)
       }
       return .object(kept)
+    case (.map(let element, _), .object(let members)):
+      return .object(try members.mapValues { try keyed($0, element, files) })
+    case (.checked(let kind, _, _), _): return try keyed(value, kind, files)
+    case (.fileOrVariant(let variants), _):
+      guard let (name, parameters) = value.variant, let variant = variants.first(where: { $0.name == name }) else {
+        return try keyed(value, .path, files)
+      }
+      return variant.value(try keyed(parameters, .object(variant.parameters), files))
     default: return value
     }
   }
@@ -174,7 +178,7 @@ extension StageDefinition {
   /// input that has no such slot contributes none.
   func indirectInputs(in pipeline: PipelineDefinition) -> [(path: String, stages: [String])] {
     var paths: [[String]] = []
-    for path in type.indirectInputs where path.count > 1 {
+    for path in type.indirectInputs.map(\.slots) where path.count > 1 {
       for length in 2...path.count where !paths.contains(Array(path.prefix(length))) {
         paths.append(Array(path.prefix(length)))
       }

@@ -1,24 +1,6 @@
 /// The JSON Schema (draft 7, which editors' YAML plugins read) of pipeline files, made from the stage types.
 public enum PipelineSchema {
   public static func schema(_ registry: StageRegistry) -> ParameterValue {
-    var system: [String: ParameterValue] = [
-      "topology": ["type": "string", "description": "PDB file of the molecule"],
-      "forcefield": forceField(registry),
-    ]
-    system["torsions"] = [
-      "type": "object", "description": "torsions by name, four atom indices each, from 0",
-      "additionalProperties": [
-        "type": "array", "items": ["type": "integer", "minimum": 0], "minItems": 4, "maxItems": 4,
-      ],
-    ]
-    system["state"] = [
-      "type": "object", "additionalProperties": false,
-      "description": "the two states: a torsion inside [from, to] against outside",
-      "properties": [
-        "torsion": ["type": "string", "default": "phi"], "from": ["type": "number", "default": 0, "x-unit": "rad"],
-        "to": ["type": "number", "default": 2, "x-unit": "rad"],
-      ],
-    ]
     let uses = ParameterValue.list(registry.names.map { .string($0) })
     let alternatives = registry.types.map { type -> ParameterValue in
       [
@@ -28,50 +10,51 @@ public enum PipelineSchema {
     }
     var definitions: [String: ParameterValue] = [:]
     for type in registry.types { definitions[type.type] = stage(type) }
-    return [
-      "$schema": "http://json-schema.org/draft-07/schema#", "title": "boltzmill pipeline", "type": "object",
-      "additionalProperties": false,
-      "properties": [
-        "name": ["type": "string", "description": "names the run folder; the file's name if left out"],
-        "seed": ["type": "integer", "minimum": 0, "default": 0, "description": "every random stream comes from it"],
-        "device": [
-          "enum": .list(DeviceChoice.allCases.map { .string($0.rawValue) }), "default": "auto",
-          "description": "where networks are trained and evaluated; auto: on a GPU if there is one",
-        ],
-        "temperature": ["type": "number", "exclusiveMinimum": 0, "default": 300, "x-unit": "K"],
-        "extends": ["type": "string", "description": "a pipeline file that this one changes"],
-        "system": .object(
-          orPlaceholder(["type": "object", "additionalProperties": false, "properties": .object(system)])),
-        "matrix": matrix,
-        "stages": [
-          "type": "object",
-          "additionalProperties": [
-            "type": "object", "required": ["uses"], "properties": ["uses": ["enum": uses]],
-            "allOf": .list(alternatives),
-          ],
+    var properties: [String: ParameterValue] = [
+      "name": ["type": "string", "description": "names the run folder; the file's name if left out"],
+      "seed": ["type": "integer", "minimum": 0, "default": 0, "description": "every random stream comes from it"],
+      "extends": ["type": "string", "description": "a pipeline file that this one changes"],
+      "matrix": matrix,
+      "stages": [
+        "type": "object",
+        "additionalProperties": [
+          "type": "object", "required": ["uses"], "properties": ["uses": ["enum": uses]],
+          "allOf": .list(alternatives),
         ],
       ],
-      "definitions": .object(definitions),
+    ]
+    for field in registry.settings + registry.shared.filter({ $0.section == nil }).map(\.field) {
+      properties[field.name] = property(field)
+    }
+    for section in registry.sections {
+      let fields = registry.fields(in: section).map { ($0.name, property($0.field)) }
+      properties[section] = .object(
+        orPlaceholder([
+          "type": "object", "additionalProperties": false,
+          "properties": .object(Dictionary(fields, uniquingKeysWith: { first, _ in first })),
+        ]))
+    }
+    return [
+      "$schema": "http://json-schema.org/draft-07/schema#", "title": "boltzmill pipeline", "type": "object",
+      "additionalProperties": false, "properties": .object(properties), "definitions": .object(definitions),
     ]
   }
 
   /// A file, a method's name, or a group with a method's parameters.
-  private static func forceField(_ registry: StageRegistry) -> ParameterValue {
-    let groups = registry.forceFieldMethods.map { method -> ParameterValue in
-      var schema = object(method.parameters)
+  private static func fileOrVariant(_ variants: [ParameterVariant]) -> ParameterValue {
+    let groups = variants.map { variant -> ParameterValue in
+      var schema = object(variant.parameters)
       if case .object(var members) = schema, case .object(var properties)? = members["properties"] {
-        properties["method"] = ["const": .string(method.name)]
+        properties[ParameterVariant.nameKey] = ["const": .string(variant.name)]
         members["properties"] = .object(properties)
         members["required"] = .list(
-          [.string("method")] + method.parameters.filter(\.isRequired).map { .string($0.name) })
-        members["description"] = .string(method.summary)
+          [.string(ParameterVariant.nameKey)] + variant.parameters.filter(\.isRequired).map { .string($0.name) })
+        members["description"] = .string(variant.summary)
         schema = .object(members)
       }
       return schema
     }
-    let words = registry.forceFieldMethods.filter { $0.defaults != nil }.map(\.name)
-    let description = (["a force field's file"] + words).joined(separator: ", or ")
-    return ["description": .string(description), "anyOf": .list([["type": "string"]] + groups)]
+    return ["anyOf": .list([["type": "string"]] + groups)]
   }
 
   private static var matrix: ParameterValue {
@@ -170,6 +153,9 @@ public enum PipelineSchema {
       }
       return acceptsSingle ? ["anyOf": [self.kind(element), .object(members)]] : .object(members)
     case .object(let fields): return object(fields)
+    case .map(let element, _): return ["type": "object", "additionalProperties": self.kind(element)]
+    case .checked(let inner, _, _): return self.kind(inner)
+    case .fileOrVariant(let variants): return fileOrVariant(variants)
     case .stage(let types): return ["type": "string", "x-stage": .list(types.map { .string($0) })]
     case .stageOrChoice(let types, let words):
       return [

@@ -8,24 +8,28 @@ private enum EnergyStage: StageType {
   static let type = "energy"
   static let version = 1
   static let summary = "reads the force field"
-  static let systemFields: Set<SystemField> = [.forcefield]
-  static let parameters: [ParameterField] = []
+  static let reads = [forcefield]
   static func run(_ context: StageContext) throws {}
 }
 
-@Suite struct ForceFieldMethodTests {
-  let place: Workplace
-  let registry = StageRegistry(
-    [EnergyStage.self],
-    forceFieldMethods: [
-      ForceFieldMethod(
+private let forcefield = SharedField(
+  in: "system",
+  ParameterField(
+    "forcefield",
+    .fileOrVariant([
+      ParameterVariant(
         "quantum", summary: "no file",
         parameters: [
           ParameterField("solvent", .choice(["water", "none"]), default: "water", help: "around it"),
           ParameterField("net_charge", .integer(-5...5), default: 0, help: "of the molecule"),
         ]),
-      ForceFieldMethod("table", summary: "a file", parameters: [ParameterField("file", .path, help: "the table")]),
-    ])
+      ParameterVariant("table", summary: "a file", parameters: [ParameterField("file", .path, help: "the table")]),
+    ]), optional: true, help: "a force field's file, or quantum"), isNeeded: true)
+
+/// A value that is a file, or a method with parameters of its own.
+@Suite struct ParameterVariantTests {
+  let place: Workplace
+  let registry = StageRegistry([EnergyStage.self], shared: [forcefield])
 
   init() throws {
     place = try Workplace()
@@ -50,19 +54,15 @@ private enum EnergyStage: StageType {
   }
 
   @Test func readsAFileAWordOrAGroup() throws {
-    struct Quantum: Decodable, Equatable {
-      var solvent: String
-      var netCharge: Int
-    }
-    let file = try load("system.xml").system
-    #expect(file.forcefield?.lastPathComponent == "system.xml" && file.forcefieldMethod == nil)
-    let word = try load("quantum").system
-    #expect(word.forcefield == nil && word.forcefieldMethod?.method == "quantum")
-    #expect(try word.forcefieldMethod?.parameters(Quantum.self) == Quantum(solvent: "water", netCharge: 0))
-    let group = try #require(try load("{ method: quantum, net_charge: -1 }").system.forcefieldMethod)
-    #expect(try group.parameters(Quantum.self) == Quantum(solvent: "water", netCharge: -1))
-    let table = try #require(try load("{ method: table, file: a.dat }").system.forcefieldMethod)
-    #expect(table.values["file"]?.string == place.folder.appendingPathComponent("a.dat").standardizedFileURL.path)
+    func value(_ text: String) throws -> ParameterValue { try #require(load(text).shared["forcefield"]) }
+    let file = try value("system.xml")
+    #expect(file.string?.hasSuffix("/system.xml") == true && file.variant == nil)
+    let word = try #require(try value("quantum").variant)
+    #expect(word.name == "quantum" && word.parameters == ["solvent": "water", "net_charge": 0])
+    let group = try #require(try value("{ method: quantum, net_charge: -1 }").variant)
+    #expect(group.parameters == ["solvent": "water", "net_charge": -1])
+    let table = try #require(try value("{ method: table, file: a.dat }").variant)
+    #expect(table.parameters["file"]?.string == place.folder.appendingPathComponent("a.dat").standardizedFileURL.path)
   }
 
   @Test(arguments: [

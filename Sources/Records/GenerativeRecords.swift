@@ -1,0 +1,185 @@
+import Artifacts
+import HDF5
+
+/// A trained network as it stands in an artifact or a checkpoint.
+public struct TrainingRecord: Record {
+  public let step = Number<Int>("training/step", "optimisation steps so far")
+  public let halvings = Number<Int>("training/halvings", "of the learning rate, where training broke")
+  /// Names of tensors may hold slashes: they are groups then.
+  public let tensors = Named(under: "training/tensors") {
+    Numbers<Float>(
+      $0, axes: [], "parameters, their moving average (average/...), constants and the optimiser's moments",
+      namesAxes: false, compression: .none)
+  }
+  public let generator = Numbers<UInt8>(
+    "training/generator", axes: ["byte"], "state of the random stream", namesAxes: false)
+  public let curveColumns = Texts("training/curve/columns", axes: ["column"], "of the loss curve")
+  public let curveSteps = Numbers<Int>("training/curve/steps", axes: ["row"], "of its rows", namesAxes: false)
+  public let curveRows = Numbers<Double>("training/curve/rows", axes: ["row", "column"], "its rows", namesAxes: false)
+
+  public init() {}
+}
+
+/// Losses for a plot.
+public struct LossRecord: Record {
+  public let step = Numbers<Int>("results/loss/step", axes: ["step"], "optimisation steps")
+  public let columns = Named(under: "results/loss") {
+    Numbers<Double>($0, axes: ["step"], "a loss: train, validation, score, contrastive, label, score_label")
+  }
+
+  public init() {}
+}
+
+/// `emulator` and `imported-emulator`: the chart, the network's shape, its numbers.
+public struct EmulatorRecord: Record {
+  public let header = Text("emulator/header", "kind and shape of the network, and the interpolant; JSON")
+  public let chart = Text("emulator/chart", "from positions to latent coordinates; JSON")
+  public let topology = Texts("topology", axes: ["one"], "the molecule, in MDTraj's JSON")
+  public let training = TrainingRecord()
+  public let loss = LossRecord()
+  public let parameters = Number<Int>("results/parameters", "of the network")
+  public let trainingFrames = Number<Int>("results/training_frames", "frames that it was trained on")
+  /// In checkpoints.
+  public let recent = Numbers<Double>(
+    "recent", axes: ["step"], "checkpoints: losses since the last row of the curve", namesAxes: false)
+
+  public init() {}
+}
+
+/// `sample`: conformations with their log-density.
+public struct SampleRecord: Record {
+  public let trajectory = TrajectoryRecord<Double>()
+  public let latents = Numbers<Float>("latents", axes: ["frame", "latent"], "on the emulator's chart")
+  public let emulator: Attribute
+  public let prior = Numbers<Float>("prior", axes: ["frame", "latent"], "the points of the prior they came from")
+  public let integrator: Attribute
+  public let scores = Numbers<Float>(
+    "scores", axes: ["frame", "latent"], "gradient of the log-density over latents, where it was asked for")
+  public let internalCoordinates = Numbers<Double>(
+    "internal", axes: ["frame", "coordinate"], "bonds (nm), angles and torsions (rad)")
+  public let logJacobian = Numbers<Double>("log_jacobian", axes: ["frame"], "ln |dx/dq|")
+  public let logDensity = LogDensityRecord()
+  public let probes = Numbers<Double>(
+    "log_density_probes", axes: ["estimate", "frame"], "its independent estimates")
+  public let lost = LostTrajectoryRecord(group: "results")
+  public let mirroredFraction = Number<Double>("results/mirrored_fraction", "drawn with the other hand")
+  public let inverted = Number<Int>("results/inverted", "samples with a stereocentre of the other hand")
+  public let samples = Number<Int>("results/samples", "how many there are")
+  public let functionEvaluations = Number<Int>("results/function_evaluations", "of the network")
+  public let seconds = Measured("results/seconds", "wall time of the integration")
+
+  public init() {
+    emulator = Attribute(of: latents, "emulator", "content digest of the emulator they are of")
+    integrator = Attribute(of: prior, "integrator", "how they were integrated; JSON")
+  }
+}
+
+/// ln q of samples.
+public struct LogDensityRecord: Record {
+  public let values = Numbers<Double>(
+    "log_density", axes: ["frame"], "ln q over Cartesian coordinates, up to the rigid-body constant; nat")
+  public let method: Attribute
+
+  public init() { method = Attribute(of: values, "method", "what computed it") }
+}
+
+/// Trajectories of the flow that gave no sample.
+public struct LostTrajectoryRecord: Record {
+  public let sample: Numbers<Int>
+  public let time, step: Numbers<Double>
+
+  /// `group`: results, or draws in checkpoints.
+  public init(group: String) {
+    sample = Numbers("\(group)/lost/sample", axes: ["trajectory"], "which of those that were begun")
+    time = Numbers("\(group)/lost/time", axes: ["trajectory"], "where it was lost, 0 to 1")
+    step = Numbers("\(group)/lost/step", axes: ["trajectory"], "the step's length there")
+  }
+}
+
+/// Checkpoints of `sample`: what was drawn so far.
+public struct DrawsRecord: Record {
+  public let latents = Numbers<Float>("draws/latents", axes: [], "", namesAxes: false, compression: .none)
+  public let prior = Numbers<Float>("draws/prior", axes: [], "", namesAxes: false, compression: .none)
+  public let scores = Numbers<Float>("draws/scores", axes: [], "", namesAxes: false, compression: .none)
+  public let estimates = Numbers<Double>("draws/estimates", axes: [], "", namesAxes: false, compression: .none)
+  public let functionEvaluations = Number<Int>("draws/function_evaluations", "of the network")
+  public let seconds = Number<Double>("draws/seconds", "wall time so far")
+  public let lost = LostTrajectoryRecord(group: "draws")
+
+  public init() {}
+}
+
+/// `energy-model`: the network, and what it is worth against exact log-densities.
+public struct EnergyModelRecord: Record {
+  public let header = Text("energy_model/header", "kind and shape of the network, and whose emulator it is of; JSON")
+  public let chart = Text("energy_model/chart", "the coordinates it works on; JSON")
+  public let training = TrainingRecord()
+  public let loss = LossRecord()
+  public let exactLogDensity = Numbers<Double>(
+    "results/exact_log_density", unit: "nat", axes: ["sample"], "by exact trace, of samples it has not seen")
+  public let modelLogDensity = Numbers<Double>(
+    "results/model_log_density", unit: "nat", axes: ["sample"], "by the model, up to its constant")
+  public let rmse = Number<Double>("results/rmse_log_density", unit: "nat", "after removing the mean")
+  public let meanError = Number<Double>("results/mean_error_log_density", unit: "nat", "model minus exact")
+  public let spearman = Number<Double>("results/spearman", "rank correlation")
+  public let priorOffset = Number<Double>("results/prior_offset", unit: "nat", "the constant, from the prior's end")
+  public let priorOffsetError = Number<Double>("results/prior_offset_standard_error", unit: "nat", "its error")
+  public let absoluteError = Number<Double>(
+    "results/absolute_error", unit: "nat", "mean error of the absolute log-density by that constant")
+  public let dataOffset = Number<Double>("results/data_offset", unit: "nat", "the constant, followed to the data's end")
+  public let dataOffsetError = Number<Double>("results/data_offset_standard_error", unit: "nat", "its error")
+  public let absoluteErrorNormalized = Number<Double>(
+    "results/absolute_error_normalized", unit: "nat", "mean error by that constant")
+  public let normalizationTime = Numbers<Double>("results/normalization/time", axes: ["time"], "0 noise, 1 data")
+  public let normalizationOffset = Numbers<Double>(
+    "results/normalization/offset", unit: "nat", axes: ["time"], "the constant on its way")
+  public let secondsPerLikelihood = Measured("results/seconds_per_likelihood", "wall time of one likelihood")
+  public let exactSecondsPerLikelihood = Measured(
+    "results/exact_seconds_per_likelihood", "of one by exact trace, with its sample")
+  /// In checkpoints.
+  public let recent = Numbers<Double>(
+    "recent", axes: ["step", "column"], "checkpoints: losses since the last row of the curve", namesAxes: false)
+
+  public init() {}
+}
+
+/// Checkpoints of `energy-model`: the samples it trains on.
+public struct PoolRecord: Record {
+  public let latents = Numbers<Float>("pool/latents", axes: [], "", namesAxes: false, compression: .none)
+  public let labels = Numbers<Float>("pool/labels", axes: [], "", namesAxes: false, compression: .none)
+  public let scores = Numbers<Float>("pool/scores", axes: [], "", namesAxes: false, compression: .none)
+  public let next = Number<Int>("pool/next", "the row that is replaced next")
+
+  public init() {}
+}
+
+/// `toy-samples`.
+public struct ToySamplesRecord: Record {
+  public let system = Text("system", "name of the law")
+  public let samples = Numbers<Double>("samples", axes: ["sample", "coordinate"], "independent draws")
+  public let count = Number<Int>("results/count", "how many")
+  public let mean = Numbers<Double>("results/mean", axes: ["coordinate"], "of the draws")
+  public let covariance = Numbers<Double>("results/covariance", axes: ["coordinate", "coordinate"], "of the draws")
+
+  public init() {}
+}
+
+/// `toy-energy-model`.
+public struct ToyEnergyModelRecord: Record {
+  public let training = TrainingRecord()
+  public let loss = LossRecord()
+  public let divergence = Number<Double>(
+    "results/kl", unit: "nat", "KL(truth || model) on the grid, both normalised there")
+  public let parameters = Number<Int>("results/parameters", "of the network")
+  public let x = Numbers<Double>("results/grid/x", axes: ["x"], "places of the grid")
+  public let y = Numbers<Double>("results/grid/y", axes: ["y"], "places of the grid")
+  public let logDensity = Numbers<Double>(
+    "results/grid/log_density", unit: "nat", axes: ["y", "x"], "the model's, normalised on the grid")
+  public let trueLogDensity = Numbers<Double>(
+    "results/grid/true_log_density", unit: "nat", axes: ["y", "x"], "-inf where there is no density")
+  /// In checkpoints.
+  public let recent = Numbers<Double>(
+    "recent", axes: ["step", "column"], "checkpoints: losses since the last row of the curve", namesAxes: false)
+
+  public init() {}
+}

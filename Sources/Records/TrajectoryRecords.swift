@@ -1,0 +1,130 @@
+import Artifacts
+import HDF5
+
+/// Frames of a molecule, in MDTraj's HDF5 trajectory convention 1.1: `mdtraj.load` reads the file.
+public struct TrajectoryRecord<Coordinate: ArtifactScalar>: Record {
+  public let conventions = Attribute("conventions", "MDTraj's name of the convention: Pande")
+  public let conventionVersion = Attribute("conventionVersion", "1.1")
+  public let program = Attribute("program", "what wrote the file")
+  public let programVersion = Attribute("programVersion", "its version")
+  public let topology = Texts("topology", axes: ["one"], "the molecule, in MDTraj's JSON")
+  public let coordinates = Numbers<Coordinate>(
+    "coordinates", unit: "nanometers", axes: ["frame", "atom", "axis"], "positions")
+  public let origin: Attribute
+  public let time = Numbers<Float>("time", unit: "picoseconds", axes: ["frame"], "of each frame, where it has one")
+  public let torsions = TorsionRecord()
+
+  public init() { origin = Attribute(of: coordinates, "origin", "what lies at the origin: the centre of mass") }
+}
+
+/// The named torsions of frames.
+public struct TorsionRecord: Record {
+  public let angles = Named(under: "results/torsions") {
+    Numbers<Double>($0, unit: "rad", axes: ["frame"], "the torsion of that name, in (-pi, pi]")
+  }
+  public let atoms = Named(under: "results/torsions") {
+    Attribute(of: Numbers<Double>($0, axes: ["frame"], ""), "atoms", "its four atoms, counted from 0")
+  }
+}
+
+/// `simulate`: frames of all runs, run after run.
+public struct SimulateRecord: Record {
+  public let trajectory = TrajectoryRecord<Float>()
+  public let energies = Numbers<Double>("energies", unit: "kJ/mol", axes: ["frame"], "potential energy")
+  public let frames = Number<Int>("results/frames", "frames in all")
+  public let run = Numbers<Int32>("results/run", axes: ["frame"], "which run a frame is of, from 0")
+  public let steeredTorsions = Texts("results/steered_torsions", axes: ["torsion"], "torsions that led to the starts")
+  public let targets = Numbers<Double>(
+    "results/targets", unit: "rad", axes: ["run", "torsion"], "where each run was led to")
+  public let attempts = Numbers<Int>("results/attempts", axes: ["run"], "how often it was led, until it was there")
+  public let transitions = Numbers<Int>("results/runs/transitions", axes: ["run"], "changes of the state")
+  public let exits = Numbers<Int>("results/runs/exits", axes: ["run"], "exits from the state")
+  public let statePopulation = Numbers<Double>("results/runs/state_population", axes: ["run"], "share of frames in it")
+  public let statisticalInefficiency = Numbers<Double>(
+    "results/runs/statistical_inefficiency", unit: "frames", axes: ["run"], "of the state's torsion")
+  public let simulatedTime = Number<Double>(
+    "results/simulated_time", unit: "ps", "all runs, with steering and equilibration")
+  public let energyEvaluations = Number<Int>("results/energy_evaluations", "steps of dynamics, and what moves cost")
+  public let moves = TorsionMoveRecord()
+  public let seconds = Measured("results/seconds", "wall time of the dynamics")
+
+  public init() {}
+}
+
+/// Monte Carlo moves of side chains: key `rotamer_moves`.
+public struct TorsionMoveRecord: Record {
+  public let names = Texts("results/turned_torsions", axes: ["torsion"], "torsions that moves turned")
+  public let acceptance = Numbers<Double>(
+    "results/turn_acceptance", axes: ["torsion"], "share of moves that were taken")
+}
+
+/// Checkpoints of `simulate`: frames since the last part, and the state of all runs.
+public struct SimulateCheckpointRecord: Record {
+  public let frames = checkpoint(Float.self, "frames", unit: "nm", "frames since the last part, run after run")
+  public let counts = checkpoint(Int.self, "counts", "how many of these numbers each run has")
+  public let phase = checkpoint(Int.self, "phase", "what each run is at")
+  public let attempt = checkpoint(Int.self, "attempt", "of its way to its start")
+  public let done = checkpoint(Int.self, "done", "steps or frames of its phase")
+  public let turnsTried = checkpoint(Int.self, "turns_tried", "moves by torsion")
+  public let turnsTaken = checkpoint(Int.self, "turns_taken", "those that were taken")
+  public let steps = Number<Int>("simulate/steps", "of all runs")
+  public let positions = checkpoint(Double.self, "positions", "of each run")
+  public let velocities = checkpoint(Double.self, "velocities", "of each run")
+
+  public init() {}
+
+  private static func checkpoint<T>(_: T.Type, _ name: String, unit: String? = nil, _ meaning: String) -> Numbers<T> {
+    Numbers("simulate/\(name)", unit: unit, axes: [], meaning, namesAxes: false, compression: .none)
+  }
+}
+
+/// `ingest`: frames that were checked, made whole and centred.
+public struct IngestRecord: Record {
+  public let trajectory = TrajectoryRecord<Float>()
+  public let frames = Number<Int>("results/frames", "frames taken over")
+  public let files = Texts("results/files", axes: ["file"], "names of the files, without folders")
+  public let sourceFile = Numbers<Int32>("results/source/file", axes: ["frame"], "which of the files")
+  public let sourceFrame = Numbers<Int>("results/source/frame", axes: ["frame"], "which frame of it, from 0")
+  public let droppedCount = Number<Int>("results/dropped/count", "frames left out")
+  public let droppedFile = Numbers<Int32>("results/dropped/file", axes: ["dropped"], "which of the files")
+  public let droppedFrame = Numbers<Int>("results/dropped/frame", axes: ["dropped"], "which frame of it, from 0")
+  public let droppedReason = Numbers<UInt8>("results/dropped/reason", axes: ["dropped"], "which of the reasons")
+  public let reasonNames = Texts("results/dropped/reason_names", axes: ["reason"], "reasons to leave frames out")
+  public let slowTorsions = SlowTorsionRecord()
+
+  public init() {}
+}
+
+/// Parts of an `ingest` that are saved on the way, beside the rows of the artifact itself.
+public struct IngestPartRecord: Record {
+  public let frame = Numbers<Int>("listed/frame", axes: ["listed"], "bad frames named so far", namesAxes: false)
+  public let reason = Numbers<UInt8>("listed/reason", axes: ["listed"], "why they are bad", namesAxes: false)
+  public let file = Texts("listed/file", axes: ["listed"], "their files")
+  public let detail = Texts("listed/detail", axes: ["listed"], "the reasons in words")
+
+  public init() {}
+}
+
+/// Which torsions of a molecule frames do not sample.
+public struct SlowTorsionRecord: Record {
+  public let names = Texts("results/slow_torsions/names", axes: ["torsion"], "rotatable torsions without a bias")
+  public let fold = Numbers<Int>("results/slow_torsions/fold", axes: ["torsion"], "2 pi / fold is a full turn")
+  public let changes = Numbers<Int>("results/slow_torsions/changes", axes: ["torsion"], "of the basin")
+  public let sampled = Numbers<UInt8>(
+    "results/slow_torsions/sampled", axes: ["torsion"],
+    "1 where every basin was changed often enough, and halves agree")
+  public let center = Numbers<Double>(
+    "results/slow_torsions/basins/center", unit: "rad", axes: ["torsion", "basin"], "nan where there is none")
+  public let population = Numbers<Double>(
+    "results/slow_torsions/basins/population", axes: ["torsion", "basin"], "share of the frames")
+  public let basinChanges = Numbers<Int>(
+    "results/slow_torsions/basins/changes", axes: ["torsion", "basin"], "times it was entered or left; -1 for none")
+  public let halves = Numbers<Double>(
+    "results/slow_torsions/basins/halves", axes: ["torsion", "basin", "half"],
+    "shares in the first and second halves of each stretch of time")
+  public let disagreeingWindows = Numbers<Int>(
+    "results/slow_torsions/disagreeing_windows", axes: ["torsion"],
+    "umbrella sampling: windows in which the two walks stand in different basins")
+
+  public init() {}
+}

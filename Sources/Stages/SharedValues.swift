@@ -1,0 +1,106 @@
+import Foundation
+import Torch
+import Workflow
+
+/// What a pipeline file says around its stages: the molecule, the temperature, and where networks run.
+extension SharedField {
+  public static let temperature = SharedField(
+    ParameterField("temperature", .number(1e-3...1e5), default: 300, unit: "K", help: "of the ensemble"))
+
+  public static let topology = SharedField(
+    in: system, ParameterField("topology", .path, optional: true, help: "PDB file of the molecule"), isNeeded: true)
+
+  public static let forcefield = SharedField(
+    in: system,
+    ParameterField(
+      "forcefield", .fileOrVariant(EnergyMethods.all), optional: true,
+      help: "a force field's file, or a method: \(EnergyMethods.all.map(\.name).joined(separator: ", "))"),
+    isNeeded: true)
+
+  /// Empty where the file names none.
+  public static let torsions = SharedField(
+    in: system,
+    ParameterField(
+      "torsions",
+      .map(
+        .checked(.list(.integer(0...10_000_000), count: 4...4), expected: "four different atom indices") { value in
+          guard case .list(let atoms) = value else { return false }
+          return Set(atoms.map(\.canonicalJSON)).count == atoms.count
+        }, example: "{ phi: [4, 6, 8, 14] }"),
+      default: .object([:]), help: "torsions by name, four atom indices each, from 0"))
+
+  public static let state = SharedField(
+    in: system,
+    ParameterField(
+      "state", .object(StateDefinition.fields), help: "the two states: a torsion inside [from, to] against outside"))
+
+  private static let system = "system"
+}
+
+/// The two-state division of a torsion whose free-energy difference is asked for: inside [from, to] against outside.
+public struct StateDefinition: ParameterGroup {
+  @Parameter("name of a torsion") public var torsion = "phi"
+  @Parameter("lower end", unit: "rad", in: -6.2832...6.2832) public var from = 0.0
+  @Parameter("upper end", unit: "rad", in: -6.2832...6.2832) public var to = 2.0
+
+  public init() {}
+
+  init(torsion: String = "phi", from: Double = 0, to: Double = 2) {
+    _torsion.takeDefault(torsion)
+    _from.takeDefault(from)
+    _to.takeDefault(to)
+  }
+}
+
+/// Where networks are trained and evaluated. No key depends on it.
+enum DeviceChoice: String, CaseIterable, ParameterType {
+  /// On a GPU if there is one.
+  case auto
+  case cpu, cuda
+
+  static let setting = ParameterField(
+    "device", kind(in: nil, count: nil, single: false), default: auto.parameterValue,
+    help: "where networks are trained and evaluated; auto: on a GPU if there is one")
+}
+
+extension StageContext {
+  /// K. NaN for a stage that does not declare that it reads it.
+  var temperature: Double { shared[SharedField.temperature.name].flatMap(Double.init(_:)) ?? .nan }
+
+  /// The molecule as the pipeline file states it.
+  var system: SystemFiles { SystemFiles(shared) }
+
+  /// Gives LibTorch the stage's threads and the pipeline's device; to be called before the first tensor. Throws `NoGPUError` where
+  /// the pipeline asks for a GPU and none is there.
+  func prepareTorch() throws {
+    let wanted: Runtime.Device? =
+      switch settings[DeviceChoice.setting.name].flatMap(DeviceChoice.init(_:)) {
+      case .auto, nil: nil
+      case .cpu: .cpu
+      case .cuda: .cuda
+      }
+    try Runtime.initialize(threads: threads, device: wanted)
+    usesDevice(Runtime.deviceName)
+  }
+}
+
+/// The molecule as the pipeline file states it; what a stage's type does not declare to read is not there.
+struct SystemFiles {
+  /// A PDB file.
+  var topology: URL
+  /// A force field's file, or a method with its parameters; null where the file names none.
+  var forcefield: ParameterValue
+  /// By name, four atom indices each (from 0).
+  var torsions: [String: [Int]]
+  var state: StateDefinition
+
+  init(_ shared: [String: ParameterValue]) {
+    topology = URL(fileURLWithPath: shared[SharedField.topology.name]?.string ?? "")
+    forcefield = shared[SharedField.forcefield.name] ?? .null
+    state = shared[SharedField.state.name].flatMap(StateDefinition.init(_:)) ?? StateDefinition()
+    torsions = [:]
+    if case .object(let named)? = shared[SharedField.torsions.name] {
+      torsions = named.compactMapValues([Int].init(_:))
+    }
+  }
+}

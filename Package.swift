@@ -91,7 +91,8 @@ let package = Package(
     .target(
       name: "ForceFields", dependencies: ["Dynamics", "OpenMM", "XTB", "Basics", "Molecules"],
       swiftSettings: optimised),
-    .target(name: "FreeEnergies", dependencies: ["Basics", "Molecules"], swiftSettings: optimised),
+    .target(
+      name: "FreeEnergies", dependencies: ["OptimalTransport", "Basics", "Molecules"], swiftSettings: optimised),
     .target(
       name: "Generative",
       dependencies: ["Torch", "EquivariantKernels", "OptimalTransport", "Basics", "Molecules"],
@@ -118,7 +119,7 @@ let package = Package(
       name: "Stages",
       dependencies: [
         "Workflow", "Artifacts", "Records", "Reports", "Generative", "FreeEnergies", "ForceFields", "Molecules",
-        "Trajectories", "HDF5", "Torch", "OpenMM", "Dynamics", "OptimalTransport", "XTB", "Basics",
+        "Trajectories", "HDF5", "Torch", "OpenMM", "Dynamics", "XTB", "Basics",
       ], swiftSettings: optimised),
 
     // face
@@ -170,7 +171,7 @@ let package = Package(
     .testTarget(name: "MoleculesTests", dependencies: ["Molecules"]),
     .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "Molecules", "NetCDF"]),
     .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields", "Dynamics", "Molecules", "OpenMM"]),
-    .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies", "Molecules", "Basics"]),
+    .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies", "OptimalTransport", "Molecules", "Basics"]),
     .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics", "HDF5"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts", "Basics"]),
     .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),

@@ -19,7 +19,7 @@ let topology = try Topology.read(pdb: dataset.appendingPathComponent("alanine.pd
 let atoms = topology.atoms.count
 var positions: [Double] = []
 for name in ["alanine-left.nc", "alanine-beta.nc"] {
-  let trajectory = try AMBERTrajectory(url: dataset.appendingPathComponent(name), expectedAtoms: atoms)
+  let trajectory = try TrajectoryFile.open(dataset.appendingPathComponent(name), expectedAtoms: atoms)
   positions += try trajectory.readFrames(0..<trajectory.frameCount)
 }
 let frames = try NDArray(positions, shape: [positions.count / (3 * atoms), atoms, 3])
@@ -29,8 +29,7 @@ settings.optimization = OptimizationSettings(steps: steps, batch: 256)
 let emulator = try Emulator.train(on: frames, topology: topology, settings: settings).emulator
 let samples = try emulator.flow(for: topology).samples(count, seed: 1)
 
-let engine = try EnergyEngines.make(
-  EnergySource(file: dataset.appendingPathComponent("system.xml")), topology: topology, threads: 1)
+let engine = try SerializedSystem(file: dataset.appendingPathComponent("system.xml")).engine(for: topology, threads: 1)
 let thermalEnergy = PhysicalConstants.thermalEnergy(temperature: 300)
 let result = try Reweighting(
   reducedPotential: engine.energies(samples.coordinates).map { $0 / thermalEnergy }, logDensities: samples.logDensities,

@@ -41,7 +41,8 @@ enum EnergyMethods {
   }
 
   struct XTBParameters: ParameterGroup {
-    @Parameter("implicit solvent, by libxtb's GBSA model", words: XTBCalculator.solvents + ["none"]) var solvent = "water"
+    @Parameter("implicit solvent, by libxtb's GBSA model", words: XTBCalculator.solvents + ["none"]) var solvent =
+      "water"
     @Parameter("of the whole molecule", unit: "e", in: -20...20) var charge = 0
     @Parameter("of the whole molecule", in: 0...20) var unpairedElectrons = 0
   }

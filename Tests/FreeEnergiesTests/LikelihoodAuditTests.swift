@@ -101,6 +101,21 @@ import Testing
     #expect(abs(audit.effectiveFraction - audit.effectiveFractionExact) < 1e-12)
   }
 
+  /// Each sample with weight is as likely as any other to be in the subset, once, and the rows ascend.
+  @Test func subsetsAreUniform() {
+    let logWeights = (0..<50).map { $0 % 5 == 0 ? -.infinity : Double($0) }
+    var hits = [Int](repeating: 0, count: 50)
+    for seed in 0..<2000 {
+      let rows = LikelihoodAudit.subset(of: 10, logWeights: logWeights, seed: UInt64(seed))
+      #expect(rows.count == 10 && rows == Set(rows).sorted())
+      for row in rows { hits[row] += 1 }
+    }
+    // 2000 x 10 / 40, with a standard deviation of 19.4
+    for row in 0..<50 { #expect(row % 5 == 0 ? hits[row] == 0 : abs(hits[row] - 500) < 90) }
+    let all = LikelihoodAudit.subset(of: 100, logWeights: logWeights, seed: 1)
+    #expect(all == (0..<50).filter { $0 % 5 != 0 })
+  }
+
   @Test func whatCannotBeAuditedIsATypedError() throws {
     let toy = Toy(count: 10, bias: 0, noise: 0, seed: 1)
     #expect(throws: FreeEnergiesError.self) {

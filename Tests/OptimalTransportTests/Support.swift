@@ -4,9 +4,6 @@ import Foundation
 struct TransportFixture: Decodable {
   let assignment: [Int]
   let assignmentCost: Double
-  let torus: Double
-  let torusWeighted: Double
-  let published: Double
 
   static func load() throws -> TransportFixture {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -39,27 +39,6 @@ import Testing
     #expect(abs(cost - fixture.assignmentCost) < 1e-10 * cost)
   }
 
-  @Test func torusDistancesEqualPOT() throws {
-    let fixture = try TransportFixture.load()
-    var sequence = Sequence(state: 2)
-    let a = sequence.draw(600).map { ($0 * 2 - 1) * Double.pi }
-    let b = sequence.draw(480).map { ($0 * $0 * 2 - 1) * Double.pi }
-    let (p, q) = (sequence.draw(300).map { pow($0, 4) }, sequence.draw(240))
-    #expect(abs(try torsionWasserstein(a, b, torsions: 2) - fixture.torus) < 1e-10)
-    #expect(
-      abs(try torsionWasserstein(a, b, torsions: 2, weightsOfA: p, weightsOfB: q) - fixture.torusWeighted) < 1e-9)
-    #expect(abs(try torsionWasserstein(a, b, torsions: 2, metric: .published) - fixture.published) < 1e-10)
-  }
-
-  @Test func torusDistanceGoesTheShortWayRound() throws {
-    let distance = try torsionWasserstein([3.1, -3.1], [-3.1, 3.0], torsions: 1)
-    // 3.1 -> 3.0 and -3.1 -> -3.1 beats both crossings
-    #expect(abs(distance - (0.01 / 2).squareRoot()) < 1e-12)
-    #expect(abs(try torsionWasserstein([3.1], [-3.1], torsions: 1) - (2 * Double.pi - 6.2)) < 1e-12)
-    // the published formula takes points half a turn apart for one
-    #expect(try torsionWasserstein([0.5], [0.5 - Double.pi], torsions: 1, metric: .published) < 1e-7)
-  }
-
   @Test func transportOfOnePointIsItsMeanCost() throws {
     #expect(abs(try Transport.cost([1, 2, 6], rows: 1, columns: 3) - 3) < 1e-12)
     #expect(
@@ -85,7 +64,5 @@ import Testing
     #expect(throws: TransportError.self) {
       try Transport.cost([1, 2], rows: 1, columns: 2, columnWeights: [0, 0])
     }
-    #expect(throws: TransportError.self) { try torsionWasserstein([1, 2, 3], [1, 2], torsions: 2) }
-    #expect(throws: TransportError.self) { try torsionWasserstein([.infinity], [1], torsions: 1) }
   }
 }

@@ -138,6 +138,11 @@ import Workflow
     #expect(abs(try audited.scalar("results/audited/delta_f_difference", as: Double.self) + 0.25) < 1e-12)
     #expect(abs(try audited.scalar("results/audited/delta_f_error", as: Double.self) - 0.25) < 1e-12)
     #expect(try audited.scalar("results/audited/delta_f_error_standard_error", as: Double.self) >= 0.05)
+    let outside = try simulation("b4", points(400, seed: 2, inside: 0))
+    let error = #expect(throws: CompareError.oneSided(stage: "b4", isInside: false)) {
+      try run(["reweight": [reweight("a4", p)], "reference": [outside]])
+    }
+    #expect(error?.description == "the frames of 'b4' are all outside the state: they are no reference")
     #expect(throws: CompareError.otherAudit(audit: "au", of: "a2", wanted: "a3")) {
       try run(["reweight": [reweight("a3", p)], "reference": [simulation("b3", p)], "audit": [audit]])
     }

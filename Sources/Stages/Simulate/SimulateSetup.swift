@@ -34,7 +34,8 @@ struct SimulateSetup {
       angles = [state.middle, wrappedAngle(state.middle + .pi)].map { [$0] }
     }
     var starts = SimulationStarts(
-      names: names, torsions: try names.map(molecule.molecule.torsion(named:)), starts: angles, runsPerStart: parameters.runs)
+      names: names, torsions: try names.map(molecule.molecule.torsion(named:)), starts: angles,
+      runsPerStart: parameters.runs)
     if parameters.rotamers { starts.spreadSideChains(of: molecule.topology, seed: context.seed) }
     self.starts = starts
     moves = parameters.rotamerMoves == true ? TorsionMoves(sideChainsOf: molecule.topology) : .none

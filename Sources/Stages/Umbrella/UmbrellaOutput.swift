@@ -37,7 +37,7 @@ struct UmbrellaOutput {
       try writer.write(
         "results/lowered_by", lowering.depths.map(\.depth), shape: [lowering.depths.count], units: "kJ/mol",
         dims: ["torsion"])
-      let kT = PhysicalConstants.thermalEnergy(temperature: setup.molecule.temperature)
+      let kT = PhysicalConstants.thermalEnergy(temperature: setup.molecule.molecule.temperature)
       let effective = kishEffectiveSampleSize(logWeights: bias.map { $0 / kT })
       try writer.writeScalar("results/lowered_ess_fraction", effective / Double(bias.count))
     }

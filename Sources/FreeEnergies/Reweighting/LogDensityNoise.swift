@@ -1,0 +1,93 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// The variance of noise in estimated log-densities, as a smooth function of features, from repeated estimates per sample.
+///
+/// The mean of M independent unbiased estimates of ln q has a noise variance of which sum (a_m - mean)^2 / (M (M - 1)) is an
+/// unbiased estimate, but one with M - 1 degrees of freedom: useless sample by sample. Here ln s^2 is linear in the features,
+/// fitted by the gamma likelihood (whose score equations make the fitted variances match the observed ones on average over
+/// every feature, such as over each state). Noise of variance s^2 inflates a weight 1/q by exp(s^2 / 2) on average, so ln w is
+/// corrected by -s^2 / 2.
+struct LogDensityNoise: Sendable {
+  let mean: [Double]
+  /// Estimated variance of each sample's `mean`.
+  let variance: [Double]
+  private let features: [[Double]]
+  private let sampleCount: Int
+  private(set) var coefficients: [Double] = []
+  private let fisher: Cholesky?
+
+  /// `estimates`: [estimates][samples]; `features`: [features][samples], without the constant; `weights`: how much each
+  /// sample counts in the fit.
+  init(estimates: [[Double]], features: [[Double]], weights: [Double]) {
+    let m = Double(estimates.count)
+    sampleCount = estimates.first?.count ?? 0
+    let mean = meanEstimate(estimates)
+    self.mean = mean
+    variance = (0..<sampleCount).map { n in
+      estimates.reduce(0) { $0 + ($1[n] - mean[n]) * ($1[n] - mean[n]) } / (m * (m - 1))
+    }
+    self.features = [[Double](repeating: 1, count: mean.count)] + features
+    fisher = Self.fisher(self.features, weights)
+    let total = weights.reduce(0, +)
+    let average = zip(weights, variance).reduce(0) { $0 + ($1.0 > 0 ? $1.0 * $1.1 : 0) } / max(total, 1e-300)
+    var start = [Double](repeating: 0, count: self.features.count)
+    start[0] = average > 0 ? log(average) : -.infinity
+    coefficients = average > 0 ? fit(weights: weights, from: start, steps: 50) : start
+  }
+
+  /// The fit for other weights, from this one: for resamples.
+  func refit(weights: [Double]) -> [Double] {
+    coefficients[0] > -.infinity ? fit(weights: weights, from: coefficients, steps: 3) : coefficients
+  }
+
+  /// s^2 of every sample.
+  func smoothed(_ coefficients: [Double]) -> [Double] {
+    var result = [Double](repeating: 0, count: sampleCount)
+    for (c, column) in zip(coefficients, features) where c != 0 {
+      for n in result.indices { result[n] += c * column[n] }
+    }
+    return result.map { exp(min(50, $0)) }
+  }
+
+  /// Fisher scoring: beta += (X^T C X)^-1 X^T C (y / mu - 1), with the information of the first fit throughout.
+  private func fit(weights: [Double], from start: [Double], steps: Int) -> [Double] {
+    guard let fisher else { return start }
+    let p = features.count
+    var beta = start
+    for _ in 0..<steps {
+      let mu = smoothed(beta)
+      let pull = (0..<sampleCount).map { n in weights[n] > 0 ? weights[n] * (variance[n] / mu[n] - 1) : 0 }
+      let score = features.map { column in
+        var sum = 0.0
+        for n in 0..<sampleCount { sum += pull[n] * column[n] }
+        return sum
+      }
+      let move = fisher.solve(score)
+      let size = move.map { abs($0) }.max() ?? 0
+      for i in 0..<p { beta[i] += move[i] * min(1, 1 / max(size, 1e-300)) }
+      if size < 1e-8 { break }
+    }
+    return beta
+  }
+
+  /// X^T C X with a whiff of ridge for features that say the same.
+  private static func fisher(_ features: [[Double]], _ weights: [Double]) -> Cholesky? {
+    let p = features.count
+    let total = weights.reduce(0, +)
+    var matrix = [Double](repeating: 0, count: p * p)
+    for i in 0..<p {
+      for j in 0...i {
+        var sum = 0.0
+        for n in weights.indices { sum += weights[n] * features[i][n] * features[j][n] }
+        matrix[i * p + j] = sum
+        matrix[j * p + i] = sum
+      }
+      matrix[i * p + i] += 1e-6 * total
+    }
+    return Cholesky(matrix, size: p)
+  }
+}

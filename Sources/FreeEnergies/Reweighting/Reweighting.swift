@@ -1,0 +1,241 @@
+import Basics
+import Foundation
+
+/// Self-normalised importance reweighting of independent samples: populations, free energies, effective sample sizes, and
+/// how sure of them one may be.
+public struct Reweighting: Sendable {
+  /// How errors and profile are estimated, and whether weights are smoothed.
+  public struct Options: Sendable {
+    /// Share of the largest weights left out of the truncated effective sample size (never of anything else).
+    public var truncation = 0.002
+    /// Replicates of the bootstrap over samples.
+    public var bootstrapReplicates = 500
+    /// Bins of the profile over the full turn.
+    public var profileBins = 60
+    /// Replace the largest weights, of the state and elsewhere by themselves, by `ParetoSmoothing`'s.
+    public var smoothing = false
+    /// Of the bootstrap.
+    public var seed: UInt64 = 0
+
+    /// The values that the fields are declared with.
+    public init() {}
+  }
+
+  /// Correction for noise in the log-density, where it was estimated more than once.
+  public struct NoiseCorrection: Sendable, Equatable {
+    /// Mean noise variance of ln q, in the state and elsewhere, nat^2, under the target distribution.
+    public var variance: [Double]
+    /// What the correction did to `deltaF`, kT, and after it the standard error of that.
+    public var effect: Double
+    /// kT.
+    public var effectStandardError: Double
+  }
+
+  /// ln w, normalised to sum of w = 1; -infinity for samples without weight.
+  public let logWeights: [Double]
+  /// Samples whose energy or log-density is no finite number; they have no weight.
+  public let nonFinite: Int
+  /// -ln(P(state) / P(elsewhere)), kT.
+  public let deltaF: Double
+  /// 95 %, by bootstrap, kT.
+  public let deltaFInterval: [Double]
+  /// By bootstrap, kT.
+  public let deltaFStandardError: Double
+  /// Kish, of all samples, divided by their number.
+  public let effectiveFraction: Double
+  /// The same without the `dropped` largest weights.
+  public let effectiveFractionTruncated: Double
+  /// How many of the largest weights were left out of that.
+  public let dropped: Int
+  /// Share of all weight that the heaviest sample has.
+  public let largestWeight: Double
+  /// Shape of the weights' tails in the state and elsewhere before any smoothing, see `ParetoSmoothing`.
+  public let tailShapes: [Double]
+  /// kT, by weights that were not smoothed.
+  public let unsmoothedDeltaF: Double
+  /// In the state, elsewhere.
+  public let statePopulations: [Double]
+  /// 95 %, [states][2].
+  public let stateIntervals: [[Double]]
+  /// Share of samples, before weights.
+  public let unweightedPopulations: [Double]
+  /// Along the torsion of the state.
+  public let profile: FreeEnergyProfile
+  /// nil where ln q was estimated once.
+  public let noise: NoiseCorrection?
+
+  /// - Parameters:
+  ///   - reducedPotential: u(x), kT, [samples].
+  ///   - logDensities: ln q(x), one or more independent estimates, [estimates][samples]. Their mean is used; two or more
+  ///     are corrected for their noise.
+  ///   - angle: the torsion of state and profile, rad, [samples].
+  ///   - noiseAngles: torsions the noise may depend on, rad, [torsions][samples].
+  ///   - excluded: samples to give no weight whatever their energy (such as those of the wrong hand).
+  ///
+  /// Throws `FreeEnergiesError.shape`, or `.emptyState` when the state or its complement holds no weight.
+  public init(
+    reducedPotential: [Double], logDensities: [[Double]], angle: [Double], state: TorsionState,
+    noiseAngles: [[Double]] = [], excluded: [Bool]? = nil, options: Options = Options()
+  ) throws {
+    let count = reducedPotential.count
+    guard count > 0, !logDensities.isEmpty, angle.count == count,
+      (logDensities + noiseAngles).allSatisfy({ $0.count == count }), (excluded?.count ?? count) == count
+    else {
+      throw FreeEnergiesError.shape(
+        "reweighting needs as many energies (\(count)) as log-densities (\(logDensities.map(\.count))) and angles "
+          + "(\(angle.count), \(noiseAngles.map(\.count)))")
+    }
+    let inside = angle.map { state.contains($0) }
+    let usable = (0..<count).map { n in
+      reducedPotential[n].isFinite && angle[n].isFinite && logDensities.allSatisfy { $0[n].isFinite }
+    }
+    nonFinite = usable.filter { !$0 }.count
+    let kept = (0..<count).map { usable[$0] && !(excluded?[$0] ?? false) }
+    let mean = meanEstimate(logDensities)
+    let raw = (0..<count).map { kept[$0] ? -reducedPotential[$0] - mean[$0] : -.infinity }
+    let rawWeights = normalisedWeights(logWeights: raw)
+    let rawDifference = try Self.difference(rawWeights, inside)
+
+    var model: LogDensityNoise?
+    var fitWeights: [Double] = []
+    var corrected = raw
+    if logDensities.count > 1 {
+      // A handful of extreme weights must not decide the fit.
+      let cap = quantile(rawWeights, 0.998)
+      fitWeights = rawWeights.map { min($0, cap) }
+      let fitted = LogDensityNoise(
+        estimates: logDensities, features: Self.features(inside, noiseAngles), weights: fitWeights)
+      let variance = fitted.smoothed(fitted.coefficients)
+      corrected = (0..<count).map { kept[$0] ? raw[$0] - variance[$0] / 2 : -.infinity }
+      model = fitted
+    }
+    unsmoothedDeltaF = try Self.difference(normalisedWeights(logWeights: corrected), inside)
+    var shift = [Double](repeating: 0, count: count)
+    var shapes: [Double] = []
+    for side in [true, false] {
+      let rows = inside.indices.filter { inside[$0] == side }
+      let smoothed = ParetoSmoothing(logWeights: rows.map { corrected[$0] })
+      shapes.append(smoothed.shape)
+      guard options.smoothing else { continue }
+      for (row, value) in zip(rows, smoothed.logWeights) where value > -.infinity {
+        shift[row] = value - corrected[row]
+        corrected[row] = value
+      }
+    }
+    tailShapes = shapes
+    let weights = normalisedWeights(logWeights: corrected)
+    let norm = logSumExp(corrected)
+    logWeights = corrected.map { $0 - norm }
+    deltaF = try Self.difference(weights, inside)
+    effectiveFraction = kishEffectiveSampleSize(logWeights: corrected) / Double(count)
+    dropped = Int((options.truncation * Double(count)).rounded(.up))
+    let sorted = corrected.sorted(by: >)
+    effectiveFractionTruncated =
+      kishEffectiveSampleSize(logWeights: Array(sorted.dropFirst(dropped))) / Double(max(1, count - dropped))
+    largestWeight = weights.max() ?? 0
+    statePopulations = Self.populations(weights, inside)
+    unweightedPopulations = Self.populations([Double](repeating: 1 / Double(count), count: count), inside)
+
+    let resampled = Self.bootstrap(
+      raw: zip(raw, shift).map { $0 + $1 }, inside: inside,
+      bins: angle.map { FreeEnergyProfile.bin(of: $0, bins: options.profileBins) },
+      model: model,
+      fitWeights: fitWeights, options: options)
+    deltaFInterval = centralInterval(resampled.map(\.deltaF))
+    deltaFStandardError = finiteStandardDeviation(resampled.map(\.deltaF))
+    stateIntervals = [centralInterval(resampled.map(\.inside)), centralInterval(resampled.map { 1 - $0.inside })]
+    var histogram = [Double](repeating: 0, count: options.profileBins)
+    for n in 0..<count { histogram[FreeEnergyProfile.bin(of: angle[n], bins: options.profileBins)] += weights[n] }
+    profile = FreeEnergyProfile(
+      probabilities: histogram,
+      standardError: histogram.indices.map { bin in finiteStandardDeviation(resampled.map { -log($0.histogram[bin]) }) }
+    )
+    let (difference, populationOf) = (unsmoothedDeltaF, inside)
+    noise = model.map { model in
+      let variance = model.smoothed(model.coefficients)
+      let mean = { (state: Bool) -> Double in
+        var (sum, norm) = (0.0, 0.0)
+        for n in 0..<count where populationOf[n] == state && weights[n] > 0 {
+          sum += weights[n] * variance[n]
+          norm += weights[n]
+        }
+        return sum / norm
+      }
+      return NoiseCorrection(
+        variance: [mean(true), mean(false)], effect: difference - rawDifference,
+        effectStandardError: finiteStandardDeviation(resampled.map(\.effect)))
+    }
+  }
+
+  /// One resample of the samples.
+  private struct Replicate {
+    var deltaF: Double
+    var effect: Double
+    var inside: Double
+    var histogram: [Double]
+  }
+
+  /// Resamples samples with replacement; the noise model is fitted anew in every replicate.
+  private static func bootstrap(
+    raw: [Double], inside: [Bool], bins: [Int], model: LogDensityNoise?, fitWeights: [Double], options: Options
+  ) -> [Replicate] {
+    let count = raw.count
+    let top = raw.max() ?? 0
+    let weights = raw.map { exp($0 - top) }
+    return parallelMap(options.bootstrapReplicates) { replicate in
+      var random = RandomStream(seed: options.seed, "reweighting bootstrap", "\(replicate)")
+      let multiplicity = bootstrapMultiplicity(count, &random)
+      var correction: [Double]?
+      if let model {
+        let counted = (0..<count).map { multiplicity[$0] * fitWeights[$0] }
+        correction = model.smoothed(model.refit(weights: counted))
+      }
+      var sums = (p: 0.0, q: 0.0, rawP: 0.0, rawQ: 0.0)
+      var histogram = [Double](repeating: 0, count: options.profileBins)
+      for n in 0..<count where multiplicity[n] > 0 && weights[n] > 0 {
+        let w = multiplicity[n] * weights[n]
+        let corrected = correction.map { w * exp(-$0[n] / 2) } ?? w
+        histogram[bins[n]] += corrected
+        if inside[n] {
+          sums.p += corrected
+          sums.rawP += w
+        } else {
+          sums.q += corrected
+          sums.rawQ += w
+        }
+      }
+      let deltaF = -log(sums.p / sums.q)
+      let total = sums.p + sums.q
+      return Replicate(
+        deltaF: deltaF, effect: deltaF + log(sums.rawP / sums.rawQ), inside: sums.p / total,
+        histogram: histogram.map { $0 / total })
+    }
+  }
+
+  /// The state and the first two harmonics of every angle.
+  private static func features(_ inside: [Bool], _ angles: [[Double]]) -> [[Double]] {
+    [inside.map { $0 ? 1 : 0 }]
+      + angles.flatMap { a in
+        [cos, sin].flatMap { (f: (Double) -> Double) in
+          [1.0, 2].map { k in a.map { $0.isFinite ? f(k * $0) : 0 } }
+        }
+      }
+  }
+
+  private static func populations(_ weights: [Double], _ inside: [Bool]) -> [Double] {
+    let (p, q) = stateSums(weights, inside)
+    return [p / (p + q), q / (p + q)]
+  }
+
+  private static func difference(_ weights: [Double], _ inside: [Bool]) throws -> Double {
+    let populations = populations(weights, inside)
+    guard populations[0] > 0, populations[1] > 0 else {
+      throw FreeEnergiesError.emptyState(
+        populations.contains { $0.isNaN }
+          ? "no sample has a finite weight: check that energies and log-densities belong to the same molecule and units"
+          : "\(populations[0] > 0 ? "no weight lies outside" : "no weight lies in") the state, so its free energy is not "
+            + "defined by these samples; draw more, or train on data that hold both states")
+    }
+    return -log(populations[0] / populations[1])
+  }
+}

@@ -1,0 +1,203 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Whether time series of a torsion tell how its basins are populated: which basins there are, and how often they were changed.
+///
+/// Basins are the hills of the smoothed histogram of all series together, parted where it falls below half of the lower of two
+/// hills. A change counts when the torsion stands a margin deep in another basin, so that a look over the border is none. N
+/// changes give a basin's population with a relative error near sqrt(2 / N): below a few dozen it is not known, whatever the number of frames.
+public struct TorsionSampling: Sendable {
+  /// When a basin's population counts as known.
+  public struct Options: Sendable {
+    /// Changes of a basin, in and out, below which its population is not known.
+    public var minimumChanges = 20
+    /// Basins with a smaller share than this are not judged.
+    public var minimumPopulation = 0.005
+    /// With fewer samples in all, nothing is judged.
+    public var minimumSamples = 200
+    /// rad, how deep in another basin a change begins to count.
+    public var margin = 0.2
+    /// Standard errors by which first and second halves of the series may differ.
+    public var agreement = 4.0
+
+    /// The values that the fields are declared with.
+    public init() {}
+  }
+
+  /// A hill of the histogram.
+  public struct Basin: Equatable, Sendable {
+    /// rad in (-pi, pi], where the histogram is highest.
+    public var center: Double
+    /// Share of all samples.
+    public var population: Double
+    /// The shares in the first and the second halves of the series.
+    public var halves: [Double]
+    /// Times it was entered or left.
+    public var changes: Int
+  }
+
+  /// Whether the populations of the basins are known.
+  public enum Verdict: Equatable, Sendable {
+    /// As far as the series tell.
+    case sampled
+    /// Too few samples to say anything.
+    case tooShort
+    /// A torsion that should have several places was seen in one only.
+    case oneBasin
+    /// The basin with that index is changed too seldom.
+    case fewChanges(Int)
+    /// Its population differs between the halves of the series.
+    case halvesDiffer(Int)
+  }
+
+  /// 2 pi / fold is a full turn for the molecule; centres are of the first of the equal turns.
+  public let fold: Int
+  /// What the basins are judged by.
+  public let options: Options
+  /// In ascending order of their centres.
+  public private(set) var basins: [Basin] = []
+  /// Changes of the basin, all series together.
+  public private(set) var changes = 0
+  /// Samples of all series.
+  public let samples: Int
+  private var borders: [Double] = []
+
+  private static let bins = 72
+
+  /// `series`: angles in rad, one list for each stretch of unbroken time. `fold`: see `RotatableTorsion`.
+  public init(series: [[Double]], fold: Int = 1, options: Options = Options()) {
+    self.fold = max(1, fold)
+    self.options = options
+    samples = series.reduce(0) { $0 + $1.count }
+    guard samples > 0 else { return }
+    let histogram = Self.smoothed(series, fold: self.fold)
+    let (peaks, borders) = Self.divide(histogram)
+    self.borders = borders
+    basins = peaks.map { Basin(center: $0 / Double(self.fold), population: 0, halves: [0, 0], changes: 0) }
+    var counts = [[Int]](repeating: [0, 0], count: peaks.count)
+    for values in series {
+      let places = track(values)
+      for (index, basin) in places.enumerated() {
+        counts[basin][2 * index < values.count ? 0 : 1] += 1
+        guard index > 0, places[index - 1] != basin else { continue }
+        changes += 1
+        basins[basin].changes += 1
+        basins[places[index - 1]].changes += 1
+      }
+    }
+    let halves = [0, 1].map { half in counts.reduce(0) { $0 + $1[half] } }
+    for b in basins.indices {
+      basins[b].population = Double(counts[b][0] + counts[b][1]) / Double(samples)
+      basins[b].halves = [0, 1].map { halves[$0] > 0 ? Double(counts[b][$0]) / Double(halves[$0]) : .nan }
+    }
+  }
+
+  /// Shares of the basins in one series.
+  public func shares(_ values: [Double]) -> [Double] {
+    var result = [Double](repeating: 0, count: basins.count)
+    for basin in track(values) { result[basin] += 1 / Double(values.count) }
+    return result
+  }
+
+  /// `expectsSeveral`: the torsion is known to have more than one place, such as a side chain's between tetrahedral atoms.
+  public func verdict(expectsSeveral: Bool = false) -> Verdict {
+    guard samples >= options.minimumSamples else { return .tooShort }
+    let judged = basins.indices.filter { basins[$0].population >= options.minimumPopulation }
+    if judged.count < 2 { return expectsSeveral && fold == 1 ? .oneBasin : .sampled }
+    if let worst = judged.min(by: { basins[$0].changes < basins[$1].changes }),
+      basins[worst].changes < options.minimumChanges
+    {
+      return .fewChanges(worst)
+    }
+    for b in judged {
+      let p = basins[b].population
+      // each half holds a quarter as many independent stays as changes of both kinds
+      let error = (2 * p * (1 - p) / max(1, Double(basins[b].changes) / 4)).squareRoot()
+      if abs(basins[b].halves[0] - basins[b].halves[1]) > options.agreement * error { return .halvesDiffer(b) }
+    }
+    return .sampled
+  }
+
+  // MARK: Basins
+
+  /// The basin of every sample. A sample near a border belongs to the basin that the series was in.
+  private func track(_ values: [Double]) -> [Int] {
+    guard basins.count > 1 else { return [Int](repeating: 0, count: values.count) }
+    var result: [Int] = []
+    result.reserveCapacity(values.count)
+    for value in values {
+      let angle = wrapped(value * Double(fold))
+      let (basin, depth) = place(angle)
+      if let last = result.last, basin != last, depth < options.margin * Double(fold) {
+        result.append(last)
+      } else {
+        result.append(basin)
+      }
+    }
+    return result
+  }
+
+  /// The basin of an angle and its distance to the nearer border. Basin b lies between border b - 1 and border b.
+  private func place(_ angle: Double) -> (basin: Int, depth: Double) {
+    let next = borders.firstIndex { angle < $0 } ?? 0
+    let before = borders[(next + borders.count - 1) % borders.count]
+    let after = borders[next]
+    let (a, b) = (wrapped(angle - before), wrapped(after - angle))
+    return (next, min(a < 0 ? a + 2 * .pi : a, b < 0 ? b + 2 * .pi : b))
+  }
+
+  /// Density over bins of the circle, smoothed by a Gaussian of 0.15 rad.
+  private static func smoothed(_ series: [[Double]], fold: Int) -> [Double] {
+    var counts = [Double](repeating: 0, count: bins)
+    for values in series {
+      for value in values {
+        let turn = (wrapped(value * Double(fold)) + .pi) / (2 * .pi)
+        counts[min(bins - 1, max(0, Int(turn * Double(bins))))] += 1
+      }
+    }
+    let width = 2 * Double.pi / Double(bins)
+    let kernel = (-7...7).map { exp(-0.5 * (Double($0) * width / 0.15) * (Double($0) * width / 0.15)) }
+    return counts.indices.map { i in
+      kernel.indices.reduce(0) { $0 + kernel[$1] * counts[(i + $1 - 7 + bins) % bins] }
+    }
+  }
+
+  /// Centres of the hills, ascending, and the borders after each of them.
+  private static func divide(_ density: [Double]) -> (peaks: [Double], borders: [Double]) {
+    func angle(_ bin: Int) -> Double { 2 * .pi * (Double(bin) + 0.5) / Double(bins) - .pi }
+    let top = density.max() ?? 0
+    var peaks = density.indices.filter {
+      density[$0] > 1e-4 * top && density[$0] >= density[($0 + 1) % bins]
+        && density[$0] > density[($0 + bins - 1) % bins]
+    }
+    /// The lowest bin on the way up from one peak to the next; of a flat stretch, the middle.
+    func valley(_ from: Int, _ to: Int) -> Int {
+      let span = (to - from + bins) % bins
+      let way = (0...(span == 0 ? bins : span)).map { (from + $0) % bins }
+      let least = way.map { density[$0] }.min() ?? 0
+      let flat = way.filter { density[$0] == least }
+      return flat[flat.count / 2]
+    }
+    // the lower hill beside the shallowest valley is merged, until all valleys are deep
+    while peaks.count > 1 {
+      let ratios = peaks.indices.map { k -> Double in
+        let next = peaks[(k + 1) % peaks.count]
+        return density[valley(peaks[k], next)] / min(density[peaks[k]], density[next])
+      }
+      guard let k = ratios.indices.max(by: { ratios[$0] < ratios[$1] }), ratios[k] > 0.5 else { break }
+      let next = (k + 1) % peaks.count
+      peaks.remove(at: density[peaks[k]] < density[peaks[next]] ? k : next)
+    }
+    guard peaks.count > 1 else { return ([peaks.first.map(angle) ?? 0], []) }
+    var borders = peaks.indices.map { angle(valley(peaks[$0], peaks[($0 + 1) % peaks.count])) }
+    // ascending borders: where the last one lies beyond -pi, its basin comes first
+    if let last = borders.last, last < angle(peaks[0]) {
+      borders.insert(borders.removeLast(), at: 0)
+      peaks.insert(peaks.removeLast(), at: 0)
+    }
+    return (peaks.map(angle), borders)
+  }
+}

@@ -1,0 +1,282 @@
+import Basics
+import Foundation
+
+/// From umbrella windows to a free-energy difference, a profile, and the reasons to believe or doubt them.
+///
+/// A gap in coverage or in the overlap graph is an error. Halves or walking directions that disagree, and windows shorter
+/// than 20 correlation times of any torsion, are warnings that widen the standard error.
+public struct UmbrellaAnalysis: Sendable {
+  /// How the windows are analysed, and what is asked of them.
+  public struct Options: Sendable {
+    /// Index of the torsion that defines the state and the profile.
+    public var torsion = 0
+    /// Whose free energy is asked for.
+    public var state = TorsionState()
+    /// Bins of the profile over the full turn.
+    public var profileBins = 60
+    /// Replicates of the block bootstrap.
+    public var bootstrapReplicates = 100
+    /// Least link between windows in the overlap graph, O_ij / sqrt(O_ii O_jj).
+    public var overlapThreshold = 0.03
+    /// Correlation times a window must last.
+    public var minimumCorrelationTimes = 20.0
+    /// Standard errors by which halves or directions may differ.
+    public var agreement = 2.5
+    /// More samples than this are thinned for MBAR (not for correlation times).
+    public var maximumSamples = 200_000
+    /// Windows this far above the lowest, by their free energies, are left out of the estimate where the others hold together without
+    /// them; kT. nil: none. Walks drag their history over a high barrier, and where windows close a loop over it MBAR spreads what
+    /// does not fit over the low barriers too.
+    public var ceiling: Double?
+    /// Of the bootstrap.
+    public var seed: UInt64 = 0
+
+    /// The values that the fields are declared with.
+    public init() {}
+  }
+
+  /// What was recorded.
+  public let data: UmbrellaData
+  /// How it is analysed.
+  public let options: Options
+  /// What the windows are called in messages: their numbers on the whole grid.
+  private let numbers: [Int]
+
+  /// Nothing is computed before `run`.
+  public init(data: UmbrellaData, options: Options = Options()) {
+    self.init(data: data, options: options, numbers: Array(0..<data.windowCount))
+  }
+
+  private init(data: UmbrellaData, options: Options, numbers: [Int]) {
+    self.data = data
+    self.options = options
+    self.numbers = numbers
+  }
+
+  /// The estimate, reporting the bootstrap's progress.
+  ///
+  /// Throws `FreeEnergiesError.coverageGap` (no number is given then), `.emptyState`, `.notConverged`, `.shape`,
+  /// `.invalidValue`.
+  public func run(progress: Basics.ProgressReporting = SilentProgress()) throws -> UmbrellaResult {
+    try data.validate()
+    guard (0..<data.torsionCount).contains(options.torsion) else {
+      throw FreeEnergiesError.shape(
+        "the state's torsion \(options.torsion) is none of the \(data.torsionCount) biased ones")
+    }
+    let coverage = try UmbrellaCoverageCheck(data: data).run()
+    let pool = UmbrellaPool(data: data, torsion: options.torsion, maximum: options.maximumSamples)
+    let mbar = try pool.solve()
+    let overlap = try mbar.overlapMatrix()
+    _ = try UmbrellaCoverageCheck.checkOverlap(overlap, threshold: options.overlapThreshold)
+    guard let ceiling = options.ceiling else { return try analyse(pool, mbar, overlap, coverage, progress) }
+    let lower = UmbrellaCeiling(
+      freeEnergies: mbar.reducedFreeEnergies, overlap: overlap, threshold: options.overlapThreshold, wanted: ceiling)
+    guard lower.windows.count < data.windowCount else {
+      return try analyse(pool, mbar, overlap, coverage, progress)
+    }
+    let rest = UmbrellaAnalysis(
+      data: try data.keeping(lower.windows), options: options, numbers: lower.windows)
+    let restPool = UmbrellaPool(data: rest.data, torsion: options.torsion, maximum: options.maximumSamples)
+    let restMBAR = try restPool.solve()
+    var restCoverage = coverage
+    restCoverage.slidWindows = coverage.slidWindows.filter(Set(lower.windows).contains)
+    var result = try rest.analyse(restPool, restMBAR, restMBAR.overlapMatrix(), restCoverage, progress)
+      .expanded(lower.windows, of: data.windowCount)
+    if lower.height > ceiling {
+      result.warnings.append(
+        String(
+          format: "The windows below %.1f kT do not hold together; those up to %.1f kT were taken.", ceiling,
+          lower.height))
+    }
+    return result
+  }
+
+  private func analyse(
+    _ pool: UmbrellaPool, _ mbar: MBAR, _ overlap: NDArray<Double>, _ covered: UmbrellaCoverage,
+    _ progress: Basics.ProgressReporting
+  ) throws -> UmbrellaResult {
+    var coverage = covered
+    coverage.weakestLink = try UmbrellaCoverageCheck.checkOverlap(overlap, threshold: options.overlapThreshold)
+    let correlation = UmbrellaCorrelation(data: data)
+    let estimate = try UmbrellaEstimate(pool: pool, mbar: mbar, correlation: correlation, options: options)
+    let errors = try estimate.linearErrors(short: shortWindows(correlation))
+    let resampled = try estimate.bootstrap(progress: progress)
+    let halves = try estimate.parts(["first half", "second half"]) { pool, n in
+      pool.time[n] * 2 < pool.samplesPerWalk ? 0 : 1
+    }
+    let directions =
+      data.walks.count > 1 ? try estimate.parts(data.walks.map(\.name)) { pool, n in pool.walk[n] } : []
+
+    let statistical = max(errors.correlated, resampled.deltaF)
+    var result = UmbrellaResult(
+      deltaF: estimate.deltaF, standardError: statistical, bootstrapStandardError: resampled.deltaF,
+      correlatedStandardError: errors.correlated, mbarStandardError: errors.mbar,
+      profile: FreeEnergyProfile(
+        probabilities: estimate.histogram(multiplicity: nil, logDenominators: mbar.logDenominators),
+        standardError: resampled.profile),
+      windowFreeEnergies: mbar.reducedFreeEnergies, overlap: overlap,
+      statisticalInefficiency: correlation.inefficiency,
+      correlationTimes: correlation.inefficiency.map { ($0 - 1) / 2 * data.sampleInterval },
+      slowestTorsion: correlation.slowest, halves: halves, directions: directions, coverage: coverage,
+      shortWindows: shortWindows(correlation), warnings: [], mbarGradient: mbar.largestGradient,
+      mbarStep: mbar.remainingStep)
+    widen(&result, statistical: statistical, slowError: errors.slow)
+    return result
+  }
+
+  /// Windows that last fewer correlation times of their slowest torsion than asked for.
+  private func shortWindows(_ correlation: UmbrellaCorrelation) -> [Int] {
+    let samples = Double(data.samplesPerWalk * data.walks.count)
+    return correlation.inefficiency.indices.filter {
+      let time = (correlation.inefficiency[$0] - 1) / 2
+      return time > 0 && samples / time < options.minimumCorrelationTimes
+    }
+  }
+
+  private func widen(_ result: inout UmbrellaResult, statistical: Double, slowError: Double) {
+    let format = { (x: Double) in String(format: "%.2f", x) }
+    if let worst = result.shortWindows.max(by: { result.correlationTimes[$0] < result.correlationTimes[$1] }) {
+      let length = Double(data.samplesPerWalk * data.walks.count) * data.sampleInterval
+      result.standardError = max(result.standardError, slowError)
+      result.warnings.append(
+        "\(result.shortWindows.count) of \(data.windowCount) windows last fewer than "
+          + "\(Int(options.minimumCorrelationTimes)) correlation times: window \(numbers[worst]) is \(format(length)) ps long and "
+          + "\(result.slowestTorsion[worst]) there has a correlation time of \(format(result.correlationTimes[worst])) ps. "
+          + "The standard error counts what goes with that torsion by that time (\(format(slowError)) kT); longer windows, or a second "
+          + "biased torsion, would cure it.")
+    }
+    for (what, parts) in [("halves", result.halves), ("walking directions", result.directions)] where parts.count > 1 {
+      let values = parts.map(\.deltaF)
+      guard let low = values.min(), let high = values.max() else { continue }
+      // each part has about sqrt(parts) times the error of the whole
+      let allowed = options.agreement * statistical * (2 * Double(parts.count)).squareRoot()
+      if high - low > allowed {
+        let spread = (high - low) / 2
+        result.standardError = max(result.standardError, spread)
+        let listed = parts.map { "\($0.name) \(format($0.deltaF))" }.joined(separator: ", ")
+        result.warnings.append(
+          "The \(what) disagree: \(listed) kT, where \(format(allowed)) kT would be within errors. The windows are not in "
+            + "equilibrium; the standard error is widened to half the difference, \(format(spread)) kT.")
+      }
+    }
+    if result.coverage.slidWindows.count * 4 > data.windowCount {
+      result.warnings.append(
+        "\(result.coverage.slidWindows.count) of \(data.windowCount) windows have their mean far from their centre: the force "
+          + "constant is small for this surface.")
+    }
+  }
+}
+
+/// Statistical inefficiency of every window over all torsions, walks about their common mean.
+struct UmbrellaCorrelation {
+  /// Of the slowest torsion, in samples.
+  let inefficiency: [Double]
+  let slowest: [String]
+  /// Its index among the biased torsions and then the others.
+  private let slowestIndex: [Int]
+
+  init(data: UmbrellaData) {
+    let names = data.torsionNames + data.otherNames
+    let found = parallelMap(data.windowCount) { k -> (g: Double, torsion: Int) in
+      var best = (g: 1.0, torsion: 0)
+      for t in names.indices {
+        let g = statisticalInefficiency(angleSegments: Self.angles(data, window: k, torsion: t))
+        if g > best.g { best = (g, t) }
+      }
+      return best
+    }
+    inefficiency = found.map(\.g)
+    slowestIndex = found.map(\.torsion)
+    slowest = found.map { names[$0.torsion] }
+  }
+
+  /// The slowest torsion of a window, every `stride`-th sample, walk after walk.
+  func slowestAngles(window: Int, data: UmbrellaData, stride: Int) -> [Double] {
+    Self.angles(data, window: window, torsion: slowestIndex[window]).flatMap { walk in
+      Swift.stride(from: 0, to: walk.count, by: stride).map { walk[$0] }
+    }
+  }
+
+  private static func angles(_ data: UmbrellaData, window k: Int, torsion t: Int) -> [[Double]] {
+    let (n, d, m) = (data.samplesPerWalk, data.torsionCount, data.otherNames.count)
+    return data.walks.map { walk in
+      (0..<n).map { i in
+        t < d ? walk.series.values[(k * n + i) * d + t] : walk.others.values[(k * n + i) * m + t - d]
+      }
+    }
+  }
+}
+
+/// All samples in one list, window by window, walk by walk, in time order; thinned to at most a given number.
+struct UmbrellaPool: Sendable {
+  let data: UmbrellaData
+  let stride: Int
+  /// After thinning.
+  let samplesPerWalk: Int
+  let window: [Int]
+  let walk: [Int]
+  /// Position in its walk's window.
+  let time: [Int]
+  /// The torsion that defines state and profile.
+  let angle: [Double]
+  /// kT.
+  let sharedBias: [Double]
+  private let coordinates: [Double]
+
+  init(data: UmbrellaData, torsion: Int, maximum: Int) {
+    self.data = data
+    let all = data.windowCount * data.walks.count * data.samplesPerWalk
+    let step = max(1, min((all + maximum - 1) / max(1, maximum), data.samplesPerWalk / 8))
+    stride = step
+    samplesPerWalk = (data.samplesPerWalk + step - 1) / step
+    var (window, walk, time, angle, coordinates) = ([Int](), [Int](), [Int](), [Double](), [Double]())
+    var shared: [Double] = []
+    let d = data.torsionCount
+    for k in 0..<data.windowCount {
+      for (w, pass) in data.walks.enumerated() {
+        for i in 0..<samplesPerWalk {
+          let row = k * data.samplesPerWalk + i * step
+          let source = row * d
+          shared.append(pass.sharedBias?.values[row] ?? 0)
+          window.append(k)
+          walk.append(w)
+          time.append(i)
+          for t in 0..<d { coordinates.append(wrapped(pass.series.values[source + t])) }
+          angle.append(coordinates[coordinates.count - d + torsion])
+        }
+      }
+    }
+    (self.window, self.walk, self.time, self.angle, self.coordinates) = (window, walk, time, angle, coordinates)
+    sharedBias = shared
+  }
+
+  var count: Int { window.count }
+  var samplesPerWindow: Int { samplesPerWalk * data.walks.count }
+
+  func solve() throws -> MBAR {
+    let counts = [Int](repeating: samplesPerWindow, count: data.windowCount)
+    let d = data.torsionCount
+    let centres = data.centers.flatMap { $0.map(wrapped) }
+    let half = data.forceConstants.map { 0.5 * $0 }
+    let (x, states) = (coordinates, data.windowCount)
+    return try MBAR(sampleCounts: counts, sampleTotal: count) { range, out in
+      x.withUnsafeBufferPointer { x in
+        centres.withUnsafeBufferPointer { centres in
+          var e = 0
+          for n in range {
+            for k in 0..<states {
+              var u = 0.0
+              for t in 0..<d {
+                var delta = x[n * d + t] - centres[k * d + t]
+                if delta > .pi { delta -= 2 * .pi } else if delta < -.pi { delta += 2 * .pi }
+                u += half[t] * delta * delta
+              }
+              out[e] = u
+              e += 1
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,209 @@
+import Basics
+import Foundation
+
+/// How the windows cover the grid.
+public struct UmbrellaCoverage: Sendable, Equatable {
+  /// Fewest samples in any half cell between neighbouring grid lines, per torsion.
+  public var fewestSamplesBetweenLines: [Int]
+  /// Windows whose mean is further from the centre than the spacing and two thermal widths.
+  public var slidWindows: [Int]
+  /// Largest distance of a window's mean from its centre, rad, per torsion.
+  public var largestShift: [Double]
+  /// The weakest link without which the overlap graph would fall apart: O_ij / sqrt(O_ii O_jj).
+  public var weakestLink: Double
+}
+
+/// Tests whether windows cover their path before any free energy is computed from them.
+struct UmbrellaCoverageCheck {
+  let data: UmbrellaData
+
+  /// Throws `FreeEnergiesError.coverageGap` where neighbouring grid lines have nothing between them, or where the sampled
+  /// region of a grid falls apart.
+  func run() throws -> UmbrellaCoverage {
+    var slid = Set<Int>()
+    var shifts: [Double] = []
+    for t in 0..<data.torsionCount {
+      let means = windowMeans(torsion: t)
+      let distance = means.indices.map { abs(wrapped(means[$0] - data.centers[$0][t])) }
+      let allowed = max(spacing(torsion: t), 2 / data.forceConstants[t].squareRoot())
+      for k in distance.indices where distance[k] > allowed { slid.insert(k) }
+      shifts.append(distance.max() ?? 0)
+    }
+    let fewest = try (0..<data.torsionCount).map { try checkLines(torsion: $0, slid: slid) }
+    if data.torsionCount == 2 { try checkConnected() }
+    return UmbrellaCoverage(
+      fewestSamplesBetweenLines: fewest, slidWindows: slid.sorted(), largestShift: shifts, weakestLink: 0)
+  }
+
+  /// Edges between windows whose overlap, relative to their own, reaches `threshold`, must join all of them. Returns the
+  /// weakest link of the strongest spanning tree.
+  static func checkOverlap(_ overlap: NDArray<Double>, threshold: Double) throws -> Double {
+    let count = overlap.shape[0]
+    func link(_ i: Int, _ j: Int) -> Double { Self.link(overlap, i, j) }
+    var best = [Double](repeating: -1, count: count)
+    var inTree = [Bool](repeating: false, count: count)
+    best[0] = .infinity
+    var weakest = Double.infinity
+    for added in 0..<count {
+      var next = -1
+      for k in 0..<count where !inTree[k] && (next < 0 || best[k] > best[next]) { next = k }
+      guard best[next] >= threshold else {
+        throw FreeEnergiesError.coverageGap(
+          "the overlap graph falls apart: \(added) of \(count) windows hold together, the strongest link to window \(next) is "
+            + "\(String(format: "%.2g", max(0, best[next]))) (needed: \(threshold)); use more windows or a smaller force "
+            + "constant")
+      }
+      inTree[next] = true
+      weakest = min(weakest, best[next])
+      for k in 0..<count where !inTree[k] { best[k] = max(best[k], link(next, k)) }
+    }
+    return weakest
+  }
+
+  /// O_ij / sqrt(O_ii O_jj), the same either way.
+  static func link(_ overlap: NDArray<Double>, _ i: Int, _ j: Int) -> Double {
+    let count = overlap.shape[0]
+    let norm = (overlap.values[i * count + i] * overlap.values[j * count + j]).squareRoot()
+    let mutual = (overlap.values[i * count + j] * overlap.values[j * count + i]).squareRoot()
+    return norm > 0 ? mutual / norm : 0
+  }
+
+  private func windowMeans(torsion t: Int) -> [Double] {
+    let (n, d) = (data.samplesPerWalk, data.torsionCount)
+    return (0..<data.windowCount).map { k in
+      var c = 0.0
+      var s = 0.0
+      for walk in data.walks {
+        for i in 0..<n {
+          let angle = walk.series.values[(k * n + i) * d + t]
+          c += cos(angle)
+          s += sin(angle)
+        }
+      }
+      return atan2(s, c)
+    }
+  }
+
+  /// Distinct centres of one torsion, ascending in (-pi, pi].
+  private func lines(torsion t: Int) -> [Double] {
+    var result: [Double] = []
+    for value in data.centers.map({ wrapped($0[t]) }).sorted() where value - (result.last ?? -10) > 1e-6 {
+      result.append(value)
+    }
+    return result
+  }
+
+  private func spacing(torsion t: Int) -> Double {
+    let steps = data.neighbours.map { abs(wrapped(data.centers[$0.0][t] - data.centers[$0.1][t])) }.filter {
+      $0 > 1e-6
+    }
+    return steps.isEmpty ? .infinity : steps.reduce(0, +) / Double(steps.count)
+  }
+
+  /// Intervals (lower line, width) of one torsion across which windows are neighbours.
+  private func intervals(torsion t: Int) -> [(start: Double, width: Double)] {
+    let lines = lines(torsion: t)
+    guard lines.count > 1 else { return [] }
+    func line(_ angle: Double) -> Int {
+      lines.indices.min { abs(wrapped(lines[$0] - angle)) < abs(wrapped(lines[$1] - angle)) } ?? 0
+    }
+    var crossed = Set<Int>()
+    for (a, b) in data.neighbours {
+      let (first, second) = (line(data.centers[a][t]), line(data.centers[b][t]))
+      if (first + 1) % lines.count == second { crossed.insert(first) }
+      if (second + 1) % lines.count == first { crossed.insert(second) }
+    }
+    return crossed.sorted().map { i in
+      let width = lines[(i + 1) % lines.count] - lines[i]
+      return (lines[i], width > 0 ? width : width + 2 * .pi)
+    }
+  }
+
+  /// Both halves of every interval between neighbouring grid lines must hold samples, whatever the other torsion.
+  private func checkLines(torsion t: Int, slid: Set<Int>) throws -> Int {
+    let intervals = intervals(torsion: t)
+    let (n, d) = (data.samplesPerWalk, data.torsionCount)
+    var counts = [Int](repeating: 0, count: 2 * intervals.count)
+    var total = 0
+    for walk in data.walks {
+      for i in 0..<(data.windowCount * n) {
+        let angle = walk.series.values[i * d + t]
+        total += 1
+        for (k, interval) in intervals.enumerated() {
+          var offset = wrapped(angle - interval.start)
+          if offset < 0 { offset += 2 * .pi }
+          if offset < interval.width {
+            counts[2 * k + (offset < interval.width / 2 ? 0 : 1)] += 1
+            break
+          }
+        }
+      }
+    }
+    let needed = max(3, total / max(1, counts.count) / 1000)
+    let empty = counts.indices.filter { counts[$0] < needed }
+    guard empty.isEmpty else {
+      let degrees = { (x: Double) in String(format: "%.2f", wrapped(x)) }
+      let spans = empty.map { cell -> String in
+        let interval = intervals[cell / 2]
+        let start = interval.start + (cell % 2 == 0 ? 0 : interval.width / 2)
+        return "\(degrees(start)) to \(degrees(start + interval.width / 2)) (\(counts[cell]) samples)"
+      }
+      let shown = spans.prefix(4).joined(separator: ", ") + (spans.count > 4 ? ", and \(spans.count - 4) more" : "")
+      throw FreeEnergiesError.coverageGap(
+        "nothing holds \(data.torsionNames[t]) at \(shown) rad, where at least \(needed) samples are needed; "
+          + "\(slid.count) of \(data.windowCount) windows slid away from their centres. Use a larger force constant and more "
+          + "windows")
+    }
+    return counts.min() ?? 0
+  }
+
+  /// The cells (half the spacing wide) that hold samples must form one region, stray cells aside.
+  private func checkConnected() throws {
+    let sizes = (0..<2).map { max(4, Int((4 * Double.pi / spacing(torsion: $0)).rounded())) }
+    let n = data.samplesPerWalk
+    var counts = [Int](repeating: 0, count: sizes[0] * sizes[1])
+    var total = 0
+    for walk in data.walks {
+      for i in 0..<(data.windowCount * n) {
+        let row = FreeEnergyProfile.bin(of: walk.series.values[2 * i], bins: sizes[0])
+        counts[row * sizes[1] + FreeEnergyProfile.bin(of: walk.series.values[2 * i + 1], bins: sizes[1])] += 1
+        total += 1
+      }
+    }
+    var region = [Int](repeating: -1, count: counts.count)
+    var weights: [Int] = []
+    var places: [Int] = []
+    for start in counts.indices where counts[start] >= 2 && region[start] < 0 {
+      region[start] = weights.count
+      weights.append(0)
+      places.append(start)
+      var stack = [start]
+      while let cell = stack.popLast() {
+        weights[weights.count - 1] += counts[cell]
+        if counts[cell] > counts[places[places.count - 1]] { places[places.count - 1] = cell }
+        let (r, c) = (cell / sizes[1], cell % sizes[1])
+        for (dr, dc) in [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)] {
+          let next = (r + dr + sizes[0]) % sizes[0] * sizes[1] + (c + dc + sizes[1]) % sizes[1]
+          if counts[next] >= 2, region[next] < 0 {
+            region[next] = region[start]
+            stack.append(next)
+          }
+        }
+      }
+    }
+    let large = weights.indices.filter { weights[$0] * 100 >= total }.sorted { weights[$0] > weights[$1] }
+    guard large.count < 2 else {
+      let described = large.prefix(3).map { index -> String in
+        let place = [places[index] / sizes[1], places[index] % sizes[1]]
+        let angles = (0..<2).map { t in
+          "\(data.torsionNames[t]) \(String(format: "%.2f", FreeEnergyProfile.centres(bins: sizes[t])[place[t]]))"
+        }
+        return "\(100 * weights[index] / total) % around " + angles.joined(separator: ", ")
+      }
+      throw FreeEnergiesError.coverageGap(
+        "the sampled region falls into \(large.count) parts with nothing between them ("
+          + described.joined(separator: "; ")
+          + "); use a larger force constant and more windows")
+    }
+  }
+}

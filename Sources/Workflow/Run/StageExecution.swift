@@ -139,7 +139,9 @@ extension Engine {
         if !names.isEmpty { inner[slot] = try names.map { try input($0, paths: rest) } }
       }
       let type = pipeline[name]?.type.type ?? ""
-      return StageInput(name: name, type: type, artifact: try artifact(name), inputs: inner)
+      return StageInput(
+        name: name, type: type, artifact: try artifact(name), inputs: inner,
+        lineageSeconds: { [self] in wallSeconds(upTo: name) })
     }
     var slots: [String: [StageInput]] = [:]
     for slot in stage.slots {

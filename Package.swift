@@ -179,12 +179,13 @@ let package = Package(
       name: "StagesTests",
       dependencies: [
         "Stages", "Workflow", "Artifacts", "ForceFields", "FreeEnergies", "Molecules", "OpenMM", "Trajectories",
-        "NetCDF", "Generative", "Basics",
+        "NetCDF", "Generative", "Basics", "Records",
       ]),
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "pipeline", "alanine-free-energy", "Stages", "Workflow", "Artifacts", "Trajectories", "Molecules", "OpenMM",
+        "pipeline", "alanine-free-energy", "Stages", "Workflow", "Artifacts", "Records", "Trajectories", "Molecules",
+        "OpenMM",
       ]),
     // through a real Slurm of one node, which Tests/Slurm/start-slurm starts
     .testTarget(name: "SlurmTests", dependencies: ["pipeline", "Artifacts"]),

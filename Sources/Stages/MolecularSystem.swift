@@ -53,8 +53,22 @@ struct MolecularSystem {
     return atoms
   }
 
-  /// Four atoms of the torsion that defines the state. Throws as `torsion(named:)` does.
-  func stateAtoms() throws -> [Int] { try torsion(named: stateTorsion) }
+  /// Four atoms of the torsion that defines the state.
+  ///
+  /// Throws `MolecularSystemError.torsionAtoms`, `.stateTorsion`, `MoleculesError.ambiguousTorsion`.
+  func stateAtoms() throws -> [Int] {
+    do {
+      return try torsion(named: stateTorsion)
+    } catch MoleculesError.unknownTorsion(_, let available) {
+      throw MolecularSystemError.stateTorsion(
+        name: stateTorsion, known: Set(available).union(declaredTorsions.keys).sorted())
+    }
+  }
+
+  /// What results call the state and what is not in it: "phi in (0, 2)".
+  var stateNames: [String] {
+    ["\(stateTorsion) in " + String(format: "(%g, %g)", state.from, state.to), "elsewhere"]
+  }
 
   private static func naming<T>(_ body: () throws -> T) throws -> T {
     do {
@@ -113,6 +127,8 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
   /// What another stage made is of a molecule with another number of atoms.
   case otherMolecule(what: String, found: Int, expected: Int)
   case torsionAtoms(name: String, atoms: [Int], atomCount: Int)
+  /// The state is of a torsion that the molecule does not have.
+  case stateTorsion(name: String, known: [String])
 
   public var description: String {
     switch self {
@@ -128,6 +144,10 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
       return "\(what): \(found) atoms, but system.topology has \(expected): they are of different molecules"
     case .torsionAtoms(let name, let atoms, let atomCount):
       return "system.torsions.\(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
+    case .stateTorsion(let name, let known):
+      return
+        "system.state.torsion '\(name)' is none of the named torsions (\(known.joined(separator: ", "))); name its four "
+        + "atoms under system.torsions"
     }
   }
 }

@@ -1,3 +1,5 @@
+import Artifacts
+import HDF5
 import Records
 import Workflow
 
@@ -18,7 +20,8 @@ extension RecordedStage {
 }
 
 extension BatchColumn {
-  init(_ title: String, _ field: Number<Double>, scale: Double = 1, unit: String? = nil, decimals: Int = 2) {
+  init(_ title: String, _ field: Number<some ArtifactScalar>, scale: Double = 1, unit: String? = nil, decimals: Int = 2)
+  {
     self.init(title, unit: unit ?? field.unit, dataset: field.path, scale: scale, decimals: decimals)
   }
 }

@@ -154,17 +154,24 @@ public struct StageInput {
   /// Its finished artifact, verified.
   public let artifact: Artifact
   private let inputsBySlot: [String: [StageInput]]
+  private let lineageSeconds: () -> Double?
 
+  /// `lineageSeconds` is asked for `wallSeconds`; the artifact's own time where it is left out.
   public init(
     name: String, type: String, stageType: (any StageType.Type)? = nil, artifact: Artifact,
-    inputs: [String: [StageInput]] = [:]
+    inputs: [String: [StageInput]] = [:], lineageSeconds: (() -> Double?)? = nil
   ) {
     self.name = name
     self.type = type
     self.stageType = stageType
     self.artifact = artifact
     self.inputsBySlot = inputs
+    self.lineageSeconds = lineageSeconds ?? { artifact.provenance.wallSeconds }
   }
+
+  /// Wall time of this stage and of everything it was made from, s, each stage once; nil where one of them is not there any more. It
+  /// reaches further than `StageType.indirectInputs`: write it as a measurement only, on which no key and no digest depends.
+  public var wallSeconds: Double? { lineageSeconds() }
 
   /// An input of this input. Only those declared in `StageType.indirectInputs` are there, because only they enter the key.
   public func input(_ slot: String) throws -> StageInput {

@@ -50,6 +50,7 @@ import Testing
       structure[stage.name] = try Self.lines(artifact, "")
       digests[stage.name] = artifact.provenance.contentDigest
     }
+    try GoldenComparisons(folder: folder, pipeline: definition).check()
     try compare(structure, with: "structure.json")
     let file = Self.folder.appendingPathComponent("digests.json")
     var known =

@@ -1,5 +1,6 @@
 import Artifacts
 import Foundation
+import Records
 import Testing
 import Workflow
 
@@ -15,8 +16,8 @@ extension GenerativeStagesTests {
     let samples = try run(
       SampleStage.self, "fresh", ["count": .integer(count), "ode_steps": 4, "log_density": "exact-trace"],
       ["emulator": [emulator]])
-    let exact = try samples.artifact.read("log_density", as: Double.self).values
-    let phi = try samples.artifact.read("results/torsions/phi", as: Double.self).values
+    let exact = try samples.artifact.read(Recorded.sample.logDensity.values).values
+    let phi = try samples.artifact.read(Recorded.sample.trajectory.torsions.angles["phi"]).values
     let inside = phi.map { $0 > 0 && $0 < 2 }
     #expect(inside.filter { $0 }.count > 50, "both states must be there")
     let thermal = 8.31446261815324e-3 * 300
@@ -28,11 +29,12 @@ extension GenerativeStagesTests {
     func reweighting(_ name: String, extra: [Double]) throws -> StageInput {
       let url = folder.appendingPathComponent("\(name).h5")
       let writer = try ArtifactWriter(url: url)
-      try writer.write("log_weights", zip(extra, bias).map { $0 - $1 }, shape: [count])
-      try writer.write("log_density", used, shape: [count])
-      try writer.write("energies", zip(energies, extra).map { $0 - $1 * thermal }, shape: [count])
-      try writer.writeScalar("results/delta_f", 1.0)
-      try writer.writeScalar("results/delta_f_standard_error", 0.02)
+      let record = Recorded.reweight
+      try writer.write(record.logWeights, zip(extra, bias).map { $0 - $1 })
+      try writer.write(record.logDensity.values, used)
+      try writer.write(record.energies, zip(energies, extra).map { $0 - $1 * thermal })
+      try writer.write(record.freeEnergy.deltaF, 1.0)
+      try writer.write(record.freeEnergy.standardError, 0.02)
       try writer.commit(
         provenance: Provenance(
           key: "r", canonical: "{}", stage: name, stageType: "reweight", stageVersion: 1, seed: 1, start: Date(),
@@ -45,24 +47,25 @@ extension GenerativeStagesTests {
     let audit = try run(
       AuditStage.self, "audit", ["samples": 300, "bootstrap": 100, "hutchinson_probes": [1]],
       ["reweight": [reweighted]])
-    let number = { (name: String) in try audit.artifact.scalar("results/\(name)", as: Double.self) }
-    #expect(try number("reproduction_error") < 1e-4)
+    let record = Recorded.audit
+    let number = { (field: Number<Double>) in try audit.artifact.read(field) }
+    #expect(try number(record.reproductionError) < 1e-4)
     // the planted error is the only one, so the correction is exact
-    #expect(try abs(number("correction") + 0.5) < 0.01)
-    #expect(try abs(number("delta_f") - 0.5) < 0.01)
-    #expect(try abs(number("ess_fraction") - 1) < 1e-3)
-    #expect(try number("ess_fraction_used") < 0.98)
-    let states = try audit.artifact.read("results/state_bias", as: Double.self).values
+    #expect(try abs(number(record.correction) + 0.5) < 0.01)
+    #expect(try abs(number(record.freeEnergy.deltaF) - 0.5) < 0.01)
+    #expect(try abs(number(record.effectiveFraction) - 1) < 1e-3)
+    #expect(try number(record.effectiveFractionUsed) < 0.98)
+    let states = try audit.artifact.read(record.stateBias).values
     #expect(abs(states[0] - states[1] - 0.5) < 0.01)
-    let rows = try audit.artifact.read("audited", as: Int64.self).values
+    let rows = try audit.artifact.read(record.audited).values
     #expect(rows.count == 300 && rows == rows.sorted() && Set(rows).count == 300)
-    let again = try audit.artifact.read("exact_log_density", as: Double.self).values
-    #expect(zip(rows, again).allSatisfy { abs(exact[Int($0)] - $1) < 1e-2 })
+    let again = try audit.artifact.read(record.exactLogDensity).values
+    #expect(zip(rows, again).allSatisfy { abs(exact[$0] - $1) < 1e-2 })
     #expect(
-      try audit.artifact.readStrings("results/methods/order") == ["exact-trace", "hutchinson-1", "stochastic-trace-2"])
+      try audit.artifact.read(record.methodOrder) == ["exact-trace", "hutchinson-1", "stochastic-trace-2"])
     for method in ["hutchinson-1", "stochastic-trace-2"] {
-      #expect(try number("methods/\(method)/rmse_log_density") > 1e-4)
-      #expect(try number("methods/\(method)/seconds_per_likelihood") > 0)
+      #expect(try number(record.methods[method].rmse) > 1e-4)
+      #expect(try audit.artifact.read(record.methods[method].seconds) > 0)
     }
     #expect(audit.artifact.provenance.warnings.isEmpty, "warnings are the engine's to store")
 
@@ -72,25 +75,25 @@ extension GenerativeStagesTests {
       AuditStage.self, "weighted", ["samples": 200, "draw": "weighted"], ["reweight": [reweighted]],
       warned: { warnings = $0 })
     #expect(warnings.count == 1 && warnings[0].contains("'biased' is biased between the states"), "\(warnings)")
-    let found = { (name: String) in try weighted.artifact.scalar("results/\(name)", as: Double.self) }
-    #expect(try abs(found("correction") + 0.5) < 0.01)
+    let found = { (field: Number<Double>) in try weighted.artifact.read(field) }
+    #expect(try abs(found(record.correction) + 0.5) < 0.01)
     let share = Double(inside.filter { $0 }.count) / Double(count)
-    #expect(try abs(found("delta_f") + log(share / (1 - share))) < 0.01)
+    #expect(try abs(found(record.freeEnergy.deltaF) + log(share / (1 - share))) < 0.01)
     let expected = (1 / (share * Double(count)) + 1 / ((1 - share) * Double(count))).squareRoot()
-    #expect(try abs(found("delta_f_standard_error") / expected - 1) < 0.05)
-    #expect(try abs(found("ess_fraction") - 1) < 0.02)
-    #expect(try weighted.artifact.scalar("results/draws", as: Int.self) == 200)
-    let drawn = try weighted.artifact.read("audited", as: Int64.self).values
+    #expect(try abs(found(record.freeEnergy.standardError) / expected - 1) < 0.05)
+    #expect(try abs(found(record.effectiveFraction) - 1) < 0.02)
+    #expect(try weighted.artifact.read(record.draws) == 200)
+    let drawn = try weighted.artifact.read(record.audited).values
     #expect(drawn.count <= 200 && drawn == drawn.sorted() && Set(drawn).count == drawn.count)
-    #expect(drawn.filter { inside[Int($0)] }.count > 30)
-    #expect(!weighted.artifact.exists("results/methods"))
+    #expect(drawn.filter { inside[$0] }.count > 30)
+    #expect(!weighted.artifact.has(record.methods))
 
     // forty samples that carry nearly all of the weight: their audit says that it is worth no more than they are
     let few = try reweighting("few", extra: exact.indices.map { $0 % 15 == 0 ? 8 : 0 })
     let concentrated = try run(
       AuditStage.self, "concentrated", ["samples": 200, "draw": "weighted"], ["reweight": [few]],
       warned: { warnings = $0 })
-    let worth = try concentrated.artifact.scalar("results/ess_fraction", as: Double.self) * Double(count)
+    let worth = try concentrated.artifact.read(record.effectiveFraction) * Double(count)
     #expect(abs(worth - 40) < 8, "\(worth)")
     #expect(
       warnings.contains { $0.contains("the samples of 'few' are worth \(Int(worth.rounded())) of 600") }, "\(warnings)")
@@ -106,9 +109,11 @@ extension GenerativeStagesTests {
       EmulatorStage.self, "other", ["training": ["steps": 90, "batch": 64], "network": Self.smallNetwork],
       ["frames": [frames()]])
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("weights.h5"))
-    for path in ["log_weights", "log_density", "energies"] {
-      try writer.write(path, [Double](repeating: 0, count: 120), shape: [120])
+    let record = Recorded.reweight
+    for field in [record.logWeights, record.logDensity.values, record.energies] {
+      try writer.write(field, [Double](repeating: 0, count: 120))
     }
+    try writer.write(record.freeEnergy.deltaF, 0)
     try writer.commit(
       provenance: Provenance(
         key: "r", canonical: "{}", stage: "weights", stageType: "reweight", stageVersion: 1, seed: 1, start: Date(),

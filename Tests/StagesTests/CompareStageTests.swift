@@ -2,6 +2,7 @@ import Artifacts
 import Basics
 import Foundation
 import FreeEnergies
+import Records
 import Testing
 import Workflow
 
@@ -50,27 +51,27 @@ import Workflow
 
   func reweight(_ name: String, _ p: Points, logWeights: [Double]? = nil, deltaF: Double = 1) throws -> StageInput {
     try artifact(name, "reweight") { writer in
-      let count = p.phi.count
-      try writer.write("log_weights", logWeights ?? [Double](repeating: -1, count: count), shape: [count])
-      try writer.write("energies", p.energies, shape: [count])
-      try writer.write("results/torsions/phi", p.phi, shape: [count])
-      try writer.write("results/torsions/psi", p.psi, shape: [count])
-      try writer.writeScalar("results/delta_f", deltaF)
-      try writer.writeScalar("results/delta_f_standard_error", 0.03)
-      try writer.writeScalar("results/energy_evaluations", Int64(count))
+      let (count, record) = (p.phi.count, Recorded.reweight)
+      try writer.write(record.logWeights, logWeights ?? [Double](repeating: -1, count: count))
+      try writer.write(record.energies, p.energies)
+      try writer.write(record.torsions.angles["phi"], p.phi)
+      try writer.write(record.torsions.angles["psi"], p.psi)
+      try writer.write(record.freeEnergy.deltaF, deltaF)
+      try writer.write(record.freeEnergy.standardError, 0.03)
+      try writer.write(record.energyEvaluations, count)
     }
   }
 
   func simulation(_ name: String, _ p: Points, runs: Int = 4) throws -> StageInput {
     try artifact(name, "simulate") { writer in
-      let count = p.phi.count
-      try writer.write("energies", p.energies, shape: [count])
-      try writer.write("results/torsions/phi", p.phi, shape: [count])
-      try writer.write("results/torsions/psi", p.psi, shape: [count])
-      try writer.write("results/run", (0..<count).map { Int32($0 % runs) }.sorted(), shape: [count])
-      try writer.write("time", (0..<count).map { Float($0 % (count / runs) + 1) }, shape: [count])
-      try writer.writeScalar("results/energy_evaluations", Int64(1000 * count))
-      try writer.writeScalar("results/simulated_time", Double(count))
+      let (count, record) = (p.phi.count, Recorded.simulate)
+      try writer.write(record.energies, p.energies)
+      try writer.write(record.trajectory.torsions.angles["phi"], p.phi)
+      try writer.write(record.trajectory.torsions.angles["psi"], p.psi)
+      try writer.write(record.run, (0..<count).map { Int32($0 % runs) }.sorted())
+      try writer.write(record.trajectory.time, (0..<count).map { Float($0 % (count / runs) + 1) })
+      try writer.write(record.energyEvaluations, 1000 * count)
+      try writer.write(record.simulatedTime, Double(count))
     }
   }
 
@@ -105,39 +106,40 @@ import Workflow
     let (artifact, warnings) = try run([
       "reweight": [reweight("a", p, deltaF: deltaF)], "reference": [simulation("b", p)],
     ])
-    func number(_ name: String) throws -> Double { try artifact.scalar("results/\(name)", as: Double.self) }
-    #expect(try number("e_w2") < 1e-3)
-    #expect(abs(try number("delta_f_difference")) < 1e-12)
+    let record = Recorded.compare
+    func number(_ field: Number<Double>) throws -> Double { try artifact.read(field) }
+    #expect(try number(record.energyDistance) < 1e-3)
+    #expect(abs(try number(record.difference.difference)) < 1e-12)
     // two draws of 300 points of the same set
-    #expect(try number("t_w2") < 0.2)
-    #expect(try number("cost/energy_evaluations") == 4000)
-    #expect(try number("cost/energy_evaluations_reference") == 4_000_000)
-    #expect(try number("cost/energy_saving") == 1000)
-    #expect(artifact.provenance.measurements["/results/cost/seconds_reference"] == 10)
+    #expect(try number(record.torsionDistance) < 0.2)
+    #expect(try artifact.read(record.evaluations) == 4000)
+    #expect(try artifact.read(record.evaluationsReference) == 4_000_000)
+    #expect(try number(record.saving) == 1000)
+    #expect(try artifact.read(record.secondsReference) == 10)
     // the runs are in the order of the points, so that one run is in the state, and it never leaves it
     #expect(warnings.count == 1 && warnings[0].contains("changed its state 0 times"))
-    #expect(try number("md/exits") == 0)
+    #expect(try artifact.read(record.exits) == 0)
     // one exit in 1000 ps is the bound: T = 2 / (k p sigma^2)
     let expected = 2 / (0.001 * 0.25 * 0.03 * 0.03)
-    #expect(abs(try number("md/time") / expected - 1) < 1e-6)
-    #expect(abs(try number("md/energy_evaluations") / (1000 * expected) - 1) < 1e-6)
+    #expect(abs(try number(record.dynamicsTime) / expected - 1) < 1e-6)
+    #expect(abs(try number(record.dynamicsEvaluations) / (1000 * expected) - 1) < 1e-6)
     // 4 million steps took 10 s; the samples' side took 10 s as well
-    let wall = try #require(artifact.provenance.measurements["/results/md/seconds"])
+    let wall = try artifact.read(record.dynamicsSeconds)
     #expect(abs(wall / (1000 * expected * 10 / 4e6) - 1) < 1e-6)
-    #expect(abs((artifact.provenance.measurements["/results/md/wall_speed_up"] ?? 0) / (wall / 10) - 1) < 1e-6)
-    #expect(!artifact.exists("results/audited"))
+    #expect(abs(try artifact.read(record.wallSpeedUp) / (wall / 10) - 1) < 1e-6)
+    #expect(!artifact.has(record.audited.difference))
 
     let reweighted = try reweight("a2", p, deltaF: deltaF)
     let audit = try self.artifact("au", "audit", inputs: ["reweight": [reweighted]]) { writer in
-      try writer.writeScalar("results/delta_f", deltaF - 0.25)
-      try writer.writeScalar("results/delta_f_standard_error", 0.05)
+      try writer.write(Recorded.audit.freeEnergy.deltaF, deltaF - 0.25)
+      try writer.write(Recorded.audit.freeEnergy.standardError, 0.05)
     }
     let (audited, _) = try run([
       "reweight": [reweighted], "reference": [simulation("b2", p)], "audit": [audit],
     ])
-    #expect(abs(try audited.scalar("results/audited/delta_f_difference", as: Double.self) + 0.25) < 1e-12)
-    #expect(abs(try audited.scalar("results/audited/delta_f_error", as: Double.self) - 0.25) < 1e-12)
-    #expect(try audited.scalar("results/audited/delta_f_error_standard_error", as: Double.self) >= 0.05)
+    #expect(abs(try audited.read(record.audited.difference) + 0.25) < 1e-12)
+    #expect(abs(try audited.read(record.audited.error) - 0.25) < 1e-12)
+    #expect(try audited.read(record.audited.standardError) >= 0.05)
     let outside = try simulation("b4", points(400, seed: 2, inside: 0))
     let error = #expect(throws: CompareError.oneSided(stage: "b4", isInside: false)) {
       try run(["reweight": [reweight("a4", p)], "reference": [outside]])
@@ -154,17 +156,17 @@ import Workflow
     shifted.energies = p.energies.map { $0 + 5 }
     shifted.psi = p.psi.map { $0 + 0.5 }
     let (moved, _) = try run(["reweight": [reweight("a", shifted)], "reference": [simulation("b", p)]])
-    #expect(abs(try moved.scalar("results/e_w2", as: Double.self) - 2) < 1e-9)
-    #expect(abs(try moved.scalar("results/t_w2", as: Double.self) - 0.5) < 0.1)
+    #expect(abs(try moved.read(Recorded.compare.energyDistance) - 2) < 1e-9)
+    #expect(abs(try moved.read(Recorded.compare.torsionDistance) - 0.5) < 0.1)
     // a sample with too much of the state is put right by its weights
     let q = points(8000, seed: 2, inside: 0.75)
     let weights = (0..<8000).map { $0 < 6000 ? log(0.25 / 6000) : log(0.75 / 2000) }
     let (weighted, _) = try run([
       "reweight": [reweight("d", q, logWeights: weights)], "reference": [simulation("e", p)],
     ])
-    func number(_ name: String) throws -> Double { try weighted.scalar("results/\(name)", as: Double.self) }
-    #expect(try number("e_w2") < 0.25 && number("e_w2_unweighted") > 2)
-    #expect(try number("t_w2") < 0.4 && number("t_w2_unweighted") > 1)
+    let record = Recorded.compare
+    #expect(try weighted.read(record.energyDistance) < 0.25 && weighted.read(record.energyUnweighted) > 2)
+    #expect(try weighted.read(record.torsionDistance) < 0.4 && weighted.read(record.torsionUnweighted) > 1)
   }
 
   /// Umbrella windows over flat land, with the energies of frames whose populations are not the reference's.
@@ -194,18 +196,19 @@ import Workflow
     let share = 2 / (2 * Double.pi)
     let deltaF = -log(share / (1 - share))
     let umbrella = try artifact("u", "umbrella") { writer in
-      try writer.write("torsions", torsions, shape: [2, windows, samples, 2])
-      try writer.write("torsion_names", strings: ["phi", "psi2"])
+      let record = Recorded.umbrella
+      try writer.write(record.torsions, torsions, shape: [2, windows, samples, 2])
+      try writer.write(record.torsionNames, ["phi", "psi2"])
       if shared {
         let energies = stride(from: 1, to: torsions.count, by: 2).map { 2.5 * sharedBias(torsions[$0]) }
-        try writer.write("shared_bias", energies, shape: [2, windows, samples])
+        try writer.write(record.sharedBias, energies, shape: [2, windows, samples])
       }
-      try writer.write("centers", centers, shape: [windows, 1])
-      try writer.write("force_constants", [force * 2.5], shape: [1])
-      try writer.write("results/window_free_energy", centers.indices.map { $0 < used ? 0.0 : .nan }, shape: [windows])
-      try writer.writeScalar("results/delta_f", deltaF)
-      try writer.writeScalar("results/delta_f_standard_error", 0.04)
-      try writer.writeScalar("results/energy_evaluations", Int64(500_000))
+      try writer.write(record.centers, centers, shape: [windows, 1])
+      try writer.write(record.forceConstants, [force * 2.5])
+      try writer.write(record.windowFreeEnergy, centers.indices.map { $0 < used ? 0.0 : .nan })
+      try writer.write(record.freeEnergy.deltaF, deltaF)
+      try writer.write(record.freeEnergy.standardError, 0.04)
+      try writer.write(record.energyEvaluations, 500_000)
     }
     // what the umbrella says, drawn directly
     var p = Points(phi: [], psi: [], energies: [])
@@ -230,22 +233,23 @@ import Workflow
     let (artifact, warnings) = try run([
       "reweight": [reweight("r", p, deltaF: deltaF + 0.1)], "reference": [umbrella], "energies": [frames],
     ])
-    func number(_ name: String) throws -> Double { try artifact.scalar("results/\(name)", as: Double.self) }
+    let record = Recorded.compare
+    func number(_ field: Number<Double>) throws -> Double { try artifact.read(field) }
     #expect(warnings.isEmpty)
-    #expect(abs(try number("delta_f_difference") - 0.1) < 1e-12)
-    #expect(abs(try number("delta_f_error_standard_error") - 0.05) < 1e-12)
+    #expect(abs(try number(record.difference.difference) - 0.1) < 1e-12)
+    #expect(abs(try number(record.difference.standardError) - 0.05) < 1e-12)
     // 300 points spread over the torus are about 2 pi / sqrt(300) = 0.36 apart
-    #expect(try number("t_w2") < 0.5 && number("t_w2_floor") < 0.5)
-    #expect(try number("e_w2") < 0.2 && number("e_w2_floor") < 0.4)
-    #expect(try number("e_w2_coverage") > 0.999)
-    #expect(try number("cost/energy_evaluations_reference") == 500_000)
+    #expect(try number(record.torsionDistance) < 0.5 && number(record.torsionFloor) < 0.5)
+    #expect(try number(record.energyDistance) < 0.2 && number(record.energyFloor) < 0.4)
+    #expect(try number(record.energyCoverage) > 0.999)
+    #expect(try artifact.read(record.evaluationsReference) == 500_000)
 
     // frames of two narrow places: the energies of all else are not known
     let narrow = try simulation("n", points(4000, seed: 5, inside: 0.6))
     let some = try run([
       "reweight": [reweight("r2", p, deltaF: deltaF)], "reference": [umbrella], "energies": [narrow],
     ])
-    let coverage = try some.artifact.scalar("results/e_w2_coverage", as: Double.self)
+    let coverage = try some.artifact.read(record.energyCoverage)
     #expect(coverage > 0.2 && coverage < 0.7, "\(coverage)")
     #expect(some.warnings.count == 1 && some.warnings[0].contains("the frames of 'n' visit cells of phi that hold"))
 

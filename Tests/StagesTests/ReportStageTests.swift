@@ -1,6 +1,7 @@
 import Artifacts
 import Basics
 import Foundation
+import Records
 import Testing
 import Workflow
 
@@ -26,15 +27,15 @@ import Workflow
 
   @Test func setsAnswersSideBySide() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
-    let samples = try input("fresh", "sample") { try $0.writeScalar("results/samples", Int64(10)) }
+    let samples = try input("fresh", "sample") { try $0.write(Recorded.sample.samples, 10) }
     let traced = try input("traced", "reweight", inputs: ["samples": [samples]]) { writer in
-      try writer.writeScalar("results/delta_f", 3.79, units: "kT")
-      try writer.write("results/delta_f_interval", [3.7, 3.9], shape: [2], units: "kT")
-      try writer.writeScalar("results/ess_fraction", 0.2)
+      try writer.write(Recorded.reweight.freeEnergy.deltaF, 3.79)
+      try writer.write(Recorded.reweight.freeEnergy.interval, [3.7, 3.9])
+      try writer.write(Recorded.reweight.effectiveFraction, 0.2)
     }
     let umbrella = try input("umbrella", "umbrella", warnings: ["window 3 is short"]) { writer in
-      try writer.writeScalar("results/delta_f", 3.86, units: "kT")
-      try writer.writeScalar("results/delta_f_standard_error", 0.04, units: "kT")
+      try writer.write(Recorded.umbrella.freeEnergy.deltaF, 3.86)
+      try writer.write(Recorded.umbrella.freeEnergy.standardError, 0.04)
     }
 
     var said: [String] = []
@@ -58,11 +59,11 @@ import Workflow
     #expect(said.joined().contains("WARNING  umbrella: window 3 is short"))
 
     let artifact = try Artifact.open(output.url, verify: true)
-    #expect(try artifact.readStrings("results/stages") == ["traced", "umbrella"])
-    #expect(try artifact.read("results/delta_f", as: Double.self).values == [3.79, 3.86])
-    let errors = try artifact.read("results/delta_f_standard_error", as: Double.self).values
+    #expect(try artifact.read(Recorded.report.stages) == ["traced", "umbrella"])
+    #expect(try artifact.read(Recorded.report.deltaF).values == [3.79, 3.86])
+    let errors = try artifact.read(Recorded.report.standardError).values
     #expect(errors[0].isNaN && errors[1] == 0.04)
-    #expect(try artifact.readString("results/table").contains("3.70 to 3.90"))
+    #expect(try artifact.read(Recorded.report.table).contains("3.70 to 3.90"))
   }
 
   @Test func aFolderThatCannotBeWrittenIsNamed() {

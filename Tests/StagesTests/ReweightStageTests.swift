@@ -3,6 +3,7 @@ import Basics
 import ForceFields
 import Foundation
 import Molecules
+import Records
 import Testing
 import Workflow
 
@@ -48,12 +49,13 @@ import Workflow
 
   func samples(_ x: [Double], estimates: [[Double]], method: String) throws -> StageInput {
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("fresh.h5"))
-    try writer.write("coordinates", x, shape: [x.count / 66, 22, 3], units: "nanometers")
+    let record = Recorded.sample
+    try writer.write(record.trajectory.coordinates, x, shape: [x.count / 66, 22, 3])
     let mean = estimates[0].indices.map { n in estimates.reduce(0) { $0 + $1[n] } / Double(estimates.count) }
-    try writer.write("log_density", mean, shape: [mean.count])
-    try writer.setAttribute("log_density", "method", method)
+    try writer.write(record.logDensity.values, mean)
+    try writer.write(record.logDensity.method, method)
     if estimates.count > 1 {
-      try writer.write("log_density_probes", estimates.flatMap { $0 }, shape: [estimates.count, mean.count])
+      try writer.write(record.probes, estimates.flatMap { $0 }, shape: [estimates.count, mean.count])
     }
     return StageInput(name: "fresh", type: "sample", artifact: try commit(writer, "sample"))
   }
@@ -91,27 +93,26 @@ import Workflow
     let context = try context(samples(x, estimates: [exact], method: "exact-trace"), density: "exact-trace")
     try ReweightStage.run(context)
     let artifact = try commit(context.output, "reweight")
-    let number = { (name: String) in try artifact.scalar("results/\(name)", as: Double.self) }
+    let record = Recorded.reweight
     // one sample in four is in the state; one elsewhere is mirrored, and one that is in the state (8) has no finite energy
-    #expect(try abs(number("delta_f") - log(299.0 / 99.0)) < 1e-6)
-    #expect(try abs(number("ess_fraction") - 398.0 / 400.0) < 1e-6)
-    #expect(try number("inverted") == 1)
-    #expect(try number("non_finite") == 1)
-    #expect(try number("dropped") == 1)
-    #expect(try number("energy_evaluations") == 400)
-    let interval = try artifact.read("results/delta_f_interval", as: Double.self).values
+    #expect(try abs(artifact.read(record.freeEnergy.deltaF) - log(299.0 / 99.0)) < 1e-6)
+    #expect(try abs(artifact.read(record.effectiveFraction) - 398.0 / 400.0) < 1e-6)
+    #expect(try artifact.read(record.inverted) == 1)
+    #expect(try artifact.read(record.nonFinite) == 1)
+    #expect(try artifact.read(record.dropped) == 1)
+    #expect(try artifact.read(record.energyEvaluations) == 400)
+    let interval = try artifact.read(record.freeEnergy.interval).values
     #expect(interval[0] < log(3) && interval[1] > log(3) && interval[1] - interval[0] < 0.8)
-    #expect(try abs(artifact.read("results/state_populations", as: Double.self).values[0] - 99.0 / 398.0) < 1e-9)
-    #expect(try artifact.shape("results/state_intervals") == [2, 2])
-    #expect(try artifact.readStrings("results/state_names") == ["phi in (0, 2)", "elsewhere"])
-    #expect(try artifact.shape("results/profile/phi") == [60])
-    let weights = try artifact.read("log_weights", as: Double.self).values
+    #expect(try abs(artifact.read(record.statePopulations).values[0] - 99.0 / 398.0) < 1e-9)
+    #expect(try artifact.shape(record.stateIntervals) == [2, 2])
+    #expect(try artifact.read(record.stateNames) == ["phi in (0, 2)", "elsewhere"])
+    #expect(try artifact.shape(record.profile.angles["phi"]) == [60])
+    let weights = try artifact.read(record.logWeights).values
     #expect(weights[7] == -.infinity && weights[8] == -.infinity && abs(weights[0] + log(398.0)) < 1e-6)
-    let stored = try artifact.read("energies", as: Double.self).values
+    let stored = try artifact.read(record.energies).values
     #expect(zip(stored, energies).allSatisfy { $0 == $1 })
-    #expect(try artifact.attribute("energies", "units") == "kJ/mol")
     #expect(context.warnings.count == 2 && context.warnings[1].contains("inverted stereocentre"))
-    #expect(!artifact.exists("results/noise/effect"))
+    #expect(!artifact.has(record.noiseEffect))
   }
 
   @Test func noisyEstimatesAreCorrected() throws {
@@ -125,13 +126,14 @@ import Workflow
     let context = try context(samples(x, estimates: estimates, method: "stochastic-trace"), density: "stochastic-trace")
     try ReweightStage.run(context)
     let artifact = try commit(context.output, "reweight")
-    let variance = try artifact.read("results/noise/variance", as: Double.self).values
+    let record = Recorded.reweight
+    let variance = try artifact.read(record.noiseVariance).values
     // 0.7^2 / 2 in both states, from 400 squared differences
     for v in variance { #expect(abs(v - 0.245) < 0.12) }
-    #expect(try abs(artifact.scalar("results/noise/effect", as: Double.self)) < 0.15)
-    #expect(try artifact.scalar("results/noise/effect_standard_error", as: Double.self) > 0)
-    let deltaF = try artifact.scalar("results/delta_f", as: Double.self)
-    let error = try artifact.scalar("results/delta_f_standard_error", as: Double.self)
+    #expect(try abs(artifact.read(record.noiseEffect)) < 0.15)
+    #expect(try artifact.read(record.noiseEffectError) > 0)
+    let deltaF = try artifact.read(record.freeEnergy.deltaF)
+    let error = try artifact.read(record.freeEnergy.standardError)
     #expect(abs(deltaF - log(299.0 / 99.0)) < 4 * error)
   }
 
@@ -156,12 +158,12 @@ import Workflow
     try ReweightStage.run(undisturbed)
     #expect(whole.completed == [40, 80, 100])
     let expected = try commit(undisturbed.output, "reweight")
-    #expect(try expected.readString("results/energy_method") == "GFN2-xTB in water (GBSA)")
-    let energies = try expected.read("energies", as: Double.self).values
+    #expect(try expected.read(Recorded.reweight.energyMethod) == "GFN2-xTB in water (GBSA)")
+    let energies = try expected.read(Recorded.reweight.energies).values
     // about -33 hartree
     #expect(energies[0] < -80_000 && energies[0] > -90_000)
     #expect(energies.indices.filter { !energies[$0].isFinite } == [8])
-    #expect(try expected.scalar("results/seconds_per_energy", as: Double.self) > 0)
+    #expect(try expected.read(Recorded.reweight.secondsPerEnergy) > 0)
 
     let watch = Watch()
     for stop in [1, 2] {
@@ -186,19 +188,22 @@ import Workflow
     ) { try ReweightStage.run(context(input, density: "stochastic-trace")) }
     var bare = system
     bare.forcefield = .null
-    #expect(throws: ReweightError.noForceField) {
+    #expect(throws: MolecularSystemError.noEnergies(purpose: "reweighting")) {
       try ReweightStage.run(context(input, density: "exact-trace", system: bare))
     }
     var other = system
     other.state = StateDefinition(torsion: "chi7")
-    let error = #expect(throws: ReweightError.self) {
+    let error = #expect(throws: MolecularSystemError.self) {
       try ReweightStage.run(context(input, density: "exact-trace", system: other))
     }
-    #expect("\(error!)".contains("'chi7' is none of"))
+    let text = try #require(error?.description)
+    #expect(text.hasPrefix("system.state.torsion 'chi7' is none of the named torsions (") && text.contains("phi"))
+    #expect(text.hasSuffix("name its four atoms under system.torsions"))
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("small.h5"))
-    try writer.write("coordinates", [Double](repeating: 0, count: 30), shape: [1, 10, 3])
+    try writer.write(
+      Recorded.sample.trajectory.coordinates, [Double](repeating: 0, count: 30), shape: [1, 10, 3])
     let small = StageInput(name: "small", type: "sample", artifact: try commit(writer, "sample"))
-    #expect(throws: ReweightError.atomCount(stage: "small", found: 10, expected: 22)) {
+    #expect(throws: MolecularSystemError.otherMolecule(what: "samples of 'small'", found: 10, expected: 22)) {
       try ReweightStage.run(context(small, density: "exact-trace"))
     }
   }

@@ -32,6 +32,14 @@ import Testing
       #expect(ancestor.wallSeconds == artifact.provenance.wallSeconds && artifact.provenance.wallSeconds > 0)
     }
     #expect(try engine.lineage(of: "frames").isEmpty)
+
+    // what a stage is told of an input: all behind it, each once, though "all" itself reads only what is next to it
+    let times = Dictionary(uniqueKeysWithValues: lineage.map { ($0.name, $0.wallSeconds ?? .nan) })
+    let behindAgain = try #require(engine.wallSeconds(upTo: "again"))
+    #expect(abs(behindAgain / (times.values.reduce(0, +)) - 1) < 1e-12)
+    #expect(engine.wallSeconds(upTo: "frames") == times["frames"])
+    try FileManager.default.removeItem(at: engine.folder.artifact("train"))
+    #expect(engine.wallSeconds(upTo: "again") == nil, "part of it is not there any more")
     #expect(try engine.lineage(of: "last").map(\.wallSeconds) == [nil], "not run")
     #expect(throws: EngineError.unknownStage("al", known: engine.pipeline.stages.map(\.name))) {
       try engine.lineage(of: "al")

@@ -83,7 +83,7 @@ extension MBAR {
   private func sampledFactor() throws -> Cholesky {
     let counts = sampled.map { Double(sampleCounts[$0]) }
     let count = counts.count
-    var m = MBARSolver.laplacian(gram(), states: count)
+    var m = MBARSolver.laplacian(gram, states: count)
     let total = counts.reduce(0, +)
     for i in 0..<count {
       for j in 0..<count {
@@ -97,12 +97,8 @@ extension MBAR {
     return factor
   }
 
-  /// sum_n p_in p_jn over sampled states, made once.
-  private func gram() -> [Double] { cache.gram { matrix.gram(solution.freeEnergies) } }
-
   /// sum_n W_in W_jn over all states.
   private func weightProducts() -> [Double] {
-    let gram = gram()
     var result = [Double](repeating: 0, count: stateCount * stateCount)
     for (a, i) in sampled.enumerated() {
       for (b, j) in sampled.enumerated() {
@@ -157,20 +153,5 @@ extension MBAR {
       )
     }
     return (-log(p / q), weights.indices.map { inside[$0] ? -weights[$0] / p : weights[$0] / q })
-  }
-}
-
-/// What is costly and asked for more than once.
-final class MBARCache: @unchecked Sendable {
-  private let lock = NSLock()
-  private var stored: [Double]?
-
-  func gram(_ make: () -> [Double]) -> [Double] {
-    lock.lock()
-    defer { lock.unlock() }
-    if let stored { return stored }
-    let made = make()
-    stored = made
-    return made
   }
 }

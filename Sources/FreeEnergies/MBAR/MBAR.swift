@@ -29,7 +29,8 @@ public struct MBAR {
   let solution: MBARSolution
   /// ln W of unsampled states: unsampled state -> [samples].
   let unsampledLogWeights: [Int: [Double]]
-  let cache = MBARCache()
+  /// sum_n p_in p_jn over sampled states.
+  let gram: [Double]
 
   /// - Parameters:
   ///   - reducedPotentials: u_kn [states, samples], kT; +infinity is allowed. Samples of all states pooled, in any order.
@@ -104,6 +105,7 @@ public struct MBAR {
     iterations = total
     remainingStep = solution.remainingStep
     largestGradient = solution.largestGradient
+    gram = matrix.gram(solution.freeEnergies)
 
     let denominators = matrix.logDenominators(solution.freeEnergies)
     let unsampled = sampleCounts.indices.filter { sampleCounts[$0] == 0 }

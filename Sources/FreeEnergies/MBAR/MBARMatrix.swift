@@ -51,18 +51,11 @@ final class MBARMatrix: @unchecked Sendable {
     blocks = made
   }
 
-  /// Number of stored entries, and the sum over samples of their squares: the cost of one pass and of one Gram matrix.
-  var cost: (pass: Int, gram: Double) {
-    var pass = 0
-    var gram = 0.0
-    for block in blocks {
-      pass += block.value.count
-      for i in 0..<block.samples.count {
-        let m = Double(block.rowStart[i + 1] - block.rowStart[i])
-        gram += m * m
-      }
+  /// Products of one Gram matrix.
+  var gramCost: Double {
+    blocks.reduce(0) { sum, block in
+      zip(block.rowStart, block.rowStart.dropFirst()).reduce(sum) { $0 + Double(($1.1 - $1.0) * ($1.1 - $1.0)) }
     }
-    return (pass, gram)
   }
 
   private static func ranges(_ count: Int) -> [Range<Int>] {
@@ -177,13 +170,7 @@ final class MBARMatrix: @unchecked Sendable {
 
   /// ln D_n = ln sum_k N_k exp(f_k - u_kn) of every sample.
   func logDenominators(_ f: [Double]) -> [Double] {
-    let factors = self.factors(f, nil)
-    return parallelMap(blocks.count) { b -> [Double] in
-      var result: [Double] = []
-      result.reserveCapacity(self.blocks[b].samples.count)
-      self.forEachRow(b, factors, nil) { _, _, _, _, _, logDenominator in result.append(logDenominator) }
-      return result
-    }.flatMap { $0 }
+    perSample(factors(f, nil)) { _, _, _, logDenominator in logDenominator }
   }
 
   /// sum over n of p_kn x_n for several columns x [samples]; result [columns][states].
@@ -211,16 +198,11 @@ final class MBARMatrix: @unchecked Sendable {
   func expand(_ coefficients: [Double], _ f: [Double]) -> [Double] {
     let factors = self.factors(f, nil)
     let scaled = zip(factors, coefficients).map { $0 * $1 }
-    return parallelMap(blocks.count) { b -> [Double] in
-      var result: [Double] = []
-      result.reserveCapacity(self.blocks[b].samples.count)
-      self.forEachRow(b, factors, nil) { _, _, index, values, denominator, _ in
-        var sum = 0.0
-        for i in 0..<index.count { sum += values[i] * scaled[Int(index[i])] }
-        result.append(sum / denominator)
-      }
-      return result
-    }.flatMap { $0 }
+    return perSample(factors) { index, values, denominator, _ in
+      var sum = 0.0
+      for i in 0..<index.count { sum += values[i] * scaled[Int(index[i])] }
+      return sum / denominator
+    }
   }
 
   /// sum over n of m_n p_in p_jn, [states, states], from every `stride`-th sample (times `stride`).
@@ -255,6 +237,20 @@ final class MBARMatrix: @unchecked Sendable {
 
   private func factors(_ f: [Double], _ logCountShift: [Double]?) -> [Double] {
     f.indices.map { exp(f[$0] - reference[$0] + (logCountShift?[$0] ?? 0)) }
+  }
+
+  /// A value of every sample, from its states, entries, sum of factor x entry, and ln D_n.
+  private func perSample(
+    _ factors: [Double],
+    _ value: @escaping (UnsafeBufferPointer<Int32>, UnsafeBufferPointer<Double>, Double, Double) -> Double
+  ) -> [Double] {
+    parallelMap(blocks.count) { b -> [Double] in
+      var result: [Double] = []
+      self.forEachRow(b, factors, nil) { _, _, index, values, denominator, logDenominator in
+        result.append(value(index, values, denominator, logDenominator))
+      }
+      return result
+    }.flatMap { $0 }
   }
 
   /// Calls `body` with sample, multiplicity, states, entries, sum of factor x entry, and ln D_n. Samples of multiplicity 0

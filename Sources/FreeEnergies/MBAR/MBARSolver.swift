@@ -41,9 +41,14 @@ struct MBARSolver {
     for iteration in 1...maximumIterations {
       let residual = zip(sums.shares, counts).map { $0 - $1 }
       gradient = zip(residual, counts).map { abs($0) / $1 }.max() ?? 0
-      if counts.count == 1 { return solution(f, iteration, 0, gradient, true, factor) }
+      func solution(_ step: Double, isConverged: Bool) -> MBARSolution {
+        MBARSolution(
+          freeEnergies: f, iterations: iteration, remainingStep: step, largestGradient: gradient,
+          isConverged: isConverged, factor: factor)
+      }
+      if counts.count == 1 { return solution(0, isConverged: true) }
       let spread = zip(f, matrix.reference).map { $0 - $1 }
-      if (spread.max() ?? 0) - (spread.min() ?? 0) > 20 { return solution(f, iteration, step, gradient, false, factor) }
+      if (spread.max() ?? 0) - (spread.min() ?? 0) > 20 { return solution(step, isConverged: false) }
       if iteration <= selfConsistent {
         for k in f.indices { f[k] += log(counts[k] / max(sums.shares[k], 1e-200)) }
         sums = matrix.sums(f, logCountShift: logCountShift, multiplicity: multiplicity)
@@ -59,7 +64,7 @@ struct MBARSolver {
       step = move.map { abs($0) }.max() ?? 0
       if step < tolerance, gradient < max(1e-6, 10 * tolerance) {
         for k in f.indices { f[k] += move[k] }
-        return solution(f, iteration, step, gradient, true, factor)
+        return solution(step, isConverged: true)
       }
       if step > 5 { move = move.map { $0 * 5 / step } }
       let objective = value(sums, f)
@@ -82,17 +87,9 @@ struct MBARSolver {
     zip(counts, f).reduce(sums.objective) { $0 - $1.0 * $1.1 }
   }
 
-  private func solution(
-    _ f: [Double], _ iterations: Int, _ step: Double, _ gradient: Double, _ converged: Bool, _ factor: Cholesky?
-  ) -> MBARSolution {
-    MBARSolution(
-      freeEnergies: f, iterations: iterations, remainingStep: step, largestGradient: gradient, isConverged: converged,
-      factor: factor)
-  }
-
   /// Factor of H = diag(shares) - sum p p^T, made definite along the constant shift that leaves the objective unchanged.
   private func hessian(_ f: [Double]) throws -> Cholesky {
-    let stride = max(1, Int((matrix.cost.gram / hessianBudget).rounded(.up)))
+    let stride = max(1, Int((matrix.gramCost / hessianBudget).rounded(.up)))
     let gram = matrix.gram(f, stride: stride, multiplicity: multiplicity)
     let matrix = Self.laplacian(gram, states: counts.count)
     var ridge = stride > 1 ? 1e-3 : 1e-12

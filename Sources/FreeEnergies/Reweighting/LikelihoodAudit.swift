@@ -33,31 +33,18 @@ public struct LikelihoodAudit: LikelihoodAuditing {
     /// Of their random streams.
     public var seed: UInt64 = 0
 
-    /// The values that the fields are declared with.
     public init() {}
   }
 
-  /// Of ln q as it was used against the exact one, after removing the mean; nats.
-  public let rootMeanSquare: Double
-  /// Rank correlation of the two; see `spearmanCorrelation`.
-  public let spearman: Double
-  /// Mean of ln q as it was used minus exact, with its standard error; nats.
+  // standard errors but the mean's are by bootstrap; effective sample sizes are the subset's own
+  public let correction, correctionStandardError, rootMeanSquare: Double
   public let meanError: (value: Double, standardError: Double)
-  /// In the state and elsewhere: the mean error under the target distribution, from which `meanError` was removed; nats.
-  public let stateBias: [Double]
-  /// By bootstrap, [state, elsewhere].
-  public let stateBiasStandardError: [Double]
-  /// To be added to a free-energy difference that used this log-density, kT.
-  public let correction: Double
-  /// By bootstrap, kT.
-  public let correctionStandardError: Double
-  /// Kish, of the subset, by the weights that were used and by exact ones.
-  public let effectiveFraction: Double
-  public let effectiveFractionExact: Double
-  /// The subset's own -ln(P(state) / P(elsewhere)) by exact weights, kT.
-  public let exactDeltaF: Double
-  /// By bootstrap, kT.
-  public let exactDeltaFStandardError: Double
+  public let stateBias, stateBiasStandardError: [Double]
+  public let effectiveFraction, effectiveFractionExact: Double
+  /// Rank correlation of ln q as it was used with the exact one; see `spearmanCorrelation`.
+  public let spearman: Double
+  /// The subset's own -ln(P(state) / P(elsewhere)) by exact weights, and its standard error, kT.
+  public let exactDeltaF, exactDeltaFStandardError: Double
 
   /// - Parameters:
   ///   - used: ln q as it was used, [subset].
@@ -117,14 +104,12 @@ public struct LikelihoodAudit: LikelihoodAuditing {
     return left.prefix(count).sorted()
   }
 
-  /// A free-energy difference by the audited log-density, its standard error independent of the subset's: corrected, with its 95 %
-  /// interval.
-  public func audited(deltaF: Double, standardError: Double) -> (
-    value: Double, interval: [Double], standardError: Double
-  ) {
-    let error = (standardError * standardError + correctionStandardError * correctionStandardError).squareRoot()
-    let value = deltaF + correction
-    return (value, [value - 1.96 * error, value + 1.96 * error], error)
+  /// A free-energy difference by the audited log-density, its standard error independent of the subset's: corrected, kT.
+  public func audited(deltaF: Double, standardError: Double) -> (value: Double, standardError: Double) {
+    (
+      deltaF + correction,
+      (standardError * standardError + correctionStandardError * correctionStandardError).squareRoot()
+    )
   }
 
   /// What a resample says. States are ordered: in the state, elsewhere.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// The mean over independent estimates of ln q, [estimates][samples] -> [samples]; empty without any.
 public func meanEstimate(_ estimates: [[Double]]) -> [Double] {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// The variance of noise in estimated log-densities, as a smooth function of features, from repeated estimates per sample.
 ///

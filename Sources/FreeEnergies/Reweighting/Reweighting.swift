@@ -17,7 +17,6 @@ public struct Reweighting: Sendable {
     /// Of the bootstrap.
     public var seed: UInt64 = 0
 
-    /// The values that the fields are declared with.
     public init() {}
   }
 
@@ -25,27 +24,20 @@ public struct Reweighting: Sendable {
   public struct NoiseCorrection: Sendable, Equatable {
     /// Mean noise variance of ln q, in the state and elsewhere, nat^2, under the target distribution.
     public var variance: [Double]
-    /// What the correction did to `deltaF`, kT, and after it the standard error of that.
-    public var effect: Double
-    /// kT.
-    public var effectStandardError: Double
+    /// What the correction did to `deltaF`, and the standard error of that, kT.
+    public var effect, effectStandardError: Double
   }
 
   /// ln w, normalised to sum of w = 1; -infinity for samples without weight.
   public let logWeights: [Double]
   /// Samples whose energy or log-density is no finite number; they have no weight.
   public let nonFinite: Int
-  /// -ln(P(state) / P(elsewhere)), kT.
-  public let deltaF: Double
+  /// -ln(P(state) / P(elsewhere)) and, by bootstrap, its standard error, kT.
+  public let deltaF, deltaFStandardError: Double
   /// 95 %, by bootstrap, kT.
   public let deltaFInterval: [Double]
-  /// By bootstrap, kT.
-  public let deltaFStandardError: Double
-  /// Kish, of all samples, divided by their number.
-  public let effectiveFraction: Double
-  /// The same without the `dropped` largest weights.
-  public let effectiveFractionTruncated: Double
-  /// How many of the largest weights were left out of that.
+  /// Kish, of all samples, divided by their number; the same without the `dropped` largest weights.
+  public let effectiveFraction, effectiveFractionTruncated: Double
   public let dropped: Int
   /// Share of all weight that the heaviest sample has.
   public let largestWeight: Double
@@ -53,12 +45,10 @@ public struct Reweighting: Sendable {
   public let tailShapes: [Double]
   /// kT, by weights that were not smoothed.
   public let unsmoothedDeltaF: Double
-  /// In the state, elsewhere.
-  public let statePopulations: [Double]
+  /// Shares of the weight and of the samples, in the state and elsewhere.
+  public let statePopulations, unweightedPopulations: [Double]
   /// 95 %, [states][2].
   public let stateIntervals: [[Double]]
-  /// Share of samples, before weights.
-  public let unweightedPopulations: [Double]
   /// Along the torsion of the state.
   public let profile: FreeEnergyProfile
   /// nil where ln q was estimated once.
@@ -97,6 +87,7 @@ public struct Reweighting: Sendable {
     let rawDifference = try Self.difference(rawWeights, inside)
 
     var model: LogDensityNoise?
+    var variance: [Double]?
     var fitWeights: [Double] = []
     var corrected = raw
     if logDensities.count > 1 {
@@ -105,24 +96,21 @@ public struct Reweighting: Sendable {
       fitWeights = rawWeights.map { min($0, cap) }
       let fitted = LogDensityNoise(
         estimates: logDensities, features: Self.features(inside, noiseAngles), weights: fitWeights)
-      let variance = fitted.smoothed(fitted.coefficients)
-      corrected = (0..<count).map { kept[$0] ? raw[$0] - variance[$0] / 2 : -.infinity }
-      model = fitted
+      let smooth = fitted.smoothed(fitted.coefficients)
+      corrected = (0..<count).map { kept[$0] ? raw[$0] - smooth[$0] / 2 : -.infinity }
+      (model, variance) = (fitted, smooth)
     }
     unsmoothedDeltaF = try Self.difference(normalisedWeights(logWeights: corrected), inside)
     var shift = [Double](repeating: 0, count: count)
-    var shapes: [Double] = []
-    for side in [true, false] {
+    tailShapes = [true, false].map { side in
       let rows = inside.indices.filter { inside[$0] == side }
       let smoothed = ParetoSmoothing(logWeights: rows.map { corrected[$0] })
-      shapes.append(smoothed.shape)
-      guard options.smoothing else { continue }
-      for (row, value) in zip(rows, smoothed.logWeights) where value > -.infinity {
+      for (row, value) in zip(rows, smoothed.logWeights) where options.smoothing && value > -.infinity {
         shift[row] = value - corrected[row]
         corrected[row] = value
       }
+      return smoothed.shape
     }
-    tailShapes = shapes
     let weights = normalisedWeights(logWeights: corrected)
     let norm = logSumExp(corrected)
     logWeights = corrected.map { $0 - norm }
@@ -136,35 +124,34 @@ public struct Reweighting: Sendable {
     statePopulations = Self.populations(weights, inside)
     unweightedPopulations = Self.populations([Double](repeating: 1 / Double(count), count: count), inside)
 
+    let bins = angle.map { FreeEnergyProfile.bin(of: $0, bins: options.profileBins) }
     let resampled = Self.bootstrap(
-      raw: zip(raw, shift).map { $0 + $1 }, inside: inside,
-      bins: angle.map { FreeEnergyProfile.bin(of: $0, bins: options.profileBins) },
-      model: model,
-      fitWeights: fitWeights, options: options)
+      raw: zip(raw, shift).map { $0 + $1 }, inside: inside, bins: bins, model: model, fitWeights: fitWeights,
+      options: options)
     deltaFInterval = centralInterval(resampled.map(\.deltaF))
     deltaFStandardError = finiteStandardDeviation(resampled.map(\.deltaF))
     stateIntervals = [centralInterval(resampled.map(\.inside)), centralInterval(resampled.map { 1 - $0.inside })]
     var histogram = [Double](repeating: 0, count: options.profileBins)
-    for n in 0..<count { histogram[FreeEnergyProfile.bin(of: angle[n], bins: options.profileBins)] += weights[n] }
+    for n in 0..<count { histogram[bins[n]] += weights[n] }
     profile = FreeEnergyProfile(
       probabilities: histogram,
       standardError: histogram.indices.map { bin in finiteStandardDeviation(resampled.map { -log($0.histogram[bin]) }) }
     )
-    let (difference, populationOf) = (unsmoothedDeltaF, inside)
-    noise = model.map { model in
-      let variance = model.smoothed(model.coefficients)
-      let mean = { (state: Bool) -> Double in
-        var (sum, norm) = (0.0, 0.0)
-        for n in 0..<count where populationOf[n] == state && weights[n] > 0 {
-          sum += weights[n] * variance[n]
-          norm += weights[n]
-        }
-        return sum / norm
-      }
-      return NoiseCorrection(
-        variance: [mean(true), mean(false)], effect: difference - rawDifference,
-        effectStandardError: finiteStandardDeviation(resampled.map(\.effect)))
+    guard let variance else {
+      noise = nil
+      return
     }
+    let means = [true, false].map { side in
+      var (sum, norm) = (0.0, 0.0)
+      for n in 0..<count where inside[n] == side && weights[n] > 0 {
+        sum += weights[n] * variance[n]
+        norm += weights[n]
+      }
+      return sum / norm
+    }
+    noise = NoiseCorrection(
+      variance: means, effect: unsmoothedDeltaF - rawDifference,
+      effectStandardError: finiteStandardDeviation(resampled.map(\.effect)))
   }
 
   /// One resample of the samples.

@@ -10,7 +10,6 @@ import Foundation
 public struct WeightedLikelihoodAudit: LikelihoodAuditing {
   /// Rows of the samples, [state, elsewhere][draws]; a row comes as often as it was drawn.
   public struct Draws: Sendable, Equatable {
-    /// [state, elsewhere][draws].
     public let rows: [[Int]]
 
     /// Half of `count` in the state, half elsewhere. `logWeights`: as they were used, -infinity for samples left out; `inside`: in
@@ -47,25 +46,12 @@ public struct WeightedLikelihoodAudit: LikelihoodAuditing {
   }
 
   /// -ln(P(state) / P(elsewhere)) of all samples by exact weights, kT, and its standard error: of the samples and of the draws.
-  public let deltaF: Double
-  /// kT.
-  public let standardError: Double
-  /// What that is more than the free energy by the weights as they were used, kT, and its standard error: of the draws alone.
-  public let correction: Double
-  /// kT.
-  public let correctionStandardError: Double
-  /// Of ln q as it was used against the exact one over the draws, their mean removed; nats.
-  public let rootMeanSquare: Double
-  /// Mean of ln q as it was used minus exact over the draws, with its standard error; nats.
+  public let deltaF, standardError: Double
+  // errors of ln q are over the draws, the correction's standard error is theirs alone; effective sample sizes are of all samples
+  public let correction, correctionStandardError, rootMeanSquare: Double
   public let meanError: (value: Double, standardError: Double)
-  /// In the state and elsewhere: the mean error under the target distribution, from which `meanError` was removed; nats.
-  public let stateBias: [Double]
-  /// [state, elsewhere], nats.
-  public let stateBiasStandardError: [Double]
-  /// Kish, of all samples: by the weights that were used, and by exact ones as the draws tell.
-  public let effectiveFraction: Double
-  /// By exact weights.
-  public let effectiveFractionExact: Double
+  public let stateBias, stateBiasStandardError: [Double]
+  public let effectiveFraction, effectiveFractionExact: Double
 
   /// - Parameters:
   ///   - used: ln q as it was used, [samples].

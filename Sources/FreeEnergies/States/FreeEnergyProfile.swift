@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// A free energy along a torsion on equal bins of (-pi, pi], kT, lowest bin 0.
 public struct FreeEnergyProfile: Equatable, Sendable {
@@ -16,12 +12,12 @@ public struct FreeEnergyProfile: Equatable, Sendable {
   /// Bin of an angle in rad; angles outside (-pi, pi] are wrapped; 0 for what is no number.
   public static func bin(of angle: Double, bins: Int) -> Int {
     guard angle.isFinite else { return 0 }
-    return min(bins - 1, max(0, Int((wrapped(angle) + .pi) / (2 * .pi) * Double(bins))))
+    return min(bins - 1, max(0, Int((wrapped(angle) + Double.pi) / (2 * Double.pi) * Double(bins))))
   }
 
   /// The middles of `bins` equal bins of (-pi, pi], rad, ascending.
   public static func centres(bins: Int) -> [Double] {
-    (0..<bins).map { (Double($0) + 0.5) / Double(bins) * 2 * .pi - .pi }
+    (0..<bins).map { (Double($0) + 0.5) / Double(bins) * 2 * Double.pi - Double.pi }
   }
 
   /// From probabilities per bin (any norm) and standard errors of their logarithms.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// Frames of unbiased runs by a state: which lie in it, how often it was entered and left, and the free energy that follows.
 public struct StateOccupancy: Sendable {

@@ -8,7 +8,6 @@ public struct StateTransitions: Equatable, Sendable {
   public private(set) var exits = 0
   /// Samples inside, by the last border that was crossed for good.
   public private(set) var samplesInside = 0
-  public private(set) var samplesOutside = 0
 
   /// Changes of both kinds.
   public var count: Int { entries + exits }
@@ -28,7 +27,7 @@ public struct StateTransitions: Equatable, Sendable {
         if now { entries += 1 } else { exits += 1 }
         inside = now
       }
-      if inside == true { samplesInside += 1 } else { samplesOutside += 1 }
+      if inside == true { samplesInside += 1 }
     }
   }
 }

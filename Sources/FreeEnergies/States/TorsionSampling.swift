@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// Whether time series of a torsion tell how its basins are populated: which basins there are, and how often they were changed.
 ///
@@ -10,22 +6,14 @@
 /// hills. A change counts when the torsion stands a margin deep in another basin, so that a look over the border is none. N
 /// changes give a basin's population with a relative error near sqrt(2 / N): below a few dozen it is not known, whatever the number of frames.
 public struct TorsionSampling: Sendable {
-  /// When a basin's population counts as known.
-  public struct Options: Sendable {
-    /// Changes of a basin, in and out, below which its population is not known.
-    public var minimumChanges = 20
-    /// Basins with a smaller share than this are not judged.
-    public var minimumPopulation = 0.005
-    /// With fewer samples in all, nothing is judged.
-    public var minimumSamples = 200
-    /// rad, how deep in another basin a change begins to count.
-    public var margin = 0.2
-    /// Standard errors by which first and second halves of the series may differ.
-    public var agreement = 4.0
-
-    /// The values that the fields are declared with.
-    public init() {}
-  }
+  // when a basin's population counts as known: changes in and out, share of the samples, samples in all
+  private static let minimumChanges = 20
+  private static let minimumPopulation = 0.005
+  private static let minimumSamples = 200
+  /// rad, how deep in another basin a change begins to count.
+  private static let margin = 0.2
+  /// Standard errors by which first and second halves of the series may differ.
+  private static let agreement = 4.0
 
   /// A hill of the histogram.
   public struct Basin: Equatable, Sendable {
@@ -55,8 +43,6 @@ public struct TorsionSampling: Sendable {
 
   /// 2 pi / fold is a full turn for the molecule; centres are of the first of the equal turns.
   public let fold: Int
-  /// What the basins are judged by.
-  public let options: Options
   /// In ascending order of their centres.
   public private(set) var basins: [Basin] = []
   /// Changes of the basin, all series together.
@@ -68,9 +54,8 @@ public struct TorsionSampling: Sendable {
   private static let bins = 72
 
   /// `series`: angles in rad, one list for each stretch of unbroken time. `fold`: see `RotatableTorsion`.
-  public init(series: [[Double]], fold: Int = 1, options: Options = Options()) {
+  public init(series: [[Double]], fold: Int = 1) {
     self.fold = max(1, fold)
-    self.options = options
     samples = series.reduce(0) { $0 + $1.count }
     guard samples > 0 else { return }
     let histogram = Self.smoothed(series, fold: self.fold)
@@ -104,11 +89,11 @@ public struct TorsionSampling: Sendable {
 
   /// `expectsSeveral`: the torsion is known to have more than one place, such as a side chain's between tetrahedral atoms.
   public func verdict(expectsSeveral: Bool = false) -> Verdict {
-    guard samples >= options.minimumSamples else { return .tooShort }
-    let judged = basins.indices.filter { basins[$0].population >= options.minimumPopulation }
+    guard samples >= Self.minimumSamples else { return .tooShort }
+    let judged = basins.indices.filter { basins[$0].population >= Self.minimumPopulation }
     if judged.count < 2 { return expectsSeveral && fold == 1 ? .oneBasin : .sampled }
     if let worst = judged.min(by: { basins[$0].changes < basins[$1].changes }),
-      basins[worst].changes < options.minimumChanges
+      basins[worst].changes < Self.minimumChanges
     {
       return .fewChanges(worst)
     }
@@ -116,7 +101,7 @@ public struct TorsionSampling: Sendable {
       let p = basins[b].population
       // each half holds a quarter as many independent stays as changes of both kinds
       let error = (2 * p * (1 - p) / max(1, Double(basins[b].changes) / 4)).squareRoot()
-      if abs(basins[b].halves[0] - basins[b].halves[1]) > options.agreement * error { return .halvesDiffer(b) }
+      if abs(basins[b].halves[0] - basins[b].halves[1]) > Self.agreement * error { return .halvesDiffer(b) }
     }
     return .sampled
   }
@@ -131,7 +116,7 @@ public struct TorsionSampling: Sendable {
     for value in values {
       let angle = wrapped(value * Double(fold))
       let (basin, depth) = place(angle)
-      if let last = result.last, basin != last, depth < options.margin * Double(fold) {
+      if let last = result.last, basin != last, depth < Self.margin * Double(fold) {
         result.append(last)
       } else {
         result.append(basin)
@@ -145,19 +130,13 @@ public struct TorsionSampling: Sendable {
     let next = borders.firstIndex { angle < $0 } ?? 0
     let before = borders[(next + borders.count - 1) % borders.count]
     let after = borders[next]
-    let (a, b) = (wrapped(angle - before), wrapped(after - angle))
-    return (next, min(a < 0 ? a + 2 * .pi : a, b < 0 ? b + 2 * .pi : b))
+    return (next, min(positiveTurn(angle - before), positiveTurn(after - angle)))
   }
 
   /// Density over bins of the circle, smoothed by a Gaussian of 0.15 rad.
   private static func smoothed(_ series: [[Double]], fold: Int) -> [Double] {
     var counts = [Double](repeating: 0, count: bins)
-    for values in series {
-      for value in values {
-        let turn = (wrapped(value * Double(fold)) + .pi) / (2 * .pi)
-        counts[min(bins - 1, max(0, Int(turn * Double(bins))))] += 1
-      }
-    }
+    for value in series.joined() { counts[FreeEnergyProfile.bin(of: value * Double(fold), bins: bins)] += 1 }
     let width = 2 * Double.pi / Double(bins)
     let kernel = (-7...7).map { exp(-0.5 * (Double($0) * width / 0.15) * (Double($0) * width / 0.15)) }
     return counts.indices.map { i in

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// How long a single unbiased trajectory must be for a free-energy difference between two states to have a standard error.
 ///

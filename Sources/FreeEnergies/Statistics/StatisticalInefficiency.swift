@@ -1,19 +1,12 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// Statistical inefficiency g = 1 + 2 tau of a stationary series, tau in samples: n correlated samples are worth n / g.
 ///
 /// Sums the normalised autocorrelation function until it first turns negative after `minimumLag`, as pymbar's
 /// `statistical_inefficiency` does. Source: Chodera et al., J. Chem. Theory Comput. 3, 26 (2007). A constant series gives 1.
 /// A series much shorter than its own correlation time gives too small a value; compare independent series for that.
-public func statisticalInefficiency(_ series: [Double], minimumLag: Int = 3) -> Double {
-  statisticalInefficiency(segments: [series], minimumLag: minimumLag)
-}
-
-/// The same over several independent series of one quantity, about their common mean: series that sit at different
+///
+/// Of several independent series of one quantity it is taken about their common mean: series that sit at different
 /// values, each without moving, then show as one long correlation instead of none.
 public func statisticalInefficiency(segments: [[Double]], minimumLag: Int = 3) -> Double {
   let count = segments.reduce(0) { $0 + $1.count }

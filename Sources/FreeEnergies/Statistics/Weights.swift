@@ -1,10 +1,5 @@
 import Basics
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// ln sum exp, without overflow; -infinity for an empty list or one of -infinities.
 public func logSumExp(_ values: some Collection<Double>) -> Double {

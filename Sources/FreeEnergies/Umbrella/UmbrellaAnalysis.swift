@@ -18,12 +18,6 @@ public struct UmbrellaAnalysis: Sendable {
     public var bootstrapReplicates = 100
     /// Least link between windows in the overlap graph, O_ij / sqrt(O_ii O_jj).
     public var overlapThreshold = 0.03
-    /// Correlation times a window must last.
-    public var minimumCorrelationTimes = 20.0
-    /// Standard errors by which halves or directions may differ.
-    public var agreement = 2.5
-    /// More samples than this are thinned for MBAR (not for correlation times).
-    public var maximumSamples = 200_000
     /// Windows this far above the lowest, by their free energies, are left out of the estimate where the others hold together without
     /// them; kT. nil: none. Walks drag their history over a high barrier, and where windows close a loop over it MBAR spreads what
     /// does not fit over the low barriers too.
@@ -31,26 +25,24 @@ public struct UmbrellaAnalysis: Sendable {
     /// Of the bootstrap.
     public var seed: UInt64 = 0
 
-    /// The values that the fields are declared with.
     public init() {}
   }
 
-  /// What was recorded.
-  public let data: UmbrellaData
-  /// How it is analysed.
-  public let options: Options
+  private let data: UmbrellaData
+  private let options: Options
   /// What the windows are called in messages: their numbers on the whole grid.
-  private let numbers: [Int]
+  private var numbers: [Int]
+
+  /// Correlation times a window must last.
+  private static let minimumCorrelationTimes = 20.0
+  /// Standard errors by which halves or directions may differ.
+  private static let agreement = 2.5
 
   /// Nothing is computed before `run`.
   public init(data: UmbrellaData, options: Options = Options()) {
-    self.init(data: data, options: options, numbers: Array(0..<data.windowCount))
-  }
-
-  private init(data: UmbrellaData, options: Options, numbers: [Int]) {
     self.data = data
     self.options = options
-    self.numbers = numbers
+    numbers = Array(0..<data.windowCount)
   }
 
   /// The estimate, reporting the bootstrap's progress.
@@ -64,7 +56,7 @@ public struct UmbrellaAnalysis: Sendable {
         "the state's torsion \(options.torsion) is none of the \(data.torsionCount) biased ones")
     }
     let coverage = try UmbrellaCoverageCheck(data: data).run()
-    let pool = UmbrellaPool(data: data, torsion: options.torsion, maximum: options.maximumSamples)
+    let pool = UmbrellaPool(data: data, torsion: options.torsion)
     let mbar = try pool.solve()
     let overlap = try mbar.overlapMatrix()
     _ = try UmbrellaCoverageCheck.checkOverlap(overlap, threshold: options.overlapThreshold)
@@ -74,9 +66,9 @@ public struct UmbrellaAnalysis: Sendable {
     guard lower.windows.count < data.windowCount else {
       return try analyse(pool, mbar, overlap, coverage, progress)
     }
-    let rest = UmbrellaAnalysis(
-      data: try data.keeping(lower.windows), options: options, numbers: lower.windows)
-    let restPool = UmbrellaPool(data: rest.data, torsion: options.torsion, maximum: options.maximumSamples)
+    var rest = UmbrellaAnalysis(data: try data.keeping(lower.windows), options: options)
+    rest.numbers = lower.windows
+    let restPool = UmbrellaPool(data: rest.data, torsion: options.torsion)
     let restMBAR = try restPool.solve()
     var restCoverage = coverage
     restCoverage.slidWindows = coverage.slidWindows.filter(Set(lower.windows).contains)
@@ -129,7 +121,7 @@ public struct UmbrellaAnalysis: Sendable {
     let samples = Double(data.samplesPerWalk * data.walks.count)
     return correlation.inefficiency.indices.filter {
       let time = (correlation.inefficiency[$0] - 1) / 2
-      return time > 0 && samples / time < options.minimumCorrelationTimes
+      return time > 0 && samples / time < Self.minimumCorrelationTimes
     }
   }
 
@@ -140,7 +132,7 @@ public struct UmbrellaAnalysis: Sendable {
       result.standardError = max(result.standardError, slowError)
       result.warnings.append(
         "\(result.shortWindows.count) of \(data.windowCount) windows last fewer than "
-          + "\(Int(options.minimumCorrelationTimes)) correlation times: window \(numbers[worst]) is \(format(length)) ps long and "
+          + "\(Int(Self.minimumCorrelationTimes)) correlation times: window \(numbers[worst]) is \(format(length)) ps long and "
           + "\(result.slowestTorsion[worst]) there has a correlation time of \(format(result.correlationTimes[worst])) ps. "
           + "The standard error counts what goes with that torsion by that time (\(format(slowError)) kT); longer windows, or a second "
           + "biased torsion, would cure it.")
@@ -149,7 +141,7 @@ public struct UmbrellaAnalysis: Sendable {
       let values = parts.map(\.deltaF)
       guard let low = values.min(), let high = values.max() else { continue }
       // each part has about sqrt(parts) times the error of the whole
-      let allowed = options.agreement * statistical * (2 * Double(parts.count)).squareRoot()
+      let allowed = Self.agreement * statistical * (2 * Double(parts.count)).squareRoot()
       if high - low > allowed {
         let spread = (high - low) / 2
         result.standardError = max(result.standardError, spread)
@@ -180,7 +172,7 @@ struct UmbrellaCorrelation {
     let found = parallelMap(data.windowCount) { k -> (g: Double, torsion: Int) in
       var best = (g: 1.0, torsion: 0)
       for t in names.indices {
-        let g = statisticalInefficiency(angleSegments: Self.angles(data, window: k, torsion: t))
+        let g = statisticalInefficiency(angleSegments: data.angles(window: k, torsion: t))
         if g > best.g { best = (g, t) }
       }
       return best
@@ -192,17 +184,8 @@ struct UmbrellaCorrelation {
 
   /// The slowest torsion of a window, every `stride`-th sample, walk after walk.
   func slowestAngles(window: Int, data: UmbrellaData, stride: Int) -> [Double] {
-    Self.angles(data, window: window, torsion: slowestIndex[window]).flatMap { walk in
+    data.angles(window: window, torsion: slowestIndex[window]).flatMap { walk in
       Swift.stride(from: 0, to: walk.count, by: stride).map { walk[$0] }
-    }
-  }
-
-  private static func angles(_ data: UmbrellaData, window k: Int, torsion t: Int) -> [[Double]] {
-    let (n, d, m) = (data.samplesPerWalk, data.torsionCount, data.otherNames.count)
-    return data.walks.map { walk in
-      (0..<n).map { i in
-        t < d ? walk.series.values[(k * n + i) * d + t] : walk.others.values[(k * n + i) * m + t - d]
-      }
     }
   }
 }
@@ -223,7 +206,7 @@ struct UmbrellaPool: Sendable {
   let sharedBias: [Double]
   private let coordinates: [Double]
 
-  init(data: UmbrellaData, torsion: Int, maximum: Int) {
+  init(data: UmbrellaData, torsion: Int, maximum: Int = 200_000) {
     self.data = data
     let all = data.windowCount * data.walks.count * data.samplesPerWalk
     let step = max(1, min((all + maximum - 1) / max(1, maximum), data.samplesPerWalk / 8))

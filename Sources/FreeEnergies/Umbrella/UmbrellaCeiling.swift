@@ -11,27 +11,20 @@ struct UmbrellaCeiling {
   init(freeEnergies: [Double], overlap: NDArray<Double>, threshold: Double, wanted: Double) {
     let lowest = freeEnergies.min() ?? 0
     let order = freeEnergies.indices.sorted { freeEnergies[$0] < freeEnergies[$1] }
-    // windows join from the lowest up; groups are known by the window they were begun with
-    var group = [Int](repeating: -1, count: order.count)
-    func root(_ window: Int) -> Int {
-      var at = window
-      while group[at] != at { at = group[at] }
-      return at
-    }
+    // windows join from the lowest up; groups are known by the window that joined last
+    var group = Array(freeEnergies.indices)
     var (groups, taken, top) = (0, 0, wanted)
     for (position, window) in order.enumerated() {
       let above = freeEnergies[window] - lowest
       if above > wanted, groups == 1, taken > 1 { break }
-      group[window] = window
       groups += 1
       taken = position + 1
       top = max(wanted, above)
-      for other in order[..<position] where UmbrellaCoverageCheck.link(overlap, window, other) >= threshold {
-        let (mine, its) = (root(window), root(other))
-        if mine != its {
-          group[its] = mine
-          groups -= 1
-        }
+      for other in order[..<position]
+      where group[other] != window && UmbrellaCoverageCheck.link(overlap, window, other) >= threshold {
+        let its = group[other]
+        for joined in order[..<position] where group[joined] == its { group[joined] = window }
+        groups -= 1
       }
     }
     windows = order[..<taken].sorted()

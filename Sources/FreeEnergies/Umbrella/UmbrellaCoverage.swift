@@ -23,8 +23,11 @@ struct UmbrellaCoverageCheck {
     var slid = Set<Int>()
     var shifts: [Double] = []
     for t in 0..<data.torsionCount {
-      let means = windowMeans(torsion: t)
-      let distance = means.indices.map { abs(wrapped(means[$0] - data.centers[$0][t])) }
+      let distance = (0..<data.windowCount).map { k in
+        let angles = data.angles(window: k, torsion: t).joined()
+        let mean = atan2(angles.reduce(0) { $0 + sin($1) }, angles.reduce(0) { $0 + cos($1) })
+        return abs(wrapped(mean - data.centers[k][t]))
+      }
       let allowed = max(spacing(torsion: t), 2 / data.forceConstants[t].squareRoot())
       for k in distance.indices where distance[k] > allowed { slid.insert(k) }
       shifts.append(distance.max() ?? 0)
@@ -39,7 +42,6 @@ struct UmbrellaCoverageCheck {
   /// weakest link of the strongest spanning tree.
   static func checkOverlap(_ overlap: NDArray<Double>, threshold: Double) throws -> Double {
     let count = overlap.shape[0]
-    func link(_ i: Int, _ j: Int) -> Double { Self.link(overlap, i, j) }
     var best = [Double](repeating: -1, count: count)
     var inTree = [Bool](repeating: false, count: count)
     best[0] = .infinity
@@ -55,7 +57,7 @@ struct UmbrellaCoverageCheck {
       }
       inTree[next] = true
       weakest = min(weakest, best[next])
-      for k in 0..<count where !inTree[k] { best[k] = max(best[k], link(next, k)) }
+      for k in 0..<count where !inTree[k] { best[k] = max(best[k], link(overlap, next, k)) }
     }
     return weakest
   }
@@ -66,22 +68,6 @@ struct UmbrellaCoverageCheck {
     let norm = (overlap.values[i * count + i] * overlap.values[j * count + j]).squareRoot()
     let mutual = (overlap.values[i * count + j] * overlap.values[j * count + i]).squareRoot()
     return norm > 0 ? mutual / norm : 0
-  }
-
-  private func windowMeans(torsion t: Int) -> [Double] {
-    let (n, d) = (data.samplesPerWalk, data.torsionCount)
-    return (0..<data.windowCount).map { k in
-      var c = 0.0
-      var s = 0.0
-      for walk in data.walks {
-        for i in 0..<n {
-          let angle = walk.series.values[(k * n + i) * d + t]
-          c += cos(angle)
-          s += sin(angle)
-        }
-      }
-      return atan2(s, c)
-    }
   }
 
   /// Distinct centres of one torsion, ascending in (-pi, pi].
@@ -122,24 +108,18 @@ struct UmbrellaCoverageCheck {
   /// Both halves of every interval between neighbouring grid lines must hold samples, whatever the other torsion.
   private func checkLines(torsion t: Int, slid: Set<Int>) throws -> Int {
     let intervals = intervals(torsion: t)
-    let (n, d) = (data.samplesPerWalk, data.torsionCount)
     var counts = [Int](repeating: 0, count: 2 * intervals.count)
-    var total = 0
-    for walk in data.walks {
-      for i in 0..<(data.windowCount * n) {
-        let angle = walk.series.values[i * d + t]
-        total += 1
-        for (k, interval) in intervals.enumerated() {
-          var offset = wrapped(angle - interval.start)
-          if offset < 0 { offset += 2 * .pi }
-          if offset < interval.width {
-            counts[2 * k + (offset < interval.width / 2 ? 0 : 1)] += 1
-            break
-          }
+    let angles = data.angles(torsion: t)
+    for angle in angles {
+      for (k, interval) in intervals.enumerated() {
+        let offset = positiveTurn(angle - interval.start)
+        if offset < interval.width {
+          counts[2 * k + (offset < interval.width / 2 ? 0 : 1)] += 1
+          break
         }
       }
     }
-    let needed = max(3, total / max(1, counts.count) / 1000)
+    let needed = max(3, angles.count / max(1, counts.count) / 1000)
     let empty = counts.indices.filter { counts[$0] < needed }
     guard empty.isEmpty else {
       let degrees = { (x: Double) in String(format: "%.2f", wrapped(x)) }
@@ -160,19 +140,12 @@ struct UmbrellaCoverageCheck {
   /// The cells (half the spacing wide) that hold samples must form one region, stray cells aside.
   private func checkConnected() throws {
     let sizes = (0..<2).map { max(4, Int((4 * Double.pi / spacing(torsion: $0)).rounded())) }
-    let n = data.samplesPerWalk
+    let bins = (0..<2).map { t in data.angles(torsion: t).map { FreeEnergyProfile.bin(of: $0, bins: sizes[t]) } }
+    let total = bins[0].count
     var counts = [Int](repeating: 0, count: sizes[0] * sizes[1])
-    var total = 0
-    for walk in data.walks {
-      for i in 0..<(data.windowCount * n) {
-        let row = FreeEnergyProfile.bin(of: walk.series.values[2 * i], bins: sizes[0])
-        counts[row * sizes[1] + FreeEnergyProfile.bin(of: walk.series.values[2 * i + 1], bins: sizes[1])] += 1
-        total += 1
-      }
-    }
+    for (row, column) in zip(bins[0], bins[1]) { counts[row * sizes[1] + column] += 1 }
     var region = [Int](repeating: -1, count: counts.count)
-    var weights: [Int] = []
-    var places: [Int] = []
+    var (weights, places) = ([Int](), [Int]())
     for start in counts.indices where counts[start] >= 2 && region[start] < 0 {
       region[start] = weights.count
       weights.append(0)

@@ -17,19 +17,10 @@ public struct UmbrellaData: Sendable {
     /// Energy that the dynamics had beside the force field and the windows' wells, the same function in every window, kT,
     /// [windows, samples]: a sample counts exp(of it) times. nil: none.
     public var sharedBias: NDArray<Double>?
-
-    public init(
-      name: String, series: NDArray<Double>, others: NDArray<Double>, sharedBias: NDArray<Double>? = nil
-    ) {
-      self.name = name
-      self.series = series
-      self.others = others
-      self.sharedBias = sharedBias
-    }
   }
 
   public var torsionNames: [String]
-  public var otherNames: [String]
+  public var otherNames: [String] = []
   /// [windows][torsions], rad.
   public var centers: [[Double]]
   /// Per torsion, kT/rad^2.
@@ -40,23 +31,27 @@ public struct UmbrellaData: Sendable {
   /// Time between samples, ps.
   public var sampleInterval: Double
 
-  public init(
-    torsionNames: [String], otherNames: [String] = [], centers: [[Double]], forceConstants: [Double],
-    neighbours: [(Int, Int)], walks: [Walk], sampleInterval: Double
-  ) {
-    self.torsionNames = torsionNames
-    self.otherNames = otherNames
-    self.centers = centers
-    self.forceConstants = forceConstants
-    self.neighbours = neighbours
-    self.walks = walks
-    self.sampleInterval = sampleInterval
-  }
-
   public var windowCount: Int { centers.count }
   public var torsionCount: Int { forceConstants.count }
   /// Samples per window and walk.
   public var samplesPerWalk: Int { walks.first?.series.shape[1] ?? 0 }
+
+  /// One torsion in a window, rad, [walks][samples]. Biased torsions come first, then the others.
+  func angles(window k: Int, torsion t: Int) -> [[Double]] {
+    let (n, d, m) = (samplesPerWalk, torsionCount, otherNames.count)
+    return walks.map { walk in
+      (0..<n).map { i in
+        t < d ? walk.series.values[(k * n + i) * d + t] : walk.others.values[(k * n + i) * m + t - d]
+      }
+    }
+  }
+
+  /// A biased torsion in all windows, walk after walk, rad.
+  func angles(torsion t: Int) -> [Double] {
+    walks.flatMap { walk in
+      stride(from: t, to: walk.series.values.count, by: torsionCount).map { walk.series.values[$0] }
+    }
+  }
 
   /// Throws `FreeEnergiesError.shape` or `.invalidValue`.
   func validate() throws {

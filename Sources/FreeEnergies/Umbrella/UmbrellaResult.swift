@@ -26,24 +26,17 @@ public struct UmbrellaResult: Sendable {
   public var windowFreeEnergies: [Double]
   /// O_ij, [windows, windows], rows sum to 1.
   public var overlap: NDArray<Double>
-  /// Of the slowest torsion in each window, in samples.
-  public var statisticalInefficiency: [Double]
-  /// Of the slowest torsion in each window, ps.
-  public var correlationTimes: [Double]
-  /// Which torsion that is.
+  /// Of the slowest torsion in each window: in samples, its time in ps, and which it is.
+  public var statisticalInefficiency, correlationTimes: [Double]
   public var slowestTorsion: [String]
-  /// By the first and the second half of every window.
-  public var halves: [Part]
-  /// One per walk; empty with a single walk.
-  public var directions: [Part]
+  /// By the halves of every window, and by the walks; the latter are empty with a single walk.
+  public var halves, directions: [Part]
   /// How the windows cover the grid.
   public var coverage: UmbrellaCoverage
   /// Windows shorter than the wanted number of correlation times.
   public var shortWindows: [Int]
   /// Whole sentences.
   public var warnings: [String]
-  /// Largest relative gradient of MBAR at its solution, and after it the Newton step left.
-  public var mbarGradient: Double
-  /// kT.
-  public var mbarStep: Double
+  /// Largest relative gradient of MBAR at its solution, and the Newton step left, kT.
+  public var mbarGradient, mbarStep: Double
 }

@@ -1,14 +1,10 @@
 import Basics
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// Samples of umbrella windows, thinned, with the weights that make them samples of the distribution without bias.
 ///
-/// Windows without a free energy (not a finite number) are left out.
+/// Windows without a free energy (not a finite number) are left out. ln w = -ln sum_k exp(f_k - u_k), with as many samples in every
+/// window. Source: Shirts and Chodera, J. Chem. Phys. 129, 124105 (2008), eq. 9.
 public struct UmbrellaSamples: Sendable {
   /// Sum 1, [samples].
   public let weights: [Double]
@@ -31,6 +27,7 @@ public struct UmbrellaSamples: Sendable {
     sharedBias: [Double]? = nil, maximumSamples: Int = 40_000
   ) throws {
     let biased = forceConstants.count
+    let used = freeEnergies.indices.filter { freeEnergies[$0].isFinite }
     guard records.shape.count == 4, centers.shape == [freeEnergies.count, biased], biased <= records.shape[3],
       records.shape[1] == freeEnergies.count,
       (sharedBias?.count ?? 0) == (sharedBias == nil ? 0 : records.shape[..<3].reduce(1, *))
@@ -39,20 +36,28 @@ public struct UmbrellaSamples: Sendable {
         "torsions \(records.shape), centers \(centers.shape), \(biased) force constants, \(freeEnergies.count) free energies"
           + (sharedBias.map { " and \($0.count) energies of a shared bias" } ?? "") + " are not of the same windows")
     }
+    guard !used.isEmpty else { throw FreeEnergiesError.invalidValue("no window has a free energy") }
     let (directions, windows, samples, width) = (
       records.shape[0], records.shape[1], records.shape[2], records.shape[3]
     )
-    let used = freeEnergies.indices.filter { freeEnergies[$0].isFinite }
     let stride = max(1, directions * used.count * samples / max(1, maximumSamples))
     var rows: [Int] = []
     for walk in 0..<directions * windows where freeEnergies[walk % windows].isFinite {
       // the places of the samples that are taken go on from window to window
       for sample in 0..<samples where (walk * samples + sample) % stride == 0 { rows.append(walk * samples + sample) }
     }
-    var logWeights = try umbrellaLogWeights(
-      angles: rows.map { row in (0..<biased).map { records.values[row * width + $0] } },
-      centers: used.map { k in Array(centers.values[k * biased..<(k + 1) * biased]) },
-      forceConstants: forceConstants, freeEnergies: used.map { freeEnergies[$0] })
+    let taken = rows
+    var logWeights = parallelMap(taken.count) { n in
+      -logSumExp(
+        used.map { k in
+          var bias = 0.0
+          for t in 0..<biased {
+            let d = wrapped(records.values[taken[n] * width + t] - centers.values[k * biased + t])
+            bias += 0.5 * forceConstants[t] * d * d
+          }
+          return freeEnergies[k] - bias
+        })
+    }
     if let sharedBias {
       for (n, row) in rows.enumerated() { logWeights[n] += sharedBias[row] }
     }
@@ -76,34 +81,5 @@ public struct UmbrellaSamples: Sendable {
     let (windows, samples) = (records.shape[1], records.shape[2])
     return records.shape[0] > 1
       ? rows[sample] / samples / windows % 2 : 2 * (rows[sample] % samples) / samples
-  }
-}
-
-/// ln of the unbiased weights of umbrella samples, from the windows' free energies: -ln sum_k exp(f_k - u_k), with as many samples in
-/// every window. Up to a constant.
-///
-/// `angles` [samples][torsions] and `centers` [windows][torsions] in rad, `forceConstants` in kT/rad^2, `freeEnergies` f_k in kT.
-/// Source: Shirts and Chodera, J. Chem. Phys. 129, 124105 (2008), eq. 9. Throws `FreeEnergiesError.shape`.
-public func umbrellaLogWeights(
-  angles: [[Double]], centers: [[Double]], forceConstants: [Double], freeEnergies: [Double]
-) throws -> [Double] {
-  let count = forceConstants.count
-  guard centers.count == freeEnergies.count, !centers.isEmpty, centers.allSatisfy({ $0.count == count }),
-    angles.allSatisfy({ $0.count == count })
-  else {
-    throw FreeEnergiesError.shape(
-      "\(centers.count) windows, \(freeEnergies.count) free energies and \(count) force constants do not fit the samples"
-    )
-  }
-  return parallelMap(angles.count) { n in
-    let terms = centers.indices.map { k -> Double in
-      var bias = 0.0
-      for t in 0..<count {
-        let d = wrapped(angles[n][t] - centers[k][t])
-        bias += 0.5 * forceConstants[t] * d * d
-      }
-      return freeEnergies[k] - bias
-    }
-    return -logSumExp(terms)
   }
 }

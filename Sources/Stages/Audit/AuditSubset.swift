@@ -2,9 +2,37 @@ import Basics
 import Foundation
 import FreeEnergies
 import Generative
-import Molecules
+import Records
 import Torch
 import Workflow
+
+/// All samples of a reweighting, with what it knew of them.
+struct AuditedSamples {
+  let reweighting: StageInput
+  let system: MolecularSystem
+  fileprivate let samples: StageInput
+  fileprivate let frames: ReweightFrames
+  fileprivate let integrator: Integrator
+  /// ln w and ln q as the reweighting used them, [samples].
+  let logWeights: [Double]
+  let logDensity: [Double]
+  let inside: [Bool]
+
+  init(_ reweighting: StageInput, _ context: StageContext) throws {
+    self.reweighting = reweighting
+    samples = try reweighting.input(\ReweightStage.Inputs.samples)
+    let record = Recorded.sample
+    guard samples.artifact.has(record.prior), let text = try samples.artifact.read(record.integrator) else {
+      throw AuditError.noPrior(stage: samples.name)
+    }
+    integrator = try JSONDecoder().decode(Integrator.self, from: Data(text.utf8))
+    system = try MolecularSystem(context)
+    frames = try ReweightFrames(samples, system)
+    logWeights = try reweighting.artifact.read(Recorded.reweight.logWeights).values
+    logDensity = try reweighting.artifact.read(Recorded.reweight.logDensity.values).values
+    inside = frames.stateAngle.map(system.state.contains)
+  }
+}
 
 /// Log-densities of a subset of samples by one method.
 struct LikelihoodEstimates {
@@ -13,73 +41,55 @@ struct LikelihoodEstimates {
   /// Clock time for one sample.
   var seconds: Double
   /// Largest difference of a latent coordinate from the stored sample's.
-  var reproductionError: Double
+  var reproductionError = 0.0
 }
 
-/// Samples of a reweighting, chosen at random, with what the reweighting knew of them.
+/// The samples that were chosen.
 struct AuditSubset {
-  /// Ascending rows of the samples.
+  let samples: AuditedSamples
+  /// Ascending.
   let rows: [Int]
-  let stateAngle: [Double]
-  /// Of the named torsions, [torsions][subset].
-  let torsions: [[Double]]
-  let state: TorsionState
-  /// ln q and ln w as the reweighting used them, [subset].
-  let logDensity: [Double]
-  let logWeights: [Double]
   /// kT, [subset]
   let reducedPotential: [Double]
-  /// The energy model, where the reweighting used one.
-  let density: StageInput?
-  private let samples: StageInput
   private let flow: MolecularFlow
   private let latents: Tensor
   private let prior: Tensor
   private let logJacobian: [Double]
-  private let integrator: Integrator
+
+  init(_ samples: AuditedSamples, _ rows: [Int]) throws {
+    self.samples = samples
+    self.rows = rows
+    let (artifact, record) = (samples.samples.artifact, Recorded.sample)
+    flow = try EmulatorArtifact.read(samples.samples.input(\SampleStage.Inputs.emulator)).emulator
+      .flow(for: samples.system.topology)
+    let thermal = PhysicalConstants.thermalEnergy(temperature: samples.system.temperature)
+    let energies = try samples.reweighting.artifact.read(Recorded.reweight.energies).values
+    reducedPotential = rows.map { energies[$0] / thermal }
+    let jacobian = try artifact.read(record.logJacobian).values
+    logJacobian = rows.map { jacobian[$0] }
+    let index = try Tensor(rows.map(Int64.init))
+    latents = try Tensor(artifact.read(record.latents)).selected(index)
+    prior = try Tensor(artifact.read(record.prior)).selected(index)
+  }
 
   var count: Int { rows.count }
+  var logWeights: [Double] { rows.map { samples.logWeights[$0] } }
+  var logDensity: [Double] { rows.map { samples.logDensity[$0] } }
+  var inside: [Bool] { rows.map { samples.inside[$0] } }
+  var stateAngle: [Double] { rows.map { samples.frames.stateAngle[$0] } }
+  /// Of the named torsions, [torsions][subset].
+  var torsions: [[Double]] { samples.frames.torsions.map { torsion in rows.map { torsion.angles[$0] } } }
 
-  /// Which samples to audit, from the weights of all (logarithms) and whether each lies in the state.
-  typealias Choice = (_ logWeights: [Double], _ logDensity: [Double], _ inside: [Bool]) throws -> [Int]
-
-  init(_ reweighted: StageInput, _ context: StageContext, choice: Choice) throws {
-    samples = try reweighted.input("samples")
-    density = reweighted.optionalInput("density")
-    guard samples.artifact.exists("prior"), let text = try samples.artifact.attribute("prior", "integrator") else {
-      throw AuditError.noPrior(stage: samples.name)
-    }
-    integrator = try JSONDecoder().decode(Integrator.self, from: Data(text.utf8))
-    let topology = try Topology.read(pdb: context.system.topology)
-    flow = try EmulatorArtifact.read(samples.input("emulator")).emulator.flow(for: topology)
-    let frames = try ReweightFrames(samples, MolecularSystem(context))
-    let weights = try reweighted.artifact.read("log_weights", as: Double.self).values
-    let densities = try reweighted.artifact.read("log_density", as: Double.self).values
-    let border = TorsionState(from: context.system.state.from, to: context.system.state.to)
-    let rows = try choice(weights, densities, frames.stateAngle.map(border.contains))
-    func column(_ input: StageInput, _ path: String) throws -> [Double] {
-      let all = try input.artifact.read(path, as: Double.self).values
-      return rows.map { all[$0] }
-    }
-    let thermal = PhysicalConstants.thermalEnergy(temperature: context.temperature)
-    logWeights = rows.map { weights[$0] }
-    logDensity = rows.map { densities[$0] }
-    reducedPotential = try column(reweighted, "energies").map { $0 / thermal }
-    logJacobian = try column(samples, "log_jacobian")
-    stateAngle = rows.map { frames.stateAngle[$0] }
-    torsions = frames.torsions.map { torsion in rows.map { torsion.angles[$0] } }
-    state = border
-    let index = try Tensor(rows.map(Int64.init))
-    latents = try Tensor(samples.artifact.read("latents", as: Float.self)).selected(index)
-    prior = try Tensor(samples.artifact.read("prior", as: Float.self)).selected(index)
-    self.rows = rows
+  /// ln w by exact likelihoods, up to a constant.
+  func logWeights(_ exact: LikelihoodEstimates) -> [Double] {
+    zip(reducedPotential, exact.estimates[0]).map { -$0 - $1 }
   }
 
   /// Transports every sample again from its prior point. Throws `AuditError.notReproduced` where it does not come back.
   func logDensities(
     _ method: LogDensityMethod, probes: Int = 2, batch: Int = 1000, title: String, _ context: StageContext
   ) throws -> LikelihoodEstimates {
-    let sampler = try FlowSampler(field: flow.field, integrator: integrator, method: method, probes: probes)
+    let sampler = try FlowSampler(field: flow.field, integrator: samples.integrator, method: method, probes: probes)
     let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, [method.rawValue, String(probes)]))
     context.progress.begin(title, total: count, unit: "samples")
     defer { context.progress.end() }
@@ -94,19 +104,18 @@ struct AuditSubset {
         estimates: found.logDensities, seconds: found.seconds, reproductionError: found.reproductionError)
     } catch let error as ReproductionError {
       throw AuditError.notReproduced(
-        stage: samples.name, difference: error.difference, row: rows[error.sample])
+        stage: samples.samples.name, difference: error.difference, row: rows[error.sample])
     }
   }
 
   /// ln q over Cartesian coordinates by an energy model, up to its constant.
   func logDensities(_ model: EnergyModelArtifact) throws -> LikelihoodEstimates {
-    let (all, jacobian) = try model.energyModel.chart.latents(of: samples.artifact)
+    let (all, jacobian) = try model.energyModel.chart.latents(of: samples.samples.artifact)
     let latents = try all.selected(Tensor(rows.map(Int64.init)))
     let logJacobian = rows.map { jacobian[$0] }
     _ = try model.energyModel.logDensity(latents, logJacobian)
     let watch = Stopwatch()
     let values = try model.energyModel.logDensity(latents, logJacobian)
-    return LikelihoodEstimates(
-      estimates: [values], seconds: watch.seconds / Double(max(1, count)), reproductionError: 0)
+    return LikelihoodEstimates(estimates: [values], seconds: watch.seconds / Double(max(1, count)))
   }
 }

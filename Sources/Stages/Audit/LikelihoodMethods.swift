@@ -1,18 +1,13 @@
 import Artifacts
 import Basics
-import Foundation
 import FreeEnergies
 import Generative
+import Records
 import Workflow
 
 /// Several ways to the likelihoods of the same samples, side by side.
-///
-/// Under results/methods: `order`, the names, and a group for each with rmse_log_density and mean_error (nat; against exact
-/// trace, the mean removed from the former; an energy model known up to a constant has no mean error), spearman, ess_fraction,
-/// delta_f and delta_f_standard_error (kT) of weights by this method alone, and seconds_per_likelihood, which for all but
-/// the energy model includes that of the sample.
 struct LikelihoodMethods {
-  struct Row {
+  private struct Row {
     var name: String
     var found: LogDensityComparison
     /// Of `found`, less the constant that the method itself gives; NaN where it gives none.
@@ -20,7 +15,7 @@ struct LikelihoodMethods {
     var seconds: Double
   }
 
-  private(set) var rows: [Row] = []
+  private var rows: [Row] = []
 
   init(
     subset: AuditSubset, exact: LikelihoodEstimates, parameters: AuditStage.Parameters, _ context: StageContext
@@ -32,7 +27,7 @@ struct LikelihoodMethods {
     func add(_ name: String, _ likelihoods: LikelihoodEstimates, shift: Double = 0) throws {
       let found = try LogDensityComparison(
         estimates: likelihoods.estimates, exact: exact.estimates[0], reducedPotential: subset.reducedPotential,
-        angle: subset.stateAngle, state: subset.state, noiseAngles: subset.torsions, options: options)
+        angle: subset.stateAngle, state: subset.samples.system.state, noiseAngles: subset.torsions, options: options)
       rows.append(
         Row(name: name, found: found, meanError: found.errors.mean - shift, seconds: likelihoods.seconds))
     }
@@ -45,27 +40,28 @@ struct LikelihoodMethods {
         try add(name, subset.logDensities(method, probes: probes, title: name, context))
       }
     }
-    guard let input = subset.density else { return }
-    let found = try subset.logDensities(EnergyModelArtifact.read(input))
+    guard let model = subset.samples.reweighting.optionalInput(\ReweightStage.Inputs.density) else { return }
+    let found = try subset.logDensities(EnergyModelArtifact.read(model))
     try add("energy-model", found, shift: .nan)
-    for (name, path) in [
-      ("energy-model-absolute", "results/prior_offset"), ("energy-model-normalized", "results/data_offset"),
-    ] where input.artifact.exists(path) {
-      try add(name, found, shift: input.artifact.scalar(path, as: Double.self))
+    for (name, constant) in [
+      ("energy-model-absolute", Recorded.energyModel.priorOffset),
+      ("energy-model-normalized", Recorded.energyModel.dataOffset),
+    ] {
+      if let shift = try model.artifact.readIfThere(constant) { try add(name, found, shift: shift) }
     }
   }
 
-  func write(to output: ArtifactWriter) throws {
-    try output.write("results/methods/order", strings: rows.map(\.name))
+  func write(to writer: ArtifactWriter) throws {
+    try writer.write(Recorded.audit.methodOrder, rows.map(\.name))
     for row in rows {
-      let group = "results/methods/\(row.name)"
-      try output.writeScalar("\(group)/rmse_log_density", row.found.errors.rootMeanSquare, units: "nat")
-      try output.writeScalar("\(group)/mean_error", row.meanError, units: "nat")
-      try output.writeScalar("\(group)/spearman", row.found.spearman)
-      try output.writeScalar("\(group)/ess_fraction", row.found.reweighting.effectiveFraction)
-      try output.writeScalar("\(group)/delta_f", row.found.reweighting.deltaF, units: "kT")
-      try output.writeScalar("\(group)/delta_f_standard_error", row.found.reweighting.deltaFStandardError, units: "kT")
-      try output.writeMeasurement("\(group)/seconds_per_likelihood", row.seconds)
+      let record = Recorded.audit.methods[row.name]
+      try writer.write(record.rmse, row.found.errors.rootMeanSquare)
+      try writer.write(record.meanError, row.meanError)
+      try writer.write(record.spearman, row.found.spearman)
+      try writer.write(record.effectiveFraction, row.found.reweighting.effectiveFraction)
+      try writer.write(record.deltaF, row.found.reweighting.deltaF)
+      try writer.write(record.deltaFError, row.found.reweighting.deltaFStandardError)
+      try writer.write(record.seconds, row.seconds)
     }
   }
 

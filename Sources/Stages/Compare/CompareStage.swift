@@ -2,6 +2,7 @@ import Artifacts
 import Basics
 import Foundation
 import FreeEnergies
+import Records
 import Workflow
 
 /// `compare`: how far reweighted samples are from a reference, in torsions, energies and dF, and what each of the two has cost.
@@ -9,113 +10,96 @@ import Workflow
 /// The reference is an umbrella stage (its samples by their MBAR weights) or a simulate stage (its frames as they are). An umbrella
 /// keeps no energies: those come from the frames of a simulate stage, weighted to the reference's populations of the state and, within it
 /// and outside, of cells of 30 degrees in the torsions that both know. Points for T-W2 are drawn by weight, with replacement.
-///
-/// | path, under /results | what |
-/// |---|---|
-/// | delta_f_difference, delta_f_error | samples minus reference, and without its sign; kT |
-/// | delta_f_error_standard_error | of both together, kT |
-/// | audited/delta_f_difference, delta_f_error, delta_f_error_standard_error | the same of the audited dF, where an audit is named |
-/// | t_w2, t_w2_floor, t_w2_unweighted | rad: samples to reference, half of the reference to the other half, samples without weights |
-/// | t_w2_published, t_w2_published_floor | rad: with the difference of angles modulo pi, for comparison with published values alone |
-/// | e_w2, e_w2_floor, e_w2_unweighted | the same of energies, kT |
-/// | e_w2_coverage | share of the reference in cells that the energies' frames visit |
-/// | cost/energy_evaluations | of the samples' side: the dynamics it was trained on and the reweighting |
-/// | cost/energy_evaluations_reference | of the reference |
-/// | cost/energy_saving | the second over the first |
-/// | md/time, md/energy_evaluations, md/speed_up | ps of dynamics like the simulate stage's for the same error, its energies, and these over ours |
-/// | md/seconds, md/wall_speed_up | wall time of that dynamics at the speed of the simulate stage, and it over ours |
-/// | md/error, md/exits | the error that is meant, kT; exits from the state that the rate stands on. With none, time and speed-up are lower bounds |
-/// | cost/seconds, cost/seconds_reference | wall time of both sides |
-enum CompareStage: StageType {
-  static let type = "compare"
+enum CompareStage: RecordedStage {
+  static let type = CompareRecord.stageType
   static let version = 2
   static let summary = "distances of reweighted samples from a reference, and what each has cost"
   static let reads: [SharedField] = [.temperature, .state]
-  static let indirectInputs: [InputPath] = [
-    ["reweight", "samples", "emulator", "frames", "simulation"], ["reweight", "density", "samples"],
-    ["audit", "reweight"],
+  static let indirectInputs = [
+    InputPath(
+      \Inputs.reweight, \ReweightStage.Inputs.samples, \SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames,
+      \IngestStage.Inputs.simulation),
+    InputPath(\Inputs.reweight, \ReweightStage.Inputs.density, \EnergyModelStage.Inputs.samples),
+    InputPath(\Inputs.audit, \AuditStage.Inputs.reweight),
   ]
+  static let output = Recorded.compare
 
-  static let parameters: [ParameterField] = [
-    ParameterField("reweight", .stage([ReweightStage.type]), help: "the samples, with their weights"),
-    ParameterField(
-      "reference", .stage([UmbrellaStage.type, SimulateStage.type]), help: "what they are compared with"),
-    ParameterField(
-      "energies", .stage([SimulateStage.type]), optional: true,
-      help: "where the reference's energies come from if it is an umbrella stage; without it there is no E-W2"),
-    ParameterField(
-      "audit", .stage([AuditStage.type]), optional: true,
-      help: "an audit of that reweighting, whose dF is to be compared too"),
-    ParameterField(
-      "torsions", .list(.string, acceptsSingle: true, count: 1...4), default: .list([.string("phi"), .string("psi")]),
-      help: "of T-W2, by name"),
-    ParameterField(
-      "points", .integer(50...10_000), default: .integer(1500),
-      help: "drawn from each side for T-W2; memory and time grow as their square"),
-  ]
+  struct Inputs: StageInputs {
+    let reweight = Input("the samples, with their weights", of: ReweightStage.self)
+    let reference = Input("what they are compared with", of: UmbrellaStage.self, SimulateStage.self)
+    let energies = Input(
+      "where the reference's energies come from if it is an umbrella stage; without it there is no E-W2",
+      of: SimulateStage.self, optional: true)
+    let audit = Input(
+      "an audit of that reweighting, whose dF is to be compared too", of: AuditStage.self, optional: true)
+  }
 
-  struct Parameters: Decodable {
-    var torsions: [String]
-    var points: Int
+  struct Parameters: ParameterGroup {
+    @Parameter("of T-W2, by name", count: 1...4, single: true) var torsions = ["phi", "psi"]
+    @Parameter("drawn from each side for T-W2; memory and time grow as their square", in: 50...10_000)
+    var points = 1500
+  }
+
+  static var method: ((StageInput) throws -> String)? { { _ in type } }
+
+  static var columns: [BatchColumn] {
+    [
+      BatchColumn("dF error", output.difference.error, decimals: 3),
+      BatchColumn("audited dF error", output.audited.error, decimals: 3),
+      BatchColumn("T-W2", output.torsionDistance, decimals: 3),
+      BatchColumn("E-W2", output.energyDistance, decimals: 3),
+      BatchColumn("energies", output.evaluations, decimals: 0),
+      BatchColumn("speed-up", output.speedUp, decimals: 1),
+    ]
   }
 
   /// Throws `CompareError`, `FreeEnergiesError`, `TransportError`.
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    let reweighted = try context.input("reweight")
-    let audit = context.optionalInput("audit")
-    if let audit, let other = audit.optionalInput("reweight"), other.name != reweighted.name {
+    let reweighted = try context.input(\Inputs.reweight)
+    let audit = context.optionalInput(\Inputs.audit)
+    if let audit, let other = audit.optionalInput(\AuditStage.Inputs.reweight), other.name != reweighted.name {
       throw CompareError.otherAudit(audit: audit.name, of: other.name, wanted: reweighted.name)
     }
     let samples = try ComparedSamples(reweighted, torsions: parameters.torsions)
-    let input = try context.input("reference")
-    let reference: ComparedReference
-    if input.type == UmbrellaStage.type {
-      reference = try .umbrella(
-        input, frames: context.optionalInput("energies"), parameters.torsions, context)
-    } else {
-      reference = try .simulation(input, parameters.torsions, context)
-    }
-    let output = context.output
-    func scalar(_ name: String, _ value: Double, _ units: String? = nil) throws {
-      try output.writeScalar("results/\(name)", value, units: units)
-    }
+    let input = try context.input(\Inputs.reference)
+    let reference: ComparedReference =
+      input.type == UmbrellaStage.type
+      ? try .umbrella(input, frames: context.optionalInput(\Inputs.energies), parameters.torsions, context)
+      : try .simulation(input, parameters.torsions, context)
 
-    func writeDifference(_ group: String, _ deltaF: Double, _ error: Double) throws -> Double {
-      let difference = deltaF - reference.deltaF
-      try scalar(group + "delta_f_difference", difference, "kT")
-      try scalar(group + "delta_f_error", abs(difference), "kT")
-      let spread = (error * error + reference.standardError * reference.standardError).squareRoot()
-      try scalar(group + "delta_f_error_standard_error", spread, "kT")
-      return difference
+    let writer = context.output
+    func write(_ record: DifferenceRecord, _ deltaF: Double, _ error: Double) throws {
+      try writer.write(record.difference, deltaF - reference.deltaF)
+      try writer.write(record.error, abs(deltaF - reference.deltaF))
+      try writer.write(
+        record.standardError, (error * error + reference.standardError * reference.standardError).squareRoot())
     }
-    let difference = try writeDifference("", samples.deltaF, samples.standardError)
+    try write(output.difference, samples.deltaF, samples.standardError)
     if let audit {
-      _ = try writeDifference(
-        "audited/", audit.artifact.scalar("results/delta_f", as: Double.self),
-        audit.artifact.scalar("results/delta_f_standard_error", as: Double.self))
+      let answer = Recorded.audit.freeEnergy
+      try write(output.audited, audit.artifact.read(answer.deltaF), audit.artifact.read(answer.standardError))
     }
-
     let distances = try TorsionDistances(
       of: samples.torsions, from: reference.torsions, halves: (reference.torsionHalves[0], reference.torsionHalves[1]),
       points: parameters.points, seed: context.seed)
-    try scalar("t_w2", distances.weighted, "rad")
-    try scalar("t_w2_floor", distances.floor, "rad")
-    try scalar("t_w2_unweighted", distances.unweighted, "rad")
-    try scalar("t_w2_published", distances.published, "rad")
-    try scalar("t_w2_published_floor", distances.publishedFloor, "rad")
+    try writer.write(output.torsionDistance, distances.weighted)
+    try writer.write(output.torsionFloor, distances.floor)
+    try writer.write(output.torsionUnweighted, distances.unweighted)
+    try writer.write(output.torsionPublished, distances.published)
+    try writer.write(output.torsionPublishedFloor, distances.publishedFloor)
 
     if let energies = reference.energies {
       let kT = PhysicalConstants.thermalEnergy(temperature: context.temperature)
       let ours = samples.energies.scaled(1 / kT)
       let theirs = energies.scaled(1 / kT)
-      try scalar("e_w2", ours.distance(to: theirs), "kT")
-      try scalar("e_w2_unweighted", ours.unweighted.distance(to: theirs), "kT")
       let halves = reference.energyHalves.map { $0.scaled(1 / kT) }
-      try scalar("e_w2_floor", halves[0].distance(to: halves[1]), "kT")
-      if let coverage = reference.energyCoverage { try scalar("e_w2_coverage", coverage) }
+      try writer.write(output.energyDistance, ours.distance(to: theirs))
+      try writer.write(output.energyUnweighted, ours.unweighted.distance(to: theirs))
+      try writer.write(output.energyFloor, halves[0].distance(to: halves[1]))
+      if let coverage = reference.energyCoverage { try writer.write(output.energyCoverage, coverage) }
     }
-    try writeCosts(context, samples, reference, error: max(abs(difference), samples.standardError))
+    try writeCosts(writer, samples, reference)
     context.log(
       String(
         format: "dF %.3f ± %.3f, reference %.3f ± %.3f kT", samples.deltaF, samples.standardError, reference.deltaF,
@@ -123,38 +107,36 @@ enum CompareStage: StageType {
   }
 
   private static func writeCosts(
-    _ context: StageContext, _ samples: ComparedSamples, _ reference: ComparedReference, error: Double
+    _ writer: ArtifactWriter, _ samples: ComparedSamples, _ reference: ComparedReference
   ) throws {
-    let output = context.output
-    let evaluations = samples.evaluations
-    try output.writeScalar("results/cost/energy_evaluations", Int64(evaluations))
+    let evaluations = Double(max(1, samples.evaluations))
+    try writer.write(output.evaluations, samples.evaluations)
     if let other = reference.evaluations {
-      try output.writeScalar("results/cost/energy_evaluations_reference", Int64(other))
-      try output.writeScalar("results/cost/energy_saving", Double(other) / Double(max(1, evaluations)))
+      try writer.write(output.evaluationsReference, other)
+      try writer.write(output.saving, Double(other) / evaluations)
     }
     if let dynamics = reference.dynamics {
+      let error = max(abs(samples.deltaF - reference.deltaF), samples.standardError)
       let time = TwoStateKinetics(
         deltaF: reference.deltaF, exits: dynamics.exits, timeInside: dynamics.timeInside
       ).time(forError: error)
-      try output.writeScalar("results/md/time", time, units: "ps")
-      try output.writeScalar("results/md/energy_evaluations", time * dynamics.stepsPerTime)
-      try output.writeScalar("results/md/speed_up", time * dynamics.stepsPerTime / Double(max(1, evaluations)))
       let seconds = time * dynamics.stepsPerTime * dynamics.secondsPerStep
-      try output.writeMeasurement("results/md/seconds", seconds)
-      try output.writeMeasurement("results/md/wall_speed_up", seconds / max(samples.seconds, 1e-300))
-      try output.writeScalar("results/md/error", error, units: "kT")
-      try output.writeScalar("results/md/exits", Int64(dynamics.exits))
+      try writer.write(output.dynamicsTime, time)
+      try writer.write(output.dynamicsEvaluations, time * dynamics.stepsPerTime)
+      try writer.write(output.speedUp, time * dynamics.stepsPerTime / evaluations)
+      try writer.write(output.dynamicsSeconds, seconds)
+      try writer.write(output.wallSpeedUp, seconds / max(samples.seconds, 1e-300))
+      try writer.write(output.dynamicsError, error)
+      try writer.write(output.exits, dynamics.exits)
     }
-    try output.writeMeasurement("results/cost/seconds", samples.seconds)
-    try output.writeMeasurement("results/cost/seconds_reference", reference.seconds)
+    try writer.write(output.seconds, samples.seconds)
+    try writer.write(output.secondsReference, reference.seconds)
   }
 }
 
 /// What cannot be compared.
 public enum CompareError: Error, Equatable, CustomStringConvertible {
   case noTorsion(stage: String, torsion: String, known: [String])
-  /// A stage of an older version, or one whose results were cut short.
-  case missing(stage: String, dataset: String)
   case otherAudit(audit: String, of: String, wanted: String)
   /// All frames of a reference are inside the state, or outside.
   case oneSided(stage: String, isInside: Bool)
@@ -165,8 +147,6 @@ public enum CompareError: Error, Equatable, CustomStringConvertible {
       return
         "stage '\(stage)' has no torsion '\(torsion)' (it has: \(known.joined(separator: ", "))); name others under torsions, or its "
         + "four atoms under system.torsions"
-    case .missing(let stage, let dataset):
-      return "stage '\(stage)' has no \(dataset), which a comparison needs; run it again"
     case .otherAudit(let audit, let of, let wanted):
       return
         "stage '\(audit)' audits '\(of)', but the comparison is of '\(wanted)': name an audit of that, or leave audit out"

@@ -2,6 +2,7 @@ import Artifacts
 import Basics
 import Foundation
 import FreeEnergies
+import Records
 import Workflow
 
 /// The reweighted samples: one side of a comparison.
@@ -13,25 +14,22 @@ struct ComparedSamples {
   let standardError: Double
   /// Energies that the samples cost, and steps of the simulation that the emulator was trained on.
   let evaluations: Int
-  /// Wall time of everything up to the weights.
+  /// Wall time of everything up to the weights; NaN where some of it is not there any more.
   let seconds: Double
 
   init(_ reweight: StageInput, torsions names: [String]) throws {
-    let artifact = reweight.artifact
-    let weights = normalisedWeights(logWeights: try artifact.read("log_weights", as: Double.self).values)
+    let (artifact, record) = (reweight.artifact, Recorded.reweight)
+    let weights = normalisedWeights(logWeights: try artifact.read(record.logWeights).values)
     torsions = WeightedTorsions(columns: try reweight.torsions(names), weights: weights)
-    energies = WeightedValues(values: try artifact.read("energies", as: Double.self).values, weights: weights)
-    deltaF = try artifact.scalar("results/delta_f", as: Double.self)
-    standardError = try artifact.scalar("results/delta_f_standard_error", as: Double.self)
-    let samples = reweight.optionalInput("samples")
-    let emulator = samples?.optionalInput("emulator")
-    let frames = emulator?.optionalInput("frames")
-    let simulation = frames?.optionalInput("simulation")
-    let density = reweight.optionalInput("density")
-    let trained = try simulation.map { try $0.artifact.scalar("results/energy_evaluations", as: Int.self) } ?? 0
-    evaluations = try artifact.scalar("results/energy_evaluations", as: Int.self) + trained
-    let stages = [reweight, samples, emulator, frames, simulation, density, density?.optionalInput("samples")]
-    seconds = stages.reduce(0) { $0 + ($1?.artifact.provenance.wallSeconds ?? 0) }
+    energies = WeightedValues(values: try artifact.read(record.energies).values, weights: weights)
+    deltaF = try artifact.read(record.freeEnergy.deltaF)
+    standardError = try artifact.read(record.freeEnergy.standardError)
+    let emulator = reweight.optionalInput(\ReweightStage.Inputs.samples)?.optionalInput(\SampleStage.Inputs.emulator)
+    let simulation = emulator?.optionalInput(\EmulatorStage.Inputs.frames)?.optionalInput(
+      \IngestStage.Inputs.simulation)
+    let trained = try simulation.map { try $0.artifact.read(Recorded.simulate.energyEvaluations) } ?? 0
+    evaluations = try artifact.read(record.energyEvaluations) + trained
+    seconds = reweight.wallSeconds ?? .nan
   }
 }
 
@@ -65,37 +63,35 @@ struct ComparedReference {
   static func umbrella(
     _ input: StageInput, frames: StageInput?, _ names: [String], _ context: StageContext
   ) throws -> ComparedReference {
-    let artifact = input.artifact
-    let records = try artifact.read("torsions", as: Double.self)
-    guard records.shape.count == 4 else { throw CompareError.missing(stage: input.name, dataset: "torsions") }
-    let known = try artifact.readStrings("torsion_names")
+    let (artifact, record) = (input.artifact, Recorded.umbrella)
+    let known = try artifact.read(record.torsionNames)
     let columns = try names.map { name in
       guard let column = known.firstIndex(of: name) ?? known.firstIndex(where: { $0.hasPrefix(name) }) else {
         throw CompareError.noTorsion(stage: input.name, torsion: name, known: known)
       }
       return column
     }
-    let centers = try artifact.read("centers", as: Double.self)
+    let centers = try artifact.read(record.centers)
     let kT = PhysicalConstants.thermalEnergy(temperature: context.temperature)
-    let path = UmbrellaOutput.sharedBias
     let samples = try UmbrellaSamples(
-      records: records, centers: centers,
-      forceConstants: artifact.read("force_constants", as: Double.self).values.map { $0 / kT },
-      freeEnergies: artifact.read("results/window_free_energy", as: Double.self).values,
-      sharedBias: artifact.exists(path) ? artifact.read(path, as: Double.self).values.map { $0 / kT } : nil)
+      records: artifact.read(record.torsions), centers: centers,
+      forceConstants: artifact.read(record.forceConstants).values.map { $0 / kT },
+      freeEnergies: artifact.read(record.windowFreeEnergy).values,
+      sharedBias: artifact.readIfThere(record.sharedBias)?.values.map { $0 / kT })
     let torsions = samples.torsions(columns)
     var result = ComparedReference(
       torsions: torsions, torsionHalves: (0..<2).map { half in torsions.points { samples.half(of: $0) == half } },
-      deltaF: try artifact.scalar("results/delta_f", as: Double.self),
-      standardError: try artifact.scalar("results/delta_f_standard_error", as: Double.self),
-      evaluations: try umbrellaSteps(input), seconds: artifact.provenance.wallSeconds)
+      deltaF: try artifact.read(record.freeEnergy.deltaF),
+      standardError: try artifact.read(record.freeEnergy.standardError),
+      evaluations: try artifact.readIfThere(record.energyEvaluations), seconds: input.wallSeconds ?? .nan)
     guard let frames else { return result }
-    guard let stateAxis = known.firstIndex(of: context.system.state.torsion) else {
-      throw CompareError.noTorsion(stage: input.name, torsion: context.system.state.torsion, known: known)
+    let state = context.system.state
+    guard let stateAxis = known.firstIndex(of: state.torsion) else {
+      throw CompareError.noTorsion(stage: input.name, torsion: state.torsion, known: known)
     }
-    let side = try SimulatedSide(frames, state: context.system.state)
+    let side = try SimulatedSide(frames, state: state)
     let shared = known.prefix(centers.shape[1]).enumerated().filter {
-      frames.artifact.exists("results/torsions/\($0.element)")
+      frames.artifact.has(Recorded.simulate.trajectory.torsions.angles[$0.element])
     }
     let cells = try TorsionCells(
       reference: samples.torsions(shared.map(\.offset)),
@@ -123,7 +119,7 @@ struct ComparedReference {
     var result = ComparedReference(
       torsions: torsions, torsionHalves: (0..<2).map { half in torsions.points { occupancy.half(of: $0) == half } },
       deltaF: occupancy.deltaF, standardError: occupancy.standardError, evaluations: side.evaluations,
-      seconds: input.artifact.provenance.wallSeconds)
+      seconds: input.wallSeconds ?? .nan)
     guard result.deltaF.isFinite else {
       throw CompareError.oneSided(stage: input.name, isInside: occupancy.population > 0)
     }
@@ -145,11 +141,6 @@ struct ComparedReference {
     energies = weighted(rows)
     energyHalves = (0..<2).map { half in weighted(rows.filter { side.occupancy.half(of: $0) == half }) }
   }
-
-  private static func umbrellaSteps(_ input: StageInput) throws -> Int? {
-    let path = "results/energy_evaluations"
-    return input.artifact.exists(path) ? try input.artifact.scalar(path, as: Int.self) : nil
-  }
 }
 
 /// A simulate stage's frames and what they tell of the state.
@@ -161,18 +152,16 @@ private struct SimulatedSide {
   let dynamics: ComparedReference.Dynamics
 
   init(_ input: StageInput, state: StateDefinition) throws {
-    let artifact = input.artifact
+    let (artifact, record) = (input.artifact, Recorded.simulate)
     border = TorsionState(from: state.from, to: state.to)
     occupancy = try StateOccupancy(
-      angles: input.torsions([state.torsion])[0], runs: artifact.read("results/run", as: Int.self).values, state: border
-    )
-    energies = try artifact.read("energies", as: Double.self).values
-    evaluations = try artifact.scalar("results/energy_evaluations", as: Int.self)
-    let interval = try artifact.read("time", as: Double.self).values.first ?? 0
-    let simulated = try artifact.scalar("results/simulated_time", as: Double.self)
+      angles: input.torsions([state.torsion])[0], runs: artifact.read(record.run, as: Int.self).values, state: border)
+    energies = try artifact.read(record.energies).values
+    evaluations = try artifact.read(record.energyEvaluations)
+    let interval = try artifact.read(record.trajectory.time, as: Double.self).values.first ?? 0
     dynamics = .init(
       exits: occupancy.exits, timeInside: Double(occupancy.framesInside) * interval,
-      stepsPerTime: Double(evaluations) / max(simulated, 1e-300),
+      stepsPerTime: Double(evaluations) / max(try artifact.read(record.simulatedTime), 1e-300),
       secondsPerStep: artifact.provenance.wallSeconds / Double(max(1, evaluations)))
   }
 }
@@ -180,13 +169,12 @@ private struct SimulatedSide {
 extension StageInput {
   /// Torsions that a stage reports, rad. Throws `CompareError.noTorsion`.
   fileprivate func torsions(_ names: [String]) throws -> [[Double]] {
-    try names.map { name in
-      let path = "results/torsions/\(name)"
-      guard artifact.exists(path) else {
-        let known = artifact.exists("results/torsions") ? try artifact.list("results/torsions") : []
-        throw CompareError.noTorsion(stage: self.name, torsion: name, known: known)
+    let angles = TorsionRecord().angles
+    return try names.map { name in
+      guard let values = try artifact.readIfThere(angles[name]) else {
+        throw CompareError.noTorsion(stage: self.name, torsion: name, known: try artifact.names(angles))
       }
-      return try artifact.read(path, as: Double.self).values
+      return values.values
     }
   }
 }

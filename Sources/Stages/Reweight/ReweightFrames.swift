@@ -1,5 +1,6 @@
 import Basics
 import Molecules
+import Records
 import Workflow
 
 /// The conformations to reweight: torsions, and which of them have a stereocentre of the other hand.
@@ -11,32 +12,68 @@ struct ReweightFrames {
   private static let chunk = 2000
 
   init(_ samples: StageInput, _ system: MolecularSystem) throws {
-    let topology = system.topology
-    let atoms = topology.atoms.count
-    let shape = try samples.artifact.shape("coordinates")
-    guard shape.count == 3, shape[1] == atoms else {
-      throw ReweightError.atomCount(stage: samples.name, found: shape.count > 1 ? shape[1] : 0, expected: atoms)
-    }
-    count = shape[0]
+    let coordinates = Recorded.sample.trajectory.coordinates
+    let shape = try samples.artifact.shape(coordinates)
+    count = shape.first ?? 0
+    try system.expect(shape.count == 3 ? shape[1] : 0, atomsIn: "samples of '\(samples.name)'")
     let named = try system.namedTorsions()
-    let wanted = system.stateTorsion
-    let stateAtoms =
-      try named.names.firstIndex(of: wanted).map { named.atoms[$0] } ?? Self.torsion(wanted, topology, named)
-    var record = try ConformationRecord(topology: topology, torsions: named.atoms + [stateAtoms])
+    var record = try ConformationRecord(topology: system.topology, torsions: named.atoms + [system.stateAtoms()])
     for start in stride(from: 0, to: count, by: Self.chunk) {
-      let rows = start..<min(start + Self.chunk, count)
-      try record.append(samples.artifact.read("coordinates", as: Double.self, rows: rows).values)
+      try record.append(
+        samples.artifact.read(coordinates, rows: start..<min(start + Self.chunk, count)).values)
     }
     torsions = zip(named.names, record.torsions).map { (name: $0, angles: $1) }
     stateAngle = record.torsions[named.names.count]
     inverted = record.inverted
   }
+}
 
-  private static func torsion(_ name: String, _ topology: Topology, _ named: NamedTorsions) throws -> [Int] {
-    guard let atoms = try? topology.torsion(named: name) else {
-      throw ReweightError.unknownTorsion(
-        name: name, known: Array(Set(named.names + topology.namedTorsions.map(\.fullName))).sorted())
+/// Potential energies of the samples, kJ/mol. Where they take long, those that are done are kept in checkpoints, and a run that
+/// was stopped goes on with the next sample.
+struct ReweightEnergies {
+  let values: [Double]
+  /// The engine's own description.
+  let method: String
+  /// Wall time.
+  let secondsPerEnergy: Double
+
+  /// Throws `ReweightError`, `MolecularSystemError`, and the force field's own errors.
+  init(_ context: StageContext, samples: StageInput, count: Int, system: MolecularSystem) throws {
+    let record = ReweightCheckpointRecord()
+    let engine = try withAdvice { try system.engine(for: "reweighting", threads: context.threads) }
+    var values: [Double] = []
+    var before = 0.0
+    if let found = try context.checkpoints.latest() {
+      if let warning = found.warning { context.warn(warning) }
+      values = try found.artifact.read(record.energies).values
+      before = try found.artifact.read(record.seconds)
+      guard values.count <= count else { throw ReweightError.savedEnergies(found: values.count, samples: count) }
+      context.log("going on after \(values.count) of \(count) energies")
     }
-    return atoms
+    var saved = values.count
+    let watch = Stopwatch()
+    var seconds: Double { before + watch.seconds }
+    func save() throws {
+      try context.checkpoints.save(step: values.count) {
+        try $0.write(record.energies, values)
+        try $0.write(record.seconds, seconds)
+      }
+      saved = values.count
+    }
+    var clock = CheckpointClock(context)
+    context.progress.begin("energies", total: count, unit: "samples")
+    while values.count < count {
+      let rows = values.count..<min(values.count + engine.framesPerCall, count)
+      values += try engine.energies(
+        samples.artifact.read(Recorded.sample.trajectory.coordinates, rows: rows).values)
+      context.progress.update(completed: values.count)
+      try clock.saveIfDue { try save() }
+    }
+    context.progress.end()
+    // what follows may be long too; seconds of work are not worth a file
+    if saved < count, saved > 0 || seconds > 10 { try save() }
+    self.values = values
+    method = engine.summary
+    secondsPerEnergy = seconds / Double(max(1, count))
   }
 }

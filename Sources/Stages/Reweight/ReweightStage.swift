@@ -1,94 +1,121 @@
+import Artifacts
 import Basics
 import Foundation
 import FreeEnergies
-import Molecules
+import Records
 import Torch
 import Workflow
 
 /// `reweight`: from samples of an emulator to the Boltzmann distribution, ln w = -u - ln q.
-///
-/// Output, beside the fixed names of a free-energy stage under /results (delta_f, delta_f_interval, ess_fraction,
-/// ess_fraction_truncated, dropped, state_populations, state_intervals, profile/..., energy_evaluations):
-///
-/// | path | what |
-/// |---|---|
-/// | /log_weights [n] | normalised (sum of w = 1), corrected for noise; -infinity without weight |
-/// | /log_density [n] | ln q as it was used, before that correction |
-/// | /energies [n] | kJ/mol |
-/// | results/delta_f_standard_error | kT, bootstrap |
-/// | results/state_names, state_populations_unweighted [states] | the emulator's own populations |
-/// | results/energy_method, seconds_per_energy | what computed the energies, and how fast |
-/// | results/non_finite, inverted | samples without weight: no finite energy or density; a stereocentre of the other hand |
-/// | results/largest_weight | share of the heaviest sample |
-/// | results/tail_shape [states] | k of the weights' tails before any smoothing: above 0.7 their sums are not to be believed |
-/// | results/unsmoothed_delta_f | kT, where weights were smoothed |
-/// | results/noise/variance [states], effect, effect_standard_error | where ln q was estimated twice: nat^2, kT, kT |
-/// | results/audit/... | where the samples carry ln q of their own beside the energy model's |
-enum ReweightStage: StageType {
-  static let type = "reweight"
+enum ReweightStage: RecordedStage {
+  static let type = ReweightRecord.stageType
   static let version = 2
   static let summary =
     "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
   static let reads: [SharedField] = [.topology, .forcefield, .temperature, .torsions, .state]
+  static let output = Recorded.reweight
 
-  static let parameters: [ParameterField] = [
-    ParameterField("samples", .stage(["sample"]), help: "what to reweight"),
-    ParameterField(
-      "density", .stageOrChoice(["energy-model"], words: ReweightDensity.words),
-      help: "where ln q comes from: an energy model, or the samples' own stochastic-trace or exact-trace"),
-    ParameterField(
-      "truncation", .number(0...0.5), default: .number(0.002),
-      help: "share of the largest weights left out of the truncated effective sample size, and of nothing else"),
-    ParameterField(
-      "smoothing", .choice(Smoothing.allCases.map(\.rawValue)), optional: true,
-      help:
-        "pareto: the largest weights of the state, and of the rest, are replaced by what a generalised Pareto distribution expects in "
-        + "their places, so that a single sample carries no result; none if left out"),
-    ParameterField("bootstrap", .integer(10...100_000), default: .integer(500), help: "replicates of the bootstrap"),
-    ParameterField("profile_bins", .integer(6...720), default: .integer(60), help: "bins of the free-energy profile"),
-  ]
+  struct Inputs: StageInputs {
+    let samples = Input("what to reweight", of: SampleStage.self)
+    let density = Input(
+      "where ln q comes from: an energy model, or the samples' own stochastic-trace or exact-trace",
+      of: EnergyModelStage.self, orWords: ["stochastic-trace", "hutchinson", "exact-trace"])
+  }
 
-  enum Smoothing: String, Decodable, CaseIterable {
+  struct Parameters: ParameterGroup {
+    @Parameter(
+      "share of the largest weights left out of the truncated effective sample size, and of nothing else", in: 0...0.5)
+    var truncation = 0.002
+    @Parameter(
+      "pareto: the largest weights of the state, and of the rest, are replaced by what a generalised Pareto distribution expects in "
+        + "their places, so that a single sample carries no result; none if left out")
+    var smoothing: Smoothing?
+    @Parameter("replicates of the bootstrap", in: 10...100_000) var bootstrap = 500
+    @Parameter("bins of the free-energy profile", in: 6...720) var profileBins = 60
+  }
+
+  enum Smoothing: String, CaseIterable, ParameterType {
     case none, pareto
   }
 
-  struct Parameters: Decodable {
-    var density: String
-    var smoothing: Smoothing?
-    var truncation: Double
-    var bootstrap: Int
-    var profileBins: Int
+  static var method: ((StageInput) throws -> String)? {
+    { input in
+      if let model = input.optionalInput(\Inputs.density) { return "\(model.type) \(model.name)" }
+      return try input.artifact.read(output.logDensity.method) ?? "reweighting"
+    }
   }
 
-  /// Throws `ReweightError`, `EnergyModelArtifactError`, `OpenMMError`, `XTBError`, `MoleculesError`, and `FreeEnergiesError` where a state
+  static var columns: [BatchColumn] {
+    [
+      BatchColumn("dF", output.freeEnergy.deltaF),
+      BatchColumn("ESS", output.effectiveFraction, scale: 100, unit: "%", decimals: 1),
+    ]
+  }
+
+  /// Throws `ReweightError`, `MolecularSystemError`, the errors of energy models and force fields, and `FreeEnergiesError` where a state
   /// holds no weight.
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    let samples = try context.input("samples")
-    let topology = try Topology.read(pdb: context.system.topology)
-    let frames = try ReweightFrames(samples, MolecularSystem(context))
-    let energies = try ReweightEnergies(context, samples: samples, count: frames.count, topology: topology)
-    let density = try ReweightDensity(context, parameters.density, samples: samples, count: frames.count)
+    let samples = try context.input(\Inputs.samples)
+    let system = try MolecularSystem(context)
+    let frames = try ReweightFrames(samples, system)
+    let energies = try ReweightEnergies(context, samples: samples, count: frames.count, system: system)
+    let density = try ReweightDensity(context, samples: samples)
 
-    let thermal = PhysicalConstants.thermalEnergy(temperature: context.temperature)
+    let thermal = PhysicalConstants.thermalEnergy(temperature: system.temperature)
     var options = Reweighting.Options()
     options.truncation = parameters.truncation
     options.bootstrapReplicates = parameters.bootstrap
     options.profileBins = parameters.profileBins
     options.smoothing = parameters.smoothing == .pareto
     options.seed = context.seed
-    let state = TorsionState(from: context.system.state.from, to: context.system.state.to)
     let result = try Reweighting(
       reducedPotential: energies.values.map { $0 / thermal }, logDensities: density.estimates, angle: frames.stateAngle,
-      state: state, noiseAngles: frames.torsions.map(\.angles), excluded: frames.inverted, options: options)
+      state: system.state, noiseAngles: frames.torsions.map(\.angles), excluded: frames.inverted, options: options)
 
-    let output = ReweightOutput(
-      writer: context.output, frames: frames, state: context.system.state, smoothed: options.smoothing)
-    try output.write(energies: energies, density: density, result: result)
-    if let audit = density.audit(inside: frames.stateAngle.map(state.contains), weights: result.logWeights) {
-      try output.write(audit)
+    let writer = context.output
+    try write(result, system, smoothed: options.smoothing, to: writer)
+    try writer.write(output.logDensity.values, density.mean)
+    try writer.write(output.logDensity.method, density.source)
+    try writer.write(output.energies, energies.values)
+    try writer.write(output.energyEvaluations, frames.count)
+    try writer.write(output.energyMethod, energies.method)
+    try writer.write(output.secondsPerEnergy, energies.secondsPerEnergy)
+    for torsion in frames.torsions { try writer.write(output.torsions.angles[torsion.name], torsion.angles) }
+    try writer.write(output.inverted, frames.inverted.filter { $0 }.count)
+    if let audit = density.audit(inside: frames.stateAngle.map(system.state.contains), weights: result.logWeights) {
+      try writer.write(output.auditRMSE, audit.rootMeanSquare)
+      try writer.write(output.auditStateBias, audit.stateBias)
     }
     warn(context, frames, result)
+  }
+
+  private static func write(
+    _ result: Reweighting, _ system: MolecularSystem, smoothed: Bool, to writer: ArtifactWriter
+  ) throws {
+    try writer.write(output.logWeights, result.logWeights)
+    try writer.write(output.freeEnergy.deltaF, result.deltaF)
+    try writer.write(output.freeEnergy.interval, result.deltaFInterval)
+    try writer.write(output.freeEnergy.standardError, result.deltaFStandardError)
+    try writer.write(output.effectiveFraction, result.effectiveFraction)
+    try writer.write(output.effectiveFractionTruncated, result.effectiveFractionTruncated)
+    try writer.write(output.dropped, result.dropped)
+    try writer.write(output.largestWeight, result.largestWeight)
+    try writer.write(output.tailShape, result.tailShapes)
+    if smoothed { try writer.write(output.unsmoothedDeltaF, result.unsmoothedDeltaF) }
+    try writer.write(output.nonFinite, result.nonFinite)
+    try writer.write(output.stateNames, system.stateNames)
+    try writer.write(output.statePopulations, result.statePopulations)
+    try writer.write(output.stateIntervals, result.stateIntervals.flatMap { $0 }, shape: [2, 2])
+    try writer.write(output.statePopulationsUnweighted, result.unweightedPopulations)
+    try writer.write(output.profile.angles[system.stateTorsion], result.profile.angles)
+    try writer.write(output.profile.freeEnergy, result.profile.freeEnergy)
+    try writer.write(output.profile.standardError, result.profile.standardError)
+    if let noise = result.noise {
+      try writer.write(output.noiseVariance, noise.variance)
+      try writer.write(output.noiseEffect, noise.effect)
+      try writer.write(output.noiseEffectError, noise.effectStandardError)
+    }
   }
 
   private static func warn(_ context: StageContext, _ frames: ReweightFrames, _ result: Reweighting) {
@@ -120,26 +147,56 @@ enum ReweightStage: StageType {
   }
 }
 
+/// ln q of every sample over Cartesian coordinates, from an energy model or from the samples themselves.
+private struct ReweightDensity {
+  /// [estimates][samples]: one, or two or more independent ones.
+  let estimates: [[Double]]
+  /// "stochastic-trace", or "energy-model ebm".
+  let source: String
+  /// Estimates that the samples carry beside the energy model's, for an audit.
+  private let own: [[Double]]
+
+  init(_ context: StageContext, samples: StageInput) throws {
+    let (artifact, record) = (samples.artifact, Recorded.sample)
+    let method = try artifact.read(record.logDensity.method)
+    var own: [[Double]] = []
+    if let probes = try artifact.readIfThere(record.probes) {
+      let count = probes.shape[1]
+      own = (0..<probes.shape[0]).map { Array(probes.values[($0 * count)..<(($0 + 1) * count)]) }
+    } else if method != nil {
+      own = [try artifact.read(record.logDensity.values).values]
+    }
+    if let model = context.optionalInput(\ReweightStage.Inputs.density) {
+      try context.prepareTorch()
+      estimates = [try EnergyModelArtifact.read(model).logDensity(of: samples)]
+      source = "energy-model \(model.name)"
+      self.own = own
+    } else {
+      source = context.word(\ReweightStage.Inputs.density) ?? ""
+      guard method == source else {
+        throw ReweightError.densityNotThere(
+          stage: samples.name, wanted: source, found: method.map { "log_density: \($0)" } ?? "no log-density")
+      }
+      estimates = own
+      self.own = []
+    }
+  }
+
+  var mean: [Double] { meanEstimate(estimates) }
+
+  /// How an energy model's ln q differs from the samples' own; nil without anything to compare with.
+  func audit(inside: [Bool], weights logWeights: [Double]) -> LogDensityDifference? {
+    LogDensityDifference(of: mean, from: own, inside: inside, logWeights: logWeights)
+  }
+}
+
 public enum ReweightError: Error, CustomStringConvertible, Equatable {
-  case noForceField
-  case atomCount(stage: String, found: Int, expected: Int)
-  case unknownTorsion(name: String, known: [String])
   case densityNotThere(stage: String, wanted: String, found: String)
   /// A checkpoint with more energies than there are samples.
   case savedEnergies(found: Int, samples: Int)
 
   public var description: String {
     switch self {
-    case .noForceField:
-      return
-        "reweighting needs energies: give system.forcefield (a serialised OpenMM System, an AMBER prmtop, or gfn2-xtb) in the pipeline "
-        + "file"
-    case .atomCount(let stage, let found, let expected):
-      return "samples of '\(stage)' have \(found) atoms, but the force field and topology have \(expected)"
-    case .unknownTorsion(let name, let known):
-      return
-        "system.state.torsion '\(name)' is none of the named torsions (\(known.joined(separator: ", "))); name its four "
-        + "atoms under system.torsions"
     case .densityNotThere(let stage, let wanted, let found):
       return
         "density: \(wanted) asks for it in the samples, but stage '\(stage)' carries \(found); set log_density: \(wanted) "

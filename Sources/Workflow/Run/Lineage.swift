@@ -19,8 +19,18 @@ extension Engine {
     let names = pipeline.ancestors(of: [name]).subtracting([name])
     return pipeline.stages.filter { names.contains($0.name) }.map { stage in
       Ancestor(
-        name: stage.name, type: stage.type.type, inputs: stage.inputNames,
-        wallSeconds: (try? assessor.artifacts.open(stage.name))?.provenance.wallSeconds)
+        name: stage.name, type: stage.type.type, inputs: stage.inputNames, wallSeconds: wallSeconds(of: stage.name))
     }
+  }
+
+  /// Of a stage and everything it is made from, s, each once; nil where one of them is not finished.
+  func wallSeconds(upTo name: String) -> Double? {
+    let times = pipeline.ancestors(of: [name]).sorted().map(wallSeconds(of:))
+    let known = times.compactMap { $0 }
+    return known.count == times.count ? known.reduce(0, +) : nil
+  }
+
+  private func wallSeconds(of name: String) -> Double? {
+    (try? assessor.artifacts.open(name))?.provenance.wallSeconds
   }
 }

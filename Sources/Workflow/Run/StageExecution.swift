@@ -140,7 +140,8 @@ extension Engine {
       }
       let type = pipeline[name]?.type
       return StageInput(
-        name: name, type: type?.type ?? "", stageType: type, artifact: try artifact(name), inputs: inner)
+        name: name, type: type?.type ?? "", stageType: type, artifact: try artifact(name), inputs: inner,
+        lineageSeconds: { [self] in wallSeconds(upTo: name) })
     }
     var slots: [String: [StageInput]] = [:]
     for slot in stage.slots {

@@ -2,6 +2,7 @@ import Artifacts
 import Basics
 import Foundation
 import FreeEnergies
+import Records
 import Workflow
 
 /// The reweighted samples: one side of a comparison.
@@ -77,7 +78,7 @@ struct ComparedReference {
     }
     let centers = try artifact.read("centers", as: Double.self)
     let kT = PhysicalConstants.thermalEnergy(temperature: context.temperature)
-    let path = UmbrellaOutput.sharedBias
+    let path = Recorded.umbrella.sharedBias.path
     let samples = try UmbrellaSamples(
       records: records, centers: centers,
       forceConstants: artifact.read("force_constants", as: Double.self).values.map { $0 / kT },

@@ -172,7 +172,9 @@ let package = Package(
     .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "Molecules", "NetCDF"]),
     .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields", "Dynamics", "Molecules", "OpenMM"]),
     .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies", "OptimalTransport", "Molecules", "Basics"]),
-    .testTarget(name: "GenerativeTests", dependencies: ["Generative", "Torch", "Molecules", "Basics", "HDF5"]),
+    .testTarget(
+      name: "GenerativeTests",
+      dependencies: ["Generative", "EquivariantKernels", "Torch", "Molecules", "Basics", "HDF5"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts", "Basics"]),
     .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),
     .testTarget(

@@ -45,3 +45,17 @@ public struct DynamicsSettings: Equatable, Sendable {
     self.moves = moves
   }
 }
+
+/// What dynamics has done so far, all walks together.
+public struct DynamicsWork: Equatable, Sendable {
+  /// An integer, because a sum of times would depend on their order.
+  public var steps = 0
+  /// How often each torsion move was tried and taken.
+  public var movesTried: [Int]
+  public var movesTaken: [Int]
+
+  public init(moves: Int) {
+    movesTried = [Int](repeating: 0, count: moves)
+    movesTaken = movesTried
+  }
+}

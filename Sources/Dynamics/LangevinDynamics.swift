@@ -49,9 +49,6 @@ public final class LangevinDynamics {
   /// Steps between records, and between torsion moves.
   public let recordInterval: Int
   private let handle: OpaquePointer
-  /// How often each move was tried and taken, in all runs.
-  public private(set) var movesTried: [Int]
-  public private(set) var movesTaken: [Int]
 
   /// `torsions`, `forceConstants`, `recordInterval`: see the properties.
   ///
@@ -104,7 +101,6 @@ public final class LangevinDynamics {
     }
     guard let made else { throw OpenMMError.last() }
     handle = made
-    (movesTried, movesTaken) = (moves.map { _ in 0 }, moves.map { _ in 0 })
     (self.system, self.settings, self.recordInterval) = (system, settings, recordInterval)
     (self.torsions, self.forceConstants) = (torsions, forceConstants)
   }
@@ -163,8 +159,11 @@ public final class LangevinDynamics {
   }
 
   /// Advances every walk through its segments, in parallel over walks; `states` is left where they end. Returns the records,
-  /// [walks][segments]. Throws `OpenMMError.unstable` when the dynamics blows up; `states` is then as it was.
-  public func run(_ states: inout [State], _ segments: [[Segment]]) throws -> [[Record]] {
+  /// [walks][segments], and adds to `work`. Throws `OpenMMError.unstable` when the dynamics blows up; `states` and `work` are then as
+  /// they were.
+  public func run(
+    _ states: inout [State], _ segments: [[Segment]], adding work: inout DynamicsWork
+  ) throws -> [[Record]] {
     guard states.count == segments.count else {
       throw OpenMMError.invalidArgument("\(states.count) walks with segments for \(segments.count)")
     }
@@ -174,42 +173,31 @@ public final class LangevinDynamics {
     let torsionCount = torsions.count
     let capacity = segments.joined().map { $0.productionSteps / recordInterval }.max() ?? 0
 
-    var positions: [Double] = []
-    var velocities: [Double] = []
     for state in states {
       try requireOneFrame(state.positions)
       try requireOneFrame(state.velocities)
-      positions += state.positions
-      velocities += state.velocities
     }
+    var positions = states.flatMap(\.positions)
+    var velocities = states.flatMap(\.velocities)
     // Walks of fewer segments idle through empty ones at the end.
-    var centers: [Double] = []
-    var equilibration: [Int64] = []
-    var production: [Int64] = []
-    var seeds: [UInt64] = []
     let idle = Segment(
       centers: [Double](repeating: 0, count: forceConstants.count), equilibrationSteps: 0, productionSteps: 0,
       seed: 0)
-    for walk in segments {
-      for segment in walk + [Segment](repeating: idle, count: longest - walk.count) {
-        try requireCenters(segment.centers)
-        centers += segment.centers
-        equilibration.append(Int64(segment.equilibrationSteps))
-        production.append(Int64(segment.productionSteps))
-        seeds.append(segment.seed)
-      }
-    }
-    var records = [Double](repeating: 0, count: seeds.count * capacity * torsionCount)
-    var ends = [Double](repeating: 0, count: seeds.count * atoms3)
+    let all = segments.flatMap { $0 + [Segment](repeating: idle, count: longest - $0.count) }
+    for segment in all { try requireCenters(segment.centers) }
+    var records = [Double](repeating: 0, count: all.count * capacity * torsionCount)
+    var ends = [Double](repeating: 0, count: all.count * atoms3)
     var moves = [Int64](repeating: 0, count: 2 * settings.moves.count)
     try OpenMMError.check(
       bm_dynamics_run(
-        handle, Int32(states.count), Int32(longest), &positions, &velocities, centers, equilibration, production, seeds,
+        handle, Int32(states.count), Int32(longest), &positions, &velocities, all.flatMap(\.centers),
+        all.map { Int64($0.equilibrationSteps) }, all.map { Int64($0.productionSteps) }, all.map(\.seed),
         Int64(capacity), &records, &ends, &moves))
     for move in settings.moves.indices {
-      movesTried[move] += Int(moves[2 * move])
-      movesTaken[move] += Int(moves[2 * move + 1])
+      work.movesTried[move] += Int(moves[2 * move])
+      work.movesTaken[move] += Int(moves[2 * move + 1])
     }
+    work.steps += segments.joined().reduce(0) { $0 + $1.equilibrationSteps + $1.productionSteps }
 
     for walk in states.indices {
       let range = walk * atoms3..<(walk + 1) * atoms3
@@ -225,6 +213,12 @@ public final class LangevinDynamics {
           endPositions: Array(ends[at * atoms3..<(at + 1) * atoms3]))
       }
     }
+  }
+
+  /// As above, where nobody counts.
+  public func run(_ states: inout [State], _ segments: [[Segment]]) throws -> [[Record]] {
+    var work = DynamicsWork(moves: settings.moves.count)
+    return try run(&states, segments, adding: &work)
   }
 
   private func requireOneFrame(_ values: [Double]) throws {

@@ -75,7 +75,7 @@ struct LangevinSimulationTests {
     #expect(abs(angles[0] + 1.3) < 0.6)
     #expect(abs(angles[1] - 1.0) < 0.6)
     // steering, equilibration of 70 steps, 30 frames of 20 steps
-    #expect(simulation.state.steps == 2 * (12_000 + 70 + 600))
+    #expect(simulation.work.steps == 2 * (12_000 + 70 + 600))
     #expect(abs(simulation.simulatedTime - simulation.totalTime) < 1e-9)
   }
 
@@ -112,7 +112,7 @@ struct LangevinSimulationTests {
     }
     _ = try frames(simulation)
     #expect(simulation.state.runs[0].attempt == 2)
-    #expect(simulation.state.steps == 400 * (1 + 2 + 4) + 70 + 600)
+    #expect(simulation.work.steps == 400 * (1 + 2 + 4) + 70 + 600)
     let never = try alanine(targets: [[-1.3]], steering: 0.4, attempts: 2) { _, isStart in isStart ? "no" : nil }
     #expect(throws: SimulationError.start(run: 0, targets: [-1.3], attempts: 2, reason: "no")) { _ = try frames(never) }
     // and again by whoever goes on from there

@@ -62,7 +62,7 @@ private func wells(_ temperature: Double) -> [Double] {
   }
 
   /// Torsions of eight walks of 4,000 records, in [0, 2 pi).
-  private func walk(_ sampler: LangevinDynamics) throws -> [[Double]] {
+  private func walk(_ sampler: LangevinDynamics, adding work: inout DynamicsWork) throws -> [[Double]] {
     let begin = try sampler.minimised(start)
     var states = try (0..<8).map {
       LangevinDynamics.State(positions: begin, velocities: try sampler.thermalVelocities(seed: 100 + UInt64($0)))
@@ -73,7 +73,7 @@ private func wells(_ temperature: Double) -> [Double] {
           centers: [], equilibrationSteps: 2000, productionSteps: 80_000, seed: 7 + UInt64(walk))
       ]
     }
-    return try sampler.run(&states, segments).map { records in
+    return try sampler.run(&states, segments, adding: &work).map { records in
       records[0].torsions.map { $0 < 0 ? $0 + 2 * .pi : $0 }
     }
   }
@@ -86,17 +86,19 @@ private func wells(_ temperature: Double) -> [Double] {
 
   @Test(arguments: [true, false]) func movesGiveTheWellsTheirShares(isThird: Bool) throws {
     let sampler = try sampler([.init(axis: [1, 2], isThird: isThird, atoms: [3])])
-    let found = shares(try walk(sampler))
+    var work = DynamicsWork(moves: 1)
+    let found = shares(try walk(sampler, adding: &work))
     let expected = wells(300)
     #expect(expected.max()! - expected.min()! > 0.2)
     for (a, b) in zip(found, expected) { #expect(abs(a - b) < 0.02, "\(found) and \(expected)") }
-    #expect(sampler.movesTried == [8 * 82_000 / 20])
-    let acceptance = Double(sampler.movesTaken[0]) / Double(sampler.movesTried[0])
+    #expect(work.steps == 8 * 82_000 && work.movesTried == [8 * 82_000 / 20])
+    let acceptance = Double(work.movesTaken[0]) / Double(work.movesTried[0])
     #expect(isThird ? (0.2...0.9).contains(acceptance) : (0.05...0.5).contains(acceptance), "\(acceptance)")
   }
 
   @Test func withoutThemAWellIsNeverLeft() throws {
-    let found = shares(try walk(sampler([])))
+    var work = DynamicsWork(moves: 0)
+    let found = shares(try walk(sampler([]), adding: &work))
     #expect(found.max() == 1)
   }
 
@@ -147,8 +149,8 @@ private func wells(_ temperature: Double) -> [Double] {
     #expect(angles.map(\.count) == [Int](repeating: 1000, count: 16))
     let (found, expected) = (shares(angles), wells(300))
     for (a, b) in zip(found, expected) { #expect(abs(a - b) < 0.025, "\(found) and \(expected)") }
-    #expect(whole.state.movesTried == [16 * 1010])
-    #expect((0.2...0.9).contains(Double(whole.state.movesTaken[0]) / Double(16 * 1010)))
+    #expect(whole.work.movesTried == [16 * 1010])
+    #expect((0.2...0.9).contains(Double(whole.work.movesTaken[0]) / Double(16 * 1010)))
     #expect(whole.energyEvaluations == 16 * 101_000 + 2 * 16 * 1010)
 
     // from a saved state on it is the same, and a state of other moves does not fit
@@ -156,20 +158,20 @@ private func wells(_ temperature: Double) -> [Double] {
     let straight = runs
     runs = runs.map { _ in [] }
     for _ in 0..<3 { try advance(halted) }
-    #expect(!halted.isFinished && halted.state.movesTried[0] > 0)
+    #expect(!halted.isFinished && halted.work.movesTried[0] > 0)
     try resumed.resume(halted.state)
     while !resumed.isFinished { try advance(resumed) }
     #expect(runs == straight && resumed.state == whole.state)
     var other = halted.state
-    other.movesTried = []
+    other.work.movesTried = []
     #expect(throws: SimulationError.state("0 torsion moves where 1 belong")) { try resumed.resume(other) }
   }
 
   @Test func movesDoNotDependOnThreads() throws {
     let move = TorsionMove(axis: [1, 2], isThird: true, atoms: [3])
-    let (one, three) = (try sampler([move]), try sampler([move], threads: 3))
-    #expect(try walk(one) == walk(three))
-    #expect(one.movesTaken == three.movesTaken)
+    var (one, three) = (DynamicsWork(moves: 1), DynamicsWork(moves: 1))
+    #expect(try walk(sampler([move]), adding: &one) == walk(sampler([move], threads: 3), adding: &three))
+    #expect(one == three)
   }
 
   @Test(arguments: [

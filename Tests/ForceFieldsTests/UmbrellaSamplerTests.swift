@@ -92,7 +92,7 @@ struct UmbrellaSamplerTests {
       saved = part.state
     }
     #expect(saved == whole.state)
-    #expect(whole.state.movesTaken[0] > 10 && whole.state.movesTaken[0] < whole.state.movesTried[0])
+    #expect(whole.work.movesTaken[0] > 10 && whole.work.movesTaken[0] < whole.work.movesTried[0])
     let other = try alanineUmbrella(counts: [4, 3], exchange: exchange, seed: 6)
     _ = try finish(other)
     #expect(other.state.records != whole.state.records)

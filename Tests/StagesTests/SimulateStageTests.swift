@@ -4,6 +4,7 @@ import ForceFields
 import Foundation
 import FreeEnergies
 import Molecules
+import Records
 import Testing
 import Trajectories
 import Workflow
@@ -13,6 +14,7 @@ import Workflow
 /// The simulate stage on alanine dipeptide, some picoseconds of it.
 @Suite(.serialized) struct SimulateStageTests {
   let alanine: AlanineStages
+  let output = Recorded.simulate
 
   init() throws { alanine = try AlanineStages() }
 
@@ -25,26 +27,26 @@ import Workflow
     let context = try alanine.context(SimulateStage.self, "md", Self.short, threads: 2)
     try SimulateStage.run(context)
     let artifact = try alanine.commit(context, SimulateStage.self)
-    #expect(try artifact.shape("coordinates") == [200, 22, 3])
-    #expect(try artifact.readStrings("results/steered_torsions") == ["phi"])
-    let targets = try artifact.read("results/targets", as: Double.self).values
+    #expect(try artifact.shape(output.trajectory.coordinates) == [200, 22, 3])
+    #expect(try artifact.read(output.steeredTorsions) == ["phi"])
+    let targets = try artifact.read(output.targets).values
     #expect(targets[0...1] == [1, 1] && abs(targets[2] + 2.1416) < 1e-3)
-    let runs = try artifact.read("results/run", as: Int.self).values
+    let runs = try artifact.read(output.run, as: Int.self).values
     #expect(runs == (0..<200).map { $0 / 50 })
-    let time = try artifact.read("time", as: Double.self).values
+    let time = try artifact.read(output.trajectory.time, as: Double.self).values
     #expect(abs(time[0] - 0.02) < 1e-6 && abs(time[49] - 1) < 1e-6 && abs(time[50] - 0.02) < 1e-6)
-    let populations = try artifact.read("results/runs/state_population", as: Double.self).values
+    let populations = try artifact.read(output.statePopulation).values
     #expect(populations == [1, 1, 0, 0])
-    #expect(try artifact.read("results/runs/transitions", as: Int.self).values == [0, 0, 0, 0])
-    #expect(try artifact.scalar("results/energy_evaluations", as: Int.self) >= 4 * (30_000 + 300 + 1000))
+    #expect(try artifact.read(output.transitions).values == [0, 0, 0, 0])
+    #expect(try artifact.read(output.energyEvaluations) >= 4 * (30_000 + 300 + 1000))
 
-    let coordinates = try artifact.read("coordinates", as: Double.self).values
+    let coordinates = try artifact.read(output.trajectory.coordinates, as: Double.self).values
     let topology = try Topology.read(pdb: alanine.system.topology)
     #expect(try Chirality(topology: topology).invertedFrames(in: coordinates).isEmpty)
     let engine = try OpenMMEngine(systemXML: alanine.system.forcefieldFile, threads: 1)
-    #expect(try artifact.read("energies", as: Double.self).values == engine.energies(coordinates))
+    #expect(try artifact.read(output.energies).values == engine.energies(coordinates))
     let angles = torsionAngles(coordinates, atoms: 22, torsions: [[4, 6, 8, 14]])
-    #expect(try artifact.read("results/torsions/phi", as: Double.self).values == angles)
+    #expect(try artifact.read(output.trajectory.torsions.angles["phi"]).values == angles)
 
     // the file beside it holds the same frames, in angstrom
     let trajectory = try TrajectoryFile.open(alanine.folder.appendingPathComponent("md.nc"), expectedAtoms: 22)
@@ -73,11 +75,12 @@ import Workflow
     let fromStage = try frames("a", ["simulation": "md", "stride": 3], ["simulation": [input]])
     let fromFile = try frames("b", ["trajectory": .list([.string(trajectory.url.path)]), "stride": 3])
     let (x, y) = try (
-      fromStage.read("coordinates", as: Double.self), fromFile.read("coordinates", as: Double.self)
+      fromStage.read(output.trajectory.coordinates, as: Double.self),
+      fromFile.read(output.trajectory.coordinates, as: Double.self)
     )
     #expect(x.shape == [67, 22, 3])
     #expect(zip(x.values, y.values).allSatisfy { abs($0 - $1) < 3e-7 })
-    #expect(try fromStage.readStrings("results/files") == ["md.h5"])
+    #expect(try fromStage.read(Recorded.ingest.files) == ["md.h5"])
     #expect(throws: IngestError.source(both: false)) { try frames("c", [:]) }
     #expect(throws: IngestError.source(both: true)) {
       try frames(
@@ -150,18 +153,18 @@ import Workflow
     #expect(resumed.provenance.contentDigest == moved.provenance.contentDigest)
     let chi = try #require(topology.namedTorsions.first { $0.fullName == "chi1-2" }).atoms
     func changes(_ artifact: Artifact) throws -> Int {
-      let coordinates = try artifact.read("coordinates", as: Double.self)
+      let coordinates = try artifact.read(output.trajectory.coordinates, as: Double.self)
       let angles = torsionAngles(coordinates.values, atoms: coordinates.shape[1], torsions: [chi])
       let thirds = angles.map { Int(($0 + 2 * .pi) / (2 * .pi / 3)) % 3 }
       return zip(thirds, thirds.dropFirst()).filter { $0 != $1 }.count
     }
     let (often, seldom) = (try changes(moved), try changes(plain))
     #expect(often > 3 * max(4, seldom), "\(often), \(seldom)")
-    #expect(try moved.readStrings("results/turned_torsions") == ["chi1-2", "chi2-2"])
-    #expect(!plain.exists("results/turn_acceptance"))
-    let acceptance = try moved.read("results/turn_acceptance", as: Double.self).values
+    #expect(try moved.read(output.moves.names) == ["chi1-2", "chi2-2"])
+    #expect(!plain.has(output.moves.acceptance))
+    let acceptance = try moved.read(output.moves.acceptance).values
     #expect(acceptance.allSatisfy { $0 > 0.005 && $0 < 0.9 }, "\(acceptance)")
-    func cost(_ artifact: Artifact) throws -> Int { try artifact.scalar("results/energy_evaluations", as: Int.self) }
+    func cost(_ artifact: Artifact) throws -> Int { try artifact.read(output.energyEvaluations) }
     let more = try cost(moved) - cost(plain)
     // 20.3 ps, a move every 0.1 ps, two energies each, in four runs
     #expect(more == 2 * 4 * (202 + 1), "\(more)")

@@ -1,18 +1,20 @@
 import Artifacts
 import Basics
-import ForceFields
 import Foundation
 import FreeEnergies
 import Molecules
 import OpenMM
+import Records
 import Testing
 import Workflow
 
+@testable import ForceFields
 @testable import Stages
 
 /// The umbrella stage on alanine dipeptide, cut so short that its numbers mean little: what is tested is the way to them.
 @Suite(.serialized) struct UmbrellaStageTests {
   let alanine: AlanineStages
+  let output = Recorded.umbrella
 
   init() throws { alanine = try AlanineStages() }
 
@@ -26,26 +28,26 @@ import Workflow
     let context = try alanine.context(UmbrellaStage.self, "short", Self.short, threads: 2)
     try UmbrellaStage.run(context)
     let artifact = try alanine.commit(context, UmbrellaStage.self)
-    let deltaF = try artifact.scalar("results/delta_f", as: Double.self)
+    let deltaF = try artifact.read(output.freeEnergy.deltaF)
     #expect(deltaF.isFinite && deltaF > 0)
-    #expect(try artifact.scalar("results/delta_f_standard_error", as: Double.self) > 0)
-    #expect(try artifact.shape("results/overlap") == [36, 36])
-    #expect(try artifact.shape("torsions") == [2, 36, 40, 4])
-    #expect(try artifact.readStrings("torsion_names") == ["phi", "omega1", "psi2", "omega2"])
-    #expect(try artifact.shape("end_coordinates") == [2, 36, 22, 3])
-    #expect(try artifact.shape("results/profile/phi") == [60])
-    #expect(try artifact.readString("results/force_provider").hasPrefix("built-in"))
+    #expect(try artifact.read(output.freeEnergy.standardError) > 0)
+    #expect(try artifact.shape(output.overlap) == [36, 36])
+    #expect(try artifact.shape(output.torsions) == [2, 36, 40, 4])
+    #expect(try artifact.read(output.torsionNames) == ["phi", "omega1", "psi2", "omega2"])
+    #expect(try artifact.shape(output.endCoordinates) == [2, 36, 22, 3])
+    #expect(try artifact.shape(output.profile.angles["phi"]) == [60])
+    #expect(try artifact.read(output.forceProvider).hasPrefix("built-in"))
     // the kernel sums in another order than OpenMM: never equal, never far
-    let deviation = try artifact.scalar("results/force_deviation", as: Double.self)
+    let deviation = try artifact.read(output.forceDeviation)
     #expect(deviation > 0 && deviation < 1e-8, "\(deviation)")
-    let profile = try artifact.read("results/profile/free_energy", as: Double.self).values
+    let profile = try artifact.read(output.profile.freeEnergy).values
     #expect(profile.min() == 0)
     // two barriers stand far above the noise of so short a run
     #expect((profile.max() ?? 0) > 6)
     // a few ps are not many correlation times of psi, and the stage must say so
     #expect(context.warnings.contains { $0.contains("correlation times") })
-    let torsions = try artifact.read("torsions", as: Double.self).values
-    let last = try artifact.read("end_coordinates", as: Double.self).values
+    let torsions = try artifact.read(output.torsions).values
+    let last = try artifact.read(output.endCoordinates).values
     let recomputed = torsionAngles(last, atoms: 22, torsions: [[4, 6, 8, 14]])
     // the last record of a window is of its last frame
     for visit in 0..<72 { #expect(abs(recomputed[visit] - torsions[(visit * 40 + 39) * 4]) < 1e-9) }
@@ -86,7 +88,7 @@ import Workflow
     #expect(resumed?.provenance.contentDigest == expected.provenance.contentDigest)
     if exchange {
       #expect(
-        try expected.read("results/exchange_acceptance", as: Double.self).values.allSatisfy { $0 > 0.02 && $0 < 1 })
+        try expected.read(output.exchangeAcceptance).values.allSatisfy { $0 > 0.02 && $0 < 1 })
     }
   }
 
@@ -173,15 +175,12 @@ import Workflow
     let setup = try UmbrellaSetup(context, context.parameters(UmbrellaStage.Parameters.self))
     #expect(setup.torsionNames == ["phi", "psi1", "omega1", "chi1-1", "chi2-1", "chi1-2", "chi2-2"])
     #expect(setup.folds == [1, 1, 1, 1, 1, 1, 2])
-    let sampler = try setup.sampler(threads: 1, seed: 1)
+    let sampler = try setup.sampler()
     #expect(sampler.forceProvider.hasPrefix("built-in"))
     // the analysis sees the ring's torsion doubled, all others as they were
-    let state = sampler.state
-    try sampler.resume(
-      UmbrellaState(
-        phase: state.phase, done: state.done, positions: state.positions, velocities: state.velocities,
-        rowStarts: state.rowStarts, records: state.records.indices.map { Double($0 % 7) },
-        endPositions: state.endPositions, attempts: state.attempts, acceptances: state.acceptances, steps: state.steps))
+    var state = sampler.state
+    state.records = state.records.indices.map { Double($0 % 7) }
+    try sampler.resume(state)
     let data = try setup.data(sampler)
     #expect(Array(data.walks[1].others.values.prefix(6)) == [1, 2, 3, 4, 5, 12])
     #expect(data.walks[1].series.values.allSatisfy { $0 == 0 })
@@ -208,9 +207,9 @@ import Workflow
     let moved = try run("moved", moves: true)
     /// Ways from within 30 degrees of one staggered place to within 30 degrees of another, in all walks and windows.
     func turns(_ artifact: Artifact) throws -> Int {
-      let names = try artifact.readStrings("torsion_names")
+      let names = try artifact.read(output.torsionNames)
       let chi = try #require(names.firstIndex(of: "chi1-2"))
-      let torsions = try artifact.read("torsions", as: Double.self)
+      let torsions = try artifact.read(output.torsions)
       let samples = torsions.shape[2]
       var (count, place) = (0, -1)
       for row in 0..<torsions.values.count / names.count {
@@ -226,33 +225,33 @@ import Workflow
     let counts = (plain: try turns(plain), lowered: try turns(lowered), moved: try turns(moved))
     #expect(counts.lowered > 5 * max(4, counts.plain), "\(counts)")
     #expect(counts.moved > 5 * max(4, counts.plain), "\(counts)")
-    #expect(!plain.exists("shared_bias") && !moved.exists("shared_bias") && !plain.exists("results/turn_acceptance"))
-    #expect(try moved.readStrings("results/turned_torsions") == ["chi1-2", "chi2-2"])
-    let acceptance = try moved.read("results/turn_acceptance", as: Double.self).values
+    #expect(!plain.has(output.sharedBias) && !moved.has(output.sharedBias) && !plain.has(output.moves.acceptance))
+    #expect(try moved.read(output.moves.names) == ["chi1-2", "chi2-2"])
+    let acceptance = try moved.read(output.moves.acceptance).values
     #expect(acceptance.allSatisfy { $0 > 0.005 && $0 < 0.9 }, "\(acceptance)")
 
     // two energies for a move, and one tried after every sample and in the equilibration before
     func evaluations(_ artifact: Artifact) throws -> Double {
-      Double(try artifact.scalar("results/energy_evaluations", as: Int.self))
+      Double(try artifact.read(output.energyEvaluations))
     }
-    let tries = try plain.scalar("results/simulated_time", as: Double.self) / 0.05
+    let tries = try plain.read(output.simulatedTime) / 0.05
     #expect(try abs((evaluations(moved) - evaluations(plain)) / (2 * tries) - 1) < 0.01)
 
     // the hydrogen of SG turns by itself
-    #expect(try lowered.readStrings("results/lowered_torsions") == ["chi1-2"])
-    let depth = try lowered.read("results/lowered_by", as: Double.self).values[0]
+    #expect(try lowered.read(output.loweredTorsions) == ["chi1-2"])
+    let depth = try lowered.read(output.loweredBy).values[0]
     #expect(abs(depth - 13.3126) < 1e-3, "\(depth)")  // amber14's threefold terms about CA-CB
-    #expect(try lowered.readString("results/force_provider").hasPrefix("built-in"))
-    #expect(try lowered.scalar("results/force_deviation", as: Double.self) < 1e-8)
-    let bias = try lowered.read("shared_bias", as: Double.self)
+    #expect(try lowered.read(output.forceProvider).hasPrefix("built-in"))
+    #expect(try lowered.read(output.forceDeviation) < 1e-8)
+    let bias = try lowered.read(output.sharedBias)
     #expect(bias.shape == [2, 36, 120])
-    let names = try lowered.readStrings("torsion_names")
+    let names = try lowered.read(output.torsionNames)
     let chi = try #require(names.firstIndex(of: "chi1-2"))
-    let torsions = try lowered.read("torsions", as: Double.self).values
+    let torsions = try lowered.read(output.torsions).values
     for row in bias.values.indices {
       #expect(abs(bias.values[row] + depth / 2 * (1 + cos(3 * torsions[row * names.count + chi]))) < 1e-9)
     }
-    let fraction = try lowered.scalar("results/lowered_ess_fraction", as: Double.self)
+    let fraction = try lowered.read(output.loweredEffectiveFraction)
     #expect(fraction > 0.1 && fraction < 0.9, "\(fraction)")
   }
 

@@ -29,25 +29,17 @@ extension LangevinSimulation {
       let current = state.runs[run]
       return (current.done..<min(current.done + count, pieces(current))).map { segment(run: run, current, piece: $0) }
     }
-    var moved = runs.map { run in
-      LangevinDynamics.State(positions: state.runs[run].positions, velocities: state.runs[run].velocities)
-    }
-    let sampler = phase == .steering ? steered : free
-    let (tried, taken) = (sampler.movesTried, sampler.movesTaken)
-    let records = try sampler.run(&moved, segments)
+    var moved = runs.map { state.runs[$0].walk }
+    var work = state.work
+    let records = try (phase == .steering ? steered : dynamics).run(&moved, segments, adding: &work)
     if phase == .production {
       for (index, run) in runs.enumerated() { try checkFrames(records[index], run: run) }
     }
-    for move in tried.indices {
-      state.movesTried[move] += sampler.movesTried[move] - tried[move]
-      state.movesTaken[move] += sampler.movesTaken[move] - taken[move]
-    }
+    state.work = work
     for (index, run) in runs.enumerated() {
       if phase == .production { for record in records[index] { waiting[run] += record.endPositions } }
-      state.runs[run].positions = moved[index].positions
-      state.runs[run].velocities = moved[index].velocities
+      state.runs[run].walk = moved[index]
       state.runs[run].done += segments[index].count
-      state.steps += segments[index].reduce(0) { $0 + $1.equilibrationSteps }
       if phase == .steering, state.runs[run].done == Self.steeringPieces, let reason = try fault(ofStart: run) {
         try startAgain(run, reason)
       }
@@ -94,7 +86,7 @@ extension LangevinSimulation {
 
   /// Why the frame that steering has ended with is no start, or nil.
   private func fault(ofStart run: Int) throws -> String? {
-    let positions = state.runs[run].positions
+    let positions = state.runs[run].walk.positions
     if let reason = check(positions, true) { return reason }
     for (index, angle) in try steered.torsions(positions).enumerated() {
       let off = abs((angle - targets[run][index]).remainder(dividingBy: 2 * .pi))

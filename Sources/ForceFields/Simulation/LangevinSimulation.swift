@@ -8,35 +8,22 @@ import OpenMM
 /// targets (steering); the wells are taken away (equilibration); then a frame is kept at every save interval (production).
 /// Every piece of a run, the steps for one place of the wells or up to one frame, has random numbers of its own, derived from the
 /// seed, the run and the piece: the frames depend neither on the threads nor on where the work was interrupted.
-public final class LangevinSimulation {
+public final class LangevinSimulation: DynamicsRun {
   public struct Settings: Equatable, Sendable {
     /// One of its torsion moves is tried every `LangevinSimulation.moveInterval` or so, once a run has been led to its start.
     public var dynamics: DynamicsSettings
     /// ps that the wells take to their targets at the first attempt; each further one takes twice as long. 0: no steering.
-    public var steering: Double
+    public var steering = 200.0
     /// kJ/mol/rad^2, of the wells.
-    public var steeringForceConstant: Double
+    public var steeringForceConstant = 200.0
     /// How often a run is led to its start before that is an error.
-    public var attempts: Int
+    public var attempts = 3
     /// ps without wells before the first frame.
-    public var equilibration: Double
+    public var equilibration = 20.0
     /// ps of each run that frames are kept of.
-    public var length: Double
+    public var length = 1000.0
     /// ps between frames.
-    public var saveInterval: Double
-
-    public init(
-      dynamics: DynamicsSettings, steering: Double = 200, steeringForceConstant: Double = 200, attempts: Int = 3,
-      equilibration: Double = 20, length: Double = 1000, saveInterval: Double = 0.5
-    ) {
-      self.dynamics = dynamics
-      self.steering = steering
-      self.steeringForceConstant = steeringForceConstant
-      self.attempts = attempts
-      self.equilibration = equilibration
-      self.length = length
-      self.saveInterval = saveInterval
-    }
+    public var saveInterval = 0.5
   }
 
   /// What is wrong with a frame [atoms, 3] in nm, in words, or nil. `isStart`: the wells have just reached their targets.
@@ -58,7 +45,8 @@ public final class LangevinSimulation {
 
   let check: FrameCheck
   let steered: LangevinDynamics
-  let free: LangevinDynamics
+  /// Without wells.
+  public let dynamics: LangevinDynamics
   /// The structure that every attempt begins at, and its steered torsions.
   let origin: [Double]
   let originTorsions: [Double]
@@ -100,33 +88,22 @@ public final class LangevinSimulation {
     // the dynamics tries a move after each of its record intervals; it is asked for no records
     let moves = max(1, Int((Double(interval) * settings.dynamics.timestep / Self.moveInterval).rounded()))
     let recordInterval = max(1, interval / moves)
-    free = try LangevinDynamics(system: system, settings: settings.dynamics, recordInterval: recordInterval)
+    dynamics = try LangevinDynamics(system: system, settings: settings.dynamics, recordInterval: recordInterval)
     var steering = settings.dynamics
     steering.moves = []
     steered = try LangevinDynamics(
       system: system, settings: steering, torsions: torsions,
       forceConstants: torsions.map { _ in settings.steeringForceConstant }, recordInterval: recordInterval)
-    origin = try free.minimised(coordinates)
+    origin = try dynamics.minimised(coordinates)
     originTorsions = torsions.isEmpty ? [] : try steered.torsions(origin)
     waiting = targets.map { _ in [] }
-    state = SimulationState(
-      runs: [], steps: 0, movesTried: free.movesTried, movesTaken: free.movesTaken)
+    state = SimulationState(runs: [], work: DynamicsWork(moves: settings.dynamics.moves.count))
     state.runs = try targets.indices.map { try beginning(run: $0, attempt: 0) }
   }
 
-  /// What computes the forces.
-  public var forceProvider: String { free.forceProvider }
-  /// Why that is not the built-in kernel, which would be many times faster; nil where it is, or was not asked for.
-  public var kernelRefusal: String? { free.kernelRefusal }
+  public var work: DynamicsWork { state.work }
   public var isFinished: Bool { state.runs.allSatisfy { $0.phase == .finished } }
 
-  /// ps done so far, all runs together, failed attempts included.
-  public var simulatedTime: Double { Double(state.steps) * settings.dynamics.timestep }
-
-  /// Energies and forces computed so far: one a step, and two a torsion move.
-  public var energyEvaluations: Int { state.steps + 2 * state.movesTried.reduce(0, +) }
-
-  /// ps of all runs, if each reaches its start at once.
   public var totalTime: Double {
     let steering = isSteering ? Self.steeringPieces * steeringSteps(attempt: 0) : 0
     let steps = steering + equilibrationSteps + framesPerRun * interval
@@ -139,11 +116,12 @@ public final class LangevinSimulation {
       throw SimulationError.state("\(saved.runs.count) runs where \(targets.count) belong")
     }
     let moves = settings.dynamics.moves.count
-    for found in [saved.movesTried, saved.movesTaken] where found.count != moves {
+    for found in [saved.work.movesTried, saved.work.movesTaken] where found.count != moves {
       throw SimulationError.state("\(found.count) torsion moves where \(moves) belong")
     }
-    for run in saved.runs where run.positions.count != origin.count || run.velocities.count != origin.count {
-      throw SimulationError.state("\(run.positions.count) positions where \(origin.count) belong")
+    for walk in saved.runs.map(\.walk)
+    where [walk.positions, walk.velocities].contains(where: { $0.count != origin.count }) {
+      throw SimulationError.state("\(walk.positions.count) positions where \(origin.count) belong")
     }
     state = saved
     waiting = targets.map { _ in [] }
@@ -176,10 +154,10 @@ public final class LangevinSimulation {
 
   /// A run at its beginning, with fresh velocities.
   func beginning(run: Int, attempt: Int) throws -> SimulationState.Run {
-    let velocities = try free.thermalVelocities(seed: seed("velocities", run, attempt))
-    var result = SimulationState.Run(
-      phase: isSteering ? .steering : .equilibration, attempt: attempt, done: 0, positions: origin,
-      velocities: velocities)
+    let velocities = try dynamics.thermalVelocities(seed: seed("velocities", run, attempt))
+    var result = SimulationState.Run(.init(positions: origin, velocities: velocities))
+    result.phase = isSteering ? .steering : .equilibration
+    result.attempt = attempt
     result.settle { pieces($0) }
     return result
   }
@@ -214,4 +192,9 @@ public final class LangevinSimulation {
   private func seed(_ kind: String, _ run: Int, _ piece: Int) -> UInt64 {
     RandomStream.derivedSeed(settings.dynamics.seed, [kind, "run \(run)", "segment \(piece)"])
   }
+}
+
+extension LangevinSimulation.Settings {
+  /// All else as the fields are declared.
+  public init(_ dynamics: DynamicsSettings) { self.init(dynamics: dynamics) }
 }

@@ -1,3 +1,4 @@
+import Dynamics
 import Foundation
 
 /// All that a simulation needs to go on where it stands. The frames so far are with whoever took them.
@@ -11,32 +12,19 @@ public struct SimulationState: Equatable, Sendable {
     case finished
 
     /// For people.
-    public var name: String {
-      switch self {
-      case .steering: "steering"
-      case .equilibration: "equilibration"
-      case .production, .finished: "production"
-      }
-    }
+    public var name: String { self == .finished ? "production" : "\(self)" }
   }
 
   public struct Run: Equatable, Sendable {
-    public internal(set) var phase: Phase
+    public var phase = Phase.steering
     /// Which attempt to reach the start this is, from 0.
-    public internal(set) var attempt: Int
+    public var attempt = 0
     /// Pieces of the phase that are done; in production, frames.
-    public internal(set) var done: Int
-    /// nm and nm/ps, [atoms, 3].
-    public internal(set) var positions: [Double]
-    public internal(set) var velocities: [Double]
+    public var done = 0
+    /// Where it stands.
+    public var walk: LangevinDynamics.State
 
-    public init(phase: Phase, attempt: Int, done: Int, positions: [Double], velocities: [Double]) {
-      self.phase = phase
-      self.attempt = attempt
-      self.done = done
-      self.positions = positions
-      self.velocities = velocities
-    }
+    public init(_ walk: LangevinDynamics.State) { self.walk = walk }
 
     /// Goes over to the next phase where this one has no pieces left.
     mutating func settle(pieces: (Run) -> Int) {
@@ -47,19 +35,13 @@ public struct SimulationState: Equatable, Sendable {
     }
   }
 
-  public internal(set) var runs: [Run]
-  /// Steps done so far, all runs together: as many force evaluations.
-  public internal(set) var steps: Int
-  /// How often each torsion move was tried and taken, all runs together.
-  public internal(set) var movesTried: [Int]
-  public internal(set) var movesTaken: [Int]
+  public var runs: [Run]
+  public var work: DynamicsWork
 
   /// For a state that was saved; `LangevinSimulation.resume` checks it.
-  public init(runs: [Run], steps: Int, movesTried: [Int] = [], movesTaken: [Int] = []) {
+  public init(runs: [Run], work: DynamicsWork) {
     self.runs = runs
-    self.steps = steps
-    self.movesTried = movesTried
-    self.movesTaken = movesTaken
+    self.work = work
   }
 }
 

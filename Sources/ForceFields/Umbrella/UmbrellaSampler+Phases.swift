@@ -22,14 +22,13 @@ extension UmbrellaSampler {
     }
   }
 
-  private var piecesPerVisit: Int {
-    settings.exchangeInterval == nil ? (samples + samplesPerPiece - 1) / samplesPerPiece : 1
-  }
+  /// Of the sampling of a window.
+  private var samplingPieces: Int { (samples + samplesPerPiece - 1) / samplesPerPiece }
 
   /// Some of the ribs go on by one piece of a visit. With exchange, a visit is its equilibration alone.
   func advanceRibs() throws -> [Visit] {
     let sampling = settings.exchangeInterval == nil
-    let pieces = piecesPerVisit
+    let pieces = sampling ? samplingPieces : 1
     let time = settings.equilibration + (sampling ? Double(samplesPerPiece) * settings.sampleInterval : 0)
     guard let walks = nextWalks(pieces: columns * pieces, timePerPiece: time) else {
       guard sampling else {
@@ -37,8 +36,7 @@ extension UmbrellaSampler {
         try begin(.exchange, walks: (0..<Self.directions * grid.windowCount).map { frame(ends, $0) })
         return []
       }
-      state.phase = .finished
-      (state.done, state.positions, state.velocities) = ([], [], [])
+      try begin(.finished, walks: [])
       return []
     }
     var places: [(visit: Visit, piece: Int, firstSample: Int)] = []
@@ -64,11 +62,10 @@ extension UmbrellaSampler {
 
   /// Some of the windows go on by one piece; when all have, neighbours exchange.
   func advanceExchange() throws -> [Visit] {
-    let pieces = (samples + samplesPerPiece - 1) / samplesPerPiece
+    let pieces = samplingPieces
     let time = Double(samplesPerPiece) * settings.sampleInterval
     guard let walks = nextWalks(pieces: pieces, timePerPiece: time) else {
-      state.phase = .finished
-      (state.done, state.positions, state.velocities) = ([], [], [])
+      try begin(.finished, walks: [])
       return []
     }
     let piece = state.done[walks[0]]

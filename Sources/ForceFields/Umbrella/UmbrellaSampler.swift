@@ -9,29 +9,18 @@ import OpenMM
 /// the way shows as a difference between the directions. All ribs are independent of each other, which keeps any number
 /// of threads busy. Every piece of every walk has a random stream of its own, derived from the seed and the piece's place:
 /// the result depends neither on the threads nor on where a run was interrupted.
-public final class UmbrellaSampler {
+public final class UmbrellaSampler: DynamicsRun {
   public struct Settings: Equatable, Sendable {
     /// One of its torsion moves is tried after each sample interval.
     public var dynamics: DynamicsSettings
     /// ps, before every visit of a window.
-    public var equilibration: Double
+    public var equilibration = 5.0
     /// ps per window, both directions together.
-    public var production: Double
+    public var production = 40.0
     /// ps between recorded torsions.
-    public var sampleInterval: Double
+    public var sampleInterval = 0.2
     /// ps between exchanges of neighbouring windows; nil: windows do not exchange.
     public var exchangeInterval: Double?
-
-    public init(
-      dynamics: DynamicsSettings, equilibration: Double = 5, production: Double = 40, sampleInterval: Double = 0.2,
-      exchangeInterval: Double? = nil
-    ) {
-      self.dynamics = dynamics
-      self.equilibration = equilibration
-      self.production = production
-      self.sampleInterval = sampleInterval
-      self.exchangeInterval = exchangeInterval
-    }
   }
 
   public static let directions = 2
@@ -44,7 +33,7 @@ public final class UmbrellaSampler {
   public let samples: Int
   public internal(set) var state = UmbrellaState()
 
-  let dynamics: LangevinDynamics
+  public let dynamics: LangevinDynamics
   /// The spine's first window.
   let origin: Int
   let rows: Int, columns: Int
@@ -104,15 +93,9 @@ public final class UmbrellaSampler {
     state.records = [Double](repeating: 0, count: Self.directions * grid.windowCount * samples * torsionCount)
     state.attempts = [Int](repeating: 0, count: grid.counts.count)
     state.acceptances = state.attempts
-    state.movesTried = dynamics.movesTried
-    state.movesTaken = state.movesTried
+    state.work = DynamicsWork(moves: settings.dynamics.moves.count)
     try begin(.spine, walks: (0..<Self.directions).map { _ in start })
   }
-
-  /// What computes the forces.
-  public var forceProvider: String { dynamics.forceProvider }
-  /// Why that is not the built-in kernel, which would be many times faster; nil where it is, or was not asked for.
-  public var kernelRefusal: String? { dynamics.kernelRefusal }
 
   /// How far apart two computations of a force may be, relative to max(1, |force| in kJ/mol/nm).
   public static let forceTolerance = 1e-5
@@ -127,15 +110,9 @@ public final class UmbrellaSampler {
     return deviation
   }
 
+  public var work: DynamicsWork { state.work }
   public var isFinished: Bool { state.phase == .finished }
 
-  /// ps done so far, all walks together.
-  public var simulatedTime: Double { Double(state.steps) * settings.dynamics.timestep }
-
-  /// Energies and forces computed so far: one a step, and two a torsion move.
-  public var energyEvaluations: Int { state.steps + 2 * state.movesTried.reduce(0, +) }
-
-  /// ps of the whole run, all walks together.
   public var totalTime: Double {
     let directions = Double(Self.directions)
     let equilibration = Double(equilibrationSteps) * Double(rows + grid.windowCount)
@@ -152,8 +129,8 @@ public final class UmbrellaSampler {
     try require("numbers of end frames", saved.endPositions.count, state.endPositions.count)
     try require("axes", saved.attempts.count, grid.counts.count)
     try require("axes", saved.acceptances.count, grid.counts.count)
-    try require("torsion moves", saved.movesTried.count, settings.dynamics.moves.count)
-    try require("torsion moves", saved.movesTaken.count, settings.dynamics.moves.count)
+    try require("torsion moves", saved.work.movesTried.count, settings.dynamics.moves.count)
+    try require("torsion moves", saved.work.movesTaken.count, settings.dynamics.moves.count)
     try require("walks", saved.done.count, walks(in: saved.phase))
     try require("positions", saved.positions.count, saved.done.count * size)
     try require("velocities", saved.velocities.count, saved.done.count * size)
@@ -165,11 +142,6 @@ public final class UmbrellaSampler {
     /// 0: the walks up, 1: the walks down.
     public var direction: Int
     public var window: Int
-
-    public init(direction: Int, window: Int) {
-      self.direction = direction
-      self.window = window
-    }
   }
 
   /// Does about a second's work. Returns the visits that it finished.
@@ -240,18 +212,12 @@ public final class UmbrellaSampler {
     var states = walks.map {
       LangevinDynamics.State(positions: frame(state.positions, $0), velocities: frame(state.velocities, $0))
     }
-    let (tried, taken) = (dynamics.movesTried, dynamics.movesTaken)
-    let records = try dynamics.run(&states, segments.map { [$0] }).map { $0[0] }
-    for move in tried.indices {
-      state.movesTried[move] += dynamics.movesTried[move] - tried[move]
-      state.movesTaken[move] += dynamics.movesTaken[move] - taken[move]
-    }
+    let records = try dynamics.run(&states, segments.map { [$0] }, adding: &state.work).map { $0[0] }
     for (walk, moved) in zip(walks, states) {
       state.positions.replaceSubrange(walk * size..<(walk + 1) * size, with: moved.positions)
       state.velocities.replaceSubrange(walk * size..<(walk + 1) * size, with: moved.velocities)
       state.done[walk] += 1
     }
-    state.steps += segments.reduce(0) { $0 + $1.equilibrationSteps + $1.productionSteps }
     return records
   }
 
@@ -268,4 +234,9 @@ public final class UmbrellaSampler {
     state.records.replaceSubrange(first..<first + record.torsions.count, with: record.torsions)
     state.endPositions.replaceSubrange(visit * size..<(visit + 1) * size, with: record.endPositions)
   }
+}
+
+extension UmbrellaSampler.Settings {
+  /// All else as the fields are declared.
+  public init(_ dynamics: DynamicsSettings) { self.init(dynamics: dynamics) }
 }

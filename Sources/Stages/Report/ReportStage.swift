@@ -76,7 +76,6 @@ public enum ReportStage: RecordedStage {
     let type = input.stageType ?? StageCatalog.all.first { $0.type == input.type }
     if let method = (type as? any RecordedStage.Type)?.method { return try method(input) }
     switch input.type {
-    case "umbrella": return "umbrella sampling, MBAR"
     case "audit": return "audit of \(input.optionalInput("reweight")?.name ?? "a reweighting")"
     case "reweight":
       if let model = input.optionalInput("density") { return "\(model.type) \(model.name)" }

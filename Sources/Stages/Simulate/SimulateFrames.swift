@@ -1,6 +1,7 @@
 import Artifacts
-import Basics
+import Dynamics
 import ForceFields
+import Records
 import Workflow
 
 /// The frames of all runs while they grow, and the parts of them that are saved on the way.
@@ -13,6 +14,7 @@ struct SimulateFrames {
   /// How many numbers of each run are in parts already.
   private var saved: [Int]
   private var parts = 0
+  private let record = SimulateCheckpointRecord()
 
   /// Takes over what an earlier run saved; the simulation goes on from there.
   init(_ context: StageContext, setup: SimulateSetup, simulation: LangevinSimulation) throws {
@@ -24,8 +26,8 @@ struct SimulateFrames {
     saved = setup.starts.targets.map { _ in 0 }
     let found = try context.checkpoints.parts()
     for part in found {
-      let counts = try part.artifact.read("simulate/counts", as: Int64.self).values.map { Int($0) }
-      let values = try part.artifact.read("simulate/frames", as: Float.self).values
+      let counts = try part.artifact.read(record.counts).values
+      let values = try part.artifact.read(record.frames).values
       guard counts.count == coordinates.count, counts.allSatisfy({ $0 >= 0 }), counts.reduce(0, +) == values.count
       else {
         throw SimulationError.state("\(values.count) numbers of frames where \(counts) belong")
@@ -39,11 +41,10 @@ struct SimulateFrames {
     guard let last = found.last else { return }
     parts = found.count
     saved = coordinates.map(\.count)
-    let state = try SimulateCheckpoint.read(last.artifact)
+    let state = try SimulationState(last.artifact, record)
     try simulation.resume(state)
     for (run, frames) in zip(state.runs, coordinates) {
-      let expected =
-        run.phase == .production ? run.done : run.phase == .finished ? simulation.framesPerRun : 0
+      let expected = run.phase == .production ? run.done : run.phase == .finished ? simulation.framesPerRun : 0
       guard frames.count == expected * 3 * weights.count else {
         throw SimulationError.state("\(frames.count) numbers of a run's frames where \(expected) frames belong")
       }
@@ -69,66 +70,49 @@ struct SimulateFrames {
   /// Commits a part with the frames since the last one and the state of all runs.
   mutating func savePart(_ simulation: LangevinSimulation) throws {
     let part = try context.checkpoints.beginPart(parts)
-    var values: [Float] = []
-    var counts: [Int64] = []
-    for (run, frames) in coordinates.enumerated() {
-      values += frames[saved[run]...]
-      counts.append(Int64(frames.count - saved[run]))
-    }
-    try part.write("simulate/frames", values, shape: [values.count], units: "nm", compression: .none)
-    try part.write("simulate/counts", counts, shape: [counts.count], compression: .none)
-    try SimulateCheckpoint.write(simulation.state, to: part)
+    try part.write(record.frames, zip(coordinates, saved).flatMap { $0[$1...] })
+    try part.write(record.counts, zip(coordinates, saved).map { $0.count - $1 })
+    try simulation.state.write(record, to: part)
     try context.checkpoints.commitPart(part, index: parts, step: Int(simulation.simulatedTime))
     parts += 1
     saved = coordinates.map(\.count)
   }
 }
 
-/// Layout of a simulation's state in a part: /simulate/...
-enum SimulateCheckpoint {
-  static func write(_ state: SimulationState, to writer: ArtifactWriter) throws {
-    func list(_ name: String, _ values: [Int]) throws {
-      try writer.write("simulate/\(name)", values.map(Int64.init), shape: [values.count], compression: .none)
-    }
-    try list("phase", state.runs.map(\.phase.rawValue))
-    try list("attempt", state.runs.map(\.attempt))
-    try list("done", state.runs.map(\.done))
-    try list("turns_tried", state.movesTried)
-    try list("turns_taken", state.movesTaken)
-    try writer.writeScalar("simulate/steps", Int64(state.steps))
-    for (name, values) in [
-      ("positions", state.runs.map(\.positions)), ("velocities", state.runs.map(\.velocities)),
+extension SimulationState {
+  fileprivate func write(_ record: SimulateCheckpointRecord, to writer: ArtifactWriter) throws {
+    try writer.write(record.phase, runs.map(\.phase.rawValue))
+    try writer.write(record.attempt, runs.map(\.attempt))
+    try writer.write(record.done, runs.map(\.done))
+    try writer.write(record.turnsTried, work.movesTried)
+    try writer.write(record.turnsTaken, work.movesTaken)
+    try writer.write(record.steps, work.steps)
+    for (field, values) in [
+      (record.positions, runs.map(\.walk.positions)), (record.velocities, runs.map(\.walk.velocities)),
     ] {
-      try writer.write(
-        "simulate/\(name)", values.flatMap { $0 }, shape: [values.count, values.first?.count ?? 0], compression: .none)
+      try writer.write(field, values.flatMap { $0 }, shape: [values.count, values.first?.count ?? 0])
     }
   }
 
   /// Throws `ArtifactError` and `SimulationError.state`.
-  static func read(_ artifact: Artifact) throws -> SimulationState {
-    func integers(_ name: String) throws -> [Int] {
-      // checkpoints made before there were moves say nothing of them
-      if name.hasPrefix("turns"), !artifact.exists("simulate/\(name)") { return [] }
-      return try artifact.read("simulate/\(name)", as: Int64.self).values.map { Int($0) }
-    }
-    let (phases, attempts, done) = try (integers("phase"), integers("attempt"), integers("done"))
-    let positions = try artifact.read("simulate/positions", as: Double.self)
-    let velocities = try artifact.read("simulate/velocities", as: Double.self)
+  fileprivate init(_ artifact: Artifact, _ record: SimulateCheckpointRecord) throws {
+    let (phases, attempts, done) = try (
+      artifact.read(record.phase).values, artifact.read(record.attempt).values, artifact.read(record.done).values
+    )
+    let (positions, velocities) = try (artifact.read(record.positions), artifact.read(record.velocities))
     guard attempts.count == phases.count, done.count == phases.count, positions.shape == velocities.shape,
       positions.shape.count == 2, positions.shape[0] == phases.count
     else { throw SimulationError.state("its lists are of different lengths") }
     let width = positions.shape[1]
-    let runs = try phases.indices.map { run in
-      guard let phase = SimulationState.Phase(rawValue: phases[run]), done[run] >= 0, attempts[run] >= 0 else {
-        throw SimulationError.state("there is no phase \(phases[run])")
+    let runs = try phases.indices.map { index in
+      guard let phase = Phase(rawValue: phases[index]), done[index] >= 0, attempts[index] >= 0 else {
+        throw SimulationError.state("there is no phase \(phases[index])")
       }
-      let range = run * width..<(run + 1) * width
-      return SimulationState.Run(
-        phase: phase, attempt: attempts[run], done: done[run], positions: Array(positions.values[range]),
-        velocities: Array(velocities.values[range]))
+      let range = index * width..<(index + 1) * width
+      var run = Run(.init(positions: Array(positions.values[range]), velocities: Array(velocities.values[range])))
+      (run.phase, run.attempt, run.done) = (phase, attempts[index], done[index])
+      return run
     }
-    return SimulationState(
-      runs: runs, steps: Int(try artifact.scalar("simulate/steps", as: Int64.self)),
-      movesTried: try integers("turns_tried"), movesTaken: try integers("turns_taken"))
+    self.init(runs: runs, work: try artifact.work(record.steps, record.turnsTried, record.turnsTaken))
   }
 }

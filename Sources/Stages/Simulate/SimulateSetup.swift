@@ -1,56 +1,60 @@
+import Dynamics
 import ForceFields
 import Foundation
 import FreeEnergies
 import Molecules
+import OpenMM
 import Workflow
 
 /// What a simulate stage runs: the molecule, its force field, and where each run begins.
 struct SimulateSetup {
   let parameters: SimulateStage.Parameters
-  let molecule: SimulatedMolecule
-  let state: TorsionState
+  let molecule: MolecularSystem
+  let system: System
   /// The torsions that are reported.
   let torsions: NamedTorsions
   /// The state's, four atoms.
   let stateAtoms: [Int]
   let starts: SimulationStarts
   let moves: TorsionMoves
+  private let dynamics: DynamicsSettings
 
   init(_ context: StageContext, _ parameters: SimulateStage.Parameters) throws {
     self.parameters = parameters
-    molecule = try SimulatedMolecule(context, purpose: "dynamics")
-    state = molecule.molecule.state
-    torsions = try molecule.molecule.namedTorsions()
-    stateAtoms = try molecule.molecule.stateAtoms()
-    let names = parameters.steering ?? [context.system.state.torsion]
-    let angles: [[Double]]
-    if let given = parameters.starts {
-      if let wrong = given.firstIndex(where: { $0.count != names.count }) {
-        throw SimulateError.startLength(start: wrong, count: given[wrong].count, steering: names)
-      }
-      angles = given
-    } else {
-      guard names == [context.system.state.torsion] else { throw SimulateError.noStarts(steering: names) }
-      angles = [state.middle, wrappedAngle(state.middle + .pi)].map { [$0] }
+    let molecule = try MolecularSystem(context)
+    self.molecule = molecule
+    system = try molecule.dynamicsSystem(for: "dynamics")
+    torsions = try molecule.namedTorsions()
+    stateAtoms = try molecule.stateAtoms()
+    let names = parameters.steering ?? [molecule.stateTorsion]
+    if let wrong = parameters.starts?.firstIndex(where: { $0.count != names.count }) {
+      throw SimulateError.startLength(start: wrong, count: parameters.starts?[wrong].count ?? 0, steering: names)
     }
+    guard parameters.starts != nil || names == [molecule.stateTorsion] else {
+      throw SimulateError.noStarts(steering: names)
+    }
+    let middle = molecule.state.middle
     var starts = SimulationStarts(
-      names: names, torsions: try names.map(molecule.molecule.torsion(named:)), starts: angles,
-      runsPerStart: parameters.runs)
+      names: names, torsions: try names.map(molecule.torsion(named:)),
+      starts: parameters.starts ?? [[middle], [wrappedAngle(middle + .pi)]], runsPerStart: parameters.runs)
     if parameters.rotamers { starts.spreadSideChains(of: molecule.topology, seed: context.seed) }
     self.starts = starts
-    moves = parameters.rotamerMoves == true ? TorsionMoves(sideChainsOf: molecule.topology) : .none
+    moves = parameters.dynamics.moves(of: molecule)
+    dynamics = try parameters.dynamics.settings(context, molecule, system, moves: moves)
   }
 
-  func simulation(threads: Int, seed: UInt64) throws -> LangevinSimulation {
-    let check = molecule.check
+  func simulation() throws -> LangevinSimulation {
+    var settings = LangevinSimulation.Settings(dynamics)
+    settings.steering = parameters.steeringTime
+    settings.steeringForceConstant = parameters.steeringForce
+    settings.attempts = parameters.attempts
+    settings.equilibration = parameters.equilibration
+    settings.length = parameters.length
+    settings.saveInterval = parameters.saveInterval
+    let check = try StructureCheck(molecule.topology)
     return try LangevinSimulation(
-      system: molecule.system, torsions: starts.torsions, targets: starts.targets,
-      coordinates: molecule.topology.referenceCoordinates,
-      settings: .init(
-        dynamics: try molecule.dynamics(parameters, moves: moves, threads: threads, seed: seed),
-        steering: parameters.steeringTime, steeringForceConstant: parameters.steeringForce,
-        attempts: parameters.attempts, equilibration: parameters.equilibration, length: parameters.length,
-        saveInterval: parameters.saveInterval),
+      system: system, torsions: starts.torsions, targets: starts.targets,
+      coordinates: molecule.topology.referenceCoordinates, settings: settings,
       check: { check.fault(of: $0, bonds: $1) })
   }
 }
@@ -64,12 +68,10 @@ public enum SimulateError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .startLength(let start, let count, let steering):
-      return
-        "starts[\(start)] has \(count) angles, and \(steering.count) torsions are steered (\(steering.joined(separator: ", "))): "
+      "starts[\(start)] has \(count) angles, and \(steering.count) torsions are steered (\(steering.joined(separator: ", "))): "
         + "give one for each"
     case .noStarts(let steering):
-      return
-        "steering names \(steering.joined(separator: ", ")): give starts too, a list of their angles in rad, or leave both out"
+      "steering names \(steering.joined(separator: ", ")): give starts too, a list of their angles in rad, or leave both out"
     }
   }
 }

@@ -2,110 +2,100 @@ import Artifacts
 import Basics
 import ForceFields
 import FreeEnergies
+import Records
 
-/// Layout of an umbrella stage's artifact.
-struct UmbrellaOutput {
-  let writer: ArtifactWriter
-  let setup: UmbrellaSetup
-  let sampler: UmbrellaSampler
+extension UmbrellaSetup {
+  private var output: UmbrellaRecord { UmbrellaStage.output }
 
-  static let sharedBias = "shared_bias"
-
-  func writeSamples() throws {
-    let (grid, state) = (setup.grid, sampler.state)
-    let windows = grid.windowCount
+  /// What was sampled.
+  func write(_ sampler: UmbrellaSampler, to writer: ArtifactWriter) throws {
+    let state = sampler.state
+    let visits = [UmbrellaSampler.directions, grid.windowCount]
+    try writer.write(output.torsions, state.records, shape: visits + [sampler.samples, sampler.torsionCount])
+    try writer.write(output.torsionNames, torsionNames)
     try writer.write(
-      "torsions", state.records, shape: [UmbrellaSampler.directions, windows, sampler.samples, sampler.torsionCount],
-      units: "rad", dims: ["direction", "window", "sample", "torsion"])
-    try writer.write("torsion_names", strings: setup.torsionNames)
+      output.centers, (0..<grid.windowCount).flatMap(grid.center(of:)), shape: [grid.windowCount, grid.counts.count])
+    try writer.write(output.forceConstants, parameters.forceConstant)
     try writer.write(
-      "centers", (0..<windows).flatMap(grid.center(of:)), shape: [windows, grid.counts.count], units: "rad",
-      dims: ["window", "coordinate"])
-    try writer.write(
-      "force_constants", setup.parameters.forceConstant, shape: [grid.counts.count], units: "kJ/mol/rad2",
-      dims: ["coordinate"])
-    try writer.write(
-      "end_coordinates", state.endPositions,
-      shape: [UmbrellaSampler.directions, windows, setup.molecule.topology.atoms.count, 3], units: "nm",
-      dims: ["direction", "window", "atom", "xyz"])
-    if let lowering = setup.lowering {
+      output.endCoordinates, state.endPositions, shape: visits + [molecule.topology.atoms.count, 3])
+    if let lowering {
       let bias = lowering.energies(of: sampler)
-      try writer.write(
-        Self.sharedBias, bias, shape: [UmbrellaSampler.directions, windows, sampler.samples], units: "kJ/mol",
-        dims: ["direction", "window", "sample"])
-      try writer.write("results/lowered_torsions", strings: lowering.depths.map { setup.torsionNames[$0.torsion] })
-      try writer.write(
-        "results/lowered_by", lowering.depths.map(\.depth), shape: [lowering.depths.count], units: "kJ/mol",
-        dims: ["torsion"])
-      let kT = PhysicalConstants.thermalEnergy(temperature: setup.molecule.molecule.temperature)
+      try writer.write(output.sharedBias, bias, shape: visits + [sampler.samples])
+      try writer.write(output.loweredTorsions, lowering.depths.map { torsionNames[$0.torsion] })
+      try writer.write(output.loweredBy, lowering.depths.map(\.depth))
+      let kT = PhysicalConstants.thermalEnergy(temperature: molecule.temperature)
       let effective = kishEffectiveSampleSize(logWeights: bias.map { $0 / kT })
-      try writer.writeScalar("results/lowered_ess_fraction", effective / Double(bias.count))
+      try writer.write(output.loweredEffectiveFraction, effective / Double(bias.count))
     }
-    try writer.writeScalar("results/simulated_time", sampler.simulatedTime, units: "ps")
-    try writer.writeScalar("results/energy_evaluations", Int64(sampler.energyEvaluations))
-    try setup.moves.write(tried: state.movesTried, taken: state.movesTaken, to: writer)
-    if setup.parameters.exchange {
-      let rates = zip(state.acceptances, state.attempts).map { $1 > 0 ? Double($0) / Double($1) : 0 }
-      try writer.write("results/exchange_acceptance", rates, shape: [rates.count], dims: ["coordinate"])
+    if parameters.exchange {
+      try writer.write(
+        output.exchangeAcceptance,
+        zip(state.acceptances, state.attempts).map { $1 > 0 ? Double($0) / Double($1) : 0 })
     }
   }
 
-  func write(_ slow: SlowTorsions, disagreeing: [Int]) throws {
-    guard !slow.torsions.isEmpty else { return }
-    try slow.write(to: writer)
-    try writer.write(
-      "\(SlowTorsions.group)/disagreeing_windows", disagreeing.map(Int64.init), shape: [disagreeing.count],
-      dims: ["torsion"])
+  /// What was found.
+  func write(_ result: UmbrellaResult, to writer: ArtifactWriter) throws {
+    try writer.write(output.freeEnergy.deltaF, result.deltaF)
+    try writer.write(output.freeEnergy.standardError, result.standardError)
+    try writer.write(output.bootstrapError, result.bootstrapStandardError)
+    try writer.write(output.correlatedError, result.correlatedStandardError)
+    try writer.write(output.mbarError, result.mbarStandardError)
+    for (record, parts) in [(output.halves, result.halves), (output.directions, result.directions)]
+    where !parts.isEmpty {
+      try writer.write(record.values, parts.map(\.deltaF))
+      try writer.write(record.names, parts.map(\.name).joined(separator: ", "))
+    }
+    try writer.write(output.profile.angles[torsionNames[stateAxis]], result.profile.angles)
+    try writer.write(output.profile.freeEnergy, result.profile.freeEnergy)
+    try writer.write(output.profile.standardError, result.profile.standardError)
+
+    try writer.write(output.overlap, result.overlap)
+    try writer.write(output.windowFreeEnergy, result.windowFreeEnergies)
+    try writer.write(output.statisticalInefficiency, result.statisticalInefficiency)
+    try writer.write(output.correlationTime, result.correlationTimes)
+    try writer.write(output.slowestTorsion, result.slowestTorsion)
+    try writer.write(output.shortWindows, result.shortWindows.count)
+    try writer.write(output.mbarGradient, result.mbarGradient)
+    if parameters.ceiling != nil {
+      try writer.write(output.windowsLeftOut, result.windowFreeEnergies.filter { !$0.isFinite }.count)
+    }
+    try writer.write(output.weakestLink, result.coverage.weakestLink)
+    try writer.write(output.slidWindows, result.coverage.slidWindows.count)
+    try writer.write(output.fewestSamplesBetweenLines, result.coverage.fewestSamplesBetweenLines)
+    try writer.write(output.largestShift, result.coverage.largestShift)
+  }
+}
+
+// MARK: Checkpoints
+
+extension UmbrellaState {
+  private static let record = UmbrellaCheckpointRecord()
+  private static let numbers = [
+    (record.positions, \UmbrellaState.positions), (record.velocities, \.velocities), (record.rowStarts, \.rowStarts),
+    (record.records, \.records), (record.endPositions, \.endPositions),
+  ]
+  private static let counts = [
+    (record.done, \UmbrellaState.done), (record.attempts, \.attempts), (record.acceptances, \.acceptances),
+  ]
+
+  func write(to writer: ArtifactWriter) throws {
+    try writer.write(Self.record.phase, phase.rawValue)
+    try writer.write(Self.record.steps, work.steps)
+    for (field, list) in Self.numbers { try writer.write(field, self[keyPath: list]) }
+    for (field, list) in Self.counts { try writer.write(field, self[keyPath: list]) }
+    try writer.write(Self.record.turnsTried, work.movesTried)
+    try writer.write(Self.record.turnsTaken, work.movesTaken)
   }
 
-  func write(_ result: UmbrellaResult) throws {
-    let windows = setup.grid.windowCount
-    try writer.writeScalar("results/delta_f", result.deltaF, units: "kT")
-    try writer.writeScalar("results/delta_f_standard_error", result.standardError, units: "kT")
-    try writer.writeScalar("results/delta_f_error/bootstrap", result.bootstrapStandardError, units: "kT")
-    try writer.writeScalar("results/delta_f_error/correlated", result.correlatedStandardError, units: "kT")
-    try writer.writeScalar("results/delta_f_error/mbar", result.mbarStandardError, units: "kT")
-    try write("results/delta_f_halves", result.halves)
-    try write("results/delta_f_directions", result.directions)
-
-    let profile = result.profile
-    let bins = [profile.angles.count]
-    try writer.write(
-      "results/profile/\(setup.torsionNames[setup.stateAxis])", profile.angles, shape: bins, units: "rad", dims: ["bin"]
-    )
-    try writer.write("results/profile/free_energy", profile.freeEnergy, shape: bins, units: "kT", dims: ["bin"])
-    try writer.write("results/profile/standard_error", profile.standardError, shape: bins, units: "kT", dims: ["bin"])
-
-    try writer.write("results/overlap", result.overlap, dims: ["window", "window"])
-    for (name, values, units) in [
-      ("window_free_energy", result.windowFreeEnergies, "kT"),
-      ("statistical_inefficiency", result.statisticalInefficiency, "samples"),
-      ("correlation_time", result.correlationTimes, "ps"),
-    ] {
-      try writer.write("results/\(name)", values, shape: [windows], units: units, dims: ["window"])
-    }
-    if setup.parameters.ceiling != nil {
-      try writer.writeScalar(
-        "results/windows_left_out", Int64(result.windowFreeEnergies.filter { !$0.isFinite }.count))
-    }
-    try writer.write("results/slowest_torsion", strings: result.slowestTorsion)
-    try writer.writeScalar("results/short_windows", Int64(result.shortWindows.count))
-    try writer.writeScalar("results/mbar_gradient", result.mbarGradient)
-
-    let coverage = result.coverage
-    try writer.writeScalar("results/coverage/weakest_link", coverage.weakestLink)
-    try writer.writeScalar("results/coverage/slid_windows", Int64(coverage.slidWindows.count))
-    try writer.write(
-      "results/coverage/fewest_samples_between_lines", coverage.fewestSamplesBetweenLines.map(Int64.init),
-      shape: [coverage.fewestSamplesBetweenLines.count], dims: ["coordinate"])
-    try writer.write(
-      "results/coverage/largest_shift", coverage.largestShift, shape: [coverage.largestShift.count], units: "rad",
-      dims: ["coordinate"])
-  }
-
-  private func write(_ path: String, _ parts: [UmbrellaResult.Part]) throws {
-    guard !parts.isEmpty else { return }
-    try writer.write(path, parts.map(\.deltaF), shape: [parts.count], units: "kT", dims: ["part"])
-    try writer.setAttribute(path, "parts", parts.map(\.name).joined(separator: ", "))
+  /// Throws `ArtifactError` and `UmbrellaSamplerError.state`.
+  init(_ artifact: Artifact) throws {
+    self.init()
+    let saved = try artifact.read(Self.record.phase)
+    guard let phase = Phase(rawValue: saved) else { throw UmbrellaSamplerError.state("there is no phase \(saved)") }
+    self.phase = phase
+    for (field, list) in Self.numbers { self[keyPath: list] = try artifact.read(field).values }
+    for (field, list) in Self.counts { self[keyPath: list] = try artifact.read(field).values }
+    work = try artifact.work(Self.record.steps, Self.record.turnsTried, Self.record.turnsTaken)
   }
 }

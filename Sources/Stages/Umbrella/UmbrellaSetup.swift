@@ -1,14 +1,19 @@
+import Dynamics
 import ForceFields
+import Foundation
 import FreeEnergies
 import Molecules
+import OpenMM
 import Workflow
 
 /// What an umbrella stage samples: the molecule, its force field, the biased torsions and those to watch.
 struct UmbrellaSetup {
-  static let directionNames = ["up", "down"]
+  private static let directionNames = ["up", "down"]
 
   let parameters: UmbrellaStage.Parameters
-  let molecule: SimulatedMolecule
+  let molecule: MolecularSystem
+  private let system: System
+  private let check: StructureCheck
   let grid: UmbrellaGrid
   /// Names and atoms: the biased torsions first, then the molecule's other backbone and side-chain torsions.
   let torsionNames: [String]
@@ -22,52 +27,56 @@ struct UmbrellaSetup {
   /// nil where no barrier is lowered.
   let lowering: BarrierLowering?
   let moves: TorsionMoves
+  private let dynamics: DynamicsSettings
 
   init(_ context: StageContext, _ parameters: UmbrellaStage.Parameters) throws {
     self.parameters = parameters
-    molecule = try SimulatedMolecule(context, purpose: "umbrella sampling")
+    let molecule = try MolecularSystem(context)
+    self.molecule = molecule
+    let system = try molecule.dynamicsSystem(for: "umbrella sampling")
+    self.system = system
+    check = try StructureCheck(molecule.topology)
     let names = parameters.coordinates
     for (parameter, count) in [
       ("windows", parameters.windows.count), ("force_constant", parameters.forceConstant.count),
     ] where count != names.count {
       throw UmbrellaError.listLength(parameter: parameter, count: count, coordinates: names)
     }
-    guard let axis = names.firstIndex(of: context.system.state.torsion) else {
-      throw UmbrellaError.stateTorsion(name: context.system.state.torsion, coordinates: names)
+    guard let axis = names.firstIndex(of: molecule.stateTorsion) else {
+      throw UmbrellaError.stateTorsion(name: molecule.stateTorsion, coordinates: names)
     }
     stateAxis = axis
     grid = try UmbrellaGrid(counts: parameters.windows)
-    let biased = try names.map(molecule.molecule.torsion(named:))
+    let biased = try names.map(molecule.torsion(named:))
     watched = molecule.topology.watchedTorsions(biased: biased)
     torsionNames = names + watched.map(\.name)
-    torsions = biased + watched.map(\.atoms)
+    let torsions = biased + watched.map(\.atoms)
+    self.torsions = torsions
     folds = biased.map { _ in 1 } + watched.map(\.fold)
-    let first = biased.count
     let staggered = watched.enumerated().filter { $0.element.isStaggered && $0.element.fold == 1 }.map {
-      first + $0.offset
+      biased.count + $0.offset
     }
-    moves = parameters.rotamerMoves == true ? TorsionMoves(sideChainsOf: molecule.topology, besides: biased) : .none
-    let (system, torsions) = (molecule.system, torsions)
     lowering = parameters.barrierLowering.flatMap {
       BarrierLowering(share: $0, of: system, torsions: torsions, staggered: staggered)
     }
+    moves = parameters.dynamics.moves(of: molecule, besides: biased)
+    dynamics = try parameters.dynamics.settings(context, molecule, system, moves: moves)
   }
 
-  func sampler(threads: Int, seed: UInt64) throws -> UmbrellaSampler {
-    try UmbrellaSampler(
-      system: lowering?.applied(to: molecule.system, torsions: torsions) ?? molecule.system, grid: grid,
-      torsions: torsions, forceConstants: parameters.forceConstant,
-      coordinates: molecule.topology.referenceCoordinates,
-      settings: .init(
-        dynamics: try molecule.dynamics(parameters, moves: moves, threads: threads, seed: seed),
-        equilibration: parameters.equilibration, production: parameters.production,
-        sampleInterval: parameters.sampleInterval,
-        exchangeInterval: parameters.exchange ? parameters.exchangeInterval : nil))
+  func sampler() throws -> UmbrellaSampler {
+    var settings = UmbrellaSampler.Settings(dynamics)
+    settings.equilibration = parameters.equilibration
+    settings.production = parameters.production
+    settings.sampleInterval = parameters.sampleInterval
+    settings.exchangeInterval = parameters.exchange ? parameters.exchangeInterval : nil
+    return try UmbrellaSampler(
+      system: lowering?.applied(to: system, torsions: torsions) ?? system, grid: grid, torsions: torsions,
+      forceConstants: parameters.forceConstant, coordinates: molecule.topology.referenceCoordinates, settings: settings)
   }
 
   /// Throws `UmbrellaError.invertedCentre`.
   func checkChirality(_ frame: [Double], _ visit: UmbrellaSampler.Visit) throws {
-    let inverted = molecule.check.invertedCentres(in: frame)
+    let inverted = check.invertedCentres(in: frame)
     guard inverted.isEmpty else {
       throw UmbrellaError.invertedCentre(
         labels: inverted, center: grid.center(of: visit.window),
@@ -81,12 +90,18 @@ struct UmbrellaSetup {
       records: sampler.state.records, walkNames: Self.directionNames, torsionNames: torsionNames, folds: folds,
       centers: (0..<grid.windowCount).map(grid.center(of:)), forceConstants: parameters.forceConstant,
       neighbours: grid.neighbours, sampleInterval: parameters.sampleInterval,
-      sharedBias: lowering?.energies(of: sampler), temperature: molecule.molecule.temperature)
+      sharedBias: lowering?.energies(of: sampler), temperature: molecule.temperature)
   }
 
-  /// What the torsions without a bias did.
-  func slowTorsions(_ sampler: UmbrellaSampler) -> (found: SlowTorsions, disagreeing: [Int]) {
-    SlowTorsions.inWindows(
-      watched, records: sampler.state.records, windows: grid.windowCount, recorded: sampler.torsionCount)
+  func analysis(_ sampler: UmbrellaSampler, seed: UInt64) throws -> UmbrellaAnalysis {
+    var options = UmbrellaAnalysis.Options()
+    options.torsion = stateAxis
+    options.state = molecule.state
+    options.profileBins = parameters.profileBins
+    options.bootstrapReplicates = parameters.bootstrap
+    options.overlapThreshold = parameters.overlapThreshold
+    options.seed = seed
+    options.ceiling = parameters.ceiling
+    return UmbrellaAnalysis(data: try data(sampler), options: options)
   }
 }

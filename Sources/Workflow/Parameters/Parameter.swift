@@ -88,7 +88,8 @@ extension Parameter: DeclaredParameter {
   }
 }
 
-/// Parameters that belong together: a struct whose stored properties are `@Parameter`s.
+/// Parameters that belong together: a struct whose stored properties are `@Parameter`s. A stored property that is a group itself,
+/// without `@Parameter`, has no name in the file: its parameters stand there beside the others.
 public protocol ParameterGroup: ParameterType where Bound == Never {
   init()
 }
@@ -100,8 +101,9 @@ extension ParameterGroup {
   var fields: [ParameterField] { declared.map { $0.parameter.field($0.name) } }
 
   private var declared: [(name: String, parameter: any DeclaredParameter)] {
-    Mirror(reflecting: self).children.compactMap { label, value in
-      (value as? any DeclaredParameter).map { (snakeCase((label ?? "").drop { $0 == "_" }), $0) }
+    Mirror(reflecting: self).children.flatMap { label, value -> [(name: String, parameter: any DeclaredParameter)] in
+      if let group = value as? any ParameterGroup { return group.declared }
+      return (value as? any DeclaredParameter).map { [(snakeCase((label ?? "").drop { $0 == "_" }), $0)] } ?? []
     }
   }
 

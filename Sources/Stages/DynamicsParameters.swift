@@ -1,0 +1,96 @@
+import Artifacts
+import Dynamics
+import ForceFields
+import Foundation
+import OpenMM
+import Records
+import Workflow
+
+/// What every stage with dynamics is told, among its own keys.
+struct DynamicsParameters: ParameterGroup {
+  @Parameter("of the Langevin dynamics", unit: "ps", in: 1e-5...0.01) var timestep = 0.001
+  @Parameter("of the Langevin dynamics", unit: "1/ps", in: .positive) var friction = 1.0
+  @Parameter var hydrogenMass: Double?
+  @Parameter(
+    "auto: the built-in kernel where it covers the force field and agrees with OpenMM on the first frame, else OpenMM; "
+      + "openmm: OpenMM's Reference platform always") var forces = Forces.auto
+  @Parameter var rotamerMoves: Bool?
+
+  enum Forces: String, CaseIterable, ParameterType {
+    case auto, openmm
+  }
+
+  init() { self.init(unchanged: "distribution of positions", rotamerMoves: ("now and then", "no plain dynamics")) }
+
+  /// `unchanged`: what masses do not enter. `moves`: when one is tried, and to what end.
+  init(unchanged: String, rotamerMoves moves: (when: String, effect: String)) {
+    _hydrogenMass = Parameter(
+      "makes every hydrogen this heavy at the cost of its neighbour, which changes no \(unchanged) and allows longer "
+        + "timesteps: 3 with a timestep of 0.002; the force field's masses if left out", unit: "dalton", in: 1...5)
+    _rotamerMoves = Parameter(
+      "\(moves.when) one of the side chain's torsions tries to turn by about a third of a turn (any angle where it has no "
+        + "staggered places), by Metropolis' rule: \(moves.effect). Off if left out")
+  }
+
+  /// Torsions named by four atoms in `besides` are not turned.
+  func moves(of molecule: MolecularSystem, besides biased: [[Int]] = []) -> TorsionMoves {
+    rotamerMoves == true ? TorsionMoves(sideChainsOf: molecule.topology, besides: biased) : .none
+  }
+
+  /// Throws `MoleculesError.hydrogenMass`.
+  func settings(
+    _ context: StageContext, _ molecule: MolecularSystem, _ system: System, moves: TorsionMoves
+  ) throws -> DynamicsSettings {
+    DynamicsSettings(
+      temperature: molecule.temperature, timestep: timestep, friction: friction, threads: context.threads,
+      seed: context.seed,
+      masses: try hydrogenMass.map { try molecule.topology.repartitionedMasses(system.masses, hydrogenMass: $0) },
+      plainForces: forces == .openmm, moves: moves.moves)
+  }
+}
+
+extension StageContext {
+  /// Says how quick the dynamics was since it stood at `already` ps.
+  func logSpeed(of run: some DynamicsRun, since already: Double, seconds: Double) {
+    let simulated = run.simulatedTime - already
+    guard simulated > 0 else { return }
+    log(
+      "\(Int(simulated)) ps in \(String(format: "%.0f", seconds)) s, "
+        + "\(Int(simulated / run.dynamics.settings.timestep / seconds)) steps/s, forces by \(run.forceProvider)"
+        + (run.kernelRefusal.map { " (not by the built-in kernel: \($0))" } ?? ""))
+  }
+
+  /// Writes what the dynamics cost, and what became of its moves where there are any.
+  func write(_ record: some DynamicsRecord, _ run: some DynamicsRun, moves: TorsionMoves, seconds: Double) throws {
+    try output.write(record.simulatedTime, run.simulatedTime)
+    try output.write(record.energyEvaluations, run.energyEvaluations)
+    try output.write(record.seconds, seconds)
+    guard !moves.names.isEmpty else { return }
+    try output.write(record.moves.names, moves.names)
+    try output.write(
+      record.moves.acceptance,
+      zip(run.work.movesTaken, run.work.movesTried).map { $1 > 0 ? Double($0) / Double($1) : 0 })
+  }
+}
+
+/// What the artifacts of all stages with dynamics say of it.
+protocol DynamicsRecord: Record {
+  var simulatedTime: Number<Double> { get }
+  var energyEvaluations: Number<Int> { get }
+  var moves: TorsionMoveRecord { get }
+  var seconds: Measured { get }
+}
+
+extension SimulateRecord: DynamicsRecord {}
+extension UmbrellaRecord: DynamicsRecord {}
+
+extension Artifact {
+  /// Checkpoints made before there were moves say nothing of them.
+  func work(_ steps: Number<Int>, _ tried: Numbers<Int>, _ taken: Numbers<Int>) throws -> DynamicsWork {
+    var work = DynamicsWork(moves: 0)
+    work.steps = try read(steps)
+    work.movesTried = try readIfThere(tried)?.values ?? []
+    work.movesTaken = try readIfThere(taken)?.values ?? []
+    return work
+  }
+}

@@ -9,14 +9,25 @@ public enum StageCatalog {
     UmbrellaStage.self, CompareStage.self, ReportStage.self,
   ]
 
-  /// Those whose answers `report` sets side by side.
-  static let compared: [any StageType.Type] = [
-    ReweightStage.self, AuditStage.self, UmbrellaStage.self, CompareStage.self, ToyEnergyModelStage.self,
-  ]
+  /// Whether `report` sets answers of the type side by side.
+  static func isCompared(_ type: any StageType.Type) -> Bool {
+    (type as? any RecordedStage.Type)?.method != nil
+      || ["reweight", "audit", "umbrella", "compare", "toy-energy-model"].contains(type.type)
+  }
+
+  /// What the table of a batch shows of results.
+  public static func columns(_ types: [any StageType.Type] = all) -> [BatchColumn] {
+    types.compactMap { $0 as? any RecordedStage.Type }.flatMap { $0.columns }
+      .reduce(into: []) { columns, column in
+        if !columns.contains(where: { $0.dataset == column.dataset }) { columns.append(column) }
+      }
+  }
 
   /// The stage types, with what stands around them in a pipeline file.
-  public static var registry: StageRegistry {
+  public static var registry: StageRegistry { registry(of: all) }
+
+  static func registry(of types: [any StageType.Type]) -> StageRegistry {
     StageRegistry(
-      all, shared: [.temperature, .topology, .state, .forcefield, .torsions], settings: [DeviceChoice.setting])
+      types, shared: [.temperature, .topology, .state, .forcefield, .torsions], settings: [DeviceChoice.setting])
   }
 }

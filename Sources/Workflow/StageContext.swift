@@ -149,13 +149,19 @@ public struct StageInput {
   /// The input stage's name and type.
   public let name: String
   public let type: String
+  /// Its type as the registry has it; nil for an input that was made without one.
+  public let stageType: (any StageType.Type)?
   /// Its finished artifact, verified.
   public let artifact: Artifact
   private let inputsBySlot: [String: [StageInput]]
 
-  public init(name: String, type: String, artifact: Artifact, inputs: [String: [StageInput]] = [:]) {
+  public init(
+    name: String, type: String, stageType: (any StageType.Type)? = nil, artifact: Artifact,
+    inputs: [String: [StageInput]] = [:]
+  ) {
     self.name = name
     self.type = type
+    self.stageType = stageType
     self.artifact = artifact
     self.inputsBySlot = inputs
   }
@@ -167,6 +173,9 @@ public struct StageInput {
   }
 
   public func optionalInput(_ slot: String) -> StageInput? { inputsBySlot[slot]?.first }
+
+  /// The first input of each declared slot.
+  public var inputs: [String: StageInput] { inputsBySlot.compactMapValues(\.first) }
 
   public func input<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) throws -> StageInput {
     try input(Inputs.slot(slot))

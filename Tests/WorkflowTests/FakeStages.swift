@@ -140,7 +140,7 @@ enum GatherStage: StageType {
   static let summary = "several inputs together"
 
   struct Inputs: StageInputs {
-    let compare = Input("what is gathered", eachOf: [ScaleStage.self, SourceStage.self])
+    let compare = Input("what is gathered", eachOf: { [ScaleStage.type, SourceStage.type].contains($0.type) })
     let against = Input("a base", of: SourceStage.self, orWords: ["nothing", "zero"], default: "nothing")
   }
 

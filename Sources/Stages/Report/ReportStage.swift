@@ -21,7 +21,7 @@ public enum ReportStage: RecordedStage {
   ]
 
   public struct Inputs: StageInputs {
-    let compare = Input("stages to set side by side, in this order", eachOf: StageCatalog.compared)
+    let compare = Input("stages to set side by side, in this order", eachOf: { StageCatalog.isCompared($0) })
     public init() {}
   }
 
@@ -73,6 +73,8 @@ public enum ReportStage: RecordedStage {
 
   /// How a stage came to its answer, in a word or two.
   private static func method(of input: StageInput) throws -> String? {
+    let type = input.stageType ?? StageCatalog.all.first { $0.type == input.type }
+    if let method = (type as? any RecordedStage.Type)?.method { return try method(input) }
     switch input.type {
     case "umbrella": return "umbrella sampling, MBAR"
     case "audit": return "audit of \(input.optionalInput("reweight")?.name ?? "a reweighting")"
@@ -85,12 +87,9 @@ public enum ReportStage: RecordedStage {
 
   /// An input with those of its inputs that this stage declares.
   private static func reported(_ input: StageInput) throws -> ReportedStage {
-    var inputs: [String: ReportedStage] = [:]
-    for slot in ["reweight", "reference", "samples", "density", "emulator", "frames"] {
-      if let inner = input.optionalInput(slot) { inputs[slot] = try reported(inner) }
-    }
-    return ReportedStage(
-      name: input.name, type: input.type, method: try method(of: input), artifact: input.artifact, inputs: inputs)
+    ReportedStage(
+      name: input.name, type: input.type, method: try method(of: input), artifact: input.artifact,
+      inputs: try input.inputs.mapValues(reported))
   }
 }
 

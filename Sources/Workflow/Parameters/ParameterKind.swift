@@ -25,8 +25,8 @@ public indirect enum ParameterKind: Sendable {
   case stage([String])
   /// A stage as above, or one of the words.
   case stageOrChoice([String], words: [String])
-  /// A list of stages; one bare name is taken as a list of one.
-  case stages([String])
+  /// A list of stages of those types that the condition takes; one bare name is taken as a list of one.
+  case stages(@Sendable (any StageType.Type) -> Bool)
 }
 
 /// One parameter as a pipeline file knows it: its name there (snake_case), what it may be, its default and its help.

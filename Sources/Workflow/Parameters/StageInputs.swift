@@ -28,9 +28,9 @@ public final class Input {
     self.init(.stageOrChoice(types.map { $0.type }, words: words), help, default: standard)
   }
 
-  /// Any number of stages of these types.
-  public convenience init(_ help: String, eachOf types: [any StageType.Type]) {
-    self.init(.stages(types.map { $0.type }), help)
+  /// Any number of stages, of those types that the condition takes.
+  public convenience init(_ help: String, eachOf isTaken: @escaping @Sendable (any StageType.Type) -> Bool) {
+    self.init(.stages(isTaken), help)
   }
 
   func field(_ name: String) -> ParameterField {

@@ -96,7 +96,8 @@ extension PipelineChecker {
     case .fileOrVariant(let variants): return fileOrVariant(node, variants, place: place)
     case .stage(let types): return inputs(node, types: types, words: [], place: place).first
     case .stageOrChoice(let types, let words): return inputs(node, types: types, words: words, place: place).first
-    case .stages(let types):
+    case .stages(let isTaken):
+      let types = registry.types.filter(isTaken).map { $0.type }
       let elements = node.list ?? [node]
       if elements.isEmpty { report(node.location, wrong("a list of stages")) }
       return .list(elements.flatMap { inputs($0, types: types, words: [], place: place) })

@@ -138,8 +138,9 @@ extension Engine {
         let rest = paths.filter { $0.first == slot }.map { Array($0.dropFirst()) }
         if !names.isEmpty { inner[slot] = try names.map { try input($0, paths: rest) } }
       }
-      let type = pipeline[name]?.type.type ?? ""
-      return StageInput(name: name, type: type, artifact: try artifact(name), inputs: inner)
+      let type = pipeline[name]?.type
+      return StageInput(
+        name: name, type: type?.type ?? "", stageType: type, artifact: try artifact(name), inputs: inner)
     }
     var slots: [String: [StageInput]] = [:]
     for slot in stage.slots {

@@ -1,6 +1,10 @@
 /// The JSON Schema (draft 7, which editors' YAML plugins read) of pipeline files, made from the stage types.
-public enum PipelineSchema {
-  public static func schema(_ registry: StageRegistry) -> ParameterValue {
+public struct PipelineSchema {
+  private let registry: StageRegistry
+
+  public static func schema(_ registry: StageRegistry) -> ParameterValue { PipelineSchema(registry: registry).schema }
+
+  private var schema: ParameterValue {
     let uses = ParameterValue.list(registry.names.map { .string($0) })
     let alternatives = registry.types.map { type -> ParameterValue in
       [
@@ -41,7 +45,7 @@ public enum PipelineSchema {
   }
 
   /// A file, a method's name, or a group with a method's parameters.
-  private static func fileOrVariant(_ variants: [ParameterVariant]) -> ParameterValue {
+  private func fileOrVariant(_ variants: [ParameterVariant]) -> ParameterValue {
     let groups = variants.map { variant -> ParameterValue in
       var schema = object(variant.parameters)
       if case .object(var members) = schema, case .object(var properties)? = members["properties"] {
@@ -57,7 +61,7 @@ public enum PipelineSchema {
     return ["anyOf": .list([["type": "string"]] + groups)]
   }
 
-  private static var matrix: ParameterValue {
+  private var matrix: ParameterValue {
     let combinations: ParameterValue = [
       "type": "array", "items": ["type": "object", "minProperties": 1],
       "description": "combinations: an entry, by its name or value, for each axis",
@@ -72,7 +76,7 @@ public enum PipelineSchema {
   }
 
   /// The schema, or a text that is one placeholder: those keywords that speak of another type leave a text alone.
-  private static func orPlaceholder(_ schema: [String: ParameterValue]) -> [String: ParameterValue] {
+  private func orPlaceholder(_ schema: [String: ParameterValue]) -> [String: ParameterValue] {
     let pattern: ParameterValue = #"^\$\{[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*\}$"#
     var schema = schema
     if let type = schema["type"], type != "string" {
@@ -86,7 +90,7 @@ public enum PipelineSchema {
     return schema
   }
 
-  private static func stage(_ type: any StageType.Type) -> ParameterValue {
+  private func stage(_ type: any StageType.Type) -> ParameterValue {
     var schema = object(type.parameters)
     if case .object(var members) = schema, case .object(var properties)? = members["properties"] {
       properties["uses"] = ["const": .string(type.type)]
@@ -101,7 +105,7 @@ public enum PipelineSchema {
     return schema
   }
 
-  private static func object(_ fields: [ParameterField]) -> ParameterValue {
+  private func object(_ fields: [ParameterField]) -> ParameterValue {
     var properties: [String: ParameterValue] = [:]
     for field in fields { properties[field.name] = property(field) }
     var schema: [String: ParameterValue] = [
@@ -112,7 +116,7 @@ public enum PipelineSchema {
     return .object(schema)
   }
 
-  private static func property(_ field: ParameterField) -> ParameterValue {
+  private func property(_ field: ParameterField) -> ParameterValue {
     guard case .object(let plain) = kind(field.kind) else { return .object([:]) }
     var members = orPlaceholder(plain)
     members["description"] = .string(field.help)
@@ -121,7 +125,7 @@ public enum PipelineSchema {
     return .object(members)
   }
 
-  private static func kind(_ kind: ParameterKind) -> ParameterValue {
+  private func kind(_ kind: ParameterKind) -> ParameterValue {
     switch kind {
     case .integer(let range):
       var members: [String: ParameterValue] = ["type": "integer"]
@@ -161,7 +165,8 @@ public enum PipelineSchema {
       return [
         "type": "string", "x-stage": .list(types.map { .string($0) }), "x-words": .list(words.map { .string($0) }),
       ]
-    case .stages(let types):
+    case .stages(let isTaken):
+      let types = registry.types.filter(isTaken).map { $0.type }
       let one = ParameterValue.object(["type": "string", "x-stage": .list(types.map { .string($0) })])
       return ["anyOf": [one, ["type": "array", "items": one, "minItems": 1]]]
     }

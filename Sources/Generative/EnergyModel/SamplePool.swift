@@ -51,6 +51,9 @@ final class SamplePool {
     }
   }
 
+  /// Without labels.
+  init(latents: Tensor) { self.latents = latents }
+
   /// Labels of the rows `index`.
   func labels(_ index: Tensor) throws -> EnergyModelObjective.Labels {
     try EnergyModelObjective.Labels(

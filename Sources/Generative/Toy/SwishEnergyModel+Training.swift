@@ -2,7 +2,7 @@ import Basics
 import Torch
 
 extension SwishEnergyModel {
-  /// Fits the model to `samples`, and nothing else is drawn. The loss curve's columns are "train", "score" and "contrastive".
+  /// Fits the model to `samples`, and nothing else is drawn. The model that comes back is in Float64; the loss curve's columns are "train", "score" and "contrastive".
   ///
   /// Throws `TrainingError`.
   public static func train(
@@ -22,6 +22,9 @@ extension SwishEnergyModel {
       let terms = try objective(model, samples: samples, index: order.indices(step: trainer.step), generator)
       return [try trainer.update(terms.total), try terms.score?.item() ?? .nan, try terms.contrastive?.item() ?? .nan]
     }
-    return (SwishEnergyModel(network: trainer.average, interpolant: samples.interpolant), try trainer.state())
+    return (
+      SwishEnergyModel(network: try trainer.average.cast(.float64), interpolant: samples.interpolant),
+      try trainer.state()
+    )
   }
 }

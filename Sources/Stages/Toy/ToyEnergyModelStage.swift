@@ -11,6 +11,7 @@ enum ToyEnergyModelStage: RecordedStage {
   static let version = 1
   static let summary = "fit an energy model to two-dimensional samples and compare it with their true density"
   static let output = Recorded.toyEnergyModel
+  static let method: ((StageInput) throws -> String)? = { _ in "published energy model" }
   static let columns = [BatchColumn("KL", dataset: output.divergence.path, decimals: 4)]
 
   struct Inputs: StageInputs {
@@ -72,8 +73,7 @@ enum ToyEnergyModelStage: RecordedStage {
 
     let grid = DensityGrid(count: parameters.grid, halfWidth: parameters.halfWidth)
     let truth = grid.logDensity(of: system)
-    let precise = SwishEnergyModel(network: try model.network.cast(.float64), interpolant: parameters.interpolant)
-    let learnt = try grid.normalized(precise.logDensity(Tensor(grid.points())).values(as: Double.self))
+    let learnt = try grid.normalized(model.logDensity(Tensor(grid.points())).values(as: Double.self))
     let divergence = DensityGrid.divergence(truth, learnt)
     let shape = [grid.places.count, grid.places.count]
     try context.output.write(output.divergence, divergence)

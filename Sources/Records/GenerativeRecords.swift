@@ -5,7 +5,7 @@ import HDF5
 public struct TrainingRecord: Record {
   public let step = Number<Int>("training/step", "optimisation steps so far")
   public let halvings = Number<Int>("training/halvings", "of the learning rate, where training broke")
-  /// Names of tensors may hold slashes: they are groups then.
+  /// By "GROUP/NAME". Never compressed: network weights do not shrink.
   public let tensors = Named(under: "training/tensors") {
     Numbers<Float>(
       $0, axes: [], "parameters, their moving average (average/...), constants and the optimiser's moments",
@@ -18,6 +18,39 @@ public struct TrainingRecord: Record {
   public let curveRows = Numbers<Double>("training/curve/rows", axes: ["row", "column"], "its rows", namesAxes: false)
 
   public init() {}
+}
+
+/// Checkpoints of a training.
+public struct TrainingCheckpointRecord: Record {
+  public let training = TrainingRecord()
+  public let recent = Numbers<Double>(
+    "recent", axes: ["step", "column"], "losses since the last row of the curve", namesAxes: false)
+  public let pool = PoolRecord()
+
+  public init() {}
+}
+
+/// Of an energy model's training: the samples it trains on.
+public struct PoolRecord: Record {
+  public let latents = Numbers<Float>(
+    "pool/latents", axes: ["row", "latent"], "samples", namesAxes: false, compression: .none)
+  public let labels = Numbers<Float>(
+    "pool/labels", axes: ["row"], "their log-densities over latents", namesAxes: false, compression: .none)
+  public let scores = Numbers<Float>(
+    "pool/scores", axes: ["row", "latent"], "gradients of these", namesAxes: false, compression: .none)
+  public let next = Number<Int>("pool/next", "the row that is replaced next")
+
+  public init() {}
+}
+
+/// A model but for its numbers, which are among the training's tensors.
+public struct ModelRecord: Record {
+  public let header, chart: Text
+
+  init(group: String, header: String, chart: String) {
+    self.header = Text("\(group)/header", header)
+    self.chart = Text("\(group)/chart", chart)
+  }
 }
 
 /// Losses for a plot.
@@ -33,16 +66,14 @@ public struct LossRecord: Record {
 /// `emulator` and `imported-emulator`: the chart, the network's shape, its numbers.
 public struct EmulatorRecord: StageRecord {
   public static let stageType = "emulator"
-  public let header = Text("emulator/header", "kind and shape of the network, and the interpolant; JSON")
-  public let chart = Text("emulator/chart", "from positions to latent coordinates; JSON")
+  public let model = ModelRecord(
+    group: "emulator", header: "kind and shape of the network, and the interpolant; JSON",
+    chart: "from positions to latent coordinates; JSON")
   public let topology = Texts("topology", axes: ["one"], "the molecule, in MDTraj's JSON")
   public let training = TrainingRecord()
   public let loss = LossRecord()
   public let parameters = Number<Int>("results/parameters", "of the network")
   public let trainingFrames = Number<Int>("results/training_frames", "frames that it was trained on")
-  /// In checkpoints.
-  public let recent = Numbers<Double>(
-    "recent", axes: ["step"], "checkpoints: losses since the last row of the curve", namesAxes: false)
 
   public init() {}
 }
@@ -100,22 +131,28 @@ public struct LostTrajectoryRecord: Record {
 
 /// Checkpoints of `sample`: what was drawn so far.
 public struct DrawsRecord: Record {
-  public let latents = Numbers<Float>("draws/latents", axes: [], "", namesAxes: false, compression: .none)
-  public let prior = Numbers<Float>("draws/prior", axes: [], "", namesAxes: false, compression: .none)
-  public let scores = Numbers<Float>("draws/scores", axes: [], "", namesAxes: false, compression: .none)
-  public let estimates = Numbers<Double>("draws/estimates", axes: [], "", namesAxes: false, compression: .none)
+  public let latents = rows("latents", "on the emulator's chart")
+  public let prior = rows("prior", "the points of the prior they came from")
+  public let scores = rows("scores", "gradient of the log-density over latents")
+  public let estimates = Numbers<Double>(
+    "draws/estimates", axes: ["estimate", "frame"], "of the log-density over latents", namesAxes: false)
   public let functionEvaluations = Number<Int>("draws/function_evaluations", "of the network")
   public let seconds = Number<Double>("draws/seconds", "wall time so far")
   public let lost = LostTrajectoryRecord(group: "draws")
 
   public init() {}
+
+  private static func rows(_ name: String, _ meaning: String) -> Numbers<Float> {
+    Numbers("draws/\(name)", axes: ["frame", "latent"], meaning, namesAxes: false, compression: .none)
+  }
 }
 
 /// `energy-model`: the network, and what it is worth against exact log-densities.
 public struct EnergyModelRecord: StageRecord {
   public static let stageType = "energy-model"
-  public let header = Text("energy_model/header", "kind and shape of the network, and whose emulator it is of; JSON")
-  public let chart = Text("energy_model/chart", "the coordinates it works on; JSON")
+  public let model = ModelRecord(
+    group: "energy_model", header: "kind and shape of the network, and whose emulator it is of; JSON",
+    chart: "the coordinates it works on; JSON")
   public let training = TrainingRecord()
   public let loss = LossRecord()
   public let exactLogDensity = Numbers<Double>(
@@ -139,19 +176,6 @@ public struct EnergyModelRecord: StageRecord {
   public let secondsPerLikelihood = Measured("results/seconds_per_likelihood", "wall time of one likelihood")
   public let exactSecondsPerLikelihood = Measured(
     "results/exact_seconds_per_likelihood", "of one by exact trace, with its sample")
-  /// In checkpoints.
-  public let recent = Numbers<Double>(
-    "recent", axes: ["step", "column"], "checkpoints: losses since the last row of the curve", namesAxes: false)
-
-  public init() {}
-}
-
-/// Checkpoints of `energy-model`: the samples it trains on.
-public struct PoolRecord: Record {
-  public let latents = Numbers<Float>("pool/latents", axes: [], "", namesAxes: false, compression: .none)
-  public let labels = Numbers<Float>("pool/labels", axes: [], "", namesAxes: false, compression: .none)
-  public let scores = Numbers<Float>("pool/scores", axes: [], "", namesAxes: false, compression: .none)
-  public let next = Number<Int>("pool/next", "the row that is replaced next")
 
   public init() {}
 }
@@ -182,9 +206,6 @@ public struct ToyEnergyModelRecord: StageRecord {
     "results/grid/log_density", unit: "nat", axes: ["y", "x"], "the model's, normalised on the grid")
   public let trueLogDensity = Numbers<Double>(
     "results/grid/true_log_density", unit: "nat", axes: ["y", "x"], "-inf where there is no density")
-  /// In checkpoints.
-  public let recent = Numbers<Double>(
-    "recent", axes: ["step", "column"], "checkpoints: losses since the last row of the curve", namesAxes: false)
 
   public init() {}
 }

@@ -3,10 +3,11 @@ import CTorch
 /// Adam and AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) on a list of parameters, in place.
 public final class Adam {
   public let parameters: [Tensor]
-  public private(set) var firstMoments: [Tensor]
-  public private(set) var secondMoments: [Tensor]
+  /// To go on from saved moments, copy these into place, and set `step`.
+  public let firstMoments: [Tensor]
+  public let secondMoments: [Tensor]
   /// Finished steps.
-  public private(set) var step: Int = 0
+  public var step: Int = 0
   public let beta1: Double
   public let beta2: Double
   public let epsilon: Double
@@ -48,13 +49,6 @@ public final class Adam {
         }
       }
     }
-  }
-
-  /// Continues from saved moments, as `firstMoments`, `secondMoments` and `step` gave them.
-  public func restore(firstMoments: [Tensor], secondMoments: [Tensor], step: Int) throws {
-    for (mine, saved) in zip(self.firstMoments, firstMoments) { try mine.copyInPlace(from: saved) }
-    for (mine, saved) in zip(self.secondMoments, secondMoments) { try mine.copyInPlace(from: saved) }
-    self.step = step
   }
 }
 

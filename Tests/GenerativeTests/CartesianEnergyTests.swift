@@ -221,9 +221,12 @@ import Torch
     func count(_ configuration: CartesianEnergyConfiguration) -> Int {
       configuration.parameterShapes(atomClasses: 16, pairTypes: 123).reduce(0) { $0 + $1.shape.reduce(1, *) }
     }
-    #expect(count(.publishedGraphormer) == 3_340_246)
-    #expect(count(.smallGraphormer) == 124_012)
-    #expect(count(.smallEGNN) == 103_055)
+    #expect(
+      count(.init(architecture: .graphormer, width: 256, feedForward: 256, heads: 32, layers: 8, kernels: 50))
+        == 3_340_246)
+    #expect(
+      count(.init(architecture: .graphormer, width: 64, feedForward: 128, heads: 8, layers: 3, kernels: 24)) == 124_012)
+    #expect(count(.init(architecture: .egnn, width: 64, feedForward: 0, heads: 0, layers: 3, kernels: 24)) == 103_055)
   }
 
   @Test func statisticsAreThoseOfTheData() throws {

@@ -6,25 +6,27 @@ import Torch
 @testable import Generative
 
 /// Keeps what is saved in memory, as a store of files would: over all the times that a computation is begun.
-final class MemoryHost: ComputationHost {
+final class MemoryHost: TrainingHost {
   struct Stopped: Error {}
 
   let progress: any Basics.ProgressReporting = SilentProgress()
-  let checkpointInterval = 1e9
   var stop: () -> Bool = { false }
   private(set) var warnings: [String] = []
   private(set) var logged: [String] = []
-  private var newest: SavedArrays?
-  private var points: [(step: Int, state: SavedArrays)] = []
+  private var newest: TrainingCheckpoint?
+  private var points: [TrainingCheckpoint] = []
 
-  var interruptionRequested: Bool { stop() }
   func checkInterruption() throws { if stop() { throw Stopped() } }
   func log(_ message: String) { logged.append(message) }
   func warn(_ message: String) { warnings.append(message) }
-  func save(step: Int, _ state: SavedArrays) { newest = state }
-  func newestState() -> SavedArrays? { newest }
-  func saveRollbackPoint(step: Int, _ state: SavedArrays) { points = points.suffix(1) + [(step, state)] }
-  func rollbackPoint(step: Int) -> SavedArrays? { points.last { $0.step == step }?.state }
+  func saveIfDue(_ state: () throws -> TrainingCheckpoint) throws {
+    guard stop() else { return }
+    newest = try state()
+    throw Stopped()
+  }
+  func newestState() -> TrainingCheckpoint? { newest }
+  func saveRollbackPoint(_ state: TrainingCheckpoint) { points = points.suffix(1) + [state] }
+  func rollbackPoint(step: Int) -> TrainingCheckpoint? { points.last { $0.training.step == step } }
 }
 
 /// A training whose loss is not finite goes back to the last rollback point with half the learning rate, at most three times;
@@ -35,7 +37,8 @@ final class MemoryHost: ComputationHost {
     var halvings: Int
     var steps: [Int]
     var curve: LossCurve
-    var extra: [Int]
+    /// What the training keeps beside its network.
+    var pool: SavedPool
   }
 
   /// Trains 220 steps on a parabola; the loss of step `bad` is infinite until the learning rate was halved `halvings` times.
@@ -52,21 +55,17 @@ final class MemoryHost: ComputationHost {
     let trainer = try Trainer(
       network: network, settings: OptimizationSettings(steps: 220, batch: 4, warmUp: 1), generator: generator,
       columns: ["loss"])
+    // rows of zeros, of which every tenth step replaces one by its number
+    let pool = try SamplePool(latents: Tensor.zeros([9, 1]))
     let loop = TrainingLoop(
-      trainer: trainer, host: host, title: "test", recordEvery: 20, labels: ["loss"], leastRollbackInterval: 100)
+      trainer: trainer, host: host, title: "test", recordEvery: 20, labels: ["loss"], pool: pool,
+      leastRollbackInterval: 100)
     var seen: [Int] = []
-    // what a training keeps by itself: every tenth step
-    var tens: [Int] = []
-    let extra = TrainingLoop<ResidualNetwork>.Extra {
-      SavedArrays(["tens": .integers(NDArray(tens.map(Int64.init)))])
-    } restore: {
-      tens = try $0.integers("tens").values.map { Int($0) }
-    }
-    try loop.run(extra: extra, batch: { "batch of step \($0)" }) {
+    try loop.run(batch: { "batch of step \($0)" }) {
       calls += 1
       let step = trainer.step
       seen.append(step)
-      if step % 10 == 0 { tens.append(step) }
+      if step % 10 == 0 { try pool.replaceOldest(with: .init(latents: Tensor([Float(step)], shape: [1, 1]))) }
       let noise = try trainer.generator.normal([4, 2])
       let times = try Tensor.zeros([4])
       let difference = try trainer.network(noise, times) - noise
@@ -77,8 +76,8 @@ final class MemoryHost: ComputationHost {
     }
     let state = try trainer.state()
     return Outcome(
-      tensors: state.tensors.flatMap(\.array.values), halvings: state.halvings, steps: seen, curve: state.curve,
-      extra: tens)
+      tensors: state.tensors.sorted { $0.key < $1.key }.flatMap(\.value.values), halvings: state.halvings, steps: seen,
+      curve: state.curve, pool: try pool.saved())
   }
 
   @Test func goesBackWithHalfTheLearningRate() throws {
@@ -102,11 +101,12 @@ final class MemoryHost: ComputationHost {
     let outcome = try train(MemoryHost(), bad: [150], halvings: 2)
     // the mean of the twenty steps before each row, each once
     #expect(outcome.curve.column("loss") == stride(from: 20, through: 220, by: 20).map { Double($0) - 10.5 })
-    #expect(outcome.extra == Array(stride(from: 0, to: 220, by: 10)))
+    // 22 numbers in 9 rows, the last four of them on top
+    #expect(outcome.pool.latents.values == [180, 190, 200, 210, 130, 140, 150, 160, 170] && outcome.pool.next == 4)
     // also where the break comes in the middle of a row
     let middle = try train(MemoryHost(), bad: [109], halvings: 1)
     #expect(middle.curve.column("loss") == outcome.curve.column("loss"))
-    #expect(middle.extra == outcome.extra)
+    #expect(middle.pool == outcome.pool)
   }
 
   @Test(arguments: [40, 120, 160, 201, 230])
@@ -119,7 +119,7 @@ final class MemoryHost: ComputationHost {
     #expect(host.logged.contains { $0.hasPrefix("going on from step") })
     #expect(resumed.halvings == straight.halvings)
     #expect(resumed.tensors.map(\.bitPattern) == straight.tensors.map(\.bitPattern))
-    #expect(resumed.curve == straight.curve && resumed.extra == straight.extra)
+    #expect(resumed.curve == straight.curve && resumed.pool == straight.pool)
   }
 
   @Test func givesUpAfterThreeTimesAndNamesStepAndBatch() throws {

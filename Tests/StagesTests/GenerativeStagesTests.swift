@@ -3,6 +3,7 @@ import Basics
 import Foundation
 import Generative
 import Molecules
+import Records
 import Testing
 import Trajectories
 import Workflow
@@ -31,17 +32,12 @@ import Workflow
   ) throws -> StageInput {
     let place = place ?? folder
     let url = place.appendingPathComponent("\(name).h5")
-    var resolved: [String: ParameterValue] = [:]
-    for field in type.parameters {
-      if let value = values[field.name] {
-        resolved[field.name] = merged(field, value)
-      } else if let value = Self.defaultValue(of: field) {
-        resolved[field.name] = value
-      }
-    }
     let checkpoints = CheckpointStore(folder: place, stage: name, key: "k")
     let context = StageContext(
-      stage: name, seed: 11, values: .object(resolved), inputs: inputs, output: try ArtifactWriter(url: url),
+      stage: name, seed: 11,
+      values: try #require(
+        type.resolvedParameters(values.merging(inputs.mapValues { .string($0[0].name) }) { $1 })), inputs: inputs,
+      output: try ArtifactWriter(url: url),
       checkpoints: checkpoints, temperature: 300, system: system ?? self.system, threads: 1,
       checkpointInterval: checkpointInterval,
       interruption: interruption)
@@ -56,21 +52,6 @@ import Workflow
     return StageInput(name: name, type: type.type, artifact: try Artifact.open(url, verify: true), inputs: inputs)
   }
 
-  private static func defaultValue(of field: ParameterField) -> ParameterValue? {
-    guard case .object(let fields) = field.kind else { return field.defaultValue }
-    var members: [String: ParameterValue] = [:]
-    for member in fields { members[member.name] = defaultValue(of: member) }
-    return .object(members)
-  }
-
-  private func merged(_ field: ParameterField, _ value: ParameterValue) -> ParameterValue {
-    guard case .object(var members)? = Self.defaultValue(of: field), case .object(let given) = value else {
-      return value
-    }
-    for (name, member) in given { members[name] = member }
-    return .object(members)
-  }
-
   /// Every 40th frame of both trajectories as an ingest artifact would hold them.
   func frames() throws -> StageInput {
     let topology = try Topology.read(pdb: system.topology)
@@ -83,8 +64,9 @@ import Workflow
     }
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("frames.h5"))
     let count = coordinates.count / 66
-    try writer.write("coordinates", coordinates, shape: [count, 22, 3], units: "nanometers")
-    try writer.write("topology", strings: [topology.mdtrajJSON])
+    let record = Recorded.ingest.trajectory
+    try writer.write(record.coordinates, coordinates.map(Float.init), shape: [count, 22, 3])
+    try writer.write(record.topology, [topology.mdtrajJSON])
     try writer.commit(
       provenance: Provenance(
         key: "f", canonical: "{}", stage: "frames", stageType: "ingest", stageVersion: 1, seed: 1, start: Date(),
@@ -101,20 +83,20 @@ import Workflow
     let emulator = try run(
       EmulatorStage.self, "emulator", ["training": Self.smallTraining, "network": Self.smallNetwork],
       ["frames": [frames()]])
-    #expect(try emulator.artifact.shape("results/loss/train") == [2])
+    #expect(try emulator.artifact.shape(Recorded.emulator.loss.columns["train"]) == [2])
     let samples = try run(
       SampleStage.self, "samples", ["count": 150, "batch": 64, "ode_steps": 4], ["emulator": [emulator]])
-    let artifact = samples.artifact
-    #expect(try artifact.shape("coordinates") == [150, 22, 3])
-    #expect(try artifact.shape("log_density_probes") == [2, 150])
-    #expect(try artifact.scalar("results/mirrored_fraction", as: Double.self) == 0)
+    let (artifact, record) = (samples.artifact, Recorded.sample)
+    #expect(try artifact.shape(record.trajectory.coordinates) == [150, 22, 3])
+    #expect(try artifact.shape(record.probes) == [2, 150])
+    #expect(try artifact.read(record.mirroredFraction) == 0)
     // phi as the stage wrote it is the angle of the coordinates it wrote, and the mean of the probes is the density
-    let coordinates = try artifact.read("coordinates", as: Double.self).values
-    let phi = try artifact.read("results/torsions/phi", as: Double.self).values
+    let coordinates = try artifact.read(record.trajectory.coordinates).values
+    let phi = try artifact.read(record.trajectory.torsions.angles["phi"]).values
     let expected = torsionAngles(coordinates, atoms: 22, torsions: [[4, 6, 8, 14]])
     #expect(zip(phi, expected).allSatisfy { abs(wrappedAngle($0 - $1)) < 1e-9 })
-    let probes = try artifact.read("log_density_probes", as: Double.self).values
-    let density = try artifact.read("log_density", as: Double.self).values
+    let probes = try artifact.read(record.probes).values
+    let density = try artifact.read(record.logDensity.values).values
     #expect((0..<150).allSatisfy { abs((probes[$0] + probes[150 + $0]) / 2 - density[$0]) < 1e-9 })
 
     let model = try run(
@@ -123,8 +105,8 @@ import Workflow
         "training": Self.smallTraining, "network": Self.smallNetwork, "fresh_samples": 100, "refresh_every": 20,
         "evaluation_samples": 40, "ode_steps": 4,
       ], ["samples": [samples]])
-    #expect(try model.artifact.shape("results/exact_log_density") == [40])
-    #expect(try model.artifact.scalar("results/rmse_log_density", as: Double.self).isFinite)
+    #expect(try model.artifact.shape(Recorded.energyModel.exactLogDensity) == [40])
+    #expect(try model.artifact.read(Recorded.energyModel.rmse).isFinite)
     let values = try EnergyModelArtifact.read(model).logDensity(of: samples)
     #expect(values.count == 150 && values.allSatisfy(\.isFinite))
 
@@ -147,15 +129,15 @@ import Workflow
       ], ["frames": [frames()]])
     let samples = try run(
       SampleStage.self, "samples", ["count": 120, "batch": 120, "ode_steps": 2], ["emulator": [emulator]])
-    let artifact = samples.artifact
+    let (artifact, record) = (samples.artifact, Recorded.sample)
     // a network that commutes with reflections, hardly trained: about half of what it draws is of the other hand
-    let mirrored = try artifact.scalar("results/mirrored_fraction", as: Double.self)
+    let mirrored = try artifact.read(record.mirroredFraction)
     #expect(mirrored > 0.2 && mirrored < 0.8)
-    let coordinates = try artifact.read("coordinates", as: Double.self).values
+    let coordinates = try artifact.read(record.trajectory.coordinates).values
     let topology = try Topology.read(pdb: system.topology)
     #expect(try Chirality(topology: topology).invertedFrames(in: coordinates).isEmpty)
     // centred, and the latents are the coordinates in angstrom
-    let latents = try artifact.read("latents", as: Double.self).values
+    let latents = try artifact.read(record.latents, as: Double.self).values
     #expect(zip(coordinates, latents).allSatisfy { abs($0 * 10 - $1) < 1e-5 })
     #expect((0..<3).allSatisfy { axis in abs((0..<22).reduce(0) { $0 + latents[3 * $1 + axis] }) < 1e-3 })
 
@@ -185,13 +167,13 @@ import Workflow
   @Test func importedWeightsGiveMolecules() throws {
     let weights = Self.dataset.deletingLastPathComponent().appendingPathComponent("alanine-xtb/gvp-biased.h5")
     let emulator = try run(ImportedEmulatorStage.self, "imported", ["weights": .string(weights.path)], [:])
-    #expect(try emulator.artifact.scalar("results/parameters", as: Int64.self) == 108_933)
+    #expect(try emulator.artifact.read(Recorded.emulator.parameters) == 108_933)
     let samples = try run(
       SampleStage.self, "samples", ["count": 24, "batch": 24, "ode_steps": 6, "log_density": "none"],
       ["emulator": [emulator]])
-    let mirrored = try samples.artifact.scalar("results/mirrored_fraction", as: Double.self)
+    let mirrored = try samples.artifact.read(Recorded.sample.mirroredFraction)
     #expect(mirrored > 0.1 && mirrored < 0.9)
-    let positions = try samples.artifact.read("coordinates", as: Double.self).values
+    let positions = try samples.artifact.read(Recorded.sample.trajectory.coordinates).values
     let topology = try Topology.read(pdb: system.topology)
     // the bonds of a molecule, in nm
     for frame in 0..<24 {

@@ -2,6 +2,7 @@ import Artifacts
 import Basics
 import Foundation
 import Generative
+import Records
 import Testing
 import Workflow
 
@@ -47,14 +48,15 @@ import Workflow
   @Test func samplesCarryTheirSystem() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     let samples = try run(ToySamplesStage.self, "samples", ["system": "checkerboard", "count": 300]).artifact
-    #expect(try samples.readString("system") == "checkerboard")
-    #expect(try samples.shape("samples") == [300, 2])
-    let rows = try samples.read("samples", as: Double.self).values
+    let record = Recorded.toySamples
+    #expect(try samples.read(record.system) == "checkerboard")
+    #expect(try samples.shape(record.samples) == [300, 2])
+    let rows = try samples.read(record.samples).values
     #expect(rows == (try ToySystem.checkerboard.samples(300, seed: 5).values))
-    let mean = try samples.read("results/mean", as: Double.self).values
+    let mean = try samples.read(record.mean).values
     let sum = stride(from: 1, to: 600, by: 2).reduce(0.0) { $0 + rows[$1] }
     #expect(abs(mean[1] - sum / 300) < 1e-12)
-    let covariance = try samples.read("results/covariance", as: Double.self).values
+    let covariance = try samples.read(record.covariance).values
     #expect(covariance[1] == covariance[2] && covariance[0] > 0.2 && covariance[0] < 0.5)
   }
 
@@ -66,14 +68,15 @@ import Workflow
     let trained = try run(
       ToyEnergyModelStage.self, "trained", model(steps: 400, targets: targets), ["samples": [samples]]
     ).artifact
-    let divergence = try trained.scalar("results/kl", as: Double.self)
+    let record = Recorded.toyEnergyModel
+    let divergence = try trained.read(record.divergence)
     // flat: ln of the grid's area over the exponential of the truth's entropy, 2.5 nats
-    let flat = try fresh.artifact.scalar("results/kl", as: Double.self)
+    let flat = try fresh.artifact.read(record.divergence)
     #expect(flat > 2 && flat < 3)
     #expect(divergence > 0 && divergence < flat - 0.4)
     // the number is that of the densities beside it, and these are normalised
-    let learnt = try trained.read("results/grid/log_density", as: Double.self)
-    let truth = try trained.read("results/grid/true_log_density", as: Double.self)
+    let learnt = try trained.read(record.logDensity)
+    let truth = try trained.read(record.trueLogDensity)
     #expect(learnt.shape == [40, 40] && truth.shape == [40, 40])
     #expect(abs(DensityGrid.divergence(truth.values, learnt.values) - divergence) < 1e-12)
     let spacing: Double = 4.0 / 39
@@ -83,8 +86,8 @@ import Workflow
       #expect(abs(total - 1) < 1e-9)
     }
     #expect(truth.values == DensityGrid(count: 40).logDensity(of: .eightGaussians))
-    #expect(try trained.shape("results/loss/score") == [8])
-    let losses = try trained.read("results/loss/train", as: Double.self).values
+    #expect(try trained.shape(record.loss.columns["score"]) == [8])
+    let losses = try trained.read(record.loss.columns["train"]).values
     #expect(losses.first ?? 0 > losses.last ?? 0)
   }
 
@@ -124,7 +127,7 @@ import Workflow
       _ = try run(ToyEnergyModelStage.self, "none", model(steps: 2, score: 0, contrastive: 0), ["samples": [more]])
     }
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("straight/other.h5"))
-    try writer.write("system", string: "two-moons")
+    try writer.write(Recorded.toySamples.system, "two-moons")
     try writer.commit(
       provenance: Provenance(
         key: "k", canonical: "{}", stage: "other", stageType: "toy-samples", stageVersion: 1, seed: 1, start: Date(),

@@ -6,11 +6,6 @@ import Torch
 public struct Estimate: Codable, Equatable, Sendable {
   public var value: Double
   public var standardError: Double
-
-  public init(value: Double, standardError: Double) {
-    self.value = value
-    self.standardError = standardError
-  }
 }
 
 /// How far U(t, x) is from ln p_t(x) on average, along t.

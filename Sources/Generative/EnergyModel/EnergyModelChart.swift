@@ -7,11 +7,12 @@ public struct EnergyModelChart: Codable, Sendable {
   public let chart: Chart
   /// The samples' own latents are those of this chart.
   public let isEmulators: Bool
+}
 
+extension EnergyModelChart {
   /// The emulator's own.
   public init(of flow: MolecularFlow) {
-    chart = flow.chart
-    isEmulators = true
+    self.init(chart: flow.chart, isEmulators: true)
   }
 
   /// Internal coordinates, fitted to the emulator's samples [n, atoms, 3], nm. Throws `ChartError`, `MoleculesError`.
@@ -19,8 +20,8 @@ public struct EnergyModelChart: Codable, Sendable {
     let coordinates = try InternalCoordinates(topology: topology)
     let frames = samples.shape.first ?? 0
     let (values, _) = try coordinates.internalCoordinates(samples.values, frames: frames)
-    chart = .internal(try InternalChart(coordinates: coordinates, values: values, frames: frames))
-    isEmulators = false
+    self.init(
+      chart: .internal(try InternalChart(coordinates: coordinates, values: values, frames: frames)), isEmulators: false)
   }
 
   /// Latents [n, d] in Float32 and ln |dx/dq|, [n], of positions [n, atoms, 3], nm.

@@ -28,7 +28,7 @@ public struct EnergyModelEvaluation {
   /// On `samples` fresh samples by `odeSteps` steps of rk4. Throws `SamplingError`, and what the host throws to stop.
   public init(
     of trained: MolecularEnergyModel, _ source: EnergyModelSource, samples: Int, odeSteps: Int, seed: UInt64,
-    host: any ComputationHost = UnattendedHost()
+    host: any TrainingHost = UnattendedHost()
   ) throws {
     let seed = RandomStream.derivedSeed(seed, ["evaluation"])
     let drawn = try ExactSamples(source, count: samples, odeSteps: odeSteps, seed: seed, host)
@@ -53,7 +53,7 @@ public struct EnergyModelEvaluation {
     /// For one of them.
     var seconds: Double
 
-    init(_ source: EnergyModelSource, count: Int, odeSteps: Int, seed: UInt64, _ host: any ComputationHost) throws {
+    init(_ source: EnergyModelSource, count: Int, odeSteps: Int, seed: UInt64, _ host: any TrainingHost) throws {
       let sampler = try FlowSampler(
         field: source.flow.field, integrator: .rungeKutta4(steps: odeSteps), method: .exactTrace)
       var parts: [Tensor] = []

@@ -44,7 +44,7 @@ extension MolecularEnergyModel {
   /// samples again and again learns their labels, not the density. Throws `SamplePoolError`, `TrainingError`, `SamplingError`.
   public static func train(
     on samples: LabelledSamples, _ source: EnergyModelSource, emulator: String, settings: EnergyModelSettings,
-    host: any ComputationHost = UnattendedHost()
+    host: any TrainingHost = UnattendedHost()
   ) throws -> TrainedEnergyModel {
     let generator = try Generator(seed: RandomStream.derivedSeed(settings.seed, ["noise"]))
     let chart = source.chart
@@ -59,27 +59,19 @@ extension MolecularEnergyModel {
   }
 
   private static func optimize<Model: EnergyModel>(
-    _ model: Model, _ samples: SamplePool, _ source: EnergyModelSource, _ settings: EnergyModelSettings,
-    _ generator: Generator, _ host: any ComputationHost
+    _ model: Model, _ pool: SamplePool, _ source: EnergyModelSource, _ settings: EnergyModelSettings,
+    _ generator: Generator, _ host: any TrainingHost
   ) throws -> (any EnergyModel, TrainingState) {
-    var pool = samples
     let trainer = try Trainer(
       network: model.network, settings: settings.optimization, generator: generator, columns: ["train"] + lossNames)
     let fresh = try FreshSamples(source, pool, steps: settings.odeSteps)
     let drawSeed = RandomStream.derivedSeed(settings.seed, ["fresh"])
     var order = try EpochSampler(
       count: pool.count, batch: settings.optimization.batch, seed: RandomStream.derivedSeed(settings.seed, ["order"]))
-    let extra = TrainingLoop<Model.Net>.Extra {
-      var saved = SavedArrays()
-      saved.add(try pool.saved(), to: "pool")
-      return saved
-    } restore: {
-      try pool.restore($0.group("pool"))
-    }
     let loop = TrainingLoop(
       trainer: trainer, host: host, title: "energy model", recordEvery: settings.recordEvery,
-      labels: ["loss", "score", "nce", "label", "score label"])
-    try loop.run(extra: extra, batch: { try order.name(step: $0) }) {
+      labels: ["loss", "score", "nce", "label", "score label"], pool: pool)
+    try loop.run(batch: { try order.name(step: $0) }) {
       let step = trainer.step
       if step > 0, step % settings.refreshEvery == 0, settings.freshSamples > 0 {
         try pool.replaceOldest(

@@ -11,12 +11,9 @@ public struct PairStatistics {
 
   static let narrowest = 0.01
 
-  public init(means: Tensor, deviations: Tensor, variance: Tensor) {
-    self.means = means
-    self.deviations = deviations
-    self.variance = variance
-  }
+}
 
+extension PairStatistics {
   /// Of data [n, 3 atoms], n samples of a graph that has one molecule or n. Types that do not occur get what all pairs have.
   public init(_ data: Tensor, graph: MolecularGraph) throws {
     (means, deviations, variance) = try withoutGradients {

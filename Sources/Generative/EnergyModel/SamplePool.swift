@@ -9,8 +9,27 @@ public enum SamplePoolError: Error, CustomStringConvertible, Equatable {
   }
 }
 
+/// What a checkpoint keeps of a `SamplePool`.
+public struct SavedPool: Equatable, Sendable {
+  /// [n, d]
+  public var latents: NDArray<Float>
+  /// [n]
+  public var labels: NDArray<Float>?
+  /// [n, d]
+  public var scores: NDArray<Float>?
+  /// The row that is replaced next.
+  public var next: Int
+
+  public init(latents: NDArray<Float>, labels: NDArray<Float>?, scores: NDArray<Float>?, next: Int) {
+    self.latents = latents
+    self.labels = labels
+    self.scores = scores
+    self.next = next
+  }
+}
+
 /// The samples an energy model trains on: rows of latents with their labels, of which the oldest are replaced.
-struct SamplePool {
+final class SamplePool {
   private(set) var latents: Tensor
   /// Log-densities over latents, [n]; nil without the label loss or where the samples carry none.
   private(set) var labels: Tensor?
@@ -32,6 +51,9 @@ struct SamplePool {
     }
   }
 
+  /// Without labels.
+  init(latents: Tensor) { self.latents = latents }
+
   /// Labels of the rows `index`.
   func labels(_ index: Tensor) throws -> EnergyModelObjective.Labels {
     try EnergyModelObjective.Labels(
@@ -45,7 +67,7 @@ struct SamplePool {
     var scores: Tensor?
   }
 
-  mutating func replaceOldest(with new: Rows) throws {
+  func replaceOldest(with new: Rows) throws {
     let fresh = new.latents.shape[0]
     let rows = (0..<count).map { row -> Int64 in
       let offset = (row - next + count) % count
@@ -62,18 +84,15 @@ struct SamplePool {
     next = (next + fresh) % count
   }
 
-  func saved() throws -> SavedArrays {
-    var saved = SavedArrays(["latents": .floats(try latents.array())])
-    if let labels { saved["labels"] = .floats(try labels.array()) }
-    if let scores { saved["scores"] = .floats(try scores.array()) }
-    try saved.set("next", next)
-    return saved
+  func saved() throws -> SavedPool {
+    SavedPool(
+      latents: try latents.array(), labels: try labels?.array(), scores: try scores?.array(), next: next)
   }
 
-  mutating func restore(_ saved: SavedArrays) throws {
-    latents = try Tensor(saved.floats("latents"))
-    labels = saved.contains("labels") ? try Tensor(saved.floats("labels")) : nil
-    scores = saved.contains("scores") ? try Tensor(saved.floats("scores")) : nil
-    next = try saved.integer("next")
+  func restore(_ saved: SavedPool) throws {
+    latents = try Tensor(saved.latents)
+    labels = try saved.labels.map { try Tensor($0) }
+    scores = try saved.scores.map { try Tensor($0) }
+    next = saved.next
   }
 }

@@ -70,7 +70,7 @@ extension Emulator {
   /// Throws `EmulatorError`, `ChartError`, `MoleculesError`, `TrainingError`.
   public static func train(
     on frames: NDArray<Double>, topology: Topology, settings: EmulatorSettings,
-    host: any ComputationHost = UnattendedHost()
+    host: any TrainingHost = UnattendedHost()
   ) throws -> TrainedEmulator {
     let count = frames.shape.first ?? 0
     let chart = try chart(for: frames.values, count, topology, settings, host)
@@ -87,7 +87,7 @@ extension Emulator {
 
   private static func train(
     _ chart: Chart, on training: Tensor, validation: Tensor?, _ settings: EmulatorSettings, _ generator: Generator,
-    _ host: any ComputationHost
+    _ host: any TrainingHost
   ) throws -> TrainedEmulator {
     var predictsEndpoint = false
     if case .endpoint = settings.objective { predictsEndpoint = true }
@@ -102,7 +102,7 @@ extension Emulator {
 
   private static func chart(
     for positions: [Double], _ count: Int, _ topology: Topology, _ settings: EmulatorSettings,
-    _ host: any ComputationHost
+    _ host: any TrainingHost
   ) throws -> Chart {
     if case .cartesian(let given, let scale, let meanFree) = settings.coordinates {
       let classes = given ?? topology.symmetryClasses
@@ -123,7 +123,7 @@ extension Emulator {
   /// The field with the averaged network, and the training's last state.
   private static func optimize<Field: VectorField>(
     _ field: Field, on training: Tensor, validation: Tensor?, _ settings: EmulatorSettings, _ generator: Generator,
-    _ host: any ComputationHost
+    _ host: any TrainingHost
   ) throws -> (any VectorField, TrainingState) {
     let trainer = try Trainer(
       network: field.network, settings: settings.optimization, generator: generator, columns: ["train", "validation"])

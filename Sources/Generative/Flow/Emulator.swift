@@ -9,21 +9,16 @@ import Torch
 /// that function alone.
 public struct Emulator {
   public let header: Header
-  private let chart: Chart
-  private let field: any VectorField
+  let chart: Chart
+  /// Of the header's kind.
+  let field: any VectorField
 
   /// Everything about the model but its numbers and the molecule.
   public struct Header: Codable, Sendable {
     public var architecture: EmulatorArchitecture
     public var interpolant: Interpolant
     /// The network gives the data point it expects and not the velocity.
-    public var predictsEndpoint: Bool
-
-    public init(architecture: EmulatorArchitecture, interpolant: Interpolant, predictsEndpoint: Bool = false) {
-      self.architecture = architecture
-      self.interpolant = interpolant
-      self.predictsEndpoint = predictsEndpoint
-    }
+    public var predictsEndpoint = false
 
     /// A vector field with fresh parameters.
     func field(_ chart: Chart, _ generator: Generator) throws -> any VectorField {
@@ -36,13 +31,9 @@ public struct Emulator {
     }
   }
 
-  /// `field` is of the header's kind.
-  init(header: Header, chart: Chart, field: any VectorField) {
-    self.header = header
-    self.chart = chart
-    self.field = field
-  }
+}
 
+extension Emulator {
   /// A GVP network that another program trained on linear interpolants, in Cartesian coordinates. Weights carry the names of
   /// `GVPNetwork.parameterNames`; `timeIsReversed` where the network's time runs from data to noise.
   ///

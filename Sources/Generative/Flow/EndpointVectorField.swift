@@ -9,11 +9,6 @@ public struct EndpointVectorField<Base: VectorField>: VectorField {
   public let base: Base
   public let interpolant: Interpolant
 
-  public init(base: Base, interpolant: Interpolant) {
-    self.base = base
-    self.interpolant = interpolant
-  }
-
   public var network: Base.Net { base.network }
   public var space: LatentSpace { base.space }
   public var latestTime: Double { 1 - 1e-3 }

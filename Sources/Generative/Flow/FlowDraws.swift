@@ -4,15 +4,15 @@ import Torch
 /// Samples drawn so far, as they come from the flow.
 public struct FlowDraws {
   public let dimension: Int
-  public private(set) var latents: [Float] = []
-  public private(set) var prior: [Float] = []
+  public var latents: [Float] = []
+  public var prior: [Float] = []
   /// Empty without score labels.
-  public private(set) var scores: [Float] = []
+  public var scores: [Float] = []
   /// [estimates][count]
-  public private(set) var estimates: [[Double]]
-  public private(set) var functionEvaluations = 0
+  public var estimates: [[Double]]
+  public var functionEvaluations = 0
   /// Trajectories that gave no sample, by their number among all that were begun.
-  public private(set) var lost: [LostTrajectory] = []
+  public var lost: [LostTrajectory] = []
   /// Of drawing, by a clock.
   public var seconds = 0.0
 
@@ -41,10 +41,6 @@ public struct FlowDraws {
     }
   }
 
-  public func batches(of size: Int) -> [Range<Int>] {
-    stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
-  }
-
   public func samples(_ rows: Range<Int>) throws -> FlowSamples {
     let span = rows.lowerBound * dimension..<rows.upperBound * dimension
     let shape = [rows.count, dimension]
@@ -54,38 +50,5 @@ public struct FlowDraws {
         ? nil : try Tensor(estimates.flatMap { $0[rows] }, shape: [estimates.count, rows.count]),
       scores: scores.isEmpty ? nil : try Tensor(Array(scores[span]), shape: shape),
       functionEvaluations: 0)
-  }
-
-  /// To go on from. "latents", "prior", "scores" where there are any, "estimates", "function_evaluations", "seconds", "lost/..."
-  public func saved() throws -> SavedArrays {
-    var saved = SavedArrays()
-    saved["latents"] = .floats(try NDArray(latents, shape: [count, dimension]))
-    saved["prior"] = .floats(try NDArray(prior, shape: [count, dimension]))
-    if !scores.isEmpty { saved["scores"] = .floats(try NDArray(scores, shape: [count, dimension])) }
-    saved["estimates"] = .doubles(try NDArray(estimates.flatMap { $0 }, shape: [estimates.count, count]))
-    try saved.set("function_evaluations", functionEvaluations)
-    try saved.set("seconds", seconds)
-    guard !lost.isEmpty else { return saved }
-    saved["lost/sample"] = .integers(NDArray(lost.map { Int64($0.sample) }))
-    saved["lost/time"] = .doubles(NDArray(lost.map(\.time)))
-    saved["lost/step"] = .doubles(NDArray(lost.map(\.step)))
-    return saved
-  }
-
-  /// Throws `SavedArraysError` where a part is missing.
-  public mutating func restore(_ saved: SavedArrays) throws {
-    latents = try saved.floats("latents").values
-    prior = try saved.floats("prior").values
-    if saved.contains("scores") { scores = try saved.floats("scores").values }
-    let values = try saved.doubles("estimates").values
-    for k in estimates.indices { estimates[k] = Array(values[k * count..<(k + 1) * count]) }
-    functionEvaluations = try saved.integer("function_evaluations")
-    seconds = try saved.number("seconds")
-    lost = []
-    guard saved.contains("lost/sample") else { return }
-    let (times, steps) = (try saved.doubles("lost/time").values, try saved.doubles("lost/step").values)
-    lost = zip(try saved.integers("lost/sample").values, zip(times, steps)).map {
-      LostTrajectory(sample: Int($0), time: $1.0, step: $1.1)
-    }
   }
 }

@@ -11,37 +11,24 @@ extension FlowSampler {
     let space = field.space
     let n = start.shape[0]
     let type = start.scalarType ?? .float32
-    var x = start
     var g = try -space.split(start).euclidean
     if space.angles > 0 { g = try space.joined(g, Tensor.zeros([n, space.angles], type)) }
-    var logDensity = try space.priorLogDensity(start.cast(.float64)).unsqueezed(0).expanded([estimates, n])
+    let logDensity = try space.priorLogDensity(start.cast(.float64)).unsqueezed(0).expanded([estimates, n])
     let basis = try method == .exactTrace ? identityProbes(n, type) : nil
 
-    func rates(_ x: Tensor, _ g: Tensor, _ s: Double) throws -> (x: Tensor, g: Tensor, divergence: Tensor) {
+    var state = [start, g, logDensity]
+    try integrateFixed(&state, steps: steps) { state, s in
       let rate = clock.rate(s)
       let t = try Tensor.full([n], clock.time(s), type)
       let directions = try basis ?? generator.rademacher([probes, n, space.dimension], type)
-      let (velocity, forms, pull) = try field.withScoreTransport(x, t, score: g, directions: directions)
+      let (velocity, forms, pull) = try field.withScoreTransport(state[0], t, score: state[1], directions: directions)
       let divergence = try basis == nil ? forms : forms.mean(0, keepingDimensions: true)
-      return (try velocity * rate, try pull * -rate, try divergence.cast(.float64) * rate)
-    }
-
-    let h = clock.end / Double(steps)
-    for step in 0..<steps {
-      let s = Double(step) * h
-      let k1 = try rates(x, g, s)
-      let k2 = try rates(x + k1.x * (h / 2), g + k1.g * (h / 2), s + h / 2)
-      let k3 = try rates(x + k2.x * (h / 2), g + k2.g * (h / 2), s + h / 2)
-      let k4 = try rates(x + k3.x * h, g + k3.g * h, s + h)
-      x = try x + (k1.x + (k2.x + k3.x) * 2 + k4.x) * (h / 6)
-      g = try g + (k1.g + (k2.g + k3.g) * 2 + k4.g) * (h / 6)
-      logDensity =
-        try logDensity
-        - (k1.divergence + (k2.divergence + k3.divergence) * 2 + k4.divergence) * (h / 6)
+      return [try velocity * rate, try pull * -rate, try divergence.cast(.float64) * -rate]
     }
     return try FlowSamples(
-      latents: space.wrapped(x), prior: start, logDensities: logDensity, scores: g, functionEvaluations: 4 * steps
-    ).losingWhatIsNotFinite(time: endTime, step: h)
+      latents: space.wrapped(state[0]), prior: start, logDensities: state[2], scores: state[1],
+      functionEvaluations: 4 * steps
+    ).losingWhatIsNotFinite(time: endTime, step: clock.end / Double(steps))
   }
 
   /// sqrt(d) times the unit vectors, [d, n, d]: as probes their mean form is the exact divergence.

@@ -153,7 +153,14 @@ public struct FlowSampler {
       var lost: [LostTrajectory] = []
       switch integrator {
       case .rungeKutta4(let steps), .uniformRungeKutta4(let steps):
-        try integrateFixed(&state, steps: steps, source, &evaluations)
+        // where there is no density its place stays empty
+        var parts = [state.x] + (state.logDensity.map { [$0] } ?? [])
+        try integrateFixed(&parts, steps: steps) { parts, s in
+          let (velocity, divergence) = try derivative(parts[0], s: s, source)
+          return [velocity] + (try divergence.map { [try -$0] } ?? [])
+        }
+        state = State(x: parts[0], logDensity: parts.count > 1 ? parts[1] : nil)
+        evaluations = 4 * steps
       case .dormandPrince(let absolute, let relative):
         lost = try integrateAdaptive(&state, absolute: absolute, relative: relative, source, &evaluations)
       }
@@ -199,21 +206,21 @@ public struct FlowSampler {
     return (try field(x, t) * rate, nil)
   }
 
-  private func integrateFixed(
-    _ state: inout State, steps: Int, _ probes: Probes?, _ evaluations: inout Int
+  /// Classical Runge-Kutta from s = 0 to the end, on all parts of `state` together: rates of them at a state and s.
+  func integrateFixed(
+    _ state: inout [Tensor], steps: Int, _ rates: (_ state: [Tensor], _ s: Double) throws -> [Tensor]
   ) throws {
     let h = clock.end / Double(steps)
+    func moved(_ slopes: [Tensor], _ step: Double) throws -> [Tensor] {
+      try zip(state, slopes).map { try $0 + $1 * step }
+    }
     for step in 0..<steps {
       let s = Double(step) * h
-      let (k1, d1) = try derivative(state.x, s: s, probes)
-      let (k2, d2) = try derivative(state.x + k1 * (h / 2), s: s + h / 2, probes)
-      let (k3, d3) = try derivative(state.x + k2 * (h / 2), s: s + h / 2, probes)
-      let (k4, d4) = try derivative(state.x + k3 * h, s: s + h, probes)
-      state.x = try state.x + (k1 + (k2 + k3) * 2 + k4) * (h / 6)
-      if let d1, let d2, let d3, let d4, let logDensity = state.logDensity {
-        state.logDensity = try logDensity - (d1 + (d2 + d3) * 2 + d4) * (h / 6)
-      }
-      evaluations += 4
+      let k1 = try rates(state, s)
+      let k2 = try rates(moved(k1, h / 2), s + h / 2)
+      let k3 = try rates(moved(k2, h / 2), s + h / 2)
+      let k4 = try rates(moved(k3, h), s + h)
+      state = try moved(state.indices.map { try k1[$0] + (k2[$0] + k3[$0]) * 2 + k4[$0] }, h / 6)
     }
   }
 

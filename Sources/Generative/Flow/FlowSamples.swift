@@ -35,16 +35,6 @@ public struct FlowSamples {
   public var functionEvaluations: Int
   /// Rows without a result.
   public var lost: [LostTrajectory] = []
-
-  public init(
-    latents: Tensor, prior: Tensor, logDensities: Tensor?, scores: Tensor? = nil, functionEvaluations: Int
-  ) {
-    self.latents = latents
-    self.prior = prior
-    self.logDensities = logDensities
-    self.scores = scores
-    self.functionEvaluations = functionEvaluations
-  }
 }
 
 extension FlowSamples {

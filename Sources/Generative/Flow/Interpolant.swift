@@ -11,32 +11,19 @@ public enum Interpolant: String, Codable, CaseIterable, Sendable {
   /// alpha = cos(pi t / 2), beta = sin(pi t / 2).
   case trigonometric
 
-  public func alpha(_ t: Tensor) throws -> Tensor {
-    switch self {
-    case .linear: return try 1 - t
-    case .trigonometric: return try (t * (Double.pi / 2)).cos()
-    }
-  }
+  private static let quarter = Double.pi / 2
 
-  public func beta(_ t: Tensor) throws -> Tensor {
-    switch self {
-    case .linear: return try t.clone()
-    case .trigonometric: return try (t * (Double.pi / 2)).sin()
-    }
-  }
+  public func alpha(_ t: Tensor) throws -> Tensor { try self == .linear ? 1 - t : (t * Self.quarter).cos() }
+
+  public func beta(_ t: Tensor) throws -> Tensor { try self == .linear ? t.clone() : (t * Self.quarter).sin() }
 
   public func alphaDerivative(_ t: Tensor) throws -> Tensor {
-    switch self {
-    case .linear: return try Tensor.full(t.shape, -1, t.scalarType ?? .float32)
-    case .trigonometric: return try (t * (Double.pi / 2)).sin() * (-Double.pi / 2)
-    }
+    try self == .linear
+      ? Tensor.full(t.shape, -1, t.scalarType ?? .float32) : (t * Self.quarter).sin() * -Self.quarter
   }
 
   public func betaDerivative(_ t: Tensor) throws -> Tensor {
-    switch self {
-    case .linear: return try Tensor.ones(t.shape, t.scalarType ?? .float32)
-    case .trigonometric: return try (t * (Double.pi / 2)).cos() * (Double.pi / 2)
-    }
+    try self == .linear ? Tensor.ones(t.shape, t.scalarType ?? .float32) : (t * Self.quarter).cos() * Self.quarter
   }
 
   /// beta' alpha - alpha' beta, positive: velocity = (alpha' I_t + endpointSlope x) / alpha.

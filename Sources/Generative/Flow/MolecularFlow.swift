@@ -28,12 +28,6 @@ public struct MolecularFlow {
   public let field: any VectorField
   public let chirality: Chirality
 
-  public init(chart: Chart, field: any VectorField, chirality: Chirality) {
-    self.chart = chart
-    self.field = field
-    self.chirality = chirality
-  }
-
   /// Draws `count` molecules from the streams (seed, "batch", 0, 1, ...), fewer where trajectories are lost. ln q by `method`.
   ///
   /// Throws `SamplingError`.

@@ -8,13 +8,9 @@ public struct AtomClasses {
   public let oneHot: Tensor
   /// [1 or n, atoms], 1 for an atom and 0 for padding; nil where there is no padding.
   public let mask: Tensor?
+}
 
-  /// `oneHot` [1 or n, atoms, classes]; `mask` [1 or n, atoms] or nil.
-  public init(oneHot: Tensor, mask: Tensor?) {
-    self.oneHot = oneHot
-    self.mask = mask
-  }
-
+extension AtomClasses {
   /// One molecule, the same in every row of a batch: a class 0 ..< `count` per atom.
   public init(_ classes: [Int], count: Int) throws { try self.init(molecules: [classes], count: count) }
 

@@ -42,15 +42,6 @@ public struct CartesianEnergyConfiguration: Codable, Equatable, Sendable {
     self.bondedWidth = bondedWidth
   }
 
-  /// The published size, for a GPU.
-  public static let publishedGraphormer = CartesianEnergyConfiguration(
-    architecture: .graphormer, width: 256, feedForward: 256, heads: 32, layers: 8, kernels: 50)
-  /// Trains in minutes on a core or two.
-  public static let smallGraphormer = CartesianEnergyConfiguration(
-    architecture: .graphormer, width: 64, feedForward: 128, heads: 8, layers: 3, kernels: 24)
-  public static let smallEGNN = CartesianEnergyConfiguration(
-    architecture: .egnn, width: 64, feedForward: 0, heads: 0, layers: 3, kernels: 24)
-
   /// What every tensor is called and how it starts, for a vocabulary of this size.
   func parameterShapes(atomClasses: Int, pairTypes: Int) -> [ParameterShape] {
     typealias Shape = ParameterShape

@@ -89,21 +89,13 @@ public struct EGNNNetwork: CartesianNetwork {
 
   /// positions [n, atoms, 3], time [n] -> displacements [n, atoms, 3]. Their mean over atoms is zero but for rounding.
   public func callAsFunction(_ positions: Tensor, _ time: Tensor) throws -> Tensor {
-    let displacement = try layers(positions, time, features: false).positions - positions
+    let displacement = try moved(positions, time) - positions
     guard let mask = atoms.mask else { return displacement }
     return try displacement * mask.unsqueezed(-1)
   }
 
-  /// Invariant features per atom, [n, atoms, atomClasses + 1], after the last layer: what an energy is made of.
-  public func invariants(_ positions: Tensor, _ time: Tensor) throws -> Tensor {
-    let h = try layers(positions, time, features: true).features
-    return try weights.output(h)
-  }
-
-  /// Positions and, where `features`, scalars [n, atoms, width] after the last layer.
-  private func layers(
-    _ positions: Tensor, _ time: Tensor, features: Bool
-  ) throws -> (features: Tensor, positions: Tensor) {
+  /// Positions after the last layer.
+  private func moved(_ positions: Tensor, _ time: Tensor) throws -> Tensor {
     var h = try weights.embedding(atoms.features(time))
     var x = positions
     let pairs = try atoms.pairs()
@@ -116,11 +108,11 @@ public struct EGNNNetwork: CartesianNetwork {
       let unit = try separation / ((squared + 1e-8).sqrt() + 1)
       x = try x + (unit * pull * pairs.unsqueezed(-1)).sum(2)
       // the last layer's features move nothing
-      guard features || index < configuration.layers - 1 else { break }
+      guard index < configuration.layers - 1 else { break }
       let sum = try pairs.unsqueezed(2).matmul(message).reshaped(h.shape)
       h = try h + layer.node.1(layer.node.0(Tensor.concatenated([h, sum], axis: -1)).silu())
     }
-    return (h, x)
+    return x
   }
 
   /// x_i - x_j [n, i, j, 3] and its square [n, i, j, 1].
@@ -153,7 +145,6 @@ private struct EGNNWeights {
   }
   let embedding: LinearLayer
   let layers: [Layer]
-  let output: LinearLayer
 
   /// `parameters` in the order of `EGNNNetwork.parameterShapes`.
   init(_ configuration: EGNNConfiguration, _ parameters: [Tensor]) {
@@ -164,6 +155,5 @@ private struct EGNNWeights {
         edge: (next.linear(), next.linear()), attention: next.linear(), coordinate: next.linear(),
         coordinateOut: next.tensor(), node: (next.linear(), next.linear()))
     }
-    output = next.linear()
   }
 }

@@ -102,11 +102,6 @@ public struct SwishEnergyModel: EnergyModel {
   public let network: SwishNetwork
   public let interpolant: Interpolant
 
-  public init(network: SwishNetwork, interpolant: Interpolant) {
-    self.network = network
-    self.interpolant = interpolant
-  }
-
   public var space: LatentSpace { LatentSpace(euclidean: network.dimension, angles: 0) }
 
   public func replacing(network: SwishNetwork) -> SwishEnergyModel {

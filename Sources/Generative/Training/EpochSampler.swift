@@ -3,8 +3,8 @@ import Torch
 
 /// Batches that visit every sample once per epoch, in an order that (seed, epoch) alone decides.
 public struct EpochSampler {
-  public let count: Int
-  public let batch: Int
+  let count: Int
+  let batch: Int
   private let seed: UInt64
   private var epoch = -1
   private var order: Tensor?
@@ -17,7 +17,7 @@ public struct EpochSampler {
   }
 
   /// The batch of a step in words: its place in the epoch and its first rows.
-  public mutating func name(step: Int) throws -> String {
+  mutating func name(step: Int) throws -> String {
     let rows = try indices(step: step).array(as: Int64.self).values.prefix(8).map(String.init)
     let perEpoch = count / batch
     return "batch \(step % perEpoch + 1) of epoch \(step / perEpoch + 1) (samples \(rows.joined(separator: ", "))"

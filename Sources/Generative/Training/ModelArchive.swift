@@ -41,15 +41,8 @@ public struct ModelArchive: Equatable, Sendable {
 
   /// `blank` with the archive's parameters and constants.
   func network<Net: Network>(like blank: Net) throws -> Net {
-    func tensor(_ name: String, _ blank: Tensor) throws -> Tensor {
-      guard let array = tensors[name] else { throw TrainingError.badState("no \(name)") }
-      guard array.shape == blank.shape else {
-        throw TrainingError.badState("\(name) has shape \(array.shape), not \(blank.shape)")
-      }
-      return try Tensor(array)
-    }
-    return blank.replacing(
-      parameters: try zip(blank.parameterNames, blank.parameters).map { try tensor("average/\($0)", $1) },
-      constants: try blank.constants.map { try tensor("constants/\($0.name)", $0.tensor) })
+    blank.replacing(
+      parameters: try zip(blank.parameterNames, blank.parameters).map { try tensors.tensor("average/\($0)", like: $1) },
+      constants: try blank.constants.map { try tensors.tensor("constants/\($0.name)", like: $0.tensor) })
   }
 }

@@ -26,20 +26,18 @@ public enum TrainingError: Error, CustomStringConvertible, Equatable {
 /// Parameters, their moving average, Adam's moments and the schedule: one optimisation step at a time.
 public final class Trainer<Net: Network> {
   public let settings: OptimizationSettings
-  public private(set) var network: Net
+  public let network: Net
   /// The moving average: the network to use.
   public let average: Net
   public let generator: Generator
   public private(set) var step = 0
   public var curve: LossCurve
   /// The learning rate is that of the schedule times 2^-halvings.
-  public var halvings = 0
+  var halvings = 0
   private let optimizer: Adam
 
   /// Start of a training. `generator` feeds initial parameters, then noise and times.
-  public init(
-    network: Net, settings: OptimizationSettings, generator: Generator, columns: [String]
-  ) throws {
+  public init(network: Net, settings: OptimizationSettings, generator: Generator, columns: [String]) throws {
     self.settings = settings
     self.network = network.replacing(parameters: try network.parameters.map { try $0.requiringGradient() })
     average = try network.cloned()
@@ -69,43 +67,27 @@ public final class Trainer<Net: Network> {
 
   // MARK: - saving and going on
 
-  public func state() throws -> TrainingState {
-    var tensors: [(name: String, array: NDArray<Float>)] = []
+  /// All that a state holds, by group and name.
+  private var tensors: [(name: String, tensor: Tensor)] {
     let groups = [
       ("parameters", network.parameters), ("average", average.parameters), ("first_moment", optimizer.firstMoments),
       ("second_moment", optimizer.secondMoments),
     ]
-    for (group, list) in groups {
-      for (name, tensor) in zip(network.parameterNames, list) {
-        tensors.append((name: "\(group)/\(name)", array: try tensor.array()))
-      }
-    }
-    for constant in network.constants {
-      tensors.append((name: "constants/\(constant.name)", array: try constant.tensor.array()))
-    }
-    return TrainingState(
-      step: step, tensors: tensors, generator: try generator.state(), curve: curve, halvings: halvings)
+    return groups.flatMap { group, list in zip(network.parameterNames, list).map { ("\(group)/\($0)", $1) } }
+      + network.constants.map { ("constants/\($0.name)", $0.tensor) }
   }
 
-  public func restore(_ state: TrainingState) throws {
-    let saved = Dictionary(state.tensors.map { ($0.name, $0.array) }, uniquingKeysWith: { first, _ in first })
-    func tensors(_ group: String, _ like: [(name: String, tensor: Tensor)]) throws -> [Tensor] {
-      try like.map { name, mine in
-        guard let array = saved["\(group)/\(name)"] else { throw TrainingError.badState("no \(group)/\(name)") }
-        guard array.shape == mine.shape else {
-          throw TrainingError.badState("\(group)/\(name) has shape \(array.shape), not \(mine.shape)")
-        }
-        return try Tensor(array)
-      }
-    }
-    let named = zip(network.parameterNames, network.parameters).map { (name: $0, tensor: $1) }
-    let (parameters, averages) = (try tensors("parameters", named), try tensors("average", named))
-    let constants = try tensors("constants", network.constants)
-    let (first, second) = (try tensors("first_moment", named), try tensors("second_moment", named))
-    for (mine, theirs) in zip(network.parameters, parameters) { try mine.copyInPlace(from: theirs) }
-    for (mine, theirs) in zip(average.parameters, averages) { try mine.copyInPlace(from: theirs) }
-    for (mine, theirs) in zip(network.constants, constants) { try mine.tensor.copyInPlace(from: theirs) }
-    try optimizer.restore(firstMoments: first, secondMoments: second, step: state.step)
+  func state() throws -> TrainingState {
+    TrainingState(
+      step: step, tensors: try Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, try $0.tensor.array()) }),
+      generator: try generator.state(), curve: curve, halvings: halvings)
+  }
+
+  /// Throws `TrainingError.badState`, and then has changed nothing.
+  func restore(_ state: TrainingState) throws {
+    let restored = try tensors.map { (mine: $0.tensor, saved: try state.tensors.tensor($0.name, like: $0.tensor)) }
+    for (mine, saved) in restored { try mine.copyInPlace(from: saved) }
+    optimizer.step = state.step
     try generator.restore(state.generator)
     step = state.step
     curve = state.curve

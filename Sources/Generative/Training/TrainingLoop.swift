@@ -4,39 +4,18 @@ import Torch
 
 /// The loop around a `Trainer` that every training shares: progress, the loss curve, checkpoints by time, interruption, resume, and what
 /// happens when the loss is not finite: back to the last rollback point with half the learning rate, three times at most.
-public struct TrainingLoop<Net: Network> {
-  public let trainer: Trainer<Net>
-  public let host: any ComputationHost
-  public let title: String
+struct TrainingLoop<Net: Network> {
+  let trainer: Trainer<Net>
+  let host: any TrainingHost
+  let title: String
   /// Steps between two rows of the loss curve.
-  public let recordEvery: Int
+  let recordEvery: Int
   /// What the curve's columns are called beside the progress.
-  public let labels: [String]
+  let labels: [String]
+  /// Saved with every state, restored with it.
+  var pool: SamplePool?
   /// Steps between rollback points, at least: so many that writing one is lost among them.
-  let leastRollbackInterval: Int
-
-  /// What a training keeps beside its `Trainer`: saved with every state, restored with it.
-  public struct Extra {
-    var save: () throws -> SavedArrays
-    var restore: (SavedArrays) throws -> Void
-
-    public init(save: @escaping () throws -> SavedArrays, restore: @escaping (SavedArrays) throws -> Void) {
-      self.save = save
-      self.restore = restore
-    }
-  }
-
-  public init(
-    trainer: Trainer<Net>, host: any ComputationHost, title: String, recordEvery: Int, labels: [String],
-    leastRollbackInterval: Int = 500
-  ) {
-    self.trainer = trainer
-    self.host = host
-    self.title = title
-    self.recordEvery = recordEvery
-    self.labels = labels
-    self.leastRollbackInterval = leastRollbackInterval
-  }
+  var leastRollbackInterval = 500
 
   private static var halvingsAtMost: Int { 3 }
 
@@ -48,28 +27,20 @@ public struct TrainingLoop<Net: Network> {
   /// `atRecord` gives for the other columns. `batch` names the samples of a step.
   ///
   /// Throws `TrainingError.broken` where halving the learning rate did not help, and what the host throws to stop.
-  public func run(
-    extra: Extra? = nil, batch: (Int) throws -> String = { _ in "" }, atRecord: () throws -> [Double] = { [] },
-    step: () throws -> [Double]
+  func run(
+    batch: (Int) throws -> String = { _ in "" }, atRecord: () throws -> [Double] = { [] }, step: () throws -> [Double]
   ) throws {
     var recent: [[Double]] = []
     func means() -> [Double] {
       (recent.first ?? []).indices.map { c in recent.reduce(0) { $0 + $1[c] } / Double(recent.count) }
     }
-    func state() throws -> SavedArrays {
-      var saved = try extra?.save() ?? SavedArrays()
-      saved.add(try trainer.state().saved(), to: "training")
-      saved["recent"] = .doubles(
-        try NDArray(recent.flatMap { $0 }, shape: [recent.count, recent.first?.count ?? labels.count]))
-      return saved
+    func state() throws -> TrainingCheckpoint {
+      TrainingCheckpoint(training: try trainer.state(), recent: recent, pool: try pool?.saved())
     }
-    func restore(_ saved: SavedArrays) throws {
-      try trainer.restore(TrainingState(saved.group("training")))
-      let rows = try saved.doubles("recent")
-      // one column was once saved as a list
-      let width = rows.shape.count > 1 ? rows.shape[1] : 1
-      recent = stride(from: 0, to: rows.count, by: max(1, width)).map { Array(rows.values[$0..<$0 + width]) }
-      try extra?.restore(saved)
+    func restore(_ saved: TrainingCheckpoint) throws {
+      try trainer.restore(saved.training)
+      recent = saved.recent
+      if let pool, let contents = saved.pool { try pool.restore(contents) }
     }
 
     if let saved = try host.newestState() {
@@ -79,17 +50,20 @@ public struct TrainingLoop<Net: Network> {
     host.progress.begin(title, total: trainer.settings.steps, unit: "steps")
     defer { host.progress.end() }
     let start = (watch: Stopwatch(), step: trainer.step)
-    var saved = Stopwatch()
     var checkpoints = (count: 0, seconds: 0.0)
-    func timed(_ write: () throws -> Void) rethrows {
+    /// Times `save`, whether it asks for the state or not.
+    func timed(_ save: (() throws -> TrainingCheckpoint) throws -> Void) throws {
       let watch = Stopwatch()
-      try write()
-      checkpoints = (checkpoints.count + 1, checkpoints.seconds + watch.seconds)
+      try save {
+        checkpoints.count += 1
+        return try state()
+      }
+      checkpoints.seconds += watch.seconds
     }
     while !trainer.isFinished {
       // a resumed run passes here again, and the point before this one must stay
       if trainer.step % rollbackInterval == 0, try host.rollbackPoint(step: trainer.step) == nil {
-        try timed { try host.saveRollbackPoint(step: trainer.step, state()) }
+        try timed { try host.saveRollbackPoint($0()) }
       }
       do {
         recent.append(try step())
@@ -109,12 +83,7 @@ public struct TrainingLoop<Net: Network> {
         recent = []
       }
       report(trainer.curve.rows.last ?? means(), rate: (trainer.step - start.step, start.watch.seconds))
-      let asked = host.interruptionRequested
-      if asked || saved.seconds >= host.checkpointInterval {
-        try timed { try host.save(step: trainer.step, state()) }
-        saved.restart()
-        if asked { try host.checkInterruption() }
-      }
+      try timed(host.saveIfDue)
     }
     if checkpoints.count > 0 {
       let share = String(format: "%.2f", 100 * checkpoints.seconds / max(1e-9, start.watch.seconds))
@@ -132,7 +101,7 @@ public struct TrainingLoop<Net: Network> {
 
   private func rollbackPoint(
     before step: Int, loss: Double, gradientNorm: Double, _ batch: (Int) throws -> String
-  ) throws -> (SavedArrays, step: Int) {
+  ) throws -> (TrainingCheckpoint, step: Int) {
     let place = step - step % rollbackInterval
     guard trainer.halvings < Self.halvingsAtMost, let saved = try host.rollbackPoint(step: place) else {
       throw TrainingError.broken(

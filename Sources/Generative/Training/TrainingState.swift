@@ -1,23 +1,38 @@
 import Basics
+import Torch
 
-/// Everything a training needs to go on bit for bit: named float tensors, the random stream, and the step.
-public struct TrainingState {
+/// What a `Trainer` needs to go on bit for bit.
+public struct TrainingState: Equatable, Sendable {
   public var step: Int
-  public var tensors: [(name: String, array: NDArray<Float>)]
+  /// "GROUP/NAME" for the groups parameters, average, first_moment, second_moment and constants.
+  public var tensors: [String: NDArray<Float>]
+  /// Of the random stream.
   public var generator: [UInt8]
-  /// Loss curve so far: one row per recorded step.
   public var curve: LossCurve
   /// How often the learning rate was halved after the training had broken down.
   public var halvings: Int
 
-  public init(
-    step: Int, tensors: [(name: String, array: NDArray<Float>)], generator: [UInt8], curve: LossCurve, halvings: Int = 0
-  ) {
-    self.halvings = halvings
+  public init(step: Int, tensors: [String: NDArray<Float>], generator: [UInt8], curve: LossCurve, halvings: Int) {
     self.step = step
     self.tensors = tensors
     self.generator = generator
     self.curve = curve
+    self.halvings = halvings
+  }
+}
+
+/// A whole training on its way.
+public struct TrainingCheckpoint: Equatable, Sendable {
+  public var training: TrainingState
+  /// Losses since the last row of the curve, a row per step.
+  public var recent: [[Double]]
+  /// Of an energy model: the samples it trains on.
+  public var pool: SavedPool?
+
+  public init(training: TrainingState, recent: [[Double]], pool: SavedPool?) {
+    self.training = training
+    self.recent = recent
+    self.pool = pool
   }
 }
 
@@ -40,34 +55,13 @@ public struct LossCurve: Equatable, Sendable {
   }
 }
 
-extension TrainingState {
-  /// "step", "halvings" where there were any, "generator", "curve/...", and "tensors/NAME".
-  public func saved() throws -> SavedArrays {
-    var saved = SavedArrays()
-    try saved.set("step", step)
-    if halvings > 0 { try saved.set("halvings", halvings) }
-    for (name, array) in tensors { saved["tensors/\(name)"] = .floats(array) }
-    saved["generator"] = .bytes(NDArray(generator))
-    saved["curve/columns"] = .strings(curve.columns)
-    saved["curve/steps"] = .integers(NDArray(curve.steps.map(Int64.init)))
-    saved["curve/rows"] = .doubles(
-      try NDArray(curve.rows.flatMap { $0 }, shape: [curve.rows.count, curve.columns.count]))
-    return saved
-  }
-
-  /// Throws `SavedArraysError` where a part is missing.
-  public init(_ saved: SavedArrays) throws {
-    let columns = try saved.strings("curve/columns")
-    let rows = try saved.doubles("curve/rows").values
-    var curve = LossCurve(columns: columns)
-    for (index, step) in try saved.integers("curve/steps").values.enumerated() {
-      curve.record(step: Int(step), Array(rows[index * columns.count..<(index + 1) * columns.count]))
+extension [String: NDArray<Float>] {
+  /// The saved tensor for the place of `mine`. Throws `TrainingError.badState` where it is missing or of another shape.
+  func tensor(_ name: String, like mine: Tensor) throws -> Tensor {
+    guard let array = self[name] else { throw TrainingError.badState("no \(name)") }
+    guard array.shape == mine.shape else {
+      throw TrainingError.badState("\(name) has shape \(array.shape), not \(mine.shape)")
     }
-    let tensors = saved.group("tensors")
-    self.init(
-      step: try saved.integer("step"),
-      tensors: try tensors.values.keys.sorted().map { (name: $0, array: try tensors.floats($0)) },
-      generator: try saved.bytes("generator"), curve: curve,
-      halvings: saved.contains("halvings") ? try saved.integer("halvings") : 0)
+    return try Tensor(array)
   }
 }

@@ -4,53 +4,47 @@ import Foundation
 import Generative
 import HDF5
 import Molecules
+import Records
 import Workflow
 
 /// Takes over a vector field that another program trained.
 ///
 /// The file is HDF5: /weights/<tensor> under the names of `GVPNetwork.parameterNames`, /atom_class [atoms] in the order of the topology,
 /// and the network's constants under /configuration; noise_at_one = 1 says that its time runs from data to noise.
-enum ImportedEmulatorStage: StageType {
+enum ImportedEmulatorStage: RecordedStage {
   static let type = "imported-emulator"
   static let version = 1
   static let summary = "take over a GVP emulator that another program trained"
   static let reads: [SharedField] = [.topology]
+  static let output = Recorded.emulator
 
-  static let parameters: [ParameterField] = [
-    ParameterField("weights", .path, help: "HDF5 file of weights, atom classes and constants; see datasets/README.md"),
-    ParameterField(
-      "prior", .choice(["mean-free", "free"]), default: "mean-free",
-      help: "noise without a centre of mass of its own, or with one"),
-    ParameterField(
-      "length_scale", .number(0.1...1000), default: 10.0, unit: "1/nm",
-      help: "positions in nm times this are what the network sees; 10 is angstrom"),
-  ]
-
-  struct Parameters: Decodable {
-    var weights: String
-    var prior: String
-    var lengthScale: Double
+  struct Parameters: ParameterGroup {
+    @Parameter("HDF5 file of weights, atom classes and constants; see datasets/README.md") var weights: InputFile
+    @Parameter("noise without a centre of mass of its own, or with one") var prior = EmulatorStage.Prior.meanFree
+    @Parameter("positions in nm times this are what the network sees; 10 is angstrom", unit: "1/nm", in: 0.1...1000)
+    var lengthScale = 10.0
   }
 
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
     let topology = try Topology.read(pdb: context.system.topology)
-    let file = try WeightsFile(URL(fileURLWithPath: parameters.weights))
+    let url = parameters.weights.url
+    let file = try WeightsFile(url)
     guard file.atomClasses.count == topology.atoms.count else {
       throw EmulatorStageError.badWeights(
-        file: parameters.weights,
+        file: url.path,
         reason: "/atom_class has \(file.atomClasses.count) atoms, the topology \(topology.atoms.count)")
     }
     let emulator = try Emulator(
       gvp: file.configuration, weights: file.weights, atomClasses: file.atomClasses, topology: topology,
-      timeIsReversed: file.timeIsReversed, scale: parameters.lengthScale, meanFree: parameters.prior == "mean-free")
+      timeIsReversed: file.timeIsReversed, scale: parameters.lengthScale, meanFree: parameters.prior == .meanFree)
     let archive = try emulator.archive()
-    try EmulatorArtifact.write(archive, topologyJSON: topology.mdtrajJSON, to: context.output)
-    try context.output.write(SavedArrays(archive.tensors.mapValues { .floats($0) }), to: "training/tensors")
-    try context.output.writeScalar("results/parameters", Int64(emulator.parameterCount))
-    context.log(
-      "\(emulator.parameterCount) parameters from \(URL(fileURLWithPath: parameters.weights).lastPathComponent)")
+    try context.output.write(archive, output.model)
+    try context.output.write(tensors: archive.tensors)
+    try context.output.write(output.topology, [topology.mdtrajJSON])
+    try context.output.write(output.parameters, emulator.parameterCount)
+    context.log("\(emulator.parameterCount) parameters from \(url.lastPathComponent)")
   }
 }
 

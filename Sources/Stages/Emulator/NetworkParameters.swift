@@ -1,55 +1,21 @@
 import Generative
 import Workflow
 
-/// Parameters of a residual network, shared by the stages that train one.
-enum NetworkParameters {
-  static func fields(width: Int, depth: Int) -> [ParameterField] {
-    [
-      ParameterField("width", .integer(1...8192), default: .integer(width), help: "mlp: units of a hidden layer"),
-      ParameterField("depth", .integer(0...64), default: .integer(depth), help: "mlp: residual blocks"),
-      ParameterField(
-        "harmonics", .integer(1...32), default: 3,
-        help: "mlp: torsions enter as sin and cos of k theta, k up to this"),
-      ParameterField("time_frequencies", .integer(0...256), default: 16, help: "mlp: random Fourier features of time"),
-    ]
-  }
-}
+/// The network of an energy model: a residual one on internal coordinates, an invariant one on Cartesian ones.
+struct EnergyNetworkParameters: ParameterGroup {
+  enum Kind: String, CaseIterable, ParameterType { case auto, mlp, graphormer, egnn }
 
-/// Parameters of an energy model's network: a residual network on internal coordinates, an invariant one on Cartesian ones.
-struct EnergyNetworkParameters: Decodable {
-  enum Kind: String, Decodable, CaseIterable {
-    case auto, mlp, graphormer, egnn
-  }
-
-  var type: Kind
-  var width: Int
-  var depth: Int
-  var harmonics: Int
-  var timeFrequencies: Int
-  var layers: Int
-  var scalars: Int
-  var feedForward: Int
-  var heads: Int
-  var kernels: Int
-
-  static func field(width: Int, depth: Int) -> ParameterField {
-    ParameterField(
-      "network",
-      .object(
-        [
-          ParameterField(
-            "type", .choice(Kind.allCases.map(\.rawValue)), default: "auto",
-            help:
-              "auto: mlp on internal coordinates, graphormer on Cartesian ones; egnn is the other for Cartesian ones")
-        ] + NetworkParameters.fields(width: width, depth: depth) + [
-          ParameterField("layers", .integer(1...32), default: 3, help: "graphormer, egnn: layers"),
-          ParameterField("scalars", .integer(1...1024), default: 64, help: "graphormer, egnn: features of an atom"),
-          ParameterField(
-            "feed_forward", .integer(1...8192), default: 128, help: "graphormer: hidden width after attention"),
-          ParameterField("heads", .integer(1...256), default: 8, help: "graphormer: heads, a divisor of scalars"),
-          ParameterField("kernels", .integer(2...512), default: 24, help: "graphormer, egnn: Gaussians of a distance"),
-        ]), help: "the network that gives the log-density")
-  }
+  @Parameter("auto: mlp on internal coordinates, graphormer on Cartesian ones; egnn is the other for Cartesian ones")
+  var type = Kind.auto
+  @Parameter("mlp: units of a hidden layer", in: 1...8192) var width = 256
+  @Parameter("mlp: residual blocks", in: 0...64) var depth = 4
+  @Parameter("mlp: torsions enter as sin and cos of k theta, k up to this", in: 1...32) var harmonics = 3
+  @Parameter("mlp: random Fourier features of time", in: 0...256) var timeFrequencies = 16
+  @Parameter("graphormer, egnn: layers", in: 1...32) var layers = 3
+  @Parameter("graphormer, egnn: features of an atom", in: 1...1024) var scalars = 64
+  @Parameter("graphormer: hidden width after attention", in: 1...8192) var feedForward = 128
+  @Parameter("graphormer: heads, a divisor of scalars", in: 1...256) var heads = 8
+  @Parameter("graphormer, egnn: Gaussians of a distance", in: 2...512) var kernels = 24
 
   /// Throws `EmulatorStageError.networkAndCoordinates`, `.heads`.
   func architecture(_ chart: Chart, head: EnergyHead) throws -> EnergyArchitecture {
@@ -75,35 +41,19 @@ struct EnergyNetworkParameters: Decodable {
   }
 }
 
-/// Parameters of an emulator's network: a residual network on internal coordinates, an equivariant one on Cartesian ones.
-struct EmulatorNetworkParameters: Decodable {
-  enum Kind: String, Decodable, CaseIterable {
-    case auto, mlp, gvp, egnn
-  }
+/// The network of an emulator: a residual one on internal coordinates, an equivariant one on Cartesian ones.
+struct EmulatorNetworkParameters: ParameterGroup {
+  enum Kind: String, CaseIterable, ParameterType { case auto, mlp, gvp, egnn }
 
-  var type: Kind
-  var width: Int
-  var depth: Int
-  var harmonics: Int
-  var timeFrequencies: Int
-  var layers: Int
-  var scalars: Int
-  var vectors: Int
-
-  static func field(width: Int, depth: Int) -> ParameterField {
-    ParameterField(
-      "network",
-      .object(
-        [
-          ParameterField(
-            "type", .choice(Kind.allCases.map(\.rawValue)), default: "auto",
-            help: "auto: mlp on internal coordinates, gvp on Cartesian ones; egnn is the other for Cartesian ones")
-        ] + NetworkParameters.fields(width: width, depth: depth) + [
-          ParameterField("layers", .integer(1...32), default: 5, help: "gvp, egnn: rounds of messages"),
-          ParameterField("scalars", .integer(1...1024), default: 64, help: "gvp, egnn: scalar features of an atom"),
-          ParameterField("vectors", .integer(1...256), default: 16, help: "gvp: vector features of an atom"),
-        ]), help: "the network that gives the velocity")
-  }
+  @Parameter("auto: mlp on internal coordinates, gvp on Cartesian ones; egnn is the other for Cartesian ones")
+  var type = Kind.auto
+  @Parameter("mlp: units of a hidden layer", in: 1...8192) var width = 256
+  @Parameter("mlp: residual blocks", in: 0...64) var depth = 4
+  @Parameter("mlp: torsions enter as sin and cos of k theta, k up to this", in: 1...32) var harmonics = 3
+  @Parameter("mlp: random Fourier features of time", in: 0...256) var timeFrequencies = 16
+  @Parameter("gvp, egnn: rounds of messages", in: 1...32) var layers = 5
+  @Parameter("gvp, egnn: scalar features of an atom", in: 1...1024) var scalars = 64
+  @Parameter("gvp: vector features of an atom", in: 1...256) var vectors = 16
 
   /// Throws `EmulatorStageError.networkAndCoordinates`.
   func architecture(_ chart: Chart) throws -> EmulatorArchitecture {

@@ -1,6 +1,6 @@
 import Artifacts
-import Foundation
 import Generative
+import Records
 import Torch
 import Workflow
 
@@ -21,21 +21,15 @@ struct EnergyModelArtifact {
   let energyModel: MolecularEnergyModel
   let name: String
 
-  /// Writes all but the tensors.
-  static func write(_ archive: ModelArchive, to writer: ArtifactWriter) throws {
-    try writer.write("energy_model/header", string: archive.header)
-    try writer.write("energy_model/chart", string: archive.chart)
-  }
-
   static func read(_ input: StageInput) throws -> EnergyModelArtifact {
     EnergyModelArtifact(
-      energyModel: try input.artifact.model("energy_model", MolecularEnergyModel.init), name: input.name)
+      energyModel: try input.artifact.model(Recorded.energyModel.model, MolecularEnergyModel.init), name: input.name)
   }
 
   /// ln q of every sample of a `sample` artifact over Cartesian coordinates, up to the rigid-body constant, [n].
   /// Throws `EnergyModelArtifactError.anotherEmulator`.
   func logDensity(of samples: StageInput) throws -> [Double] {
-    guard try samples.artifact.attribute("latents", "emulator") == energyModel.header.emulator else {
+    guard try samples.artifact.read(Recorded.sample.emulator) == energyModel.header.emulator else {
       throw EnergyModelArtifactError.anotherEmulator(samples: samples.name, energyModel: name)
     }
     let (latents, logJacobian) = try energyModel.chart.latents(of: samples.artifact)
@@ -46,13 +40,11 @@ struct EnergyModelArtifact {
 extension EnergyModelChart {
   /// Latents [n, d] in Float32 and ln |dx/dq|, [n], of a `sample` artifact.
   func latents(of samples: Artifact) throws -> (latents: Tensor, logJacobian: [Double]) {
+    let record = Recorded.sample
     if isEmulators {
-      return (
-        try Tensor(samples.read("latents", as: Float.self)),
-        try samples.read("log_jacobian", as: Double.self).values
-      )
+      return (try Tensor(samples.read(record.latents)), try samples.read(record.logJacobian).values)
     }
-    let positions = try samples.read("coordinates", as: Double.self)
+    let positions = try samples.read(record.trajectory.coordinates)
     return try latents(positions: positions.values, frames: positions.shape.first ?? 0)
   }
 }

@@ -3,6 +3,7 @@ import Foundation
 import FreeEnergies
 import Generative
 import Molecules
+import Records
 import Torch
 import Workflow
 
@@ -10,70 +11,39 @@ import Workflow
 ///
 /// Samples are drawn from the emulator all along the training and take the place of the oldest: an energy model that sees the same
 /// samples again and again learns their labels, not the density.
-enum EnergyModelStage: StageType {
-  public static let type = "energy-model"
-  public static let version = 2
-  public static let summary = "fit an energy-based model, whose likelihood costs one forward pass"
-  public static let indirectInputs: [InputPath] = [["samples", "emulator"]]
-  public static let reads: [SharedField] = [.topology]
+enum EnergyModelStage: RecordedStage {
+  static let type = EnergyModelRecord.stageType
+  static let version = 2
+  static let summary = "fit an energy-based model, whose likelihood costs one forward pass"
+  static let indirectInputs = [InputPath(\Inputs.samples, \SampleStage.Inputs.emulator)]
+  static let reads: [SharedField] = [.topology]
+  static let output = Recorded.energyModel
 
-  public static let parameters: [ParameterField] = [
-    ParameterField("samples", .stage(["sample"]), help: "samples of the emulator to begin with"),
-    ParameterField(
-      "coordinates", .choice(["emulator", "internal"]), default: "emulator",
-      help:
-        "emulator: those the samples were drawn in; internal: bonds, angles and torsions also where the emulator is Cartesian"
-    ),
-    EnergyNetworkParameters.field(width: 256, depth: 4),
-    ParameterField(
-      "head", .choice(EnergyHead.allCases.map(\.rawValue)), default: .string(EnergyHead.linear.rawValue),
-      help: "linear: besides a scalar, a slope for each coordinate and each sin and cos; scalar: none"),
-    TrainingParameters.field(steps: 3000, batch: 256, learningRate: 1e-3, clip: 10),
-    ParameterField(
-      "interpolant", .choice(Interpolant.allCases.map(\.rawValue)), default: "trigonometric",
-      help: "path along which the densities are learnt"),
-    ParameterField(
-      "losses",
-      .object([
-        ParameterField("score", .nonNegative, default: 1.0, help: "weight of score matching"),
-        ParameterField("contrastive", .nonNegative, default: 1.0, help: "weight of InfoNCE over time"),
-        ParameterField("label", .nonNegative, default: 1.0, help: "weight of the regression on likelihood labels"),
-        ParameterField(
-          "score_label", .nonNegative, default: 0.0,
-          help: "weight of the regression of the model's gradient on the score that fresh samples bring along"),
-        ParameterField(
-          "negative_widths", .list(.positive, acceptsSingle: true, count: 1...16), default: [0.02, 0.1, 0.4],
-          help: "spread of the negatives' times around t, used in turn"),
-        ParameterField("huber_delta", .positive, default: 3.0, unit: "nat", help: "label loss is linear beyond this"),
-        ParameterField(
-          "data_end_fraction", .number(0...1), default: 0.5, help: "share of the times drawn toward the data end"),
-      ]), help: "the objective's four losses; at least one weight must be above 0"),
-    ParameterField(
-      "fresh_samples", .integer(0...Int.max), default: 100_000, help: "samples drawn from the emulator while training"),
-    ParameterField("refresh_every", .count, default: 50, help: "steps between two draws of fresh samples"),
-    ParameterField(
-      "ode_steps", .integer(1...10_000), default: 8, help: "rk4 steps of the fresh samples"),
-    ParameterField(
-      "evaluation_samples", .integer(10...1_000_000), default: 2000,
-      help: "fresh samples whose exact log-density the model is compared with"),
-  ]
+  struct Inputs: StageInputs {
+    let samples = Input("samples of the emulator to begin with", of: SampleStage.self)
+  }
 
-  struct Parameters: Decodable {
-    var coordinates: String
-    var network: EnergyNetworkParameters
-    var head: EnergyHead
-    var training: TrainingParameters
-    var interpolant: Interpolant
-    var losses: EnergyModelObjective
-    var freshSamples: Int
-    var refreshEvery: Int
-    var odeSteps: Int
-    var evaluationSamples: Int
+  struct Parameters: ParameterGroup {
+    @Parameter(
+      "emulator: those the samples were drawn in; internal: bonds, angles and torsions also where the emulator is Cartesian",
+      words: ["emulator", "internal"])
+    var coordinates = "emulator"
+    @Parameter("the network that gives the log-density") var network = EnergyNetworkParameters()
+    @Parameter("linear: besides a scalar, a slope for each coordinate and each sin and cos; scalar: none")
+    var head = EnergyHead.linear
+    @Parameter("optimiser and schedule") var training = TrainingParameters(steps: 3000, batch: 256, clip: 10)
+    @Parameter("path along which the densities are learnt") var interpolant = Interpolant.trigonometric
+    @Parameter("the objective's four losses; at least one weight must be above 0") var losses = Losses()
+    @Parameter("samples drawn from the emulator while training", in: .nonNegative) var freshSamples = 100_000
+    @Parameter("steps between two draws of fresh samples", in: .count) var refreshEvery = 50
+    @Parameter("rk4 steps of the fresh samples", in: 1...10_000) var odeSteps = 8
+    @Parameter("fresh samples whose exact log-density the model is compared with", in: 10...1_000_000)
+    var evaluationSamples = 2000
 
     func settings(seed: UInt64) -> EnergyModelSettings {
       var settings = EnergyModelSettings { try network.architecture($0, head: head) }
       settings.interpolant = interpolant
-      settings.objective = losses
+      settings.objective = losses.objective
       settings.optimization = training.settings
       settings.freshSamples = freshSamples
       settings.refreshEvery = refreshEvery
@@ -83,68 +53,89 @@ enum EnergyModelStage: StageType {
     }
   }
 
-  public static func run(_ context: StageContext) throws {
+  struct Losses: ParameterGroup {
+    @Parameter("weight of score matching", in: .nonNegative) var score = 1.0
+    @Parameter("weight of InfoNCE over time", in: .nonNegative) var contrastive = 1.0
+    @Parameter("weight of the regression on likelihood labels", in: .nonNegative) var label = 1.0
+    @Parameter(
+      "weight of the regression of the model's gradient on the score that fresh samples bring along", in: .nonNegative)
+    var scoreLabel = 0.0
+    @Parameter("spread of the negatives' times around t, used in turn", in: .positive, count: 1...16, single: true)
+    var negativeWidths = [0.02, 0.1, 0.4]
+    @Parameter("label loss is linear beyond this", unit: "nat", in: .positive) var huberDelta = 3.0
+    @Parameter("share of the times drawn toward the data end", in: 0...1) var dataEndFraction = 0.5
+
+    var objective: EnergyModelObjective {
+      EnergyModelObjective(
+        score: score, contrastive: contrastive, label: label, scoreLabel: scoreLabel, negativeWidths: negativeWidths,
+        huberDelta: huberDelta, dataEndFraction: dataEndFraction)
+    }
+  }
+
+  static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
-    let samples = try context.input("samples")
-    let emulator = try EmulatorArtifact.read(samples.input("emulator"))
+    let samples = try context.input(\Inputs.samples)
+    let emulator = try EmulatorArtifact.read(samples.input(\SampleStage.Inputs.emulator))
     let topology = try Topology.read(pdb: context.system.topology)
     let flow = try emulator.emulator.flow(for: topology)
     var chart = EnergyModelChart(of: flow)
     if parameters.coordinates == "internal", case .cartesian = flow.chart {
       chart = try EnergyModelChart(
-        internalOf: topology, samples: samples.artifact.read("coordinates", as: Double.self))
+        internalOf: topology, samples: samples.artifact.read(Recorded.sample.trajectory.coordinates))
     }
     let source = EnergyModelSource(flow: flow, chart: chart)
+    let host = StageTrainingHost(context)
     let trained = try withAdvice {
       try MolecularEnergyModel.train(
         on: labelled(samples.artifact, chart), source, emulator: emulator.digest,
-        settings: parameters.settings(seed: context.seed), host: context)
+        settings: parameters.settings(seed: context.seed), host: host)
     }
-    try EnergyModelArtifact.write(trained.model.archive(), to: context.output)
+    try context.output.write(trained.model.archive(), output.model)
     try context.output.write(trained.state)
     let evaluation = try EnergyModelEvaluation(
       of: trained.model, source, samples: parameters.evaluationSamples, odeSteps: parameters.odeSteps,
-      seed: context.seed, host: context)
-    try write(evaluation, context)
+      seed: context.seed, host: host)
+    try write(evaluation, to: context.output)
+    tell(evaluation, context)
   }
 
   private static func labelled(_ samples: Artifact, _ chart: EnergyModelChart) throws -> LabelledSamples {
     let (latents, logJacobian) = try chart.latents(of: samples)
     return LabelledSamples(
       latents: latents, logJacobian: logJacobian,
-      logDensity: samples.exists("log_density") ? try samples.read("log_density", as: Double.self).values : nil,
-      scores: samples.exists("scores") ? try Tensor(samples.read("scores", as: Float.self)) : nil)
+      logDensity: try samples.readIfThere(Recorded.sample.logDensity.values)?.values,
+      scores: try samples.readIfThere(Recorded.sample.scores).map { try Tensor($0) })
   }
 
-  private static func write(_ found: EnergyModelEvaluation, _ context: StageContext) throws {
-    let output = context.output
+  private static func write(_ found: EnergyModelEvaluation, to writer: ArtifactWriter) throws {
     let (prior, data) = (found.priorOffset, found.normalization.dataEnd)
-    let samples = found.exact.count
-    try output.write("results/exact_log_density", found.exact, shape: [samples], units: "nat", dims: ["sample"])
-    try output.write("results/model_log_density", found.predicted, shape: [samples], units: "nat", dims: ["sample"])
-    try output.writeScalar("results/rmse_log_density", found.rootMeanSquare, units: "nat")
-    try output.writeScalar("results/mean_error_log_density", found.meanError, units: "nat")
-    try output.writeScalar("results/spearman", spearmanCorrelation(found.predicted, found.exact))
-    try output.writeScalar("results/prior_offset", prior.value, units: "nat")
-    try output.writeScalar("results/prior_offset_standard_error", prior.standardError, units: "nat")
-    try output.writeScalar("results/absolute_error", found.meanError - prior.value, units: "nat")
-    try output.writeScalar("results/data_offset", data.value, units: "nat")
-    try output.writeScalar("results/data_offset_standard_error", data.standardError, units: "nat")
-    try output.writeScalar("results/absolute_error_normalized", found.meanError - data.value, units: "nat")
-    let times = found.normalization.times
-    try output.write("results/normalization/time", times, shape: [times.count], dims: ["time"])
-    try output.write(
-      "results/normalization/offset", found.normalization.offsets, shape: [times.count], units: "nat", dims: ["time"])
-    try output.writeMeasurement("results/seconds_per_likelihood", found.secondsPerLikelihood)
-    try output.writeMeasurement("results/exact_seconds_per_likelihood", found.exactSecondsPerLikelihood)
+    try writer.write(output.exactLogDensity, found.exact)
+    try writer.write(output.modelLogDensity, found.predicted)
+    try writer.write(output.rmse, found.rootMeanSquare)
+    try writer.write(output.meanError, found.meanError)
+    try writer.write(output.spearman, spearmanCorrelation(found.predicted, found.exact))
+    try writer.write(output.priorOffset, prior.value)
+    try writer.write(output.priorOffsetError, prior.standardError)
+    try writer.write(output.absoluteError, found.meanError - prior.value)
+    try writer.write(output.dataOffset, data.value)
+    try writer.write(output.dataOffsetError, data.standardError)
+    try writer.write(output.absoluteErrorNormalized, found.meanError - data.value)
+    try writer.write(output.normalizationTime, found.normalization.times)
+    try writer.write(output.normalizationOffset, found.normalization.offsets)
+    try writer.write(output.secondsPerLikelihood, found.secondsPerLikelihood)
+    try writer.write(output.exactSecondsPerLikelihood, found.exactSecondsPerLikelihood)
+  }
+
+  private static func tell(_ found: EnergyModelEvaluation, _ context: StageContext) {
     context.log(
       String(
         format:
           "log-density against the exact one: rmse %.3f nats after removing the mean; absolute through the prior end %+.3f, "
           + "through all times %+.3f; %.1f us against %.1f ms per sample",
-        found.rootMeanSquare, found.meanError - prior.value, found.meanError - data.value,
-        found.secondsPerLikelihood * 1e6, found.exactSecondsPerLikelihood * 1e3))
+        found.rootMeanSquare, found.meanError - found.priorOffset.value,
+        found.meanError - found.normalization.dataEnd.value, found.secondsPerLikelihood * 1e6,
+        found.exactSecondsPerLikelihood * 1e3))
     if found.rootMeanSquare > 1 {
       context.warn(
         String(
@@ -154,3 +145,5 @@ enum EnergyModelStage: StageType {
     }
   }
 }
+
+extension EnergyHead: ParameterType {}

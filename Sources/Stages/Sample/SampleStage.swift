@@ -2,180 +2,205 @@ import Artifacts
 import Basics
 import Foundation
 import Generative
-import Molecules
-import Torch
+import Records
 import Workflow
 
 /// Draws conformations from an emulator, with their log-density.
-enum SampleStage: StageType {
-  static let type = "sample"
-  static let version = 2
+enum SampleStage: RecordedStage {
+  static let type = SampleRecord.stageType
+  static let version = 3
+  /// Version 2 called the last axis of coordinates xyz.
+  static let soundVersions = [2]
   static let summary = "draw conformations from an emulator"
   static let reads: [SharedField] = [.topology, .torsions]
+  static let output = Recorded.sample
 
-  static let parameters: [ParameterField] = [
-    ParameterField("emulator", .stage(["emulator", "imported-emulator"]), help: "the emulator to draw from"),
-    ParameterField("count", .count, default: 100_000, help: "conformations"),
-    ParameterField(
-      "log_density", .choice(LogDensityMethod.allCases.map(\.rawValue)), default: "stochastic-trace",
-      help:
-        "stochastic-trace: unbiased, fresh probes at every step; hutchinson: probes kept per trajectory, for adaptive steps too; "
-        + "exact-trace: by all directions, about thirty times dearer"
-    ),
-    ParameterField(
-      "scores", .boolean, default: false,
-      help: "also the gradient of each log-density, for the score labels of an energy model; about 60 % dearer"),
-    ParameterField(
-      "integrator", .choice(["rk4", "rk4-uniform", "dopri5"]), default: "rk4",
-      help:
-        "fixed-step Runge-Kutta 4, with short steps near the data or with equal ones, or adaptive Dormand-Prince 5(4)"),
-    ParameterField(
-      "probes", .integer(1...1000), default: 2,
-      help:
-        "stochastic-trace and hutchinson: independent estimates per sample; from two on their noise is corrected for"),
-    ParameterField("ode_steps", .integer(1...10_000), default: 8, help: "steps of rk4, four evaluations each"),
-    ParameterField("absolute_tolerance", .positive, default: 1e-5, help: "of dopri5"),
-    ParameterField("relative_tolerance", .positive, default: 1e-5, help: "of dopri5"),
-    ParameterField("batch", .count, default: 1000, help: "conformations integrated together"),
-  ]
+  struct Inputs: StageInputs {
+    let emulator = Input("the emulator to draw from", of: EmulatorStage.self, ImportedEmulatorStage.self)
+  }
 
-  struct Parameters: Decodable {
-    var count: Int
-    var logDensity: LogDensityMethod
-    var scores: Bool
-    var integrator: String
-    var probes: Int
-    var odeSteps: Int
-    var absoluteTolerance: Double
-    var relativeTolerance: Double
-    var batch: Int
-
-    var solver: Integrator {
-      switch integrator {
-      case "rk4": return .rungeKutta4(steps: odeSteps)
-      case "rk4-uniform": return .uniformRungeKutta4(steps: odeSteps)
-      default: return .dormandPrince(absolute: absoluteTolerance, relative: relativeTolerance)
-      }
-    }
+  struct Parameters: ParameterGroup {
+    @Parameter("conformations", in: .count) var count = 100_000
+    @Parameter(
+      "stochastic-trace: unbiased, fresh probes at every step; hutchinson: probes kept per trajectory, for adaptive steps too; "
+        + "exact-trace: by all directions, about thirty times dearer")
+    var logDensity = LogDensityMethod.stochasticTrace
+    @Parameter("also the gradient of each log-density, for the score labels of an energy model; about 60 % dearer")
+    var scores = false
+    @Parameter(
+      "fixed-step Runge-Kutta 4, with short steps near the data or with equal ones, or adaptive Dormand-Prince 5(4)")
+    var integrator = Solver.rk4
+    @Parameter(
+      "stochastic-trace and hutchinson: independent estimates per sample; from two on their noise is corrected for",
+      in: 1...1000)
+    var probes = 2
+    @Parameter("steps of rk4, four evaluations each", in: 1...10_000) var odeSteps = 8
+    @Parameter("of dopri5", in: .positive) var absoluteTolerance = 1e-5
+    @Parameter("of dopri5", in: .positive) var relativeTolerance = 1e-5
+    @Parameter("conformations integrated together", in: .count) var batch = 1000
 
     func sampler(_ field: any VectorField) throws -> FlowSampler {
-      try FlowSampler(field: field, integrator: solver, method: logDensity, probes: probes, scores: scores)
+      let solver: Integrator =
+        switch integrator {
+        case .rk4: .rungeKutta4(steps: odeSteps)
+        case .uniform: .uniformRungeKutta4(steps: odeSteps)
+        case .dopri5: .dormandPrince(absolute: absoluteTolerance, relative: relativeTolerance)
+        }
+      return try FlowSampler(field: field, integrator: solver, method: logDensity, probes: probes, scores: scores)
     }
+  }
+
+  enum Solver: String, CaseIterable, ParameterType {
+    case rk4
+    case uniform = "rk4-uniform"
+    case dopri5
   }
 
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
-    let emulator = try EmulatorArtifact.read(context.input("emulator"))
+    let emulator = try EmulatorArtifact.read(context.input(\Inputs.emulator))
     let system = try MolecularSystem(context)
     let flow = try emulator.emulator.flow(for: system.topology)
-    let draws = try draw(parameters, flow, context)
-    try write(draws, flow, emulator, system, parameters, context)
+    let sampler = try withAdvice { try parameters.sampler(flow.field) }
+    let draws = try draw(parameters, sampler, context)
+    if !draws.lost.isEmpty {
+      let names = draws.lost.prefix(5).map { "\($0)" }.joined(separator: "; ") + (draws.lost.count > 5 ? "; ..." : "")
+      context.warn(
+        "\(draws.lost.count) of \(draws.begun) trajectories gave no sample and are left out; results/lost lists them: \(names)"
+      )
+    }
+    let inverted = try write(draws, flow, emulator, system, batch: parameters.batch, to: context.output)
+    if inverted > 0 { context.warn("\(inverted) of \(draws.count) samples have an inverted stereocentre") }
+    if sampler.estimates > 0 { try context.output.write(output.logDensity.method, parameters.logDensity.rawValue) }
+    // one order of the keys in every process
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    try context.output.write(
+      output.integrator, String(decoding: try encoder.encode(sampler.integrator), as: UTF8.self))
   }
 
   /// Integrates batch after batch. Each has a random stream of its own, so a draw that was stopped goes on with the next batch.
   private static func draw(
-    _ parameters: Parameters, _ flow: MolecularFlow, _ context: StageContext
+    _ parameters: Parameters, _ sampler: FlowSampler, _ context: StageContext
   ) throws -> FlowDraws {
-    let sampler = try withAdvice { try parameters.sampler(flow.field) }
-    var draws = FlowDraws(dimension: flow.chart.space.dimension, estimates: sampler.estimates)
-    if let saved = try context.newestState() {
-      try draws.restore(saved.group("draws"))
+    var draws = FlowDraws(dimension: sampler.field.space.dimension, estimates: sampler.estimates)
+    if let saved = try context.newestCheckpoint() {
+      try draws.restore(saved)
       context.log("going on from sample \(draws.begun) of \(parameters.count)")
     }
     context.progress.begin("sample", total: parameters.count, unit: "samples")
     defer { context.progress.end() }
     let before = draws.seconds
     let watch = Stopwatch()
-    var saved = Stopwatch()
+    var clock = CheckpointClock(context)
     while draws.begun < parameters.count {
       let count = min(parameters.batch, parameters.count - draws.begun)
       try draws.append(sampler.batch(count, seed: context.seed, index: draws.begun / parameters.batch))
       draws.seconds = before + watch.seconds
       context.progress.update(completed: draws.begun)
-      let asked = context.interruptionRequested
-      if asked || saved.seconds >= context.checkpointInterval, draws.begun < parameters.count {
-        try context.checkpoints.save(step: draws.begun) { try $0.write(draws.saved(), to: "draws") }
-        saved.restart()
-        if asked { try context.checkInterruption() }
-      }
+      guard draws.begun < parameters.count else { break }
+      try clock.saveIfDue { try context.checkpoints.save(step: draws.begun) { try $0.write(draws) } }
     }
     return draws
   }
 
+  /// The draws as molecules. Returns how many have an inverted stereocentre.
   private static func write(
-    _ draws: FlowDraws, _ molecules: MolecularFlow, _ emulator: EmulatorArtifact, _ system: MolecularSystem,
-    _ parameters: Parameters, _ context: StageContext
-  ) throws {
+    _ draws: FlowDraws, _ flow: MolecularFlow, _ emulator: EmulatorArtifact, _ system: MolecularSystem, batch: Int,
+    to writer: ArtifactWriter
+  ) throws -> Int {
     let torsions = try system.namedTorsions()
+    let angles = output.trajectory.torsions.angles
     let atoms = system.topology.atoms.count
-    let dimension = molecules.chart.space.dimension
-    let output = context.output
-    try MDTrajConvention.begin(output, topologyJSON: emulator.topologyJSON)
-    try output.createAppendable(
-      "coordinates", Double.self, rowShape: [atoms, 3], units: "nanometers", dims: ["frame", "atom", "xyz"])
-    for name in ["latents", "prior"] + (parameters.scores ? ["scores"] : []) {
-      try output.createAppendable(name, Float.self, rowShape: [dimension], dims: ["frame", "latent"])
+    try MDTrajConvention.begin(writer, topologyJSON: emulator.topologyJSON)
+    try writer.begin(output.trajectory.coordinates, rowShape: [atoms, 3])
+    for field in [output.latents, output.prior] + (draws.scores.isEmpty ? [] : [output.scores]) {
+      try writer.begin(field, rowShape: [draws.dimension])
     }
-    if case .internal(let chart) = molecules.chart {
-      try output.createAppendable(
-        "internal", Double.self, rowShape: [chart.coordinates.dimension], dims: ["frame", "coordinate"])
+    try writer.write(output.emulator, emulator.digest)
+    if case .internal(let chart) = flow.chart {
+      try writer.begin(output.internalCoordinates, rowShape: [chart.coordinates.dimension])
     }
-    try output.createAppendable("log_jacobian", Double.self, dims: ["frame"])
-    for name in torsions.names {
-      try output.createAppendable("results/torsions/\(name)", Double.self, units: "rad", dims: ["frame"])
-    }
+    try writer.begin(output.logJacobian)
+    for name in torsions.names { try writer.begin(angles[name]) }
 
     var estimates = [[Double]](repeating: [], count: draws.estimates.count)
     var (mirrored, inverted) = (0, 0)
-    for rows in draws.batches(of: parameters.batch) {
-      var flow = try draws.samples(rows)
-      let samples = try molecules.molecules(&flow)
+    for rows in stride(from: 0, to: draws.count, by: batch).map({ $0..<min($0 + batch, draws.count) }) {
+      var drawn = try draws.samples(rows)
+      let samples = try flow.molecules(&drawn)
       mirrored += samples.mirrored
-      try output.append("coordinates", samples.coordinates)
-      try output.append("latents", samples.latents.values(as: Float.self))
-      try output.append("prior", flow.prior.values(as: Float.self))
-      if let scores = flow.scores { try output.append("scores", scores.values(as: Float.self)) }
-      if let values = samples.internalCoordinates { try output.append("internal", values) }
-      try output.append("log_jacobian", samples.logJacobian)
-      for (name, angles) in torsions.angles(samples.coordinates, atoms: atoms) {
-        try output.append("results/torsions/\(name)", angles)
+      try writer.append(output.trajectory.coordinates, samples.coordinates)
+      try writer.append(output.latents, samples.latents.values(as: Float.self))
+      try writer.append(output.prior, drawn.prior.values(as: Float.self))
+      if let scores = drawn.scores { try writer.append(output.scores, scores.values(as: Float.self)) }
+      if let values = samples.internalCoordinates { try writer.append(output.internalCoordinates, values) }
+      try writer.append(output.logJacobian, samples.logJacobian)
+      for (name, values) in torsions.angles(samples.coordinates, atoms: atoms) {
+        try writer.append(angles[name], values)
       }
       for (k, estimate) in samples.logDensities.enumerated() { estimates[k] += estimate }
-      inverted += molecules.chirality.invertedFrames(in: samples.coordinates).count
+      inverted += flow.chirality.invertedFrames(in: samples.coordinates).count
     }
 
     let count = draws.count
     if !estimates.isEmpty {
       let mean = (0..<count).map { i in estimates.reduce(0) { $0 + $1[i] } / Double(estimates.count) }
-      try output.write("log_density", mean, shape: [count], dims: ["frame"])
-      try output.setAttribute("log_density", "method", parameters.logDensity.rawValue)
+      try writer.write(output.logDensity.values, mean)
       if estimates.count > 1 {
-        try output.write(
-          "log_density_probes", estimates.flatMap { $0 }, shape: [estimates.count, count], dims: ["estimate", "frame"])
+        try writer.write(output.probes, estimates.flatMap { $0 }, shape: [estimates.count, count])
       }
     }
-    try output.setAttribute("latents", "emulator", emulator.digest)
-    // one order of the keys in every process
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    let solver = String(decoding: try encoder.encode(parameters.solver), as: UTF8.self)
-    try output.setAttribute("prior", "integrator", solver)
-    if !draws.lost.isEmpty {
-      let names = draws.lost.prefix(5).map { "\($0)" }.joined(separator: "; ") + (draws.lost.count > 5 ? "; ..." : "")
-      context.warn(
-        "\(draws.lost.count) of \(draws.begun) trajectories gave no sample and are left out; results/lost lists them: \(names)"
-      )
-      let (shape, dims) = ([draws.lost.count], ["trajectory"])
-      try output.write("results/lost/sample", draws.lost.map { Int64($0.sample) }, shape: shape, dims: dims)
-      try output.write("results/lost/time", draws.lost.map(\.time), shape: shape, dims: dims)
-      try output.write("results/lost/step", draws.lost.map(\.step), shape: shape, dims: dims)
+    try writer.write(draws.lost, output.lost)
+    try writer.write(output.mirroredFraction, Double(mirrored + inverted) / Double(max(1, count)))
+    try writer.write(output.inverted, inverted)
+    try writer.write(output.seconds, draws.seconds)
+    try writer.write(output.functionEvaluations, draws.functionEvaluations)
+    try writer.write(output.samples, count)
+    return inverted
+  }
+}
+
+extension LogDensityMethod: ParameterType {}
+
+// MARK: - Checkpoints
+
+extension ArtifactWriter {
+  fileprivate func write(_ draws: FlowDraws) throws {
+    let record = DrawsRecord()
+    let shape = [draws.count, draws.dimension]
+    try write(record.latents, draws.latents, shape: shape)
+    try write(record.prior, draws.prior, shape: shape)
+    if !draws.scores.isEmpty { try write(record.scores, draws.scores, shape: shape) }
+    try write(record.estimates, draws.estimates.flatMap { $0 }, shape: [draws.estimates.count, draws.count])
+    try write(record.functionEvaluations, draws.functionEvaluations)
+    try write(record.seconds, draws.seconds)
+    try write(draws.lost, record.lost)
+  }
+
+  fileprivate func write(_ lost: [LostTrajectory], _ record: LostTrajectoryRecord) throws {
+    guard !lost.isEmpty else { return }
+    try write(record.sample, lost.map(\.sample))
+    try write(record.time, lost.map(\.time))
+    try write(record.step, lost.map(\.step))
+  }
+}
+
+extension FlowDraws {
+  fileprivate mutating func restore(_ saved: Artifact) throws {
+    let record = DrawsRecord()
+    latents = try saved.read(record.latents).values
+    prior = try saved.read(record.prior).values
+    scores = try saved.readIfThere(record.scores)?.values ?? []
+    let values = try saved.read(record.estimates).values
+    for k in estimates.indices { estimates[k] = Array(values[k * count..<(k + 1) * count]) }
+    functionEvaluations = try saved.read(record.functionEvaluations)
+    seconds = try saved.read(record.seconds)
+    guard saved.has(record.lost.sample) else { return }
+    let (times, steps) = (try saved.read(record.lost.time).values, try saved.read(record.lost.step).values)
+    lost = zip(try saved.read(record.lost.sample).values, zip(times, steps)).map {
+      LostTrajectory(sample: $0, time: $1.0, step: $1.1)
     }
-    if inverted > 0 { context.warn("\(inverted) of \(count) samples have an inverted stereocentre") }
-    try output.writeScalar("results/mirrored_fraction", Double(mirrored + inverted) / Double(max(1, count)))
-    try output.writeScalar("results/inverted", Int64(inverted))
-    try output.writeMeasurement("results/seconds", draws.seconds)
-    try output.writeScalar("results/function_evaluations", Int64(draws.functionEvaluations))
-    try output.writeScalar("results/samples", Int64(count))
   }
 }

@@ -1,127 +1,91 @@
 import Artifacts
 import Basics
-import Foundation
 import Generative
+import Records
 import Torch
 import Workflow
 
 /// `toy-energy-model`: the published energy model on a fixed set of two-dimensional samples, held against the density they come from.
-///
-/// | path | what |
-/// |---|---|
-/// | results/kl | KL(truth \|\| model) on the grid, both normalised there, in Float64 |
-/// | results/grid/x, y [grid] | places |
-/// | results/grid/log_density, true_log_density [grid (y), grid (x)] | normalised on the grid; -inf where there is no density |
-/// | results/parameters | of the network |
-/// | results/loss/... | the loss curve |
-enum ToyEnergyModelStage: StageType {
-  static let type = "toy-energy-model"
+enum ToyEnergyModelStage: RecordedStage {
+  static let type = ToyEnergyModelRecord.stageType
   static let version = 1
   static let summary = "fit an energy model to two-dimensional samples and compare it with their true density"
+  static let output = Recorded.toyEnergyModel
+  static let method: ((StageInput) throws -> String)? = { _ in "published energy model" }
+  static let columns = [BatchColumn("KL", dataset: output.divergence.path, decimals: 4)]
 
-  static let parameters: [ParameterField] = [
-    ParameterField("samples", .stage([ToySamplesStage.type]), help: "what to learn from; nothing else is drawn"),
-    ParameterField(
-      "losses",
-      .object([
-        ParameterField("score", .nonNegative, default: 1.0, help: "weight of score matching"),
-        ParameterField("contrastive", .nonNegative, default: 1.0, help: "weight of InfoNCE over time"),
-        ParameterField(
-          "targets", .choice(FixedSamplesObjective.Targets.allCases.map(\.rawValue)), default: "drawn",
-          help: "compare with the noise and the time that were drawn, or with what they are on average given the point"),
-      ]), help: "the published losses; at least one weight must be above 0"),
-    ParameterField(
-      "network",
-      .object([
-        ParameterField("width", .integer(1...8192), default: 256, help: "units of a layer"),
-        ParameterField("depth", .integer(0...64), default: 6, help: "residual layers"),
-        ParameterField(
-          "input_gain", .positive, default: 1.0,
-          help: "factor on the fresh first layer: how fine a structure it starts with"),
-        ParameterField(
-          "time_gain", .positive, default: 1.0, help: "the same for its column of time"),
-        ParameterField("hidden_gain", .positive, default: 1.0, help: "factor on the fresh residual layers' weights"),
-      ]), help: "the published network: swish with a learnt beta"),
-    TrainingParameters.field(steps: 6000, batch: 128, learningRate: 5e-4, clip: 10),
-    ParameterField(
-      "interpolant", .choice(Interpolant.allCases.map(\.rawValue)), default: "trigonometric",
-      help: "path along which the densities are learnt"),
-    ParameterField("grid", .integer(2...2000), default: 100, help: "points of the grid along either axis"),
-    ParameterField("half_width", .positive, default: 2.0, help: "the grid's ends, -half_width and half_width"),
-  ]
-
-  struct Parameters: Decodable {
-    var losses: FixedSamplesObjective
-    var network: SwishNetworkConfiguration
-    var training: TrainingParameters
-    var interpolant: Interpolant
-    var grid: Int
-    var halfWidth: Double
+  struct Inputs: StageInputs {
+    let samples = Input("what to learn from; nothing else is drawn", of: ToySamplesStage.self)
   }
 
-  /// Steps between two rows of the loss curve.
-  static let recordEvery = 50
-  private static let columns = ["train", "score", "contrastive"]
+  struct Parameters: ParameterGroup {
+    @Parameter("the published losses; at least one weight must be above 0") var losses = Losses()
+    @Parameter("the published network: swish with a learnt beta") var network = Network()
+    @Parameter("optimiser and schedule")
+    var training = TrainingParameters(steps: 6000, batch: 128, learningRate: 5e-4, clip: 10)
+    @Parameter("path along which the densities are learnt") var interpolant = Interpolant.trigonometric
+    @Parameter("points of the grid along either axis", in: 2...2000) var grid = 100
+    @Parameter("the grid's ends, -half_width and half_width", in: .positive) var halfWidth = 2.0
+  }
+
+  struct Losses: ParameterGroup {
+    @Parameter("weight of score matching", in: .nonNegative) var score = 1.0
+    @Parameter("weight of InfoNCE over time", in: .nonNegative) var contrastive = 1.0
+    @Parameter("compare with the noise and the time that were drawn, or with what they are on average given the point")
+    var targets = FixedSamplesObjective.Targets.drawn
+
+    var objective: FixedSamplesObjective {
+      FixedSamplesObjective(score: score, contrastive: contrastive, targets: targets)
+    }
+  }
+
+  struct Network: ParameterGroup {
+    @Parameter("units of a layer", in: 1...8192) var width = 256
+    @Parameter("residual layers", in: 0...64) var depth = 6
+    @Parameter("factor on the fresh first layer: how fine a structure it starts with", in: .positive)
+    var inputGain = 1.0
+    @Parameter("the same for its column of time", in: .positive) var timeGain = 1.0
+    @Parameter("factor on the fresh residual layers' weights", in: .positive) var hiddenGain = 1.0
+
+    var configuration: SwishNetworkConfiguration {
+      SwishNetworkConfiguration(
+        width: width, depth: depth, inputGain: inputGain, timeGain: timeGain, hiddenGain: hiddenGain)
+    }
+  }
 
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
-    let input = try context.input("samples").artifact
-    let name = try input.readString("system")
+    let input = try context.input(\Inputs.samples).artifact
+    let name = try input.read(Recorded.toySamples.system)
     guard let system = ToySystem(rawValue: name) else {
       throw ToyError.unknownSystem(name: name, file: input.url.lastPathComponent)
     }
     let samples = try SamplesPath(
-      data: Tensor(input.read("samples", as: Float.self)), interpolant: parameters.interpolant)
-    let network = try withAdvice { try train(samples, parameters, context) }
-    try evaluate(
-      SwishEnergyModel(network: network.cast(.float64), interpolant: parameters.interpolant), system,
-      DensityGrid(count: parameters.grid, halfWidth: parameters.halfWidth), context)
-  }
-
-  /// The moving average of the trained network.
-  private static func train(
-    _ samples: SamplesPath, _ parameters: Parameters, _ context: StageContext
-  ) throws -> SwishNetwork {
-    let generator = try Generator(seed: RandomStream.derivedSeed(context.seed, ["noise"]))
-    let trainer = try Trainer(
-      network: SwishNetwork(
-        dimension: samples.data.shape[1], configuration: parameters.network, generator: generator),
-      settings: parameters.training.settings, generator: generator, columns: columns)
-    var order = try EpochSampler(
-      count: samples.data.shape[0], batch: parameters.training.batch,
-      seed: RandomStream.derivedSeed(context.seed, ["order"]))
-    let loop = TrainingLoop(
-      trainer: trainer, host: context, title: "energy model", recordEvery: recordEvery,
-      labels: ["loss", "score", "nce"])
-    try loop.run(batch: { try order.name(step: $0) }) {
-      let model = SwishEnergyModel(network: trainer.network, interpolant: parameters.interpolant)
-      let terms = try parameters.losses(
-        model, samples: samples, index: order.indices(step: trainer.step), generator)
-      let total = try trainer.update(terms.total)
-      return [total, try terms.score?.item() ?? .nan, try terms.contrastive?.item() ?? .nan]
+      data: Tensor(input.read(Recorded.toySamples.samples, as: Float.self)), interpolant: parameters.interpolant)
+    let (model, state) = try withAdvice {
+      try SwishEnergyModel.train(
+        on: samples, network: parameters.network.configuration, objective: parameters.losses.objective,
+        settings: parameters.training.settings, seed: context.seed, host: StageTrainingHost(context))
     }
-    try context.output.write(trainer.state())
-    return trainer.average
-  }
+    try context.output.write(state)
+    try context.output.write(output.parameters, model.network.parameterCount)
 
-  private static func evaluate(
-    _ model: SwishEnergyModel, _ system: ToySystem, _ grid: DensityGrid, _ context: StageContext
-  ) throws {
+    let grid = DensityGrid(count: parameters.grid, halfWidth: parameters.halfWidth)
     let truth = grid.logDensity(of: system)
     let learnt = try grid.normalized(model.logDensity(Tensor(grid.points())).values(as: Double.self))
-    let output = context.output
     let divergence = DensityGrid.divergence(truth, learnt)
-    try output.writeScalar("results/kl", divergence, units: "nat")
-    try output.writeScalar("results/parameters", Int64(model.network.parameterCount))
-    let count = grid.places.count
-    for axis in ["x", "y"] { try output.write("results/grid/\(axis)", grid.places, shape: [count], dims: [axis]) }
-    for (name, values) in [("log_density", learnt), ("true_log_density", truth)] {
-      try output.write("results/grid/\(name)", values, shape: [count, count], units: "nat", dims: ["y", "x"])
-    }
+    let shape = [grid.places.count, grid.places.count]
+    try context.output.write(output.divergence, divergence)
+    try context.output.write(output.x, grid.places)
+    try context.output.write(output.y, grid.places)
+    try context.output.write(output.logDensity, learnt, shape: shape)
+    try context.output.write(output.trueLogDensity, truth, shape: shape)
     context.log("KL(truth || model) = \(NumberText.fixed(divergence, 4)) nat")
   }
 }
+
+extension FixedSamplesObjective.Targets: ParameterType {}
 
 public enum ToyError: Error, CustomStringConvertible, Equatable {
   case unknownSystem(name: String, file: String)

@@ -1,16 +1,15 @@
 import Artifacts
 import Basics
-import Foundation
 import Generative
 import Records
 import Workflow
 
 /// `toy-samples`: independent draws of a two-dimensional law that is known by analysis.
 enum ToySamplesStage: RecordedStage {
-  static let type = "toy-samples"
+  static let type = ToySamplesRecord.stageType
   static let version = 1
   static let summary = "draw samples of a two-dimensional system whose density is known"
-  static let output = ToySamplesRecord()
+  static let output = Recorded.toySamples
 
   struct Parameters: ParameterGroup {
     @Parameter("which law") var system: ToySystem

@@ -5,21 +5,3 @@ extension IngestStage {
     let simulation = Input("", of: SimulateStage.self, optional: true)
   }
 }
-
-extension EmulatorStage {
-  struct Inputs: StageInputs {
-    let frames = Input("", of: IngestStage.self)
-  }
-}
-
-extension SampleStage {
-  struct Inputs: StageInputs {
-    let emulator = Input("", of: EmulatorStage.self)
-  }
-}
-
-extension EnergyModelStage {
-  struct Inputs: StageInputs {
-    let samples = Input("", of: SampleStage.self)
-  }
-}

@@ -12,7 +12,6 @@ public enum StageCatalog {
   /// Whether `report` sets answers of the type side by side.
   static func isCompared(_ type: any StageType.Type) -> Bool {
     (type as? any RecordedStage.Type)?.method != nil
-      || ["reweight", "audit", "compare", "toy-energy-model"].contains(type.type)
   }
 
   /// What the table of a batch shows of results.

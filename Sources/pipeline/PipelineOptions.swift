@@ -41,19 +41,6 @@ struct PipelineOptions: ParsableArguments {
     return url
   }
 
-  /// What the table of a batch shows of results.
-  static let batchColumns = [
-    BatchColumn("dF", unit: "kT", dataset: "results/delta_f"),
-    BatchColumn("ESS", unit: "%", dataset: "results/ess_fraction", scale: 100, decimals: 1),
-    BatchColumn("dF error", unit: "kT", dataset: "results/delta_f_error", decimals: 3),
-    BatchColumn("audited dF error", unit: "kT", dataset: "results/audited/delta_f_error", decimals: 3),
-    BatchColumn("T-W2", unit: "rad", dataset: "results/t_w2", decimals: 3),
-    BatchColumn("E-W2", unit: "kT", dataset: "results/e_w2", decimals: 3),
-    BatchColumn("energies", dataset: "results/cost/energy_evaluations", decimals: 0),
-    BatchColumn("speed-up", dataset: "results/md/speed_up", decimals: 1),
-    BatchColumn("KL", dataset: "results/kl", decimals: 4),
-  ]
-
   /// The words that select the same file, overrides and folder.
   var words: [String] {
     [file] + overrides.flatMap { ["--set", $0] } + (runs == "runs" ? [] : ["--runs", runs])

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Records
 import Stages
 import Workflow
 
@@ -13,9 +14,9 @@ struct ReportCommand: ParsableCommand {
 
   func run() throws {
     let engine = try pipeline.engine()
-    let assessments = try engine.assess().filter { $0.stage.type.type == ReportStage.type }
+    let assessments = try engine.assess().filter { $0.stage.type.type == ReportRecord.stageType }
     guard !assessments.isEmpty else {
-      throw ValidationError("\(engine.pipeline.source) has no stage of type \(ReportStage.type)")
+      throw ValidationError("\(engine.pipeline.source) has no stage of type \(ReportRecord.stageType)")
     }
     for assessment in assessments {
       let name = assessment.stage.name
@@ -23,7 +24,7 @@ struct ReportCommand: ParsableCommand {
       if assessment.state != .upToDate { printError("\(name) is not up to date: \(assessment.state)") }
       let page = url.deletingPathExtension().appendingPathExtension("html")
       if assessment.state == .upToDate, !FileManager.default.fileExists(atPath: page.path) { try redraw(name) }
-      print(try Artifact.open(url, verify: false).readString("results/table"))
+      print(try Artifact.open(url, verify: false).read(Recorded.report.table))
       if FileManager.default.fileExists(atPath: page.path) { print("page: \(page.relativePath)") }
     }
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Stages
 import Workflow
 
 struct RunCommand: ParsableCommand {
@@ -84,7 +85,7 @@ struct RunCommand: ParsableCommand {
       worker: StageCommand.worker(pipeline), environment: Libraries.environment)
     let outcome = try engine.run(options)
     let batch = BatchTable(
-      outcome, pipeline: definition, folder: folder, columns: PipelineOptions.batchColumns)
+      outcome, pipeline: definition, folder: folder, columns: StageCatalog.columns())
     if json {
       print(StatusTable.json(outcome, pipeline: definition, batch: batch).prettyJSON)
     } else {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Stages
 import Workflow
 
 struct StatusCommand: ParsableCommand {
@@ -37,7 +38,7 @@ struct StatusCommand: ParsableCommand {
     -> BatchTable?
   {
     BatchTable(
-      assessments, pipeline: engine.pipeline, folder: engine.folder, columns: PipelineOptions.batchColumns, jobs: jobs)
+      assessments, pipeline: engine.pipeline, folder: engine.folder, columns: StageCatalog.columns(), jobs: jobs)
   }
 }
 

@@ -99,7 +99,9 @@ import Testing
       for (file, text) in try Self.code(module) {
         // the odd pieces between quotation marks
         let literals = text.components(separatedBy: "\"").enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
-        for literal in literals.map({ $0.replacing(/\\\(.*?\)/, with: "") }) where literal.contains(" ") {
+        for literal in literals.map({
+          $0.replacingOccurrences(of: #"\\\(.*?\)"#, with: "", options: .regularExpression)
+        }) where literal.contains(" ") {
           let words = Set(literal.split { !($0.isLetter || $0 == "_") }.map(String.init))
           #expect(words.isDisjoint(with: known), "\(file): \(literal)")
           #expect(!literal.contains("system.") && !literal.contains("pipeline"), "\(file): \(literal)")

@@ -34,7 +34,7 @@ enum EnergyModelStage: RecordedStage {
     @Parameter("optimiser and schedule") var training = TrainingParameters(steps: 3000, batch: 256, clip: 10)
     @Parameter("path along which the densities are learnt") var interpolant = Interpolant.trigonometric
     @Parameter("the objective's four losses; at least one weight must be above 0") var losses = Losses()
-    @Parameter("samples drawn from the emulator while training", in: .nonNegative) var freshSamples = 100_000
+    @Parameter("samples drawn from the emulator while training", in: .zeroOrMore) var freshSamples = 100_000
     @Parameter("steps between two draws of fresh samples", in: .count) var refreshEvery = 50
     @Parameter("rk4 steps of the fresh samples", in: 1...10_000) var odeSteps = 8
     @Parameter("fresh samples whose exact log-density the model is compared with", in: 10...1_000_000)
@@ -54,11 +54,11 @@ enum EnergyModelStage: RecordedStage {
   }
 
   struct Losses: ParameterGroup {
-    @Parameter("weight of score matching", in: .nonNegative) var score = 1.0
-    @Parameter("weight of InfoNCE over time", in: .nonNegative) var contrastive = 1.0
-    @Parameter("weight of the regression on likelihood labels", in: .nonNegative) var label = 1.0
+    @Parameter("weight of score matching", in: .atLeastZero) var score = 1.0
+    @Parameter("weight of InfoNCE over time", in: .atLeastZero) var contrastive = 1.0
+    @Parameter("weight of the regression on likelihood labels", in: .atLeastZero) var label = 1.0
     @Parameter(
-      "weight of the regression of the model's gradient on the score that fresh samples bring along", in: .nonNegative)
+      "weight of the regression of the model's gradient on the score that fresh samples bring along", in: .atLeastZero)
     var scoreLabel = 0.0
     @Parameter("spread of the negatives' times around t, used in turn", in: .positive, count: 1...16, single: true)
     var negativeWidths = [0.02, 0.1, 0.4]

@@ -8,26 +8,31 @@ import Workflow
 /// `report`: the compared stages' answers side by side, printed and set as one offline HTML page, <stage>.html in the run folder.
 ///
 /// The page is drawn from artifacts alone; `pipeline report FILE` draws it again where it is missing.
-public enum ReportStage: RecordedStage {
-  public static let type = ReportRecord.stageType
-  public static let version = 1
-  public static let summary = "set the answers of stages side by side, on the terminal and on one HTML page"
-  public static let reads: [SharedField] = [.temperature, .state]
+enum ReportStage: RecordedStage {
+  static let type = ReportRecord.stageType
+  static let version = 1
+  static let summary = "set the answers of stages side by side, on the terminal and on one HTML page"
+  static let reads: [SharedField] = [.temperature, .state]
   static let output = Recorded.report
-  public static let indirectInputs: [InputPath] = [
-    ["compare", "samples", "emulator", "frames"], ["compare", "density", "samples", "emulator", "frames"],
-    ["compare", "reweight", "samples", "emulator", "frames"],
-    ["compare", "reweight", "density", "samples", "emulator", "frames"], ["compare", "reference"],
-  ]
-
-  public struct Inputs: StageInputs {
-    let compare = Input("stages to set side by side, in this order", eachOf: { StageCatalog.isCompared($0) })
-    public init() {}
+  static var indirectInputs: [InputPath] {
+    let (compared, samples, density) = (
+      \Inputs.compare, \ReweightStage.Inputs.samples, \ReweightStage.Inputs.density
+    )
+    let (emulator, frames) = (\SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames)
+    let (modelled, audited) = (\EnergyModelStage.Inputs.samples, \AuditStage.Inputs.reweight)
+    return [
+      InputPath(compared, samples, emulator, frames), InputPath(compared, density, modelled, emulator, frames),
+      InputPath(compared, audited, samples, emulator, frames),
+      InputPath(compared, audited, density, modelled, emulator, frames),
+      InputPath(compared, \CompareStage.Inputs.reference),
+    ]
   }
 
-  public typealias Parameters = NoParameters
+  struct Inputs: StageInputs {
+    let compare = Input("stages to set side by side, in this order", eachOf: { StageCatalog.isCompared($0) })
+  }
 
-  public static func run(_ context: StageContext) throws {
+  static func run(_ context: StageContext) throws {
     let compared = try context.inputs(\Inputs.compare).map(reported)
     let folder = context.output.url.deletingLastPathComponent()
     let state = context.system.state
@@ -71,32 +76,21 @@ public enum ReportStage: RecordedStage {
     try writer.write(output.table, table)
   }
 
-  /// How a stage came to its answer, in a word or two.
-  private static func method(of input: StageInput) throws -> String? {
-    let type = input.stageType ?? StageCatalog.all.first { $0.type == input.type }
-    if let method = (type as? any RecordedStage.Type)?.method { return try method(input) }
-    switch input.type {
-    case "audit": return "audit of \(input.optionalInput("reweight")?.name ?? "a reweighting")"
-    case "reweight":
-      if let model = input.optionalInput("density") { return "\(model.type) \(model.name)" }
-      return try input.artifact.read(Recorded.reweight.logDensity.method) ?? "reweighting"
-    default: return nil
-    }
-  }
-
   /// An input with those of its inputs that this stage declares.
   private static func reported(_ input: StageInput) throws -> ReportedStage {
-    ReportedStage(
-      name: input.name, type: input.type, method: try method(of: input), artifact: input.artifact,
+    let type = input.stageType ?? StageCatalog.all.first { $0.type == input.type }
+    return ReportedStage(
+      name: input.name, type: input.type, method: try (type as? any RecordedStage.Type)?.method?(input),
+      artifact: input.artifact,
       inputs: try input.inputs.mapValues(reported))
   }
 }
 
 /// The report could not be put where it belongs.
-public enum ReportStageError: Error, CustomStringConvertible {
+enum ReportStageError: Error, CustomStringConvertible {
   case unwritable(file: String, reason: String)
 
-  public var description: String {
+  var description: String {
     switch self {
     case .unwritable(let file, let reason):
       "\(file): cannot be written (\(reason)); make room or change its permissions and run again"

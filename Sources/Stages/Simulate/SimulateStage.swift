@@ -26,10 +26,10 @@ enum SimulateStage: RecordedStage {
     var rotamers = true
     @Parameter("of each run", unit: "ps", in: .positive) var length = 1000.0
     @Parameter("between frames", unit: "ps", in: .positive) var saveInterval = 0.5
-    @Parameter("of each run, before its first frame", unit: "ps", in: ClosedRange.nonNegative) var equilibration = 20.0
+    @Parameter("of each run, before its first frame", unit: "ps", in: .atLeastZero) var equilibration = 20.0
     @Parameter(
       "of each run's way to its start. A fast pull turns stereocentres inside out: such a start is tried again in twice the time",
-      unit: "ps", in: ClosedRange.nonNegative) var steeringTime = 200.0
+      unit: "ps", in: .atLeastZero) var steeringTime = 200.0
     @Parameter("of the wells that steer", unit: "kJ/mol/rad2", in: .positive) var steeringForce = 200.0
     @Parameter("to reach a start, each taking twice as long", in: 1...10) var attempts = 4
     let dynamics = DynamicsParameters(

@@ -29,8 +29,8 @@ enum ToyEnergyModelStage: RecordedStage {
   }
 
   struct Losses: ParameterGroup {
-    @Parameter("weight of score matching", in: .nonNegative) var score = 1.0
-    @Parameter("weight of InfoNCE over time", in: .nonNegative) var contrastive = 1.0
+    @Parameter("weight of score matching", in: .atLeastZero) var score = 1.0
+    @Parameter("weight of InfoNCE over time", in: .atLeastZero) var contrastive = 1.0
     @Parameter("compare with the noise and the time that were drawn, or with what they are on average given the point")
     var targets = FixedSamplesObjective.Targets.drawn
 

@@ -155,6 +155,6 @@ extension ParameterKind {
 
 extension ParameterKind {
   public static let positive = ParameterKind.number(.positive)
-  public static let nonNegative = ParameterKind.number(.nonNegative)
+  public static let zeroOrMore = ParameterKind.number(.atLeastZero)
   public static let count = ParameterKind.integer(.count)
 }

@@ -133,12 +133,12 @@ extension ClosedRange where Bound == Double {
   /// A number above zero.
   public static var positive: ClosedRange { Double.leastNonzeroMagnitude...Double.greatestFiniteMagnitude }
   /// Zero or above.
-  public static var nonNegative: ClosedRange { 0...Double.greatestFiniteMagnitude }
+  public static var atLeastZero: ClosedRange { 0...Double.greatestFiniteMagnitude }
 }
 
 extension ClosedRange where Bound == Int {
   /// One or above.
   public static var count: ClosedRange { 1...Int.max }
   /// Zero or above.
-  public static var nonNegative: ClosedRange { 0...Int.max }
+  public static var zeroOrMore: ClosedRange { 0...Int.max }
 }

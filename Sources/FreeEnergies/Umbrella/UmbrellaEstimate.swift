@@ -21,8 +21,7 @@ struct UmbrellaEstimate {
     self.mbar = mbar
     self.correlation = correlation
     self.options = options
-    let inside = pool.angle.map { options.state.contains($0) }
-    self.inside = inside
+    inside = pool.angle.map { options.state.contains($0) }
     // u_k of the windows is that of the dynamics without its well; the force field's is less than that by the shared bias
     weights = mbar.logWeights(reducedPotential: pool.sharedBias.map { -$0 }).map { exp($0) }
     (deltaF, directInfluence) = try mbar.subsetInfluence(weights: weights, inside: inside)
@@ -145,13 +144,7 @@ struct UmbrellaEstimate {
   }
 
   private func difference(_ multiplicity: [Double], _ logDenominators: [Double]) -> Double {
-    let weights = relativeWeights(logDenominators)
-    var p = 0.0
-    var q = 0.0
-    for i in multiplicity.indices where multiplicity[i] > 0 {
-      let weight = multiplicity[i] * weights[i]
-      if inside[i] { p += weight } else { q += weight }
-    }
+    let (p, q) = stateSums(zip(multiplicity, relativeWeights(logDenominators)).map { $0 * $1 }, inside)
     return -log(p / q)
   }
 

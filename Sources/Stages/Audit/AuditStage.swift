@@ -1,3 +1,4 @@
+import Artifacts
 import Foundation
 import FreeEnergies
 import Records
@@ -64,11 +65,30 @@ enum AuditStage: RecordedStage {
     try context.prepareTorch()
     let samples = try AuditedSamples(context.input(\Inputs.reweight), context)
     let used = try samples.reweighting.artifact.read(Recorded.reweight.freeEnergy.deltaF)
-    switch parameters.draw ?? .uniform {
-    case .uniform:
-      let rows = LikelihoodAudit.subset(of: parameters.samples, logWeights: samples.logWeights, seed: context.seed)
-      let subset = try AuditSubset(samples, rows)
-      let exact = try subset.logDensities(.exactTrace, batch: parameters.batch, title: "exact likelihood", context)
+    let draws =
+      parameters.draw == .weighted
+      ? try WeightedLikelihoodAudit.Draws(
+        count: parameters.samples, logWeights: samples.logWeights, inside: samples.inside, seed: context.seed) : nil
+    let subset = try AuditSubset(
+      samples,
+      draws?.distinct
+        ?? LikelihoodAudit.subset(of: parameters.samples, logWeights: samples.logWeights, seed: context.seed))
+    let exact = try subset.logDensities(.exactTrace, batch: parameters.batch, title: "exact likelihood", context)
+    let writer = context.output
+    if let draws {
+      let audit = try WeightedLikelihoodAudit(
+        used: samples.logDensity, logWeights: samples.logWeights, inside: samples.inside, draws: draws,
+        exact: exact.estimates[0], exactLogWeights: subset.logWeights(exact))
+      try write(audit, deltaF: audit.deltaF, standardError: audit.standardError, subset, exact, to: writer)
+      try writer.write(output.draws, draws.rows.joined().count)
+      let (all, effective) = (samples.inside.count, audit.effectiveFractionExact * Double(samples.inside.count))
+      if effective < fewestEffective {
+        context.warn(
+          "by exact weights the samples of '\(samples.reweighting.name)' are worth \(String(format: "%.0f", effective)) of \(all): the "
+            + "audited dF may be off by more than its error. Train the emulator longer or draw more samples")
+      }
+      report(audit, from: used, to: audit.deltaF, audit.standardError, subset, context)
+    } else {
       var options = LikelihoodAudit.Options()
       options.bootstrapReplicates = parameters.bootstrap
       options.seed = context.seed
@@ -77,31 +97,14 @@ enum AuditStage: RecordedStage {
         exactLogWeights: subset.logWeights(exact), inside: subset.inside, options: options)
       let error = try samples.reweighting.artifact.read(Recorded.reweight.freeEnergy.standardError)
       let audited = audit.audited(deltaF: used, standardError: error)
-      try write(audit, deltaF: audited.value, standardError: audited.standardError, subset, exact, context)
-      try context.output.write(output.spearman, audit.spearman)
-      try context.output.write(output.exactDeltaF, audit.exactDeltaF)
-      try context.output.write(output.exactDeltaFError, audit.exactDeltaFStandardError)
+      try write(audit, deltaF: audited.value, standardError: audited.standardError, subset, exact, to: writer)
+      try writer.write(output.spearman, audit.spearman)
+      try writer.write(output.exactDeltaF, audit.exactDeltaF)
+      try writer.write(output.exactDeltaFError, audit.exactDeltaFStandardError)
       let methods = try LikelihoodMethods(subset: subset, exact: exact, parameters: parameters, context)
-      try methods.write(to: context.output)
+      try methods.write(to: writer)
       context.log("\n" + methods.table.rendered())
       report(audit, from: used, to: audited.value, audited.standardError, subset, context)
-    case .weighted:
-      let draws = try WeightedLikelihoodAudit.Draws(
-        count: parameters.samples, logWeights: samples.logWeights, inside: samples.inside, seed: context.seed)
-      let subset = try AuditSubset(samples, draws.distinct)
-      let exact = try subset.logDensities(.exactTrace, batch: parameters.batch, title: "exact likelihood", context)
-      let audit = try WeightedLikelihoodAudit(
-        used: samples.logDensity, logWeights: samples.logWeights, inside: samples.inside, draws: draws,
-        exact: exact.estimates[0], exactLogWeights: subset.logWeights(exact))
-      try write(audit, deltaF: audit.deltaF, standardError: audit.standardError, subset, exact, context)
-      try context.output.write(output.draws, draws.rows.joined().count)
-      let (all, effective) = (samples.inside.count, audit.effectiveFractionExact * Double(samples.inside.count))
-      if effective < fewestEffective {
-        context.warn(
-          "by exact weights the samples of '\(samples.reweighting.name)' are worth \(String(format: "%.0f", effective)) of \(all): the "
-            + "audited dF may be off by more than its error. Train the emulator longer or draw more samples")
-      }
-      report(audit, from: used, to: audit.deltaF, audit.standardError, subset, context)
     }
   }
 
@@ -124,9 +127,8 @@ enum AuditStage: RecordedStage {
 
   private static func write(
     _ audit: some LikelihoodAuditing, deltaF: Double, standardError: Double, _ subset: AuditSubset,
-    _ exact: LikelihoodEstimates, _ context: StageContext
+    _ exact: LikelihoodEstimates, to writer: ArtifactWriter
   ) throws {
-    let writer = context.output
     try writer.write(output.audited, subset.rows)
     try writer.write(output.exactLogDensity, exact.estimates[0])
     try writer.write(output.freeEnergy.deltaF, deltaF)

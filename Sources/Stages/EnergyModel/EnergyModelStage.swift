@@ -34,7 +34,7 @@ enum EnergyModelStage: RecordedStage {
     @Parameter("optimiser and schedule") var training = TrainingParameters(steps: 3000, batch: 256, clip: 10)
     @Parameter("path along which the densities are learnt") var interpolant = Interpolant.trigonometric
     @Parameter("the objective's four losses; at least one weight must be above 0") var losses = Losses()
-    @Parameter("samples drawn from the emulator while training", in: 0...Int.max) var freshSamples = 100_000
+    @Parameter("samples drawn from the emulator while training", in: .nonNegative) var freshSamples = 100_000
     @Parameter("steps between two draws of fresh samples", in: .count) var refreshEvery = 50
     @Parameter("rk4 steps of the fresh samples", in: 1...10_000) var odeSteps = 8
     @Parameter("fresh samples whose exact log-density the model is compared with", in: 10...1_000_000)

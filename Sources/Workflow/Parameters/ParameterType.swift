@@ -139,4 +139,6 @@ extension ClosedRange where Bound == Double {
 extension ClosedRange where Bound == Int {
   /// One or above.
   public static var count: ClosedRange { 1...Int.max }
+  /// Zero or above.
+  public static var nonNegative: ClosedRange { 0...Int.max }
 }

@@ -56,7 +56,7 @@ final class MemoryHost: TrainingHost {
       network: network, settings: OptimizationSettings(steps: 220, batch: 4, warmUp: 1), generator: generator,
       columns: ["loss"])
     // rows of zeros, of which every tenth step replaces one by its number
-    let pool = try SamplePool(latents: Tensor.zeros([9, 1]))
+    let pool = try SamplePool(.init(latents: Tensor.zeros([9, 1])))
     let loop = TrainingLoop(
       trainer: trainer, host: host, title: "test", recordEvery: 20, labels: ["loss"], pool: pool,
       leastRollbackInterval: 100)

@@ -34,16 +34,6 @@ extension EnergyModelChart {
     if isEmulators { return (samples.latents, samples.logJacobian) }
     return try latents(positions: samples.coordinates, frames: samples.count)
   }
-
-  /// ln q over Cartesian coordinates from ln q over latents, [n].
-  func cartesian(_ logDensities: [Double], _ logJacobian: [Double]) -> [Double] {
-    zip(logDensities, logJacobian).map { $0 + chart.logDeterminant - $1 }
-  }
-
-  /// The inverse of `cartesian`.
-  func latent(_ logDensities: [Double], _ logJacobian: [Double]) -> [Double] {
-    zip(logDensities, logJacobian).map { $0 - chart.logDeterminant + $1 }
-  }
 }
 
 /// The kind and shape of an energy model's network: everything but its numbers.

@@ -48,17 +48,19 @@ struct FreshSamples {
     self.source = source
     sampler = try FlowSampler(
       field: source.flow.field, integrator: .rungeKutta4(steps: steps),
-      method: pool.labels == nil && pool.scores == nil ? .none : .stochasticTrace, scores: pool.scores != nil)
+      method: pool.rows.labels == nil && pool.rows.scores == nil ? .none : .stochasticTrace,
+      scores: pool.rows.scores != nil)
   }
 
   /// Latents on the source's chart, and their labels.
   func draw(_ count: Int, seed: UInt64, index: Int) throws -> SamplePool.Rows {
     let drawn = try source.draw(count, sampler, seed: seed, index: index)
     let (latents, logJacobian) = try source.chart.latents(of: drawn)
-    let estimates = drawn.logDensities.map { source.chart.latent($0, logJacobian) }
+    let estimates = drawn.logDensities.flatMap { source.chart.chart.latentLogDensities($0, logJacobian) }
     return SamplePool.Rows(
       latents: latents,
-      estimates: estimates.isEmpty ? nil : try Tensor(estimates.flatMap { $0 }, shape: [estimates.count, drawn.count]),
+      labels: estimates.isEmpty
+        ? nil : try Tensor(estimates, shape: [drawn.logDensities.count, drawn.count]).mean(0).cast(.float32),
       scores: source.chart.isEmulators ? drawn.scores : nil)
   }
 }

@@ -78,10 +78,10 @@ extension MolecularEnergyModel {
           with: fresh.draw(
             min(settings.samplesPerDraw, pool.count), seed: drawSeed, index: step / settings.refreshEvery))
       }
-      let index = try order.indices(step: step)
+      let batch = try pool.batch(order.indices(step: step))
       let terms = try settings.objective(
-        model.replacing(network: trainer.network), data: pool.latents.selected(index), labels: pool.labels(index),
-        step: step, generator)
+        model.replacing(network: trainer.network), data: batch.latents,
+        labels: .init(logDensity: batch.labels, score: batch.scores), step: step, generator)
       let total = try trainer.update(terms.total)
       return [total]
         + (try [terms.score, terms.contrastive, terms.label, terms.scoreLabel].map { try $0?.item() ?? .nan })

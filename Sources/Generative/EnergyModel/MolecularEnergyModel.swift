@@ -19,7 +19,7 @@ public struct MolecularEnergyModel {
   /// ln q over Cartesian coordinates up to the model's and the rigid-body constant, [n], of latents [n, d] and ln |dx/dq| [n] on
   /// `chart`.
   public func logDensity(_ latents: Tensor, _ logJacobian: [Double]) throws -> [Double] {
-    chart.cartesian(try model.logDensity(latents).values(as: Double.self), logJacobian)
+    chart.chart.cartesianLogDensities(try model.logDensity(latents).values(as: Double.self), logJacobian)
   }
 }
 

@@ -28,71 +28,68 @@ public struct SavedPool: Equatable, Sendable {
   }
 }
 
-/// The samples an energy model trains on: rows of latents with their labels, of which the oldest are replaced.
+/// The samples an energy model trains on, of which the oldest are replaced.
 final class SamplePool {
-  private(set) var latents: Tensor
-  /// Log-densities over latents, [n]; nil without the label loss or where the samples carry none.
-  private(set) var labels: Tensor?
-  /// Their gradients, [n, d], NaN where the samples carry none; nil without the score-label loss.
-  private(set) var scores: Tensor?
+  struct Rows {
+    /// [n, d]
+    var latents: Tensor
+    /// Log-densities over latents, [n]; nil without the label loss or where the samples carry none.
+    var labels: Tensor?
+    /// Their gradients, [n, d], NaN where the samples carry none; nil without the score-label loss.
+    var scores: Tensor?
+  }
+
+  private(set) var rows: Rows
   private var next = 0
 
-  var count: Int { latents.shape[0] }
+  var count: Int { rows.latents.shape[0] }
+
+  init(_ rows: Rows) { self.rows = rows }
 
   /// Throws `SamplePoolError.scoresElsewhere` where score labels are asked for on another chart than the emulator's.
   init(_ samples: LabelledSamples, _ chart: EnergyModelChart, labelled: Bool, scored: Bool) throws {
-    latents = samples.latents
+    rows = Rows(latents: samples.latents)
     if labelled, let density = samples.logDensity {
-      labels = try Tensor(chart.latent(density, samples.logJacobian).map(Float.init))
+      rows.labels = try Tensor(chart.chart.latentLogDensities(density, samples.logJacobian).map(Float.init))
     }
     if scored {
       guard chart.isEmulators else { throw SamplePoolError.scoresElsewhere }
-      scores = try samples.scores ?? Tensor.full(latents.shape, .nan)
+      rows.scores = try samples.scores ?? Tensor.full(samples.latents.shape, .nan)
     }
   }
 
-  /// Without labels.
-  init(latents: Tensor) { self.latents = latents }
-
-  /// Labels of the rows `index`.
-  func labels(_ index: Tensor) throws -> EnergyModelObjective.Labels {
-    try EnergyModelObjective.Labels(
-      logDensity: labels.map { try $0.selected(index) }, score: scores.map { try $0.selected(index) })
-  }
-
-  /// New rows: latents [n, d], estimates [m, n] of their log-densities over latents, and scores [n, d].
-  struct Rows {
-    var latents: Tensor
-    var estimates: Tensor?
-    var scores: Tensor?
+  /// The rows `index`.
+  func batch(_ index: Tensor) throws -> Rows {
+    Rows(
+      latents: try rows.latents.selected(index), labels: try rows.labels?.selected(index),
+      scores: try rows.scores?.selected(index))
   }
 
   func replaceOldest(with new: Rows) throws {
     let fresh = new.latents.shape[0]
-    let rows = (0..<count).map { row -> Int64 in
-      let offset = (row - next + count) % count
-      return Int64(offset < fresh ? count + offset : row)
-    }
-    let index = try Tensor(rows)
-    latents = try Tensor.concatenated([latents, new.latents], axis: 0).selected(index)
-    if let old = labels, let estimates = new.estimates {
-      labels = try Tensor.concatenated([old, estimates.mean(0).cast(.float32)], axis: 0).selected(index)
-    }
-    if let old = scores, let fresh = new.scores {
-      scores = try Tensor.concatenated([old, fresh], axis: 0).selected(index)
+    let index = try Tensor(
+      (0..<count).map { row -> Int64 in
+        let offset = (row - next + count) % count
+        return Int64(offset < fresh ? count + offset : row)
+      })
+    func mixed(_ old: Tensor, _ new: Tensor) throws -> Tensor {
+      try Tensor.concatenated([old, new], axis: 0).selected(index)
     }
     next = (next + fresh) % count
+    rows.latents = try mixed(rows.latents, new.latents)
+    if let old = rows.labels, let new = new.labels { rows.labels = try mixed(old, new) }
+    if let old = rows.scores, let new = new.scores { rows.scores = try mixed(old, new) }
   }
 
   func saved() throws -> SavedPool {
     SavedPool(
-      latents: try latents.array(), labels: try labels?.array(), scores: try scores?.array(), next: next)
+      latents: try rows.latents.array(), labels: try rows.labels?.array(), scores: try rows.scores?.array(), next: next)
   }
 
   func restore(_ saved: SavedPool) throws {
-    latents = try Tensor(saved.latents)
-    labels = try saved.labels.map { try Tensor($0) }
-    scores = try saved.scores.map { try Tensor($0) }
+    rows = Rows(
+      latents: try Tensor(saved.latents), labels: try saved.labels.map { try Tensor($0) },
+      scores: try saved.scores.map { try Tensor($0) })
     next = saved.next
   }
 }

@@ -2,7 +2,7 @@ import Basics
 import Torch
 
 /// Samples drawn so far, as they come from the flow.
-public struct FlowDraws {
+public struct FlowDraws: Equatable {
   public let dimension: Int
   public var latents: [Float] = []
   public var prior: [Float] = []

@@ -1,34 +1,22 @@
 import Torch
 
 extension FlowSampler {
-  /// Transports the score g = grad ln q along a fixed-step trajectory, beside the sample and its log-density.
+  /// Of points, densities and scores g = grad ln q along a fixed-step trajectory.
   ///
   /// From d ln q/dt = -div v along dx/dt = v follows dg/dt = -J^T g - grad(div v), with J = dv/dx and g(0) the prior's score. Both
   /// terms are one reverse pass over the scalar v . g + div v, and with e . J e for div v the pass is unbiased too: on fixed
   /// steps the path does not depend on the probes, and everything is linear in them.
-  func integrateWithScores(from start: Tensor, _ generator: Generator) throws -> FlowSamples {
-    guard let steps = integrator.fixedSteps else { throw SamplingError.scoresNeedFixedStepsAndFreshProbes }
-    let space = field.space
-    let n = start.shape[0]
-    let type = start.scalarType ?? .float32
-    var g = try -space.split(start).euclidean
-    if space.angles > 0 { g = try space.joined(g, Tensor.zeros([n, space.angles], type)) }
-    let logDensity = try space.priorLogDensity(start.cast(.float64)).unsqueezed(0).expanded([estimates, n])
+  func scoreRates(like start: Tensor, _ generator: Generator) throws -> Rates {
+    let (n, type) = (start.shape[0], start.scalarType ?? .float32)
     let basis = try method == .exactTrace ? identityProbes(n, type) : nil
-
-    var state = [start, g, logDensity]
-    try integrateFixed(&state, steps: steps) { state, s in
+    return { state, s in
       let rate = clock.rate(s)
       let t = try Tensor.full([n], clock.time(s), type)
-      let directions = try basis ?? generator.rademacher([probes, n, space.dimension], type)
-      let (velocity, forms, pull) = try field.withScoreTransport(state[0], t, score: state[1], directions: directions)
+      let directions = try basis ?? generator.rademacher([probes, n, field.space.dimension], type)
+      let (velocity, forms, pull) = try field.withScoreTransport(state[0], t, score: state[2], directions: directions)
       let divergence = try basis == nil ? forms : forms.mean(0, keepingDimensions: true)
-      return [try velocity * rate, try pull * -rate, try divergence.cast(.float64) * -rate]
+      return [try velocity * rate, try divergence.cast(.float64) * -rate, try pull * -rate]
     }
-    return try FlowSamples(
-      latents: space.wrapped(state[0]), prior: start, logDensities: state[2], scores: state[1],
-      functionEvaluations: 4 * steps
-    ).losingWhatIsNotFinite(time: endTime, step: clock.end / Double(steps))
   }
 
   /// sqrt(d) times the unit vectors, [d, n, d]: as probes their mean form is the exact divergence.

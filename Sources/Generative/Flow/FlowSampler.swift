@@ -136,80 +136,59 @@ public struct FlowSampler {
 
   /// Transports prior points [n, d] to the end of time.
   public func integrate(from start: Tensor, _ generator: Generator) throws -> FlowSamples {
-    if scores { return try withoutGradients { try integrateWithScores(from: start, generator) } }
-    return try withoutGradients {
-      let prior = try field.space.priorLogDensity(start.cast(.float64))
-      var state = State(x: start, logDensity: nil)
-      if estimates > 0 { state.logDensity = try prior.unsqueezed(0).expanded([estimates, start.shape[0]]) }
-      var evaluations = 0
-      let type = start.scalarType ?? .float32
-      let shape = [estimates, start.shape[0], field.space.dimension]
-      let source: Probes? =
-        switch method {
-        case .none, .exactTrace: nil
-        case .stochasticTrace: Probes { try field.oriented(probes: generator.rademacher(shape, type), at: $0) }
-        case .hutchinson: try Probes(generator.rademacher(shape, type))
-        }
-      var lost: [LostTrajectory] = []
+    try withoutGradients {
+      let n = start.shape[0]
+      var state = [start]
+      if estimates > 0 {
+        state.append(try field.space.priorLogDensity(start.cast(.float64)).unsqueezed(0).expanded([estimates, n]))
+      }
+      if scores { state.append(try field.space.priorScore(start)) }
+      let rates = try scores ? scoreRates(like: start, generator) : rates(like: start, generator)
+      func samples(_ evaluations: Int) throws -> FlowSamples {
+        FlowSamples(
+          latents: try field.space.wrapped(state[0]), prior: start, logDensities: estimates > 0 ? state[1] : nil,
+          scores: scores ? state[2] : nil, functionEvaluations: evaluations)
+      }
       switch integrator {
       case .rungeKutta4(let steps), .uniformRungeKutta4(let steps):
-        // where there is no density its place stays empty
-        var parts = [state.x] + (state.logDensity.map { [$0] } ?? [])
-        try integrateFixed(&parts, steps: steps) { parts, s in
-          let (velocity, divergence) = try derivative(parts[0], s: s, source)
-          return [velocity] + (try divergence.map { [try -$0] } ?? [])
-        }
-        state = State(x: parts[0], logDensity: parts.count > 1 ? parts[1] : nil)
-        evaluations = 4 * steps
+        try integrateFixed(&state, steps: steps, rates)
+        return try samples(4 * steps).losingWhatIsNotFinite(time: endTime, step: clock.end / Double(steps))
       case .dormandPrince(let absolute, let relative):
-        lost = try integrateAdaptive(&state, absolute: absolute, relative: relative, source, &evaluations)
+        let (evaluations, lost) = try integrateAdaptive(&state, absolute: absolute, relative: relative, rates)
+        var result = try samples(evaluations)
+        result.lost = lost
+        return try result.withLostRowsBlank()
       }
-      var samples = FlowSamples(
-        latents: try field.space.wrapped(state.x), prior: start, logDensities: state.logDensity,
-        functionEvaluations: evaluations)
-      if let steps = integrator.fixedSteps {
-        return try samples.losingWhatIsNotFinite(time: endTime, step: clock.end / Double(steps))
+    }
+  }
+
+  /// Derivatives by s of a state at s: of points [n, d]; then, where they are asked for, of ln q [estimates, n] and its gradient [n, d].
+  typealias Rates = (_ state: [Tensor], _ s: Double) throws -> [Tensor]
+
+  /// Of points and densities.
+  private func rates(like start: Tensor, _ generator: Generator) throws -> Rates {
+    let type = start.scalarType ?? .float32
+    let shape = [estimates, start.shape[0], field.space.dimension]
+    let fixed = try method == .hutchinson ? generator.rademacher(shape, type) : nil
+    return { state, s in
+      let (x, rate) = (state[0], clock.rate(s))
+      let t = try Tensor.full([x.shape[0]], clock.time(s), type)
+      switch method {
+      case .none:
+        return [try field(x, t) * rate]
+      case .exactTrace:
+        let (v, divergence) = try field.withDivergence(x, t)
+        return [try v * rate, try divergence.cast(.float64).unsqueezed(0) * -rate]
+      case .stochasticTrace, .hutchinson:
+        let probes = try fixed ?? field.oriented(probes: generator.rademacher(shape, type), at: x)
+        let (v, forms) = try field.withQuadraticForms(x, t, directions: probes)
+        return [try v * rate, try forms.cast(.float64) * -rate]
       }
-      samples.lost = lost
-      return try samples.withLostRowsBlank()
     }
   }
 
-  private struct State {
-    var x: Tensor
-    var logDensity: Tensor?
-  }
-
-  /// Probes [estimates, n, d] for one evaluation of the field.
-  private struct Probes {
-    /// The argument is where the field is evaluated, [n, d].
-    let next: (Tensor) throws -> Tensor
-
-    init(_ next: @escaping (Tensor) throws -> Tensor) { self.next = next }
-
-    /// The same at every evaluation.
-    init(_ fixed: Tensor) { next = { _ in fixed } }
-  }
-
-  /// dx/ds and -d ln q/ds [estimates, n].
-  private func derivative(_ x: Tensor, s: Double, _ probes: Probes?) throws -> (Tensor, Tensor?) {
-    let rate = clock.rate(s)
-    let t = try Tensor.full([x.shape[0]], clock.time(s), x.scalarType ?? .float32)
-    if let probes {
-      let (v, forms) = try field.withQuadraticForms(x, t, directions: probes.next(x))
-      return (try v * rate, try forms.cast(.float64) * rate)
-    }
-    if method == .exactTrace {
-      let (v, divergence) = try field.withDivergence(x, t)
-      return (try v * rate, try divergence.cast(.float64).unsqueezed(0) * rate)
-    }
-    return (try field(x, t) * rate, nil)
-  }
-
-  /// Classical Runge-Kutta from s = 0 to the end, on all parts of `state` together: rates of them at a state and s.
-  func integrateFixed(
-    _ state: inout [Tensor], steps: Int, _ rates: (_ state: [Tensor], _ s: Double) throws -> [Tensor]
-  ) throws {
+  /// Classical Runge-Kutta.
+  private func integrateFixed(_ state: inout [Tensor], steps: Int, _ rates: Rates) throws {
     let h = clock.end / Double(steps)
     func moved(_ slopes: [Tensor], _ step: Double) throws -> [Tensor] {
       try zip(state, slopes).map { try $0 + $1 * step }
@@ -226,42 +205,36 @@ public struct FlowSampler {
 
   /// One step size for all; a trajectory for which it would have to fall to nothing is lost, and the others go on without it.
   private func integrateAdaptive(
-    _ state: inout State, absolute: Double, relative: Double, _ probes: Probes?, _ evaluations: inout Int
-  ) throws -> [LostTrajectory] {
+    _ state: inout [Tensor], absolute: Double, relative: Double, _ rates: Rates
+  ) throws -> (evaluations: Int, lost: [LostTrajectory]) {
     let tableau = DormandPrince.self
     let firstStep = 0.05
     var s = 0.0
     var h = firstStep
-    var (first, firstTrace) = try derivative(state.x, s: 0, probes)
-    evaluations += 1
+    var first = try rates(state, 0)
+    var evaluations = 1
     let end = clock.end
-    var isLost = [Bool](repeating: false, count: state.x.shape[0])
+    var isLost = [Bool](repeating: false, count: state[0].shape[0])
     var lost: [LostTrajectory] = []
     while s < end, lost.count < isLost.count {
       h = min(h, end - s)
       var slopes = [first]
-      var traces = firstTrace.map { [$0] } ?? []
+      func change(_ part: Int, _ weights: [Double]) throws -> Tensor {
+        try tableau.combination(slopes.map { $0[part] }, weights) * h
+      }
       for stage in 1..<7 {
-        let move = try tableau.combination(slopes, tableau.a[stage])
-        let (k, d) = try derivative(state.x + move * h, s: s + tableau.c[stage] * h, probes)
-        slopes.append(k)
-        if let d { traces.append(d) }
+        slopes.append(try rates([state[0] + change(0, tableau.a[stage])], s + tableau.c[stage] * h))
       }
       evaluations += 6
-      let next = try state.x + tableau.combination(slopes, tableau.b) * h
-      let scale = try state.x.abs().maximum(next.abs()) * relative + absolute
-      let errors = try ((tableau.combination(slopes, tableau.error) * h) / scale).square().mean(-1).sqrt().values(
-        as: Double.self)
+      let next = try state[0] + change(0, tableau.b)
+      let scale = try state[0].abs().maximum(next.abs()) * relative + absolute
+      let errors = try (change(0, tableau.error) / scale).square().mean(-1).sqrt().values(as: Double.self)
       let going = errors.indices.filter { !isLost[$0] }
       // NaN counts as the largest
       let norm = going.reduce(0.0) { $0.isNaN || errors[$1].isNaN ? .nan : max($0, errors[$1]) }
       if norm <= 1 {
         s = end - s - h < 1e-12 ? end : s + h
-        state.x = next
-        if !traces.isEmpty, let logDensity = state.logDensity {
-          state.logDensity = try logDensity - tableau.combination(traces, tableau.b) * h
-          firstTrace = traces[6]
-        }
+        state = try [next] + state.indices.dropFirst().map { try state[$0] + change($0, tableau.b) }
         first = slopes[6]
       }
       h *= norm.isFinite ? min(5, max(0.2, 0.9 * pow(max(norm, 1e-10), -0.2))) : 0.2
@@ -273,7 +246,7 @@ public struct FlowSampler {
         h = firstStep
       }
     }
-    return lost.sorted { $0.sample < $1.sample }
+    return (evaluations, lost.sorted { $0.sample < $1.sample })
   }
 
   /// In s, of the interval from 0 to 1.

@@ -69,20 +69,13 @@ public struct MolecularFlow {
     let count = flow.latents.shape[0]
     let conformations = try chart.conformations(latents: flow.latents)
     let estimates = try flow.logDensities.map { try $0.values(as: Double.self) } ?? []
-    let logDensities = stride(from: 0, to: estimates.count, by: max(1, count)).map { start in
-      (0..<count).map {
-        cartesianLogDensity(latent: estimates[start + $0], logJacobian: conformations.logJacobian[$0])
-      }
+    let logDensities = stride(from: 0, to: estimates.count, by: max(1, count)).map {
+      chart.cartesianLogDensities(estimates[$0..<$0 + count], conformations.logJacobian)
     }
     return MolecularSamples(
       latents: flow.latents, internalCoordinates: conformations.internalCoordinates,
       coordinates: conformations.coordinates, logJacobian: conformations.logJacobian, logDensities: logDensities,
       scores: flow.scores)
-  }
-
-  /// ln q(x) from the log-density over latents: + ln |d latent / dq| - ln |dx/dq|.
-  public func cartesianLogDensity(latent: Double, logJacobian: Double) -> Double {
-    latent + chart.logDeterminant - logJacobian
   }
 }
 
@@ -131,9 +124,8 @@ extension MolecularFlow {
       let flow = try sampler.integrate(from: prior.slice(range), generator)
       let values = try flow.logDensities?.values(as: Double.self) ?? []
       for k in estimates.indices {
-        estimates[k] += range.enumerated().map { place, n in
-          cartesianLogDensity(latent: values[k * range.count + place], logJacobian: logJacobian[n])
-        }
+        estimates[k] += chart.cartesianLogDensities(
+          values[k * range.count..<(k + 1) * range.count], logJacobian[range])
       }
       let away = try field.space.wrapped(flow.latents - latents.slice(range)).abs()
       let distances = try away.maximum(over: -1).values(as: Double.self)

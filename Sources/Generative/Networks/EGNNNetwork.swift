@@ -49,13 +49,6 @@ public struct EGNNNetwork: CartesianNetwork {
       })
   }
 
-  /// Takes over weights by name; throws `CartesianNetworkError` when a tensor is missing, unknown or of another shape.
-  public init(configuration: EGNNConfiguration, atoms: AtomClasses, weights: [String: NDArray<Float>]) throws {
-    self.init(
-      configuration: configuration, atoms: atoms,
-      parameters: try ParameterShape.tensors(Self.parameterShapes(configuration), from: weights))
-  }
-
   public var parameterNames: [String] { Self.parameterShapes(configuration).map(\.name) }
 
   public var constants: [(name: String, tensor: Tensor)] { atoms.constants }

@@ -46,6 +46,17 @@ public enum Chart: Codable, Equatable, Sendable {
     }
   }
 
+  /// ln q over Cartesian coordinates, up to the rigid-body constant, from that over latents and ln |dx/dq|: + ln |d latent / dq|
+  /// - ln |dx/dq|. [n]
+  func cartesianLogDensities(_ latent: some Sequence<Double>, _ logJacobian: some Sequence<Double>) -> [Double] {
+    zip(latent, logJacobian).map { $0 + logDeterminant - $1 }
+  }
+
+  /// The inverse of `cartesianLogDensities`.
+  func latentLogDensities(_ cartesian: [Double], _ logJacobian: [Double]) -> [Double] {
+    zip(cartesian, logJacobian).map { $0 - logDeterminant + $1 }
+  }
+
   /// Throws `ChartError.malformed` for internal coordinates, which have none.
   public func atomClasses() throws -> [Int] {
     guard case .cartesian(let chart) = self else {

@@ -65,6 +65,12 @@ public struct LatentSpace: Codable, Equatable, Sendable {
     return try normal.square().sum(-1) * -0.5 + constant
   }
 
+  /// Its gradient, [n, dimension].
+  func priorScore(_ x: Tensor) throws -> Tensor {
+    let score = try -split(x).euclidean
+    return angles > 0 ? try joined(score, Tensor.zeros([x.shape[0], angles], x.scalarType ?? .float32)) : score
+  }
+
   /// Angles wrapped to [-pi, pi], the rest untouched.
   public func wrapped(_ x: Tensor) throws -> Tensor {
     guard angles > 0 else { return x }

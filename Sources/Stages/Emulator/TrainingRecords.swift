@@ -65,7 +65,7 @@ extension ArtifactWriter {
     for (name, array) in tensors.sorted(by: { $0.key < $1.key }) { try write(family[name], array) }
   }
 
-  fileprivate func write(_ checkpoint: TrainingCheckpoint) throws {
+  func write(_ checkpoint: TrainingCheckpoint) throws {
     let record = TrainingCheckpointRecord()
     try write(checkpoint.training, record.training)
     let columns = checkpoint.recent.first?.count ?? 1
@@ -113,7 +113,7 @@ extension Artifact {
     return tensors
   }
 
-  fileprivate func trainingCheckpoint() throws -> TrainingCheckpoint {
+  func trainingCheckpoint() throws -> TrainingCheckpoint {
     let record = TrainingCheckpointRecord()
     let training = record.training
     var curve = LossCurve(columns: try read(training.curveColumns))

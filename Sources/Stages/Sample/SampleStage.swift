@@ -167,7 +167,7 @@ extension LogDensityMethod: ParameterType {}
 // MARK: - Checkpoints
 
 extension ArtifactWriter {
-  fileprivate func write(_ draws: FlowDraws) throws {
+  func write(_ draws: FlowDraws) throws {
     let record = DrawsRecord()
     let shape = [draws.count, draws.dimension]
     try write(record.latents, draws.latents, shape: shape)
@@ -188,7 +188,7 @@ extension ArtifactWriter {
 }
 
 extension FlowDraws {
-  fileprivate mutating func restore(_ saved: Artifact) throws {
+  mutating func restore(_ saved: Artifact) throws {
     let record = DrawsRecord()
     latents = try saved.read(record.latents).values
     prior = try saved.read(record.prior).values

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The programs of Examples/ run, and print what they promise.
@@ -8,7 +9,7 @@ import Testing
     let program = try Program()
     let executable = try Program.executable().deletingLastPathComponent().appendingPathComponent("alanine-free-energy")
     let result = try program.finish(
-      program.start([Program.alanine.path, "100", "200"], executable: executable))
+      program.start([Package.alanine.path, "100", "200"], executable: executable))
     #expect(result.code == 0, "\(result.errors)")
     let found = try #require(result.output.firstMatch(of: #/dF = (\S+) \+- (\S+) kT/#))
     let (value, error) = (try #require(Double(found.1)), try #require(Double(found.2)))

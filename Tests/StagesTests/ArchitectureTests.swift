@@ -1,6 +1,7 @@
 import Foundation
 import Generative
 import Molecules
+import TestSupport
 import Testing
 import Torch
 
@@ -8,9 +9,6 @@ import Torch
 
 /// The shipped configurations have the published numbers of parameters.
 @Suite struct ArchitectureTests {
-  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-
   func parameterCount(_ field: some VectorField) -> Int { field.network.parameterCount }
 
   func network(_ type: EmulatorNetworkParameters.Kind) -> EmulatorNetworkParameters {
@@ -19,7 +17,7 @@ import Torch
   }
 
   @Test func gvpOfAlanineHasThePublishedParameters() throws {
-    let topology = try Topology.read(pdb: Self.root.appendingPathComponent("datasets/alanine/alanine.pdb"))
+    let topology = try Topology.read(pdb: Package.root.appendingPathComponent("datasets/alanine/alanine.pdb"))
     let chart = Chart.cartesian(CartesianChart(atomClasses: topology.symmetryClasses))
     let field = try network(.gvp).architecture(chart).field(chart, .linear, Generator(seed: 1))
     #expect(parameterCount(field) == 108_933)

@@ -3,6 +3,7 @@ import Basics
 import ForceFields
 import Foundation
 import Molecules
+import TestSupport
 import Testing
 import Workflow
 
@@ -10,8 +11,7 @@ import Workflow
 
 /// The reweight stage on hand-made samples of alanine dipeptide whose log-density, and so whose answer, is chosen.
 @Suite final class ReweightStageTests {
-  static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
+  static let dataset = Package.alanine
 
   let folder: URL
   let system = SystemFiles(
@@ -190,7 +190,7 @@ import Workflow
       try ReweightStage.run(context(input, density: "exact-trace", system: bare))
     }
     var other = system
-    other.state = StateDefinition(torsion: "chi7")
+    other.state = StateDefinition(torsion: "chi7").parameterValue
     let error = #expect(throws: ReweightError.self) {
       try ReweightStage.run(context(input, density: "exact-trace", system: other))
     }

@@ -157,43 +157,51 @@ let package = Package(
     // kills a pipeline at random times
     .executableTarget(name: "crash-benchmark", dependencies: ["Artifacts", "Basics"], path: "Benchmarks/Crash"),
 
-    // tests, one target per module
+    // tests, one target per module; what several share
+    .target(
+      name: "TestSupport",
+      dependencies: ["Workflow", "Reports", "Records", "Artifacts", "OpenMM", "Molecules", "Basics"],
+      path: "Tests/TestSupport"),
     .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
-    .testTarget(name: "HDF5Tests", dependencies: ["HDF5"]),
-    .testTarget(name: "NetCDFTests", dependencies: ["NetCDF"]),
+    .testTarget(name: "HDF5Tests", dependencies: ["TestSupport", "HDF5"]),
+    .testTarget(name: "NetCDFTests", dependencies: ["TestSupport", "NetCDF"]),
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
-    .testTarget(name: "OpenMMTests", dependencies: ["OpenMM"]),
-    // the fixtures there are ForceFieldsTests' own, by links
-    .testTarget(name: "DynamicsTests", dependencies: ["Dynamics", "OpenMM", "ForceFields", "Molecules"]),
-    .testTarget(name: "OptimalTransportTests", dependencies: ["OptimalTransport", "Basics"]),
-    .testTarget(name: "XTBTests", dependencies: ["XTB"]),
-    .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "HDF5"]),
-    .testTarget(name: "MoleculesTests", dependencies: ["Molecules"]),
-    .testTarget(name: "TrajectoriesTests", dependencies: ["Trajectories", "Molecules", "NetCDF"]),
-    .testTarget(name: "ForceFieldsTests", dependencies: ["ForceFields", "Dynamics", "Molecules", "OpenMM"]),
-    .testTarget(name: "FreeEnergiesTests", dependencies: ["FreeEnergies", "OptimalTransport", "Molecules", "Basics"]),
+    .testTarget(name: "OpenMMTests", dependencies: ["TestSupport", "OpenMM"]),
+    .testTarget(
+      name: "DynamicsTests", dependencies: ["TestSupport", "Dynamics", "OpenMM", "ForceFields", "Molecules"]),
+    .testTarget(name: "OptimalTransportTests", dependencies: ["TestSupport", "OptimalTransport", "Basics"]),
+    .testTarget(name: "XTBTests", dependencies: ["TestSupport", "XTB"]),
+    .testTarget(name: "ArtifactsTests", dependencies: ["TestSupport", "Artifacts", "HDF5"]),
+    .testTarget(name: "MoleculesTests", dependencies: ["TestSupport", "Molecules"]),
+    .testTarget(name: "TrajectoriesTests", dependencies: ["TestSupport", "Trajectories", "Molecules", "NetCDF"]),
+    .testTarget(
+      name: "ForceFieldsTests", dependencies: ["TestSupport", "ForceFields", "Dynamics", "Molecules", "OpenMM"]),
+    .testTarget(
+      name: "FreeEnergiesTests",
+      dependencies: ["TestSupport", "FreeEnergies", "OptimalTransport", "Molecules", "Basics"]),
     .testTarget(
       name: "GenerativeTests",
-      dependencies: ["Generative", "EquivariantKernels", "Torch", "Molecules", "Basics", "HDF5"]),
-    .testTarget(name: "ReportsTests", dependencies: ["Reports", "Artifacts", "Basics"]),
-    .testTarget(name: "WorkflowTests", dependencies: ["Workflow", "Artifacts"]),
+      dependencies: ["TestSupport", "Generative", "EquivariantKernels", "Torch", "Molecules", "Basics", "HDF5"]),
+    .testTarget(name: "ReportsTests", dependencies: ["TestSupport", "Reports", "Records", "Artifacts", "Basics"]),
+    .testTarget(name: "WorkflowTests", dependencies: ["TestSupport", "Workflow", "Artifacts"]),
     .testTarget(
       name: "StagesTests",
       dependencies: [
-        "Stages", "Workflow", "Artifacts", "ForceFields", "FreeEnergies", "Molecules", "OpenMM", "Trajectories",
-        "NetCDF", "Generative", "Basics", "Records",
+        "TestSupport", "Stages", "Workflow", "Records", "Artifacts", "ForceFields", "FreeEnergies", "Molecules",
+        "OpenMM", "Trajectories", "NetCDF", "Generative", "Basics",
       ]),
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "pipeline", "alanine-free-energy", "Stages", "Workflow", "Artifacts", "Records", "Trajectories", "Molecules",
-        "OpenMM",
+        "TestSupport", "pipeline", "alanine-free-energy", "Stages", "Workflow", "Artifacts", "Records", "Trajectories",
+        "Molecules", "OpenMM",
       ]),
     // through a real Slurm of one node, which Tests/Slurm/start-slurm starts
-    .testTarget(name: "SlurmTests", dependencies: ["pipeline", "Artifacts"]),
-    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),
-    // Program.swift there is PipelineTests' own, by a link
-    .testTarget(name: "CrashTests", dependencies: ["pipeline", "Stages", "Workflow", "Artifacts", "Basics", "Torch"]),
+    .testTarget(name: "SlurmTests", dependencies: ["TestSupport", "pipeline", "Artifacts"]),
+    .testTarget(name: "FuzzTests", dependencies: ["TestSupport", "FuzzTargets"]),
+    .testTarget(
+      name: "CrashTests",
+      dependencies: ["TestSupport", "pipeline", "Stages", "Workflow", "Artifacts", "Basics", "Torch"]),
   ],
   swiftLanguageModes: [.v5],
   cxxLanguageStandard: .cxx20

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// The project's one random stream: xoshiro256**, seeded through SplitMix64 from a seed and a path of labels.
 ///

@@ -22,6 +22,20 @@ public enum Sandbox {
       ?? .tooLong(seconds: seconds)
   }
 
+  /// Reads a file with a library in a sandbox, with memory and time in proportion to the file's size. Returns what is wrong with it; where
+  /// something is, do not try again outside, where memory is not limited.
+  public static func fault(
+    reading url: URL, by library: String, lock: NativeLock, _ body: () throws -> Void
+  ) -> String? {
+    let size = (try? FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int) ?? 0
+    switch run(seconds: 1 + size >> 23, bytes: (256 << 20) + 4 * size, lock: lock, body) {
+    case .passed: return nil
+    case .failed(let message): return message
+    case .crashed: return "\(library) crashes on it: the file is damaged"
+    case .tooLong(let seconds): return "\(library) does not come to an end with it in \(seconds) s"
+    }
+  }
+
   /// Nil where it took too long without working.
   private static func once(seconds: Int, bytes: Int, lock: NativeLock, _ body: () throws -> Void) -> Outcome? {
     var ends: [Int32] = [-1, -1]

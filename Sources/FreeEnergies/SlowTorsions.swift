@@ -77,7 +77,7 @@ public struct SlowTorsionRecorder {
   /// Frames [frames, atoms, 3] of a source (a file, a run), with their times where there are any.
   public mutating func add(_ coordinates: [Float], source: (Int) -> Int, time: (Int) -> Double?) {
     guard !torsions.isEmpty else { return }
-    let angles = torsionAngles(coordinates, atoms: atoms, torsions: torsions.map(\.atoms))
+    let angles = torsionAngles(coordinates.map(Double.init), atoms: atoms, torsions: torsions.map(\.atoms))
     for frame in 0..<(coordinates.count / (3 * atoms)) {
       let now = (source: source(frame), time: time(frame) ?? Double.infinity)
       let goesOn = last.map { $0.source == now.source && (now.time > $0.time || now.time == .infinity) } ?? false

@@ -50,18 +50,11 @@ public final class HDF5File {
   /// or loop on damaged files. Throws as `open` does; `notHDF5` too where something in it cannot be read.
   public static func openForeign(_ url: URL) throws -> HDF5File {
     guard FileManager.default.fileExists(atPath: url.path) else { return try open(url) }
-    let size = (try? FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int) ?? 0
-    let outcome = Sandbox.run(seconds: 1 + size >> 23, bytes: (256 << 20) + 4 * size, lock: NativeLock.hdf5) {
+    let fault = Sandbox.fault(reading: url, by: "the library", lock: NativeLock.hdf5) {
       try open(url).readEverything("/", depth: 0)
     }
-    switch outcome {
-    case .passed: return try open(url)
-    // not tried again here, where memory is not limited
-    case .failed(let message): throw HDF5Error.notHDF5(file: url.path, message: message)
-    case .crashed: throw HDF5Error.notHDF5(file: url.path, message: "the library crashes on it: the file is damaged")
-    case .tooLong(let seconds):
-      throw HDF5Error.notHDF5(file: url.path, message: "the library does not come to an end with it in \(seconds) s")
-    }
+    if let fault { throw HDF5Error.notHDF5(file: url.path, message: fault) }
+    return try open(url)
   }
 
   private func readEverything(_ path: String, depth: Int) throws {

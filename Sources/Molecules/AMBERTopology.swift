@@ -7,43 +7,29 @@ import Foundation
 /// perturbation, 10-12 terms, Lennard-Jones pairs that do not follow the combination rules (NBFIX), 12-6-4 terms, polarisability
 /// and extra points.
 public struct AMBERTopology: Equatable, Sendable {
-  /// Energy k/2 (r - length)^2.
+  /// Energy k/2 (r - length)^2, in nm and kJ/mol/nm^2.
   public struct Bond: Equatable, Sendable {
     public let atoms: [Int]
-    /// nm
-    public let length: Double
-    /// kJ/mol/nm^2
-    public let forceConstant: Double
+    public let length, forceConstant: Double
   }
 
-  /// Energy k/2 (theta - angle)^2.
+  /// Energy k/2 (theta - angle)^2, in rad and kJ/mol/rad^2.
   public struct Angle: Equatable, Sendable {
     public let atoms: [Int]
-    /// rad
-    public let angle: Double
-    /// kJ/mol/rad^2
-    public let forceConstant: Double
+    public let angle, forceConstant: Double
   }
 
-  /// Energy k (1 + cos(periodicity phi - phase)).
+  /// Energy k (1 + cos(periodicity phi - phase)), in rad and kJ/mol.
   public struct Torsion: Equatable, Sendable {
     public let atoms: [Int]
     public let periodicity: Int
-    /// rad
-    public let phase: Double
-    /// kJ/mol
-    public let forceConstant: Double
+    public let phase, forceConstant: Double
   }
 
-  /// Two atoms whose nonbonded interaction is not the usual one: scaled, or none.
+  /// Two atoms whose nonbonded interaction is not the usual one: scaled, or none. In e^2, nm and kJ/mol.
   public struct Exception: Equatable, Sendable {
     public let atoms: [Int]
-    /// e^2
-    public let chargeProduct: Double
-    /// nm
-    public let sigma: Double
-    /// kJ/mol
-    public let epsilon: Double
+    public let chargeProduct, sigma, epsilon: Double
   }
 
   public let atomNames: [String]
@@ -52,22 +38,15 @@ public struct AMBERTopology: Equatable, Sendable {
   public let residueNames: [String]
   /// Index into `residueNames`, per atom.
   public let residueIndices: [Int]
-  /// u
-  public let masses: [Double]
-  /// e
-  public let charges: [Double]
-  /// nm
-  public let sigmas: [Double]
-  /// kJ/mol
-  public let epsilons: [Double]
+  /// Of each atom, in u, e, nm and kJ/mol.
+  public let masses, charges, sigmas, epsilons: [Double]
   public let bonds: [Bond]
   public let angles: [Angle]
   public let torsions: [Torsion]
   /// 1-4 pairs first, then those without interaction.
   public let exceptions: [Exception]
   /// Born radii (nm) and screening factors, per atom; nil where the file has none.
-  public let bornRadii: [Double]?
-  public let bornScreens: [Double]?
+  public let bornRadii, bornScreens: [Double]?
 
   public var atomCount: Int { atomNames.count }
 

@@ -47,12 +47,6 @@ public struct Chirality: Equatable, Sendable {
     }
   }
 
-  /// The same for single-precision coordinates.
-  public func invertedCentres(in coordinates: [Float], frame: Int = 0) -> [Int] {
-    let start = 3 * atomCount * frame
-    return invertedCentres(in: coordinates[start..<(start + 3 * atomCount)].map(Double.init))
-  }
-
   /// Indices of the frames in which any centre is inverted.
   public func invertedFrames(in coordinates: [Double]) -> [Int] {
     (0..<(coordinates.count / max(1, 3 * atomCount))).filter { !invertedCentres(in: coordinates, frame: $0).isEmpty }

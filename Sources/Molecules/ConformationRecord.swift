@@ -30,9 +30,8 @@ public struct ConformationRecord: Sendable {
     guard coordinates.count % (3 * atomCount) == 0 else {
       throw MoleculesError.coordinateCount(count: coordinates.count, expected: "frames x \(atomCount) atoms x 3")
     }
-    let angles = torsionAngles(coordinates, atoms: atomCount, torsions: indices)
-    for k in indices.indices {
-      torsions[k] += stride(from: k, to: angles.count, by: indices.count).map { angles[$0] }
+    for (k, angles) in torsionColumns(coordinates, atoms: atomCount, torsions: indices).enumerated() {
+      torsions[k] += angles
     }
     inverted += (0..<coordinates.count / (3 * atomCount)).map {
       !chirality.invertedCentres(in: coordinates, frame: $0).isEmpty

@@ -4,18 +4,11 @@ import Foundation
 public struct FrameFault: Equatable, Sendable {
   public enum Reason: UInt8, CaseIterable, Sendable {
     case notFinite = 0
-    case badCell = 1
-    case bondLength = 2
-    case chirality = 3
+    case badCell, bondLength, chirality
 
     /// "bond length": for tables and files.
     public var name: String {
-      switch self {
-      case .notFinite: return "not finite"
-      case .badCell: return "bad cell"
-      case .bondLength: return "bond length"
-      case .chirality: return "chirality"
-      }
+      ["not finite", "bad cell", "bond length", "chirality"][Int(rawValue)]
     }
   }
 
@@ -54,21 +47,7 @@ public struct FramePreparation: Sendable {
     let masses = topology.masses
     let total = masses.reduce(0, +)
     weights = masses.map { $0 / total }
-    var walk: [(from: Int, to: Int)] = []
-    var placed = [Bool](repeating: false, count: topology.atoms.count)
-    var queue = topology.atoms.isEmpty ? [] : [0]
-    if !placed.isEmpty { placed[0] = true }
-    var next = 0
-    while next < queue.count {
-      let atom = queue[next]
-      next += 1
-      for neighbour in topology.neighbours[atom] where !placed[neighbour] {
-        placed[neighbour] = true
-        walk.append((atom, neighbour))
-        queue.append(neighbour)
-      }
-    }
-    self.walk = walk
+    walk = topology.walk(from: Array(topology.atoms.indices.prefix(1)))
   }
 
   /// Makes one frame [atoms, 3] (nm) whole and centres it, in place. Returns what is wrong with it, or nil; a frame with a fault
@@ -93,15 +72,13 @@ public struct FramePreparation: Sendable {
       if !(abs(found - length) <= tolerance * length) {
         let place = "bond \(label(bond.first)) - \(label(bond.second))"
         return FrameFault(
-          reason: .bondLength,
-          detail: "\(place) is \(Self.text(found)) nm long, \(Self.text(length)) in the topology")
+          reason: .bondLength, detail: "\(place) is \(Self.text(found)) nm long, \(Self.text(length)) in the topology")
       }
     }
     let inverted = chirality.invertedCentres(in: Array(frame))
     if !inverted.isEmpty {
       return FrameFault(
-        reason: .chirality,
-        detail: "the hand of \(inverted.map(label).joined(separator: ", ")) is not the topology's")
+        reason: .chirality, detail: "the hand of \(inverted.map(label).joined(separator: ", ")) is not the topology's")
     }
     centre(&frame)
     return nil

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 extension InternalCoordinates {
   /// Cartesian to internal. `cartesian`: [frames, atoms, 3], nm. Returns `values` [frames, dimension] and `logJacobian`

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What can be wrong with a structure file, a molecule or coordinates handed to this module.
 public enum MoleculesError: Error, Equatable, CustomStringConvertible {
   /// The file could not be read at all.
@@ -24,27 +26,34 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
   /// Hydrogens this heavy (dalton) leave the atom that they are bonded to with too little.
   case hydrogenMass(Double, atom: String, left: Double)
 
+  /// What the system says of a file that `read` reads becomes `.unreadable`.
+  static func reading<T>(_ url: URL, _ read: () throws -> T) throws -> T {
+    do {
+      return try read()
+    } catch let error as MoleculesError {
+      throw error
+    } catch {
+      let missing = !FileManager.default.fileExists(atPath: url.path)
+      throw MoleculesError.unreadable(file: url.path, reason: missing ? "no such file" : error.localizedDescription)
+    }
+  }
+
   public var description: String {
     switch self {
-    case .unreadable(let file, let reason):
-      return "\(file): cannot be read: \(reason)"
-    case .malformed(let file, let line, let reason):
-      return "\(file):\(line): \(reason)"
+    case .unreadable(let file, let reason): return "\(file): cannot be read: \(reason)"
+    case .malformed(let file, let line, let reason): return "\(file):\(line): \(reason)"
     case .disconnected(let atom, let reached, let total):
       return "the molecule is not connected: \(atom) is not bonded to the part that holds the first atom "
         + "(\(reached) of \(total) atoms); give one molecule, with sound coordinates or complete CONECT records"
-    case .inconsistent(let reason):
-      return reason
+    case .inconsistent(let reason): return reason
     case .unknownTorsion(let name, let available):
       return "no torsion is called \"\(name)\" here; this molecule has: " + available.joined(separator: ", ")
     case .ambiguousTorsion(let name, let candidates):
       return "several torsions are called \"\(name)\"; say which: " + candidates.joined(separator: ", ")
     case .torsionAtoms(let name, let atoms, let atomCount):
       return "torsion \(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
-    case .coordinateCount(let count, let expected):
-      return "\(count) values were given where \(expected) are needed"
-    case .nonFinite(let frame, let index):
-      return "frame \(frame): value \(index) is not a finite number"
+    case .coordinateCount(let count, let expected): return "\(count) values were given where \(expected) are needed"
+    case .nonFinite(let frame, let index): return "frame \(frame): value \(index) is not a finite number"
     case .degenerate(let frame, let atoms):
       return "frame \(frame): atoms \(atoms) (from 0) coincide or lie on a line, so that they define no angle"
     case .flatCentre(let atom):

@@ -23,11 +23,7 @@ public struct NamedTorsions: Equatable, Sendable {
 
   /// Angles by name, rad in (-pi, pi], [frames] each; `coordinates` [frames, atoms, 3] of a molecule with `count` atoms.
   public func angles(_ coordinates: [Double], atoms count: Int) -> [(name: String, angles: [Double])] {
-    let all = torsionAngles(coordinates, atoms: count, torsions: atoms)
-    let width = names.count
-    return names.enumerated().map { column, name in
-      (name: name, angles: stride(from: column, to: all.count, by: max(1, width)).map { all[$0] })
-    }
+    zip(names, torsionColumns(coordinates, atoms: count, torsions: atoms)).map { (name: $0, angles: $1) }
   }
 }
 

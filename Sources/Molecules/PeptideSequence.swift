@@ -50,8 +50,7 @@ public enum PeptideSequenceError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .empty(let sequence):
-      return "\"\(sequence)\" names no amino acid; write for example AC, or ace-V-nme"
+    case .empty(let sequence): return "\"\(sequence)\" names no amino acid; write for example AC, or ace-V-nme"
     case .letter(let letter, let position, let sequence):
       let upper = letter.uppercased()
       let isLowerCase = upper != String(letter) && (try? PeptideSequence(upper)) != nil

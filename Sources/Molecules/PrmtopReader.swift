@@ -80,12 +80,21 @@ struct PrmtopReader {
 
   // MARK: Bonded terms
 
-  /// Rows of `width` numbers: indices of atoms, three times over, and a type from 1. `body` gets atoms, signs, type from 0, line.
-  private func forEachTerm(
-    _ name: String, rows: Int, width: Int, types: Int, _ body: ([Int], [Bool], Int, Int) throws -> Void
-  ) throws {
+  /// The terms of the two sections of a kind, each a row of `width` numbers: indices of atoms, three times over, and a type from 1.
+  /// `make` gets atoms, signs, type from 0, line.
+  private func terms<T>(
+    _ kind: String, _ withHydrogen: Pointer, _ without: Pointer, width: Int, types: Int,
+    _ make: ([Int], [Bool], Int, Int) -> T
+  ) throws -> [T] {
+    try terms("\(kind)_INC_HYDROGEN", rows: pointers[withHydrogen], width: width, types: types, make)
+      + terms("\(kind)_WITHOUT_HYDROGEN", rows: pointers[without], width: width, types: types, make)
+  }
+
+  private func terms<T>(
+    _ name: String, rows: Int, width: Int, types: Int, _ make: ([Int], [Bool], Int, Int) -> T
+  ) throws -> [T] {
     let values = try sections.integers(name, count: rows * width)
-    for row in 0..<rows {
+    return try (0..<rows).map { row in
       let fields = values[row * width..<(row + 1) * width]
       let line = fields.first?.line ?? 0
       var indices: [Int] = []
@@ -106,7 +115,7 @@ struct PrmtopReader {
       guard (1...max(1, types)).contains(type.value), types > 0 else {
         throw sections.fail(type.line, "\(name): type \(type.value) of \(types)")
       }
-      try body(indices, negative, type.value - 1, line)
+      return make(indices, negative, type.value - 1, line)
     }
   }
 
@@ -114,33 +123,18 @@ struct PrmtopReader {
     let types = pointers[.bondTypes]
     let constants = try sections.numbers("BOND_FORCE_CONSTANT", count: types)
     let lengths = try sections.numbers("BOND_EQUIL_VALUE", count: types)
-    var bonds: [AMBERTopology.Bond] = []
-    for (name, rows) in [
-      ("BONDS_INC_HYDROGEN", Pointer.bondsWithHydrogen), ("BONDS_WITHOUT_HYDROGEN", .bondsWithout),
-    ] {
-      try forEachTerm(name, rows: pointers[rows], width: 3, types: types) { indices, _, type, _ in
-        bonds.append(
-          .init(
-            atoms: indices, length: lengths[type] / 10, forceConstant: 2 * constants[type] * Self.kilocalorie * 100))
-      }
+    return try terms("BONDS", .bondsWithHydrogen, .bondsWithout, width: 3, types: types) { indices, _, type, _ in
+      .init(atoms: indices, length: lengths[type] / 10, forceConstant: 2 * constants[type] * Self.kilocalorie * 100)
     }
-    return bonds
   }
 
   func angles() throws -> [AMBERTopology.Angle] {
     let types = pointers[.angleTypes]
     let constants = try sections.numbers("ANGLE_FORCE_CONSTANT", count: types)
     let angles = try sections.numbers("ANGLE_EQUIL_VALUE", count: types)
-    var found: [AMBERTopology.Angle] = []
-    for (name, rows) in [
-      ("ANGLES_INC_HYDROGEN", Pointer.anglesWithHydrogen), ("ANGLES_WITHOUT_HYDROGEN", .anglesWithout),
-    ] {
-      try forEachTerm(name, rows: pointers[rows], width: 4, types: types) { indices, _, type, _ in
-        found.append(
-          .init(atoms: indices, angle: angles[type], forceConstant: 2 * constants[type] * Self.kilocalorie))
-      }
+    return try terms("ANGLES", .anglesWithHydrogen, .anglesWithout, width: 4, types: types) { indices, _, type, _ in
+      .init(atoms: indices, angle: angles[type], forceConstant: 2 * constants[type] * Self.kilocalorie)
     }
-    return found
   }
 
   func torsions() throws -> [FoundTorsion] {
@@ -153,21 +147,15 @@ struct PrmtopReader {
       }
       return Int((value + 0.5).rounded(.down))
     }
-    var found: [FoundTorsion] = []
-    for (name, rows) in [
-      ("DIHEDRALS_INC_HYDROGEN", Pointer.torsionsWithHydrogen), ("DIHEDRALS_WITHOUT_HYDROGEN", .torsionsWithout),
-    ] {
-      try forEachTerm(name, rows: pointers[rows], width: 5, types: types) { indices, negative, type, line in
-        // a negative third index: its 1-4 pair is counted elsewhere; a negative fourth: an improper torsion
-        found.append(
-          .init(
-            term: .init(
-              atoms: indices, periodicity: periodicities[type], phase: phases[type],
-              forceConstant: constants[type] * Self.kilocalorie), isPair: !negative[2] && !negative[3], type: type,
-            line: line))
-      }
+    return try terms("DIHEDRALS", .torsionsWithHydrogen, .torsionsWithout, width: 5, types: types) {
+      indices, negative, type, line in
+      // a negative third index: its 1-4 pair is counted elsewhere; a negative fourth: an improper torsion
+      .init(
+        term: .init(
+          atoms: indices, periodicity: periodicities[type], phase: phases[type],
+          forceConstant: constants[type] * Self.kilocalorie), isPair: !negative[2] && !negative[3], type: type,
+        line: line)
     }
-    return found
   }
 
   // MARK: Exceptions
@@ -221,14 +209,10 @@ struct PrmtopReader {
 
 /// Lennard-Jones parameters, which a prmtop holds as coefficients A/r^12 - B/r^6 of every pair of types.
 struct LennardJonesTable {
-  /// nm, per atom.
-  let sigmas: [Double]
-  /// kJ/mol, per atom.
-  let epsilons: [Double]
-  private let typeOfAtom: [Int]
-  private let index: [Int]
-  private let a: [Double]
-  private let b: [Double]
+  /// nm and kJ/mol, per atom.
+  let sigmas, epsilons: [Double]
+  private let typeOfAtom, index: [Int]
+  private let a, b: [Double]
   private let types: Int
 
   init(_ reader: PrmtopReader) throws {
@@ -295,8 +279,6 @@ struct LennardJonesTable {
   /// nm and kJ/mol, from kcal/mol angstrom^12 and kcal/mol angstrom^6. An atom without a well has depth 0 and any size.
   private static func parameters(_ a: Double, _ b: Double) -> (sigma: Double, epsilon: Double) {
     guard a > 0, b > 0 else { return (0.1, 0) }
-    return (Self.root(a / b) / 10, b * b / (4 * a) * PrmtopReader.kilocalorie)
+    return (cbrt((a / b).squareRoot()) / 10, b * b / (4 * a) * PrmtopReader.kilocalorie)
   }
-
-  private static func root(_ x: Double) -> Double { cbrt(x.squareRoot()) }
 }

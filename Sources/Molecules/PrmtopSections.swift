@@ -22,8 +22,7 @@ struct PrmtopSections {
 
   /// Throws `MoleculesError.unreadable`.
   static func read(_ url: URL) throws -> PrmtopSections {
-    let data: Data
-    do {
+    let data = try MoleculesError.reading(url) {
       let attributes = try FileManager.default.attributesOfItem(atPath: url.resolvingSymlinksInPath().path)
       guard attributes[.type] as? FileAttributeType == .typeRegular else {
         throw MoleculesError.unreadable(file: url.path, reason: "it is not a regular file")
@@ -32,12 +31,7 @@ struct PrmtopSections {
       guard size <= largestFile else {
         throw MoleculesError.unreadable(file: url.path, reason: "\(size) bytes are more than \(largestFile)")
       }
-      data = try Data(contentsOf: url)
-    } catch let error as MoleculesError {
-      throw error
-    } catch {
-      let missing = !FileManager.default.fileExists(atPath: url.path)
-      throw MoleculesError.unreadable(file: url.path, reason: missing ? "no such file" : error.localizedDescription)
+      return try Data(contentsOf: url)
     }
     return try PrmtopSections(Array(data), file: url.path)
   }

@@ -1,8 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 import Foundation
 
 /// Tells whether a frame is still the molecule of its topology, by what no thermal motion changes.

@@ -9,15 +9,8 @@ extension Topology {
   ///
   /// Throws `MoleculesError.unreadable`, `.malformed` with file and line, `.disconnected`.
   public static func read(pdb url: URL, bondTolerance: Double = 1.3) throws -> Topology {
-    let text: String
-    do {
-      let data = try Data(contentsOf: url)
-      text = String(decoding: data, as: UTF8.self)
-    } catch {
-      let missing = !FileManager.default.fileExists(atPath: url.path)
-      throw MoleculesError.unreadable(file: url.path, reason: missing ? "no such file" : error.localizedDescription)
-    }
-    return try parse(pdb: text, file: url.path, bondTolerance: bondTolerance)
+    let data = try MoleculesError.reading(url) { try Data(contentsOf: url) }
+    return try parse(pdb: String(decoding: data, as: UTF8.self), file: url.path, bondTolerance: bondTolerance)
   }
 
   /// The same from text; `file` is what errors call it.
@@ -119,29 +112,28 @@ private struct PDBParser {
       .trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
+  private func integer(_ line: [UInt8], _ from: Int, _ to: Int, _ what: String, _ number: Int) throws -> Int {
+    let text = field(line, from, to)
+    guard let value = Int(text) else { throw fail(number, "\"\(text)\" in columns \(from)-\(to) is not \(what)") }
+    return value
+  }
+
   private func fail(_ number: Int, _ reason: String) -> MoleculesError {
     .malformed(file: file, line: number, reason: reason)
   }
 
   private mutating func readAtom(_ line: [UInt8], _ number: Int) throws {
-    guard let serial = Int(field(line, 7, 11)) else {
-      throw fail(number, "\"\(field(line, 7, 11))\" in columns 7-11 is not an atom number")
-    }
+    let serial = try integer(line, 7, 11, "an atom number", number)
     let name = field(line, 13, 16)
     guard !name.isEmpty else { throw fail(number, "columns 13-16 hold no atom name") }
-    guard let sequence = Int(field(line, 23, 26)) else {
-      throw fail(number, "\"\(field(line, 23, 26))\" in columns 23-26 is not a residue number")
-    }
+    let sequence = try integer(line, 23, 26, "a residue number", number)
     let residue = Topology.Residue(
       name: field(line, 18, 20), sequence: sequence, insertionCode: field(line, 27, 27), chain: field(line, 22, 22),
       segment: field(line, 73, 76))
     let place = "\(residue.chain)|\(sequence)|\(residue.insertionCode)|\(name)"
-    if !field(line, 17, 17).isEmpty {
-      if alternates.contains(place) {
-        skipped.insert(serial)
-        return
-      }
-      alternates.insert(place)
+    if !field(line, 17, 17).isEmpty, !alternates.insert(place).inserted {
+      skipped.insert(serial)
+      return
     }
     var position: [Double] = []
     for (axis, column) in [("x", 31), ("y", 39), ("z", 47)] {
@@ -181,13 +173,8 @@ private struct PDBParser {
 
   private mutating func readConnections(_ line: [UInt8], _ number: Int) throws {
     var serials: [Int] = []
-    for column in stride(from: 7, through: 27, by: 5) {
-      let text = field(line, column, column + 4)
-      if text.isEmpty { continue }
-      guard let serial = Int(text) else {
-        throw fail(number, "\"\(text)\" in columns \(column)-\(column + 4) is not an atom number")
-      }
-      serials.append(serial)
+    for column in stride(from: 7, through: 27, by: 5) where !field(line, column, column + 4).isEmpty {
+      serials.append(try integer(line, column, column + 4, "an atom number", number))
     }
     connections.append((number, serials))
   }

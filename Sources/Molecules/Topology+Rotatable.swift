@@ -59,14 +59,9 @@ extension Topology {
     guard torsion.count == 4, neighbours.indices.contains(torsion[1]), neighbours.indices.contains(torsion[2]) else {
       return nil
     }
-    var seen: Set<Int> = [torsion[1], torsion[2]]
-    var open = neighbours[torsion[2]].filter { $0 != torsion[1] }
-    while let atom = open.popLast() {
-      if atom == torsion[1] { return nil }
-      if seen.insert(atom).inserted { open += neighbours[atom].filter { $0 != torsion[2] } }
-    }
-    let moved = seen.subtracting([torsion[1], torsion[2]])
-    return moved.isEmpty ? nil : moved.sorted()
+    let next = neighbours[torsion[2]].filter { $0 != torsion[1] }
+    let moved = next + walk(from: next) { $0 != torsion[2] }.map(\.to)
+    return moved.isEmpty || moved.contains(torsion[1]) ? nil : moved.sorted()
   }
 
   private func isTetrahedral(_ atom: Int) -> Bool {
@@ -75,20 +70,10 @@ extension Topology {
 
   /// Whether the bond's atoms are joined by another way too.
   private func isInRing(_ bond: Bond) -> Bool {
-    var seen: Set<Int> = [bond.first]
-    var stack = [bond.first]
-    while let atom = stack.popLast() {
-      for next in neighbours[atom] where !(atom == bond.first && next == bond.second) && !seen.contains(next) {
-        if next == bond.second { return true }
-        seen.insert(next)
-        stack.append(next)
-      }
-    }
-    return false
+    walk(from: neighbours[bond.first].filter { $0 != bond.second }) { $0 != bond.first }
+      .contains { $0.to == bond.second }
   }
-}
 
-extension Topology {
   /// Torsions without a bias whose motion may be slow: all but methyl and ammonium rotors, which turn between equal states.
   /// `biased`: four atoms each.
   public func watchedTorsions(biased: [[Int]]) -> [RotatableTorsion] {

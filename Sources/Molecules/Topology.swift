@@ -23,9 +23,7 @@ public struct Topology: Equatable, Sendable {
     public let name: String
     /// The number the file gave it.
     public let sequence: Int
-    public let insertionCode: String
-    public let chain: String
-    public let segment: String
+    public let insertionCode, chain, segment: String
 
     public init(name: String, sequence: Int, insertionCode: String = "", chain: String = "", segment: String = "") {
       self.name = name
@@ -38,8 +36,7 @@ public struct Topology: Equatable, Sendable {
 
   /// `first` < `second`.
   public struct Bond: Hashable, Sendable {
-    public let first: Int
-    public let second: Int
+    public let first, second: Int
 
     public init(_ a: Int, _ b: Int) {
       first = min(a, b)
@@ -99,21 +96,29 @@ public struct Topology: Equatable, Sendable {
   func isHydrogen(_ atom: Int) -> Bool { atoms[atom].element == "H" }
 
   private func checkConnected() throws {
-    guard !atoms.isEmpty else { return }
+    let reached = Set(walk(from: Array(atoms.indices.prefix(1))).map(\.to)).union([0])
+    if let lost = atoms.indices.first(where: { !reached.contains($0) }) {
+      throw MoleculesError.disconnected(
+        atom: "atom \(lost + 1) (\(label(of: lost)))", reached: reached.count, of: atoms.count)
+    }
+  }
+
+  /// The bonds by which atoms are first reached from `starts`, breadth first; only such as are `allowed` are reached.
+  func walk(from starts: [Int], through allowed: (Int) -> Bool = { _ in true }) -> [(from: Int, to: Int)] {
     var seen = [Bool](repeating: false, count: atoms.count)
-    seen[0] = true
-    var stack = [0]
-    var reached = 1
-    while let atom = stack.popLast() {
-      for next in neighbours[atom] where !seen[next] {
-        seen[next] = true
-        reached += 1
-        stack.append(next)
+    for start in starts { seen[start] = true }
+    var queue = starts
+    var bonds: [(from: Int, to: Int)] = []
+    var next = 0
+    while next < queue.count {
+      let atom = queue[next]
+      next += 1
+      for neighbour in neighbours[atom] where !seen[neighbour] && allowed(neighbour) {
+        seen[neighbour] = true
+        bonds.append((atom, neighbour))
+        queue.append(neighbour)
       }
     }
-    if let lost = seen.firstIndex(of: false) {
-      throw MoleculesError.disconnected(
-        atom: "atom \(lost + 1) (\(label(of: lost)))", reached: reached, of: atoms.count)
-    }
+    return bonds
   }
 }

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// Torsion angles in rad in (-pi, pi], [frames, torsions], for `coordinates` [frames, atoms, 3].
 ///
@@ -27,9 +23,10 @@ public func torsionAngles(_ coordinates: [Double], atoms: Int, torsions: [[Int]]
   return result
 }
 
-/// The same for single-precision coordinates; the arithmetic is double.
-public func torsionAngles(_ coordinates: [Float], atoms: Int, torsions: [[Int]]) -> [Double] {
-  torsionAngles(coordinates.map(Double.init), atoms: atoms, torsions: torsions)
+/// The same by torsion: [torsions][frames].
+func torsionColumns(_ coordinates: [Double], atoms: Int, torsions: [[Int]]) -> [[Double]] {
+  let angles = torsionAngles(coordinates, atoms: atoms, torsions: torsions)
+  return torsions.indices.map { k in stride(from: k, to: angles.count, by: torsions.count).map { angles[$0] } }
 }
 
 /// `angle` brought into (-pi, pi].
@@ -50,9 +47,7 @@ func torsionAngle(_ a: Vector3, _ b: Vector3, _ c: Vector3, _ d: Vector3) -> Dou
 }
 
 struct Vector3 {
-  var x: Double
-  var y: Double
-  var z: Double
+  var x, y, z: Double
 
   @inline(__always)
   init(_ x: Double, _ y: Double, _ z: Double) {

@@ -78,27 +78,14 @@ struct ZMatrixPlan {
     let isLarge = starts.count > manyAtoms
     if isLarge { starts.removeSubrange(1...) }
     var next = 0
+    var previous = [Int](repeating: -1, count: topology.atoms.count)
     while next < starts.count {
       let start = starts[next]
       next += 1
-      var previous = [Int](repeating: -2, count: topology.atoms.count)
-      previous[start] = -1
-      var queue = [start]
-      var head = 0
-      while head < queue.count {
-        let atom = queue[head]
-        head += 1
-        for next in topology.neighbours[atom] where previous[next] == -2 && allowed(next) {
-          previous[next] = atom
-          queue.append(next)
-        }
-      }
-      var path: [Int] = []
-      var atom = queue[queue.count - 1]
-      while atom >= 0 {
-        path.append(atom)
-        atom = previous[atom]
-      }
+      let reached = topology.walk(from: [start], through: allowed)
+      for bond in reached { previous[bond.to] = bond.from }
+      var path = [reached.last?.to ?? start]
+      while let atom = path.last, atom != start { path.append(previous[atom]) }
       if path.count > best.count { best = path.reversed() }
       if isLarge, next == 1, let far = path.first { starts.append(far) }
     }
@@ -117,22 +104,10 @@ private struct SpanningTree {
     let count = topology.atoms.count
     parent = [Int](repeating: -1, count: count)
     children = [[Int]](repeating: [], count: count)
-    order = chain
-    var seen = [Bool](repeating: false, count: count)
-    for (index, atom) in chain.enumerated() {
-      seen[atom] = true
-      parent[atom] = index > 0 ? chain[index - 1] : -1
-    }
-    var head = 0
-    while head < order.count {
-      let atom = order[head]
-      head += 1
-      for next in topology.neighbours[atom] where !seen[next] {
-        seen[next] = true
-        parent[next] = atom
-        order.append(next)
-      }
-    }
+    let grown = topology.walk(from: chain)
+    order = chain + grown.map(\.to)
+    for (atom, next) in zip(chain, chain.dropFirst()) { parent[next] = atom }
+    for bond in grown { parent[bond.to] = bond.from }
     var weight = [Int](repeating: 1, count: count)
     for atom in order.reversed() where parent[atom] >= 0 {
       weight[parent[atom]] += weight[atom]

@@ -196,6 +196,13 @@ public enum Recorded {
   public static let report = ReportRecord()
   public static let toySamples = ToySamplesRecord()
   public static let toyEnergyModel = ToyEnergyModelRecord()
+
+  /// What checkpoints of a stage type hold beside the fields of its artifact.
+  public static let checkpoints: [RecordDocument.Section] = [
+    (SimulateRecord.stageType, SimulateCheckpointRecord()), (IngestRecord.stageType, IngestPartRecord()),
+    (SampleRecord.stageType, DrawsRecord()), (EnergyModelRecord.stageType, PoolRecord()),
+    (ReweightRecord.stageType, ReweightCheckpointRecord()), (UmbrellaRecord.stageType, UmbrellaCheckpointRecord()),
+  ]
 }
 
 /// The group of a stage's answers, under fixed names, for scripts and reports.

@@ -18,9 +18,7 @@ public final class AMBERTrajectory: TrajectoryReader {
 
   private let file: NetCDFFile
   private let coordinates: Scaled
-  private let times: Scaled?
-  private let cellLengths: Scaled?
-  private let cellAngles: Scaled?
+  private let times, cellLengths, cellAngles: Scaled?
 
   private struct Scaled {
     let variable: NetCDFVariable
@@ -63,50 +61,26 @@ public final class AMBERTrajectory: TrajectoryReader {
     }
     self.warnings = warnings
 
-    guard let variable = try file.variable("coordinates") else {
-      throw TrajectoryError.missingVariable(file: path, variable: "coordinates")
-    }
-    try Self.check(variable, dimensions: ["frame", "atom", "spatial"], in: path)
-    guard variable.shape[2] == 3 else {
-      throw TrajectoryError.wrongShape(
-        file: path, variable: "coordinates", found: "\(variable.shape)", expected: "[frames, atoms, 3]")
-    }
-    frameCount = variable.shape[0]
-    atomCount = variable.shape[1]
+    let lengthUnits = ["angstrom", "angstroms"]
+    coordinates = try Self.required(
+      "coordinates", ["frame", "atom", "spatial"], of: file, units: lengthUnits, toProjectUnit: 0.1)
+    (frameCount, atomCount) = (coordinates.variable.shape[0], coordinates.variable.shape[1])
     guard frameCount > 0 else { throw TrajectoryError.noFrames(file: path) }
-    coordinates = try Self.scaled(variable, in: file, units: ["angstrom", "angstroms"], toProjectUnit: 0.1)
-
-    if let time = try file.variable("time") {
-      try Self.check(time, dimensions: ["frame"], in: path)
-      times = try Self.scaled(time, in: file, units: ["picosecond", "picoseconds", "ps"], toProjectUnit: 1)
-    } else {
-      times = nil
-    }
+    times = try Self.scaled(
+      "time", ["frame"], of: file, units: ["picosecond", "picoseconds", "ps"], toProjectUnit: 1)
     hasTimes = times != nil
-
-    let lengths = try file.variable("cell_lengths")
-    let angles = try file.variable("cell_angles")
-    if let lengths {
-      guard let angles else { throw TrajectoryError.missingVariable(file: path, variable: "cell_angles") }
-      try Self.check(lengths, dimensions: ["frame", "cell_spatial"], in: path)
-      try Self.check(angles, dimensions: ["frame", "cell_angular"], in: path)
-      for variable in [lengths, angles] where variable.shape[1] != 3 {
-        throw TrajectoryError.wrongShape(
-          file: path, variable: variable.name, found: "\(variable.shape)", expected: "[frames, 3]")
-      }
-      cellLengths = try Self.scaled(lengths, in: file, units: ["angstrom", "angstroms"], toProjectUnit: 0.1)
-      cellAngles = try Self.scaled(angles, in: file, units: ["degree", "degrees"], toProjectUnit: 1)
-    } else {
-      cellLengths = nil
-      cellAngles = nil
-    }
+    cellLengths = try Self.scaled(
+      "cell_lengths", ["frame", "cell_spatial"], of: file, units: lengthUnits, toProjectUnit: 0.1)
+    cellAngles =
+      cellLengths == nil
+      ? nil
+      : try Self.required(
+        "cell_angles", ["frame", "cell_angular"], of: file, units: ["degree", "degrees"], toProjectUnit: 1)
   }
 
   /// Reads a netCDF-4 file to its end where a crash does no harm. Throws `TrajectoryError.unreadable`.
   private static func tryReading(_ url: URL) throws {
-    let size = (try? FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int) ?? 0
-    func failure(_ message: String) -> TrajectoryError { .unreadable(file: url.path, message: message) }
-    let outcome = Sandbox.run(seconds: 1 + size >> 23, bytes: (256 << 20) + 4 * size, lock: NativeLock.hdf5) {
+    let fault = Sandbox.fault(reading: url, by: "the netCDF-4 library", lock: NativeLock.hdf5) {
       do {
         try AMBERTrajectory(url: url, wasTried: true).readEverything()
       } catch let error as TrajectoryError {
@@ -115,13 +89,7 @@ public final class AMBERTrajectory: TrajectoryReader {
         throw LibraryFailure(description: message)
       }
     }
-    switch outcome {
-    case .passed: return
-    // not tried again here, where memory is not limited
-    case .failed(let message): throw failure(message)
-    case .crashed: throw failure("the netCDF-4 library crashes on it: the file is damaged")
-    case .tooLong(let seconds): throw failure("the netCDF-4 library does not come to an end with it in \(seconds) s")
-    }
+    if let fault { throw TrajectoryError.unreadable(file: url.path, message: fault) }
   }
 
   private struct LibraryFailure: Error, CustomStringConvertible { let description: String }
@@ -136,17 +104,30 @@ public final class AMBERTrajectory: TrajectoryReader {
     }
   }
 
-  private static func check(_ variable: NetCDFVariable, dimensions: [String], in path: String) throws {
-    guard variable.dimensions == dimensions else {
-      throw TrajectoryError.wrongShape(
-        file: path, variable: variable.name, found: "(\(variable.dimensions.joined(separator: ", ")))",
-        expected: "(\(dimensions.joined(separator: ", ")))")
+  private static func required(
+    _ name: String, _ dimensions: [String], of file: NetCDFFile, units: [String], toProjectUnit factor: Double
+  ) throws -> Scaled {
+    guard let found = try scaled(name, dimensions, of: file, units: units, toProjectUnit: factor) else {
+      throw TrajectoryError.missingVariable(file: file.url.path, variable: name)
     }
+    return found
   }
 
+  /// A variable with its dimensions, of which the last is 3 where there are several; nil where there is none of that name.
   private static func scaled(
-    _ variable: NetCDFVariable, in file: NetCDFFile, units: [String], toProjectUnit factor: Double
-  ) throws -> Scaled {
+    _ name: String, _ dimensions: [String], of file: NetCDFFile, units: [String], toProjectUnit factor: Double
+  ) throws -> Scaled? {
+    guard let variable = try file.variable(name) else { return nil }
+    func wrongShape(_ found: String, _ expected: String) -> TrajectoryError {
+      .wrongShape(file: file.url.path, variable: name, found: found, expected: expected)
+    }
+    guard variable.dimensions == dimensions else {
+      throw wrongShape(
+        "(\(variable.dimensions.joined(separator: ", ")))", "(\(dimensions.joined(separator: ", ")))")
+    }
+    guard dimensions.count == 1 || variable.shape.last == 3 else {
+      throw wrongShape("\(variable.shape)", dimensions.count == 3 ? "[frames, atoms, 3]" : "[frames, 3]")
+    }
     let found = try file.attribute("units", of: variable)?.description
     guard let found, units.contains(found.lowercased()) else {
       throw TrajectoryError.wrongUnits(

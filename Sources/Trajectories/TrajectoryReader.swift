@@ -38,9 +38,7 @@ public protocol TrajectoryWriter {
 /// The frames first, first + stride, ... up to last of a trajectory. A position counts the frames of the selection from 0; an index is
 /// the frame's own in the trajectory.
 public struct FrameSelection: Equatable, Sendable {
-  public let first: Int
-  public let last: Int
-  public let stride: Int
+  public let first, last, stride: Int
 
   /// How many frames are selected.
   public var count: Int { (last - first) / stride + 1 }

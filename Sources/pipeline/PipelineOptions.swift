@@ -47,17 +47,41 @@ struct PipelineOptions: ParsableArguments {
   }
 }
 
+/// Which stages, and how often they save: what the commands that let stages work take.
+struct WorkOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
+      valueName: "stage,...")) var only: [String] = []
+
+  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds")) var checkpointInterval = 60.0
+
+  func validate() throws {
+    guard checkpointInterval.isFinite, checkpointInterval >= 0 else {
+      throw ValidationError("--checkpoint-interval must be 0 s or more")
+    }
+  }
+
+  static func check(threads: Int?) throws {
+    if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
+  }
+
+  func options(threads: Int?) -> RunOptions {
+    var options = RunOptions()
+    options.only = only.flatMap { $0.split(separator: ",").map(String.init) }
+    options.threads = threads
+    options.checkpointInterval = checkpointInterval
+    return options
+  }
+}
+
 /// The program and its arguments as the user would type them again.
 enum CommandLineText {
   static func command(_ words: [String]) -> String {
     let name = CommandLine.arguments.first ?? "pipeline"
-    let program: String
-    if name.contains("/.build/") {
-      program = name.contains("/release/") ? "swift run -c release pipeline" : "swift run pipeline"
-    } else {
-      program = ShellText.quoted(name)
-    }
-    return ([program] + words.map(ShellText.quoted)).joined(separator: " ")
+    let run = name.contains("/release/") ? "swift run -c release pipeline" : "swift run pipeline"
+    return ([name.contains("/.build/") ? run : ShellText.quoted(name)] + words.map(ShellText.quoted))
+      .joined(separator: " ")
   }
 }
 

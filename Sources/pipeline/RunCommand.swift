@@ -9,61 +9,40 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var pipeline: PipelineOptions
 
-  @Flag(help: "Say what would run and why, and run nothing.")
-  var dryRun = false
+  @Flag(help: "Say what would run and why, and run nothing.") var dryRun = false
 
-  @Option(help: ArgumentHelp("Only this stage and what needs it.", valueName: "stage"))
-  var from: String?
+  @Option(help: ArgumentHelp("Only this stage and what needs it.", valueName: "stage")) var from: String?
 
-  @Option(help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage"))
-  var until: String?
+  @Option(help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage")) var until: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
-      valueName: "stage,..."))
-  var only: [String] = []
+  @Flag(help: "Run the selected stages again though they are finished.") var force = false
 
-  @Flag(help: "Run the selected stages again though they are finished.")
-  var force = false
+  @Flag(help: "After a failure go on with stages that do not need the failed one.") var keepGoing = false
 
-  @Flag(help: "After a failure go on with stages that do not need the failed one.")
-  var keepGoing = false
-
-  @Flag(help: "Print the result as JSON.")
-  var json = false
+  @Flag(help: "Print the result as JSON.") var json = false
 
   @Option(
     help: ArgumentHelp(
       "Run up to this many stages side by side, each in a process of its own: a crash ends that stage alone.",
-      valueName: "number"))
-  var jobs: Int?
+      valueName: "number")) var jobs: Int?
 
-  @Option(help: "Threads of each stage (default: the number of cores, divided by the jobs).")
-  var threads: Int?
+  @Option(help: "Threads of each stage (default: the number of cores, divided by the jobs).") var threads: Int?
 
-  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds"))
-  var checkpointInterval = 60.0
+  @OptionGroup var work: WorkOptions
 
   func validate() throws {
     if let jobs, !(1...256).contains(jobs) { throw ValidationError("--jobs must be 1 to 256") }
-    if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
-    guard checkpointInterval.isFinite, checkpointInterval >= 0 else {
-      throw ValidationError("--checkpoint-interval must be 0 s or more")
-    }
+    try WorkOptions.check(threads: threads)
   }
 
   func run() throws {
     let definition = try pipeline.load()
     let folder = pipeline.folder(definition)
-    var options = RunOptions()
+    var options = work.options(threads: threads)
     options.from = from
     options.until = until
-    options.only = Self.names(only)
     options.force = force ? ["*"] : []
     options.keepGoing = keepGoing
-    options.checkpointInterval = checkpointInterval
-    options.threads = threads
     options.jobs = jobs
 
     if dryRun {
@@ -98,9 +77,9 @@ struct RunCommand: ParsableCommand {
   }
 
   /// False where every selected stage is finished: such a run only looks.
-  private func needsNumerics(_ definition: PipelineDefinition, _ folder: RunFolder, _ options: RunOptions) throws
-    -> Bool
-  {
+  private func needsNumerics(
+    _ definition: PipelineDefinition, _ folder: RunFolder, _ options: RunOptions
+  ) throws -> Bool {
     let engine = Engine(pipeline: definition, folder: folder, console: Console(quiet: true))
     let selected = try engine.selection(options)
     return try force || engine.assess().contains { selected.contains($0.stage.name) && $0.state != .upToDate }
@@ -135,16 +114,12 @@ struct RunCommand: ParsableCommand {
     var words = ["run"] + pipeline.words
     if let from { words += ["--from", from] }
     if let until { words += ["--until", until] }
-    words += only.flatMap { ["--only", $0] }
+    words += work.only.flatMap { ["--only", $0] }
     if keepGoing { words.append("--keep-going") }
     if json { words.append("--json") }
     if let jobs { words += ["--jobs", "\(jobs)"] }
     if let threads { words += ["--threads", "\(threads)"] }
-    if checkpointInterval != 60 { words += ["--checkpoint-interval", "\(checkpointInterval)"] }
+    if work.checkpointInterval != 60 { words += ["--checkpoint-interval", "\(work.checkpointInterval)"] }
     return words
-  }
-
-  static func names(_ lists: [String]) -> [String] {
-    lists.flatMap { $0.split(separator: ",").map(String.init) }
   }
 }

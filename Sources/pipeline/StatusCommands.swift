@@ -34,9 +34,9 @@ struct StatusCommand: ParsableCommand {
     StatusTable.text(assessments, jobs: jobs) + (batch(assessments, engine, jobs).map { "\n\n" + $0.text } ?? "")
   }
 
-  private static func batch(_ assessments: [StageAssessment], _ engine: Engine, _ jobs: [String: JobStatus])
-    -> BatchTable?
-  {
+  private static func batch(
+    _ assessments: [StageAssessment], _ engine: Engine, _ jobs: [String: JobStatus]
+  ) -> BatchTable? {
     BatchTable(
       assessments, pipeline: engine.pipeline, folder: engine.folder, columns: StageCatalog.columns(), jobs: jobs)
   }

@@ -1,5 +1,6 @@
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 @testable import Artifacts
@@ -130,7 +131,7 @@ import Testing
     let file = try HDF5File.create(foreign)
     _ = try file.createDataset("x", type: .float64, shape: [])
     try file.close()
-    #expect(throws: ArtifactError.self) { try Artifact.open(foreign, verify: false) }
+    expectError(saying: "foreign.h5: not a committed artifact") { try Artifact.open(foreign, verify: false) }
     try Seal.append(to: foreign)
     #expect(throws: ArtifactError.incomplete(file: foreign.path, missing: "/provenance/record")) {
       try Artifact.open(foreign, verify: false)

@@ -1,18 +1,6 @@
 import Artifacts
 import Foundation
 
-/// A folder that is removed with the test.
-final class Scratch {
-  let url: URL
-  init() throws {
-    url = FileManager.default.temporaryDirectory.appendingPathComponent("artifacts-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-  }
-  deinit { try? FileManager.default.removeItem(at: url) }
-  func file(_ name: String) -> URL { url.appendingPathComponent(name) }
-  var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []).sorted() }
-}
-
 func provenance(key: String = "k", warnings: [String] = []) -> Provenance {
   Provenance(
     key: key, canonical: "{\"stage\":\"ingest\"}", stage: "frames", stageType: "ingest", stageVersion: 3,

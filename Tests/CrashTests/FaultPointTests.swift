@@ -1,10 +1,11 @@
 import Artifacts
 import Foundation
+import TestSupport
 import Testing
 
 /// The real program, killed or made to fail at every named place of the store and the engine, then run again: the artifacts
 /// are those of a run that was never touched.
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: Program.alanine.path), "datasets/alanine is not here"))
+@Suite
 struct FaultPointTests {
   private func run(_ program: Program, fault: String? = nil) throws -> Program.Result {
     var environment = TinyPipeline.environment

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// The whole chain, killed at random times, again and again, until it has got to its end.
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: Program.alanine.path), "datasets/alanine is not here"))
+@Suite
 struct RandomKillTests {
   /// BOLTZMILL_KILLS asks for more than the ten of a normal test run.
   private static let wanted = ProcessInfo.processInfo.environment["BOLTZMILL_KILLS"].flatMap { Int($0) } ?? 10

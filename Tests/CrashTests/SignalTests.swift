@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What the program does when it is asked to stop.
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: Program.alanine.path), "datasets/alanine is not here"))
+@Suite
 struct SignalTests {
   private func start(_ program: Program, fault: String? = nil) throws -> (process: Process, tag: String) {
     var environment = TinyPipeline.environment

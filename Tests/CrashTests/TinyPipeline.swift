@@ -1,6 +1,7 @@
 import Artifacts
 import Foundation
 import Stages
+import TestSupport
 import Testing
 
 @testable import Workflow
@@ -15,7 +16,7 @@ enum TinyPipeline {
   static let shortStages = ["frames", "emulator", "proposals"]
 
   static func text(seed: Int = 3, short: Bool = false, trainingSteps: Int = 6) -> String {
-    let alanine = Program.alanine.path
+    let alanine = Package.alanine.path
     let training = "training: { steps: \(trainingSteps), batch: 32 }"
     let head = """
       name: tiny

@@ -1,17 +1,18 @@
 import Artifacts
 import Foundation
+import TestSupport
 import Testing
 
 /// A training that is killed within an epoch, between two epochs and twice in a row ends as one that was left alone: parameters,
 /// their average, moments, random streams, loss curve. With one thread and with two, of a size at which two share the work.
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: Program.alanine.path), "datasets/alanine is not here"))
+@Suite
 struct TrainingKillTests {
   private static let steps = 14
   /// 1,600 frames without a twentieth for validation, in batches of 256.
   private static let stepsPerEpoch = 5
 
   private func program() throws -> Program {
-    let alanine = Program.alanine.path
+    let alanine = Package.alanine.path
     let program = try Program()
     try program.write(
       """

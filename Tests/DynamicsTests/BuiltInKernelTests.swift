@@ -3,6 +3,7 @@ import ForceFields
 import Foundation
 import Molecules
 import OpenMM
+import TestSupport
 import Testing
 
 private func sampler(_ system: System, plain: Bool = false) throws -> LangevinDynamics {
@@ -125,7 +126,7 @@ struct BuiltInKernelTests {
   /// The solvent of a prmtop, OBC1 by expressions of our own and OBC2 by OpenMM's force, and no solvent.
   @Test(arguments: SystemTerms.ImplicitSolvent.allCases)
   func equalsOpenMMOnAMBERSystems(_ solvent: SystemTerms.ImplicitSolvent) throws {
-    let prmtop = AlanineFixture.root.appendingPathComponent("datasets/alanine/alanine.prmtop")
+    let prmtop = Package.alanine.appendingPathComponent("alanine.prmtop")
     let fixture = try AlanineFixture.load()
     let frames = fixture.energies.indices.map(fixture.frame)
     let system = try System(SystemTerms(AMBERTopology.read(prmtop), implicitSolvent: solvent))

@@ -1,6 +1,7 @@
 import Dynamics
 import Foundation
 import OpenMM
+import TestSupport
 import Testing
 
 private let phi = [4, 6, 8, 14]

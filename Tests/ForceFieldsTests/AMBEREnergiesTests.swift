@@ -1,6 +1,7 @@
 import Foundation
 import Molecules
 import OpenMM
+import TestSupport
 import Testing
 
 @testable import ForceFields
@@ -18,12 +19,12 @@ private struct AMBERFixture: Decodable {
   let obc1: Values
   let obc2: Values
 
-  static let prmtop = AlanineFixture.root.appendingPathComponent("datasets/alanine/alanine.prmtop")
+  static let prmtop = Package.alanine.appendingPathComponent("alanine.prmtop")
 
   static func load() throws -> AMBERFixture {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    let url = AlanineFixture.root.appendingPathComponent("Tests/Fixtures/amber_energies.json")
+    let url = Package.fixture("amber_energies.json")
     return try decoder.decode(AMBERFixture.self, from: Data(contentsOf: url))
   }
 
@@ -41,7 +42,7 @@ struct AMBEREnergiesTests {
   @Test(arguments: SystemTerms.ImplicitSolvent.allCases)
   func equalOpenMMsPythonLayer(_ solvent: SystemTerms.ImplicitSolvent) throws {
     let fixture = try AMBERFixture.load()
-    let topology = try Topology.read(pdb: AlanineFixture.root.appendingPathComponent("datasets/alanine/alanine.pdb"))
+    let topology = try Topology.read(pdb: Package.alanine.appendingPathComponent("alanine.pdb"))
     let engine = try AMBERForceField(file: AMBERFixture.prmtop, implicitSolvent: solvent).engine(
       for: topology, threads: 2)
     let result = try engine.energiesAndForces(fixture.coordinatesNm)
@@ -91,21 +92,17 @@ struct AMBEREnergiesTests {
     #expect(differences.allSatisfy { abs($0 - mean) < 0.005 })
   }
 
-  private static let other = AlanineFixture.root.appendingPathComponent("../shared/data/alanine/alanine.prmtop")
-
-  /// A prmtop of the same molecule that another program wrote.
-  @Test(.enabled(if: FileManager.default.fileExists(atPath: other.path), "needs ../shared/data/alanine"))
-  func readsAnotherProgramsFile() throws {
+  /// Of the same molecule, with types and terms in other orders.
+  @Test func readsAnotherProgramsFile() throws {
     let fixture = try AMBERFixture.load()
-    let engine = try OpenMMEngine(
-      system: System(SystemTerms(AMBERTopology.read(Self.other), implicitSolvent: .obc2)), threads: 1)
+    let topology = try AMBERTopology.read(Package.fixture("molecules/other.prmtop"))
+    let engine = try OpenMMEngine(system: System(SystemTerms(topology, implicitSolvent: .obc2)), threads: 1)
     let differences = zip(try engine.energies(fixture.coordinatesNm), fixture.obc2.energiesKjMol).map { $0 - $1 }
-    #expect(differences.allSatisfy { abs($0) < 1e-3 })
+    #expect(differences.count == fixture.obc2.energiesKjMol.count && differences.allSatisfy { abs($0) < 1e-3 })
   }
 
   @Test func wrongMoleculesAreErrors() throws {
-    let root = AlanineFixture.root
-    let topology = try Topology.read(pdb: root.appendingPathComponent("datasets/alanine/alanine.pdb"))
+    let topology = try Topology.read(pdb: Package.alanine.appendingPathComponent("alanine.pdb"))
     var atoms = topology.atoms
     atoms.swapAt(0, 1)
     let swapped = try Topology(

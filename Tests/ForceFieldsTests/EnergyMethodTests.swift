@@ -1,6 +1,7 @@
 import Foundation
 import Molecules
 import OpenMM
+import TestSupport
 import Testing
 
 @testable import ForceFields
@@ -13,7 +14,7 @@ struct EnergyMethodTests {
 
   @Test func makesWhatIsAskedFor() throws {
     let fixture = try AlanineFixture.load()
-    let topology = try Topology.read(pdb: AlanineFixture.root.appendingPathComponent("datasets/alanine/alanine.pdb"))
+    let topology = try Topology.read(pdb: Package.alanine.appendingPathComponent("alanine.pdb"))
     let serialized = SerializedSystem(file: AlanineFixture.systemXML)
     let openMM = try serialized.engine(for: topology, threads: 1)
     #expect(openMM.summary == "an OpenMM System by the built-in kernel" && openMM.atomCount == 22)
@@ -26,7 +27,7 @@ struct EnergyMethodTests {
     }
     #expect(abs(differences[0] - differences[1]) < 60)
     #expect(try serialized.system(for: topology).atomCount == 22)
-    let prmtop = AlanineFixture.root.appendingPathComponent("datasets/alanine/alanine.prmtop")
+    let prmtop = Package.alanine.appendingPathComponent("alanine.prmtop")
     let amber = AMBERForceField(file: prmtop, implicitSolvent: .obc1)
     #expect(try amber.engine(for: topology, threads: 1).summary == "an AMBER prmtop with OBC1 by the built-in kernel")
     #expect(throws: EnergyMethodError.noSystem(method: "GFN2-xTB")) { try GFN2xTB().system(for: topology) }

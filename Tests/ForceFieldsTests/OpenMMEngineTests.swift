@@ -1,5 +1,6 @@
 import Foundation
 import OpenMM
+import TestSupport
 import Testing
 
 @testable import ForceFields

@@ -2,6 +2,7 @@ import Dynamics
 import Foundation
 import Molecules
 import OpenMM
+import TestSupport
 import Testing
 
 @testable import ForceFields
@@ -9,7 +10,7 @@ import Testing
 @Suite("Side chains: where runs begin, moves, lowered barriers")
 struct SideChainTests {
   private func topology(_ name: String) throws -> Topology {
-    try Topology.read(pdb: AlanineFixture.root.appendingPathComponent("datasets/dipeptides/\(name)/topology.pdb"))
+    try Topology.read(pdb: Package.dipeptide(name).appendingPathComponent("topology.pdb"))
   }
 
   /// Every start has every staggered place of every side chain once in three runs.

@@ -1,6 +1,7 @@
 import Dynamics
 import Foundation
 import OpenMM
+import TestSupport
 import Testing
 
 @testable import ForceFields

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import TestSupport
 import Testing
 
 @testable import FreeEnergies
@@ -35,11 +36,10 @@ struct PymbarFixture: Decodable {
   let inefficiency: Double
 
   static func load() throws -> PymbarFixture {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     return try decoder.decode(
-      PymbarFixture.self, from: Data(contentsOf: folder.appendingPathComponent("Fixtures/freeenergies/mbar.json")))
+      PymbarFixture.self, from: Data(contentsOf: Package.fixture("freeenergies/mbar.json")))
   }
 }
 

@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import OptimalTransport
+import TestSupport
 import Testing
 
 @testable import FreeEnergies
@@ -15,11 +16,10 @@ import Testing
     let published: Double
 
     static func load() throws -> Fixture {
-      let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       let decoder = JSONDecoder()
       decoder.keyDecodingStrategy = .convertFromSnakeCase
       return try decoder.decode(
-        Fixture.self, from: Data(contentsOf: folder.appendingPathComponent("Fixtures/transport/transport.json")))
+        Fixture.self, from: Data(contentsOf: Package.fixture("transport/transport.json")))
     }
   }
 

@@ -1,23 +1,21 @@
 import Foundation
 import FuzzTargets
+import TestSupport
 import Testing
 
 /// Twenty thousand spoilt inputs, the same ones every time. What ends the process ends the test run; the million and the
 /// hangs are for `swift run fuzz-benchmark`.
 @Suite struct FuzzTests {
-  static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
   static let cases = [
     "yaml": 5000, "pdb": 4000, "prmtop": 3000, "netcdf": 3500, "netcdf4": 250, "artifact": 4000, "hdf5": 250,
   ]
 
   @Test(arguments: cases.keys.sorted())
   func everyCaseIsAcceptedOrRefusedWithATypedError(name: String) throws {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("fuzz-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let scratch = try Scratch()
+    let folder = scratch.url
     let target = try #require(
-      try FuzzTarget.all(package: Self.package, scratch: folder).first { $0.name == name })
+      try FuzzTarget.all(package: Package.root, scratch: folder).first { $0.name == name })
     var (accepted, refused, slowest) = (0, 0, 0.0)
     for index in 0..<(Self.cases[name] ?? 0) {
       let bytes = target.mutator.bytes(seed: 1, index: index)

@@ -5,10 +5,8 @@ import Torch
 @testable import Generative
 
 /// Published GVP networks: their weights give their outputs.
-@Suite(.enabled(if: GVPOracle.isThere, "needs ../shared/oracles/gvp")) struct CartesianOracleTests {
-  static let models = ["gvp_alanine_biased.h5", "gvp_alanine_unbiased.h5"]
-
-  @Test(arguments: models, [GVPNetwork.Kernel.fused, .paired, .composed])
+@Suite struct CartesianOracleTests {
+  @Test(arguments: GVPOracle.models, [GVPNetwork.Kernel.fused, .paired, .composed])
   func velocities(model: String, kernel: GVPNetwork.Kernel) throws {
     let oracle = try GVPOracle(model, kernel: kernel)
     let x = try oracle.tensor("cases/x").reshaped(16, 66)
@@ -21,7 +19,9 @@ import Torch
   }
 
   /// In Float64 to 1e-5, what the published single precision leaves; in Float32 relative to values above 1.
-  @Test(arguments: models, [ScalarType.float32, .float64]) func innerStates(model: String, type: ScalarType) throws {
+  @Test(arguments: GVPOracle.models, [ScalarType.float32, .float64]) func innerStates(model: String, type: ScalarType)
+    throws
+  {
     let oracle = try GVPOracle(model)
     let rows = try oracle.tensor("intermediate/case_index").cast(.int64)
     let x = try oracle.tensor("cases/x").selected(rows).cast(type)
@@ -51,7 +51,7 @@ import Torch
   }
 
   /// By forward mode (fused, paired) and by reverse mode (composed).
-  @Test(arguments: models, [GVPNetwork.Kernel.fused, .paired, .composed])
+  @Test(arguments: GVPOracle.models, [GVPNetwork.Kernel.fused, .paired, .composed])
   func divergences(model: String, kernel: GVPNetwork.Kernel) throws {
     let oracle = try GVPOracle(model, kernel: kernel)
     let x = try oracle.tensor("cases/x").reshaped(16, 66)
@@ -64,13 +64,12 @@ import Torch
 
   /// Classical Runge-Kutta, 40 equal steps, from the stored noise to the stored samples.
   @Test func integratorEndsAtThePublishedSamples() throws {
-    let field = try GVPOracle("gvp_alanine_biased.h5").field(.float64)
-    let samples = try GVPOracle("samples_biased.h5")
-    let rows = 0..<8
-    let start = try samples.tensor("prior").slice(rows).reshaped(8, 66)
+    let field = try GVPOracle("biased").field(.float64)
+    let samples = try GVPOracle("samples")
+    let start = try samples.tensor("prior").reshaped(8, 66)
     let end = try FlowSampler(field: field, integrator: .uniformRungeKutta4(steps: 40), method: .none)
       .integrate(from: start, Generator(seed: 1))
-    #expect(try largestDifference(end.latents, samples.tensor("x").slice(rows).reshaped(8, 66)) < 1e-5)
+    #expect(try largestDifference(end.latents, samples.tensor("x").reshaped(8, 66)) < 1e-5)
     #expect(end.functionEvaluations == 160)
   }
 }

@@ -1,30 +1,24 @@
 import Basics
 import Foundation
 import HDF5
+import TestSupport
 import Torch
 
 @testable import Generative
 
-/// Published weights, inputs and outputs of a GVP network, in ../shared.
+/// Published weights, inputs and outputs of a GVP network; see Tests/Fixtures/gvp/README.md.
 struct GVPOracle {
-  static let folder: URL = {
-    if let folder = ProcessInfo.processInfo.environment["BOLTZMILL_SHARED"] {
-      return URL(fileURLWithPath: folder).appendingPathComponent("oracles/gvp")
-    }
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    return root.deletingLastPathComponent().appendingPathComponent("shared/oracles/gvp")
-  }()
-
-  static var isThere: Bool {
-    FileManager.default.fileExists(atPath: folder.appendingPathComponent("gvp_alanine_biased.h5").path)
-  }
+  /// Of the two networks.
+  static let models = ["biased", "unbiased"]
 
   let file: HDF5File
+  let weightFile: HDF5File
   let kernel: GVPNetwork.Kernel
 
   init(_ name: String, kernel: GVPNetwork.Kernel = .fused) throws {
-    file = try HDF5File.open(Self.folder.appendingPathComponent(name))
+    file = try HDF5File.open(Package.fixture("gvp/\(name).h5"))
+    weightFile =
+      name == "biased" ? try HDF5File.open(Package.datasets.appendingPathComponent("alanine-xtb/gvp-biased.h5")) : file
     self.kernel = kernel
   }
 
@@ -35,8 +29,8 @@ struct GVPOracle {
 
   func network() throws -> GVPNetwork {
     var weights: [String: NDArray<Float>] = [:]
-    for name in try file.list("weights") {
-      let dataset = try file.dataset("weights/\(name)")
+    for name in try weightFile.list("weights") {
+      let dataset = try weightFile.dataset("weights/\(name)")
       weights[name] = try NDArray(dataset.read(as: Float.self), shape: dataset.shape)
     }
     let classes = try file.dataset("cases/atom_class").read(as: Int64.self).map(Int.init)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Torch
 
@@ -28,9 +29,8 @@ import Torch
   }
 
   @Test func rotationsEqualSciPy() throws {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     let fixture = try JSONDecoder().decode(
-      Fixture.self, from: Data(contentsOf: folder.appendingPathComponent("Fixtures/transport/transport.json")))
+      Fixture.self, from: Data(contentsOf: Package.fixture("transport/transport.json")))
     var sequence = Sequence(state: 4)
     var (mobile, target) = ([Double](), [Double]())
     for k in 0..<4 {

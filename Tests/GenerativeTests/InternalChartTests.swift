@@ -1,14 +1,14 @@
 import Basics
 import Foundation
 import Molecules
+import TestSupport
 import Testing
 import Torch
 
 @testable import Generative
 
 @Suite struct InternalChartTests {
-  static let pdb = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("datasets/alanine/alanine.pdb")
+  static let pdb = Package.alanine.appendingPathComponent("alanine.pdb")
 
   /// The reference structure with noise on every coordinate (two bonds correlated) and rotors turned all the way round.
   func values(_ coordinates: InternalCoordinates, _ reference: [Double], frames: Int) throws -> [Double] {

@@ -1,18 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import HDF5
-
-/// A folder that is removed with the test.
-final class Scratch {
-  let url: URL
-  init() throws {
-    url = FileManager.default.temporaryDirectory.appendingPathComponent("hdf5-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-  }
-  deinit { try? FileManager.default.removeItem(at: url) }
-  func file(_ name: String) -> URL { url.appendingPathComponent(name) }
-}
 
 @Suite struct HDF5FileTests {
   @Test func numbersOfEveryTypeComeBack() throws {
@@ -50,8 +40,8 @@ final class Scratch {
     #expect(try file.dataset("small").read(as: Double.self) == [3, -4])
     #expect(try file.dataset("small").read(as: Int32.self) == [3, -4])
     #expect(try file.dataset("infinite").read(as: Float.self) == [.infinity, -.infinity, 0.1])
-    #expect(throws: HDF5Error.self) { try file.dataset("large").read(as: Int32.self) }
-    #expect(throws: HDF5Error.self) { try file.dataset("fraction").read(as: Int.self) }
+    expectError(saying: "large", "int32") { try file.dataset("large").read(as: Int32.self) }
+    expectError(saying: "fraction", "int64") { try file.dataset("fraction").read(as: Int.self) }
   }
 
   @Test func rowsAreReadAsSlabs() throws {
@@ -62,7 +52,7 @@ final class Scratch {
     try dataset.write((0..<30).map(Double.init))
     #expect(try dataset.read(as: Double.self, rows: 1..<3) == (6..<18).map(Double.init))
     #expect(try dataset.read(as: Double.self, rows: 2..<2).isEmpty)
-    #expect(throws: HDF5Error.self) { try dataset.read(as: Double.self, rows: 4..<6) }
+    expectError(saying: "rows 4..<6 are outside shape") { try dataset.read(as: Double.self, rows: 4..<6) }
   }
 
   @Test func appendsGrowTheFirstAxis() throws {
@@ -72,7 +62,7 @@ final class Scratch {
     let dataset = try file.createDataset(
       "x", type: .float32, shape: [0, 3], layout: HDF5Layout(chunk: [4, 3], extendible: true))
     for row in 0..<10 { try dataset.append([Float](repeating: Float(row), count: 3)) }
-    #expect(throws: HDF5Error.self) { try dataset.append([Float(1), 2]) }
+    expectError(saying: "2 values are not whole rows of [3]") { try dataset.append([Float(1), 2]) }
     try file.close()
     let read = try HDF5File.open(url).dataset("x")
     #expect(read.shape == [10, 3])
@@ -133,8 +123,8 @@ final class Scratch {
     let twice = #expect(throws: HDF5Error.self) { try file.createDataset("x", type: .float64, shape: [2]) }
     #expect("\(try #require(twice))".contains("/x: H5Dcreate failed"))
     #expect("\(try #require(twice))".contains("already exists"))
-    #expect(throws: HDF5Error.self) { try file.dataset("x").write([1.0]) }
-    #expect(throws: HDF5Error.self) { try file.dataset("x").readStrings() }
+    expectError(saying: "1 values were given for shape") { try file.dataset("x").write([1.0]) }
+    expectError(saying: "cannot be read as strings") { try file.dataset("x").readStrings() }
     let dataset = try file.dataset("x")
     try file.close()
     #expect(throws: HDF5Error.closed(file: file.url.path)) { try dataset.read(as: Double.self) }

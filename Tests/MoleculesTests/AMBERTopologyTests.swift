@@ -1,11 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Molecules
 
 @Suite struct AMBERTopologyTests {
-  static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
+  static let dataset = Package.alanine
 
   func text() throws -> String {
     try String(contentsOf: Self.dataset.appendingPathComponent("alanine.prmtop"), encoding: .utf8)

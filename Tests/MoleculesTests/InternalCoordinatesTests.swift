@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Molecules
@@ -14,7 +15,7 @@ import Testing
 
   static func torsionFixture() throws -> TorsionFixture {
     try JSONDecoder().decode(
-      TorsionFixture.self, from: try Data(contentsOf: Fixtures.url("molecules/torsions.json")))
+      TorsionFixture.self, from: try Data(contentsOf: Package.fixture("molecules/torsions.json")))
   }
 
   @Test func torsionsEqualMDTraj() throws {

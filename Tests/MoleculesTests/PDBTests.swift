@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Molecules
@@ -49,7 +50,7 @@ import Testing
   }
 
   private func text(_ change: (inout [String]) -> Void) throws -> String {
-    var lines = try String(contentsOf: Fixtures.url("molecules/alanine.pdb"), encoding: .utf8)
+    var lines = try String(contentsOf: Package.fixture("molecules/alanine.pdb"), encoding: .utf8)
       .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     change(&lines)
     return lines.joined(separator: "\n")

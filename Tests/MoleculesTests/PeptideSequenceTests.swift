@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Molecules
@@ -25,7 +26,9 @@ import Testing
     for nothing in ["", "ace-", "-nme", "ace--nme"] {
       #expect(throws: PeptideSequenceError.empty(sequence: nothing)) { try PeptideSequence(nothing) }
     }
-    #expect(throws: PeptideSequenceError.self) { try PeptideSequence(String(repeating: "A", count: 51)) }
+    expectError(saying: "has 51 amino acids; at most 50 are built") {
+      try PeptideSequence(String(repeating: "A", count: 51))
+    }
     #expect("\(PeptideSequenceError.letter("c", position: 2, sequence: "Ac"))".contains("did you mean C?"))
     #expect("\(PeptideSequenceError.letter("B", position: 1, sequence: "B"))".contains("ARNDCQEGHILKMFPSTWYV"))
   }

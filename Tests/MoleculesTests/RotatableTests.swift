@@ -1,13 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Molecules
 
 @Suite struct RotatableTests {
   private func alanine() throws -> Topology {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    return try Topology.read(pdb: root.appendingPathComponent("datasets/alanine/alanine.pdb"))
+    try Topology.read(pdb: Package.alanine.appendingPathComponent("alanine.pdb"))
   }
 
   @Test func alanineTurnsAboutEveryBondThatIsNoEnd() throws {

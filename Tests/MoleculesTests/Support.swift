@@ -1,19 +1,15 @@
 import Foundation
+import TestSupport
 
 @testable import Molecules
 
 enum Fixtures {
-  private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-
-  static func url(_ path: String) -> URL { tests.appendingPathComponent("Fixtures/" + path) }
-
   /// Dipeptides that are shipped: AC, ET, GN, IM, KS, NF, NY.
   static func dipeptide(_ name: String) throws -> Topology {
-    try Topology.read(
-      pdb: tests.deletingLastPathComponent().appendingPathComponent("datasets/dipeptides/\(name)/topology.pdb"))
+    try Topology.read(pdb: Package.dipeptide(name).appendingPathComponent("topology.pdb"))
   }
 
-  static func alanine() throws -> Topology { try Topology.read(pdb: url("molecules/alanine.pdb")) }
+  static func alanine() throws -> Topology { try Topology.read(pdb: Package.fixture("molecules/alanine.pdb")) }
 
   /// A topology given by elements, bonds and coordinates (nm) alone.
   static func molecule(_ elements: [String], _ bonds: [(Int, Int)], _ coordinates: [Double]) throws -> Topology {

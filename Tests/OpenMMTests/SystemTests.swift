@@ -1,5 +1,6 @@
 import Foundation
 import OpenMM
+import TestSupport
 import Testing
 
 /// One particle in a harmonic well, U = k/2 |x|^2, by a CustomExternalForce.
@@ -76,10 +77,8 @@ struct SystemTests {
 
   /// Threefold terms of alanine dipeptide (amber99sb-ILDN): 9 x 1.4 / 9 kcal/mol about CA-CB, and none about the peptide bond.
   @Test func torsionsAreAddedToThoseThatAreThere() throws {
-    let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../datasets/alanine").standardizedFileURL
-    let system = try System(contentsOf: dataset.appendingPathComponent("system.xml"))
-    let text = try String(contentsOf: dataset.appendingPathComponent("alanine.pdb"), encoding: .utf8)
+    let system = try System(contentsOf: Package.alanine.appendingPathComponent("system.xml"))
+    let text = try String(contentsOf: Package.alanine.appendingPathComponent("alanine.pdb"), encoding: .utf8)
     let atoms = text.split(separator: "\n").filter { $0.hasPrefix("ATOM") || $0.hasPrefix("HETATM") }
     let frame = atoms.flatMap { line -> [Double] in
       [30, 38, 46].map { start in

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// Values of SciPy and POT, written by Tests/Fixtures/transport/make_transport.py.
 struct TransportFixture: Decodable {
@@ -6,11 +7,10 @@ struct TransportFixture: Decodable {
   let assignmentCost: Double
 
   static func load() throws -> TransportFixture {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     return try decoder.decode(
-      TransportFixture.self, from: Data(contentsOf: folder.appendingPathComponent("Fixtures/transport/transport.json")))
+      TransportFixture.self, from: Data(contentsOf: Package.fixture("transport/transport.json")))
   }
 }
 

@@ -1,14 +1,15 @@
 import Artifacts
 import Foundation
+import TestSupport
 import Testing
 import Trajectories
 
 /// Bad trajectories and topologies through the real program: exit code, the place named, and what was finished still there.
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: Program.alanine.path), "datasets/alanine is not here"))
+@Suite
 struct BadInputTests {
   /// Ten frames of the dataset; the fourth is mirrored, that is, D-alanine.
   private func writeMirrored(_ url: URL) throws {
-    let source = try TrajectoryFile.open(Program.alanine.appendingPathComponent("alanine-beta.nc"), expectedAtoms: 22)
+    let source = try TrajectoryFile.open(Package.alanine.appendingPathComponent("alanine-beta.nc"), expectedAtoms: 22)
     var coordinates = try source.readFrames(0..<10)
     for value in stride(from: 3 * 66, to: 4 * 66, by: 3) { coordinates[value] = -coordinates[value] }
     let writer = try AMBERTrajectoryWriter(url: url, atomCount: 22)
@@ -21,14 +22,14 @@ struct BadInputTests {
     name: bad
     system: { topology: \(topology) }
     stages:
-      good: { uses: ingest, trajectory: \(Program.alanine.path)/alanine-left.nc, stride: 100 }
+      good: { uses: ingest, trajectory: \(Package.alanine.path)/alanine-left.nc, stride: 100 }
       frames: { uses: ingest, trajectory: \(trajectory)\(extra) }
     """
   }
 
   @Test func aMirroredFrameIsNamedRefusedAndCanBeDropped() throws {
     let program = try Program()
-    let pdb = Program.alanine.appendingPathComponent("alanine.pdb").path
+    let pdb = Package.alanine.appendingPathComponent("alanine.pdb").path
     try writeMirrored(program.folder.appendingPathComponent("mirrored.nc"))
     try program.write(pipeline(topology: pdb, trajectory: "mirrored.nc"), to: "bad.yaml")
     let refused = try program.run("run", "bad.yaml")
@@ -51,11 +52,11 @@ struct BadInputTests {
 
   @Test func aTopologyWithAnotherAtomCountIsNamed() throws {
     let program = try Program()
-    let pdb = try String(contentsOf: Program.alanine.appendingPathComponent("alanine.pdb"), encoding: .utf8)
+    let pdb = try String(contentsOf: Package.alanine.appendingPathComponent("alanine.pdb"), encoding: .utf8)
     let shorter = pdb.split(separator: "\n").filter { !$0.hasPrefix("HETATM   22") && !$0.hasPrefix("CONECT") }
     try program.write(shorter.joined(separator: "\n") + "\n", to: "short.pdb")
     try program.write(
-      pipeline(topology: "short.pdb", trajectory: "\(Program.alanine.path)/alanine-beta.nc"), to: "bad.yaml")
+      pipeline(topology: "short.pdb", trajectory: "\(Package.alanine.path)/alanine-beta.nc"), to: "bad.yaml")
     let result = try program.run("run", "bad.yaml")
     #expect(result.code == 1)
     #expect(result.errors.contains("21") && result.errors.contains("22"), "\(result.errors)")

@@ -1,6 +1,7 @@
 import Artifacts
 import Basics
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Stages
@@ -10,14 +11,12 @@ import Testing
 /// runs are made again, or that their scripts find other names: raise a version on purpose, say so in CHANGELOG.md, and
 /// write the files anew with BOLTZMILL_GOLDEN=write.
 @Suite(.serialized) struct GoldenTests {
-  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-  static let folder = root.appendingPathComponent("Tests/Fixtures/golden")
+  static let folder = Package.root.appendingPathComponent("Tests/Fixtures/golden")
   static let isWriting = ProcessInfo.processInfo.environment["BOLTZMILL_GOLDEN"] == "write"
 
   /// Of each pipeline file in pipelines/: the key of every stage, inputs' content left out.
   @Test func keysOfShippedPipelinesStay() throws {
-    let pipelines = Self.root.appendingPathComponent("pipelines")
+    let pipelines = Package.root.appendingPathComponent("pipelines")
     var found: [String: [String: String]] = [:]
     let files = try FileManager.default.contentsOfDirectory(atPath: pipelines.path).sorted()
     for file in files where file.hasSuffix(".yaml") && file != "slurm.yaml" {

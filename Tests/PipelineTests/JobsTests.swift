@@ -1,13 +1,14 @@
 import Artifacts
 import Foundation
+import TestSupport
 import Testing
 
 /// `run --jobs`: stages in processes of their own, through the real program.
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: Program.alanine.path), "datasets/alanine is not here"))
+@Suite
 struct JobsTests {
   /// Two cells: frames and an emulator each.
   private func text(steps: String, extra: String = "") -> String {
-    let alanine = Program.alanine.path
+    let alanine = Package.alanine.path
     return """
       name: batch
       seed: 1
@@ -157,7 +158,7 @@ struct JobsTests {
 
   @Test func oneBrokenCellLeavesTheOthersAlone() throws {
     let program = try Program()
-    let left = try Data(contentsOf: Program.alanine.appendingPathComponent("alanine-left.nc"))
+    let left = try Data(contentsOf: Package.alanine.appendingPathComponent("alanine-left.nc"))
     try left.prefix(left.count / 2).write(to: program.folder.appendingPathComponent("cut.nc"))
     let broken = text(steps: "20").replacingOccurrences(
       of: "matrix:\n  system:", with: "matrix:\n  system:\n    cut: { file: cut.nc, steps: 20 }")

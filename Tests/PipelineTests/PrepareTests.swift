@@ -1,14 +1,13 @@
 import Foundation
 import Molecules
 import OpenMM
+import TestSupport
 import Testing
 
 /// `pipeline prepare` as a user calls it.
 @Suite struct PrepareTests {
-  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
   static let isInstalled = FileManager.default.isExecutableFile(
-    atPath: root.appendingPathComponent(".deps/prepare/bin/python").path)
+    atPath: Package.root.appendingPathComponent(".deps/prepare/bin/python").path)
 
   @Test func badSequencesAreRefusedBeforeAnythingIsStarted() throws {
     let program = try Program()
@@ -29,7 +28,7 @@ import Testing
     #expect(result.output.contains("ALA-CYS: 24 atoms"))
     #expect(result.output.contains("CA of ALA 1, CA of CYS 2"))
     let folder = program.folder.appendingPathComponent("A folder; of its own")
-    let shipped = Self.root.appendingPathComponent("datasets/dipeptides/AC")
+    let shipped = Package.root.appendingPathComponent("datasets/dipeptides/AC")
     let (ours, theirs) = try (
       Topology.read(pdb: folder.appendingPathComponent("topology.pdb")),
       Topology.read(pdb: shipped.appendingPathComponent("topology.pdb"))

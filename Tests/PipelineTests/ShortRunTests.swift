@@ -1,12 +1,13 @@
 import Artifacts
 import Foundation
+import TestSupport
 import Testing
 
 /// A short chain on real frames, through the real program.
-@Suite(.enabled(if: FileManager.default.fileExists(atPath: Program.alanine.path), "datasets/alanine is not here"))
+@Suite
 struct ShortRunTests {
   private func text(steps: Int) -> String {
-    let alanine = Program.alanine.path
+    let alanine = Package.alanine.path
     return """
       name: short
       seed: 1
@@ -71,12 +72,12 @@ struct ShortRunTests {
 
   @Test func aFailureSaysWhatIsKeptAndHowToResume() throws {
     let program = try Program()
-    let left = try Data(contentsOf: Program.alanine.appendingPathComponent("alanine-left.nc"))
+    let left = try Data(contentsOf: Package.alanine.appendingPathComponent("alanine-left.nc"))
     try left.prefix(left.count / 2).write(to: program.folder.appendingPathComponent("cut.nc"))
     try program.write(
       """
       name: cut
-      system: { topology: \(Program.alanine.path)/alanine.pdb }
+      system: { topology: \(Package.alanine.path)/alanine.pdb }
       stages: { frames: { uses: ingest, trajectory: cut.nc } }
       """, to: "cut.yaml")
     let result = try program.run("run", "cut.yaml", "--threads", "1")

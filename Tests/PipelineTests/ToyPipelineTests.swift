@@ -1,12 +1,13 @@
 import Artifacts
 import Foundation
+import TestSupport
 import Testing
 
 /// The shipped files of the two-dimensional systems, at a size that takes seconds, through the real program.
 @Suite struct ToyPipelineTests {
   @Test(arguments: ["gaussians", "checkerboard"]) func shippedFilesRunAtATinySize(name: String) throws {
     let program = try Program()
-    let file = Program.packageRoot.appendingPathComponent("pipelines/\(name).yaml").path
+    let file = Package.root.appendingPathComponent("pipelines/\(name).yaml").path
     let sizes = [
       "samples.count=200", "model.network.width=8", "model.network.depth=1", "model.training.steps=4",
       "model.training.batch=32", "model.grid=12",

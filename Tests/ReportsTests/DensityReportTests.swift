@@ -1,5 +1,7 @@
 import Artifacts
 import Foundation
+import Records
+import TestSupport
 import Testing
 
 @testable import Reports
@@ -9,11 +11,12 @@ import Testing
     _ name: String, in folder: URL, score: Int, samples: String, kl: Double, wall: Double = 60
   ) throws -> ReportedStage {
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("\(name).h5"))
-    try writer.writeScalar("results/kl", kl, units: "nat")
-    try writer.write("results/grid/x", [-1.0, 0, 1], shape: [3])
-    try writer.write("results/grid/y", [-1.0, 1], shape: [2])
-    try writer.write("results/grid/true_log_density", [0, 0, -Double.infinity, 0, 0, -1], shape: [2, 3])
-    try writer.write("results/grid/log_density", [0, -kl, -1, 0, 0.5, -1], shape: [2, 3])
+    let record = Recorded.toyEnergyModel
+    try writer.write(record.divergence, kl)
+    try writer.write(record.x, [-1.0, 0, 1])
+    try writer.write(record.y, [-1.0, 1])
+    try writer.write(record.trueLogDensity, [0, 0, -Double.infinity, 0, 0, -1], shape: [2, 3])
+    try writer.write(record.logDensity, [0, -kl, -1, 0, 0.5, -1], shape: [2, 3])
     let start = Date(timeIntervalSince1970: 1_790_000_000)
     _ = try writer.commit(
       provenance: Provenance(

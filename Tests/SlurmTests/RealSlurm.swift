@@ -1,5 +1,6 @@
 import Artifacts
 import Foundation
+import TestSupport
 
 /// A Slurm of one node that is started for these tests and stopped with their process.
 enum RealSlurm {
@@ -24,7 +25,7 @@ enum RealSlurm {
 
   private static func start() -> Result<String, Unavailable> {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("slurm-\(getpid())").path
-    let script = Program.packageRoot.appendingPathComponent("Tests/Slurm/start-slurm").path
+    let script = Package.root.appendingPathComponent("Tests/Slurm/start-slurm").path
     let answer = run("/bin/bash", [script, folder, "\(getpid())"])
     let path = answer.output.trimmingCharacters(in: .whitespacesAndNewlines)
     return answer.code == 0 ? .success(path) : .failure(Unavailable(reason: answer.errors))
@@ -68,7 +69,7 @@ final class Batch {
   init(steps: Int = 6, profile: String = "defaults: { cpus: 1, time: 10 }", broken: Bool = false) throws {
     program = try Program()
     self.steps = steps
-    let (left, beta) = ("\(Program.alanine.path)/alanine-left.nc", "\(Program.alanine.path)/alanine-beta.nc")
+    let (left, beta) = ("\(Package.alanine.path)/alanine-left.nc", "\(Package.alanine.path)/alanine-beta.nc")
     var cut = ""
     if broken {
       let data = try Data(contentsOf: URL(fileURLWithPath: left))
@@ -85,8 +86,8 @@ final class Batch {
           two: { files: [\(left), \(beta)], stride: 40 }
           \(cut)
       system:
-        topology: \(Program.alanine.path)/alanine.pdb
-        forcefield: \(Program.alanine.path)/system.xml
+        topology: \(Package.alanine.path)/alanine.pdb
+        forcefield: \(Package.alanine.path)/system.xml
       stages:
         frames:   { uses: ingest, trajectory: "${system.files}", stride: "${system.stride}" }
         emulator: { uses: emulator, frames: frames, network: { width: 8, depth: 1 }, training: { steps: \(steps), batch: 32 } }

@@ -1,6 +1,7 @@
 import Foundation
 import Generative
 import Molecules
+import TestSupport
 import Testing
 import Torch
 
@@ -8,13 +9,10 @@ import Torch
 
 /// The shipped configurations have the published numbers of parameters.
 @Suite struct ArchitectureTests {
-  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-
   func parameterCount(_ field: some VectorField) -> Int { field.network.parameterCount }
 
   @Test func gvpOfAlanineHasThePublishedParameters() throws {
-    let topology = try Topology.read(pdb: Self.root.appendingPathComponent("datasets/alanine/alanine.pdb"))
+    let topology = try Topology.read(pdb: Package.root.appendingPathComponent("datasets/alanine/alanine.pdb"))
     let chart = Chart.cartesian(CartesianChart(atomClasses: topology.symmetryClasses))
     let field = try EmulatorNetworkParameters(type: .gvp).architecture(chart).field(chart, .linear, Generator(seed: 1))
     #expect(parameterCount(field) == 108_933)

@@ -86,7 +86,7 @@ import Workflow
       stage: "c", seed: 3, values: values, inputs: inputs,
       output: try ArtifactWriter(url: folder.appendingPathComponent("c.h5")),
       checkpoints: CheckpointStore(folder: folder, stage: "c", key: "k"), temperature: temperature,
-      system: SystemFiles([:]))
+      system: SystemFiles())
     do {
       try CompareStage.run(context)
     } catch {

@@ -21,7 +21,7 @@ import Workflow
     let file = folder.appendingPathComponent("test.yaml")
     try text.write(to: file, atomically: true, encoding: .utf8)
     let pipeline = try PipelineLoader(registry: StageCatalog.registry).load(file, shownAs: "test.yaml")
-    return try SystemFiles(#require(pipeline.stages.first).shared).energyMethod()
+    return try Stages.SystemFiles(#require(pipeline.stages.first).shared).energyMethod()
   }
 
   func amber(_ forceField: String) throws -> SystemTerms.ImplicitSolvent {
@@ -48,7 +48,7 @@ import Workflow
 
   /// No method is taken for another.
   @Test func anUnknownMethodIsAnError() throws {
-    let files = SystemFiles(topology: URL(fileURLWithPath: "a.pdb"), method: ("gfn1-xtb", ["solvent": "water"]))
+    let files = Stages.SystemFiles(["forcefield": ["method": "gfn1-xtb", "parameters": ["solvent": "water"]]])
     let error = #expect(throws: UnknownEnergyMethod(name: "gfn1-xtb", known: ["amber", "gfn2-xtb"])) {
       try files.energyMethod()
     }

@@ -4,6 +4,7 @@ import Foundation
 import Generative
 import Molecules
 import Records
+import TestSupport
 import Testing
 import Trajectories
 import Workflow
@@ -12,8 +13,7 @@ import Workflow
 
 /// The three learning stages, cut short, on real frames of alanine dipeptide.
 @Suite(.serialized) struct GenerativeStagesTests {
-  static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
+  static let dataset = Package.alanine
 
   let folder: URL
   let system = SystemFiles(topology: Self.dataset.appendingPathComponent("alanine.pdb"))

@@ -1,6 +1,7 @@
 import Artifacts
 import Foundation
 import Molecules
+import TestSupport
 import Testing
 import Trajectories
 import Workflow
@@ -9,8 +10,6 @@ import Workflow
 
 /// Real trajectories.
 @Suite struct IngestAlanineTests {
-  private static let data = AlanineStages.dataset
-
   private func run(_ trajectories: [URL], in folder: URL, badFrames: String, stride: Int) throws -> Artifact {
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("frames.h5"))
     let context = StageContext(
@@ -19,26 +18,15 @@ import Workflow
         "trajectory": .list(trajectories.map { .string($0.path) }), "stride": .integer(stride), "first": 0,
         "bad_frames": .string(badFrames), "bond_tolerance": 0.3,
       ], output: writer, checkpoints: CheckpointStore(folder: folder, stage: "frames", key: "k"),
-      system: SystemFiles(topology: Self.data.appendingPathComponent("alanine.pdb")))
+      system: .alanine)
     try IngestStage.run(context)
-    try writer.commit(
-      provenance: Provenance(
-        key: "k", canonical: "{}", stage: "frames", stageType: "ingest", stageVersion: 1, seed: 1, start: Date(),
-        end: Date(), wallSeconds: 0))
-    return try Artifact.open(folder.appendingPathComponent("frames.h5"), verify: true)
-  }
-
-  private func folder() throws -> URL {
-    let url = FileManager.default.temporaryDirectory.appendingPathComponent("alanine-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    return url
+    return try writer.commit(as: IngestStage.type, "frames")
   }
 
   @Test func bothTrajectoriesAreTakenOver() throws {
-    let folder = try folder()
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let files = ["alanine-left.nc", "alanine-beta.nc"].map { Self.data.appendingPathComponent($0) }
-    let artifact = try run(files, in: folder, badFrames: "refuse", stride: 1)
+    let scratch = try Scratch()
+    let files = ["alanine-left.nc", "alanine-beta.nc"].map { Package.alanine.appendingPathComponent($0) }
+    let artifact = try run(files, in: scratch.url, badFrames: "refuse", stride: 1)
     #expect(try artifact.shape("coordinates") == [32_000, 22, 3])
     let phi = try artifact.read("results/torsions/phi", as: Double.self).values
     // one file from each basin; the counts are MDTraj's for the same files
@@ -47,17 +35,16 @@ import Workflow
   }
 
   @Test func aDAlanineFrameIsRefusedByName() throws {
-    let folder = try folder()
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let source = try AMBERTrajectory(url: Self.data.appendingPathComponent("alanine-beta.nc"))
+    let scratch = try Scratch()
+    let source = try AMBERTrajectory(url: Package.alanine.appendingPathComponent("alanine-beta.nc"))
     var coordinates = try source.readFrames(0..<5)
     // the fourth frame in the mirror
     for index in (3 * 66)..<(4 * 66) where index % 3 == 0 { coordinates[index] = -coordinates[index] }
-    let url = folder.appendingPathComponent("mirrored.nc")
+    let url = scratch.file("mirrored.nc")
     let writer = try AMBERTrajectoryWriter(url: url, atomCount: 22)
     try writer.append(coordinates, times: [0, 1, 2, 3, 4])
     try writer.close()
-    let error = #expect(throws: IngestError.self) { try run([url], in: folder, badFrames: "refuse", stride: 1) }
+    let error = #expect(throws: IngestError.self) { try run([url], in: scratch.url, badFrames: "refuse", stride: 1) }
     guard case .badFrames(1, 5, let listed) = error else {
       Issue.record("\(String(describing: error))")
       return
@@ -65,7 +52,7 @@ import Workflow
     #expect(listed[0].frame == 3)
     #expect(listed[0].fault.reason == .chirality)
     #expect(listed[0].fault.detail.contains("CA of ALA 2"))
-    let artifact = try run([url], in: folder, badFrames: "drop", stride: 1)
+    let artifact = try run([url], in: scratch.url, badFrames: "drop", stride: 1)
     #expect(try artifact.shape("coordinates") == [4, 22, 3])
   }
 }

@@ -2,6 +2,7 @@ import Artifacts
 import Foundation
 import Molecules
 import NetCDF
+import TestSupport
 import Testing
 import Trajectories
 import Workflow
@@ -22,22 +23,19 @@ private let chiralPDB = """
 
 /// A folder with the molecule, trajectories written into it, and runs of the stage.
 private final class IngestBench {
-  let folder: URL
+  private let scratch: Scratch
   let topology: Topology
   let atoms: Int
   private var runs = 0
 
   init() throws {
-    folder = FileManager.default.temporaryDirectory.appendingPathComponent("ingest-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    try Data(chiralPDB.utf8).write(to: folder.appendingPathComponent("molecule.pdb"))
-    topology = try Topology.read(pdb: folder.appendingPathComponent("molecule.pdb"))
+    scratch = try Scratch()
+    try scratch.write(chiralPDB, to: "molecule.pdb")
+    topology = try Topology.read(pdb: scratch.file("molecule.pdb"))
     atoms = topology.atoms.count
   }
 
-  deinit { try? FileManager.default.removeItem(at: folder) }
-
-  func file(_ name: String) -> URL { folder.appendingPathComponent(name) }
+  func file(_ name: String) -> URL { scratch.file(name) }
 
   /// The reference structure, moved along and turned a little more in each frame.
   func frame(_ index: Int) -> [Double] {
@@ -77,18 +75,15 @@ private final class IngestBench {
     ]
     if let last { values["last"] = .integer(last) }
     if let chunk { values["chunk_frames"] = .integer(chunk) }
-    let url = file("run-\(runs)/frames.h5")
-    let writer = try ArtifactWriter(url: url)
+    let writer = try ArtifactWriter(url: file("run-\(runs)/frames.h5"))
     let context = StageContext(
       stage: "frames", seed: 1, values: .object(values), output: writer,
-      checkpoints: CheckpointStore(folder: folder, stage: "frames", key: "k"),
-      system: SystemFiles(topology: file("molecule.pdb"), torsions: torsions))
+      checkpoints: CheckpointStore(folder: scratch.url, stage: "frames", key: "k"),
+      system: MoleculeFiles(topology: file("molecule.pdb"), torsions: torsions))
     try IngestStage.run(context)
-    let digest = try writer.commit(
-      provenance: Provenance(
-        key: "k", canonical: "{}", stage: "frames", stageType: "ingest", stageVersion: 1, seed: 1, start: Date(),
-        end: Date(), wallSeconds: 0))
-    return Result(artifact: try Artifact.open(url, verify: true), warnings: context.warnings, digest: digest)
+    let artifact = try writer.commit(as: IngestStage.type, "frames")
+    return Result(
+      artifact: artifact, warnings: context.warnings, digest: artifact.provenance.contentDigest)
   }
 }
 

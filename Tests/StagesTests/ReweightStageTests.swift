@@ -4,6 +4,7 @@ import ForceFields
 import Foundation
 import Molecules
 import Records
+import TestSupport
 import Testing
 import Workflow
 
@@ -11,8 +12,7 @@ import Workflow
 
 /// The reweight stage on hand-made samples of alanine dipeptide whose log-density, and so whose answer, is chosen.
 @Suite final class ReweightStageTests {
-  static let dataset = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("datasets/alanine")
+  static let dataset = Package.alanine
 
   let folder: URL
   let system = SystemFiles(
@@ -192,7 +192,7 @@ import Workflow
       try ReweightStage.run(context(input, density: "exact-trace", system: bare))
     }
     var other = system
-    other.state = StateDefinition(torsion: "chi7")
+    other.state = StateDefinition(torsion: "chi7").parameterValue
     let error = #expect(throws: MolecularSystemError.self) {
       try ReweightStage.run(context(input, density: "exact-trace", system: other))
     }

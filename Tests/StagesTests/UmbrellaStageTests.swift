@@ -133,7 +133,7 @@ import Workflow
     }
     #expect(throws: MoleculesError.self) {
       var named = alanine.system
-      named.state = StateDefinition(torsion: "chi9")
+      named.state = StateDefinition(torsion: "chi9").parameterValue
       try run(["coordinates": .list([.string("chi9")])], system: named)
     }
     #expect(throws: MolecularSystemError.torsionAtoms(name: "phi", atoms: [4, 6, 8, 99], atomCount: 22)) {

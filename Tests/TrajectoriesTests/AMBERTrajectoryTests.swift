@@ -1,20 +1,10 @@
 import Foundation
 import Molecules
 import NetCDF
+import TestSupport
 import Testing
 
 @testable import Trajectories
-
-/// A folder that is removed with the test.
-final class Scratch {
-  let url: URL
-  init() throws {
-    url = FileManager.default.temporaryDirectory.appendingPathComponent("trajectories-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-  }
-  deinit { try? FileManager.default.removeItem(at: url) }
-  func file(_ name: String) -> URL { url.appendingPathComponent(name) }
-}
 
 @Suite struct AMBERTrajectoryTests {
   /// Writes a small trajectory by hand, so that every part can be made wrong.
@@ -61,8 +51,12 @@ final class Scratch {
     let coordinates = (0..<18).map { Double($0) * 0.125 }
     try writer.append(Array(coordinates[0..<12]), times: [0, 0.5], cells: [cell, cell])
     try writer.append(Array(coordinates[12...]), times: [1], cells: [cell])
-    #expect(throws: TrajectoryError.self) { try writer.append([1, 2, 3], times: [1], cells: [cell]) }
-    #expect(throws: TrajectoryError.self) { try writer.append(coordinates, times: [1, 2, 3]) }
+    expectError(saying: "3 coordinates are not 1 frames of 2 atoms") {
+      try writer.append([1, 2, 3], times: [1], cells: [cell])
+    }
+    expectError(saying: "0 boxes for 3 frames of a file with boxes") {
+      try writer.append(coordinates, times: [1, 2, 3])
+    }
     try writer.close()
     let trajectory = try TrajectoryFile.open(url, expectedAtoms: 2)
     #expect(trajectory.frameCount == 3)
@@ -171,9 +165,8 @@ final class Scratch {
 
   /// Values that MDTraj printed for the same file.
   @Test func realTrajectory() throws {
-    let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../datasets/alanine/alanine-left.nc").standardizedFileURL
-    let trajectory = try TrajectoryFile.open(url, expectedAtoms: 22)
+    let trajectory = try TrajectoryFile.open(
+      Package.alanine.appendingPathComponent("alanine-left.nc"), expectedAtoms: 22)
     #expect(trajectory.frameCount == 16_000)
     #expect(try trajectory.readCells(0..<1) == nil)
     let first = try trajectory.readFrames(0..<1)

@@ -1,6 +1,7 @@
 import Foundation
 import Molecules
 import NetCDF
+import TestSupport
 import Testing
 
 @testable import Trajectories
@@ -96,7 +97,9 @@ extension TrajectoryFormat {
         try TrajectoryFile.open(url, expectedAtoms: 22, formats: formats)
       }
     }
-    #expect(throws: TrajectoryError.self) { try TrajectoryFile.open(xyz) }
+    expectError(saying: "is no trajectory that can be read here", "readable are AMBER NetCDF") {
+      try TrajectoryFile.open(xyz)
+    }
   }
 
   @Test(

@@ -1,5 +1,6 @@
 import Artifacts
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Workflow
@@ -207,7 +208,7 @@ import Testing
         options.from = "second"; options.force = ["*"]
       } == ["second", "third", "all"])
     #expect(try ran { _ in } == [])
-    #expect(throws: EngineError.self) { try ran { $0.only = ["thrid"] } }
+    expectError(saying: "thrid", "third") { try ran { $0.only = ["thrid"] } }
     #expect(throws: EngineError.emptySelection) {
       try ran { options in
         options.from = "side"; options.until = "first"

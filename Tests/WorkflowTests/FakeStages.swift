@@ -1,6 +1,7 @@
 import Artifacts
 import Basics
 import Foundation
+import TestSupport
 import Workflow
 
 /// Which fake stages ran, by run folder: tests run side by side.
@@ -208,19 +209,13 @@ let fakeRegistry = StageRegistry(
 
 /// A folder of its own for a test, with a pipeline file in it.
 final class Workplace {
-  let folder: URL
+  private let scratch: Scratch
+  var folder: URL { scratch.url }
   var lines: [String] = []
 
-  init() throws {
-    folder = FileManager.default.temporaryDirectory.appendingPathComponent("workflow-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  }
+  init() throws { scratch = try Scratch() }
 
-  deinit { try? FileManager.default.removeItem(at: folder) }
-
-  func write(_ text: String, to name: String = "test.yaml") throws {
-    try text.write(to: folder.appendingPathComponent(name), atomically: true, encoding: .utf8)
-  }
+  func write(_ text: String, to name: String = "test.yaml") throws { try scratch.write(text, to: name) }
 
   func load(_ text: String? = nil, overrides: [String] = [], name: String = "test.yaml") throws -> PipelineDefinition {
     if let text { try write(text, to: name) }

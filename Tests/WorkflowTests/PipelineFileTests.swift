@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Workflow
@@ -212,11 +213,11 @@ import Testing
     #expect(place.problems(String(repeating: "- ", count: 900) + "x").contains("nested"))
     #expect(place.problems(String(repeating: "- ", count: 90_000) + "x").contains("test.yaml:1:"))
     try Data([0x6e, 0xff, 0xfe]).write(to: place.folder.appendingPathComponent("test.yaml"))
-    #expect(throws: PipelineFileError.self) { try place.load() }
-    #expect(throws: PipelineFileError.self) {
+    expectError(saying: "UTF-8") { try place.load() }
+    expectError(saying: "/dev/zero", "regular file") {
       try PipelineLoader(registry: fakeRegistry).load(URL(fileURLWithPath: "/dev/zero"))
     }
-    #expect(throws: PipelineFileError.self) { try PipelineLoader(registry: fakeRegistry).load(place.folder) }
+    expectError(saying: "regular file") { try PipelineLoader(registry: fakeRegistry).load(place.folder) }
   }
 
   @Test func limitsAliases() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Workflow
@@ -39,7 +40,9 @@ import Testing
     let names = try FileManager.default.contentsOfDirectory(atPath: third.url.path)
     #expect(!names.contains { $0.hasSuffix(".held") }, "\(names)")
     try third.lock(as: "pipeline run demo.yaml")
-    #expect(throws: EngineError.self) { try first.lock(as: "job 3", mode: .shared) }
+    expectError(saying: "is in use by another run", "pipeline run demo.yaml") {
+      try first.lock(as: "job 3", mode: .shared)
+    }
     #expect(first.holder()?.hasSuffix(": pipeline run demo.yaml") == true)
   }
 

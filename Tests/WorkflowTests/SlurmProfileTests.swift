@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Workflow
@@ -110,13 +111,12 @@ import Testing
   }
 
   @Test func theShippedProfileFitsAnyMatrixOfSystems() throws {
-    let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
     let place = try Workplace()
     // its stage types are not those of this test's registry: what is said of them is all that may be wrong
     do {
       _ = try BatchProfileReader.read(
-        package.appendingPathComponent("pipelines/slurm.yaml"), shownAs: "slurm.yaml", for: place.load(Self.pipeline),
+        Package.root.appendingPathComponent("pipelines/slurm.yaml"), shownAs: "slurm.yaml",
+        for: place.load(Self.pipeline),
         registry: fakeRegistry)
     } catch let error as PipelineFileError {
       for finding in error.findings {

@@ -1,5 +1,6 @@
 import Artifacts
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Workflow
@@ -225,7 +226,7 @@ import Testing
     let file = setting.run.store.record(1)
     try Data("{".utf8).write(to: file)
     #expect(setting.run.status().problem.map { "\($0)" }?.contains("submission.json cannot be used: ") == true)
-    #expect(throws: BatchError.self) { _ = try setting.run.submit(setting.request) }
+    expectError(saying: "submission.json cannot be used") { _ = try setting.run.submit(setting.request) }
     try FileManager.default.removeItem(at: file)
     #expect(try setting.run.submit(setting.request).jobs.count == 4)
   }
@@ -289,7 +290,7 @@ import Testing
     let interruption = Interruption()
     interruption.request()
     #expect(try setting.job(0, task: 1, interruption: interruption) == 75)
-    #expect(throws: EngineError.self) { _ = try setting.run.submit(setting.request) }
+    expectError(saying: "is in use by another run") { _ = try setting.run.submit(setting.request) }
   }
 
   // MARK: Status

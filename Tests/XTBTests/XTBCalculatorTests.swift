@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import XTB
@@ -25,11 +26,9 @@ struct XTBFixture: Decodable {
   let cases: [Case]
 
   static func load() throws -> [Case] {
-    let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Fixtures/xtb_energies.json")
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return try decoder.decode(XTBFixture.self, from: Data(contentsOf: url)).cases
+    return try decoder.decode(XTBFixture.self, from: Data(contentsOf: Package.fixture("xtb_energies.json"))).cases
   }
 }
 

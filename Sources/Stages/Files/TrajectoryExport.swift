@@ -1,5 +1,6 @@
 import Artifacts
 import Foundation
+import Records
 import Trajectories
 
 /// The frames or samples of an artifact as an AMBER NetCDF trajectory, for other programs.
@@ -8,18 +9,20 @@ public enum TrajectoryExport {
   ///
   /// Throws `ExportError`, `TrajectoryError`, `NetCDFError`, `ArtifactError`.
   public static func write(_ artifact: Artifact, to url: URL) throws -> Int {
-    let shape = artifact.exists("coordinates") ? try artifact.shape("coordinates") : []
+    // read as Double: samples are stored so, frames as Float
+    let record = TrajectoryRecord<Float>()
+    let shape = artifact.has(record.coordinates) ? try artifact.shape(record.coordinates) : []
     guard shape.count == 3, shape[2] == 3, shape[0] > 0 else {
       throw ExportError.noFrames(stage: artifact.provenance.stage)
     }
     guard url.standardizedFileURL != artifact.url.standardizedFileURL else {
       throw ExportError.overItself(file: url.path)
     }
-    let hasTimes = artifact.exists("time")
+    let hasTimes = artifact.has(record.time)
     try TrajectoryFile.write(to: url, atoms: shape[1], title: artifact.provenance.stage, frames: shape[0]) { range in
       let times =
-        hasTimes ? try artifact.read("time", as: Double.self, rows: range).values : range.map(Double.init)
-      return (try artifact.read("coordinates", as: Double.self, rows: range).values, times)
+        hasTimes ? try artifact.read(record.time, as: Double.self, rows: range).values : range.map(Double.init)
+      return (try artifact.read(record.coordinates, as: Double.self, rows: range).values, times)
     }
     return shape[0]
   }

@@ -1,11 +1,13 @@
 import Artifacts
 import Foundation
 import Molecules
+import Records
 import Trajectories
 import Workflow
 
 /// The frames of a simulate stage.
 struct SimulatedFrames: TrajectoryReader {
+  private let record = Recorded.simulate.trajectory
   let artifact: Artifact
   let frameCount: Int
   let atomCount: Int
@@ -15,8 +17,8 @@ struct SimulatedFrames: TrajectoryReader {
   /// Throws `IngestError.otherMolecule`.
   init(_ input: StageInput, topology: Topology) throws {
     artifact = input.artifact
-    let shape = try artifact.shape("coordinates")
-    guard try artifact.readStrings("topology") == [topology.mdtrajJSON], shape.count == 3 else {
+    let shape = try artifact.shape(record.coordinates)
+    guard try artifact.read(record.topology) == [topology.mdtrajJSON], shape.count == 3 else {
       throw IngestError.otherMolecule(stage: input.name)
     }
     frameCount = shape[0]
@@ -24,11 +26,11 @@ struct SimulatedFrames: TrajectoryReader {
   }
 
   func readFrames(_ range: Range<Int>) throws -> [Double] {
-    try artifact.read("coordinates", as: Double.self, rows: range).values
+    try artifact.read(record.coordinates, as: Double.self, rows: range).values
   }
 
   func readTimes(_ range: Range<Int>) throws -> [Double]? {
-    try artifact.read("time", as: Double.self, rows: range).values
+    try artifact.read(record.time, as: Double.self, rows: range).values
   }
 }
 
@@ -41,13 +43,14 @@ struct IngestSource {
   /// shows at once.
   ///
   /// Throws `IngestError.source` unless the stage was told one thing, `IngestError.frameRange`, `TrajectoryError`.
-  static func all(_ context: StageContext, _ parameters: IngestStage.Parameters, _ topology: Topology) throws -> [Self]
-  {
+  static func all(
+    _ context: StageContext, _ parameters: IngestStage.Parameters, _ topology: Topology
+  ) throws -> [Self] {
     let readers: [any TrajectoryReader]
-    switch (parameters.trajectory, context.optionalInput("simulation")) {
+    switch (parameters.trajectory, context.optionalInput(\IngestStage.Inputs.simulation)) {
     case (let files?, nil):
-      readers = try files.map { path in
-        let reader = try TrajectoryFile.open(URL(fileURLWithPath: path), expectedAtoms: topology.atoms.count)
+      readers = try files.map { file in
+        let reader = try TrajectoryFile.open(file.url, expectedAtoms: topology.atoms.count)
         for warning in reader.warnings { context.warn(warning) }
         return reader
       }
@@ -56,9 +59,9 @@ struct IngestSource {
     }
     return try readers.map { reader in
       do {
-        let frames = try reader.selection(
-          first: parameters.first, last: parameters.last, stride: parameters.stride)
-        return IngestSource(reader: reader, frames: frames)
+        return IngestSource(
+          reader: reader,
+          frames: try reader.selection(first: parameters.first, last: parameters.last, stride: parameters.stride))
       } catch TrajectoryError.selection(let file, let first, let last, let available) {
         throw IngestError.frameRange(file: file, first: first, last: last, available: available)
       }

@@ -1,40 +1,30 @@
 import Foundation
 
 /// Runs the built `pipeline` as a child process, in a folder of its own.
-final class Program {
-  struct Result {
-    let code: Int32
+public final class Program {
+  public struct Result {
+    public let code: Int32
     /// The signal that ended it, if one did.
-    let signal: Int32?
-    let output: String
-    let errors: String
+    public let signal: Int32?
+    public let output: String
+    public let errors: String
   }
 
-  static let packageRoot = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-  static let alanine = packageRoot.appendingPathComponent("datasets/alanine")
+  private let scratch: Scratch
+  public var folder: URL { scratch.url }
 
-  let folder: URL
+  public init() throws { scratch = try Scratch() }
 
-  init() throws {
-    folder = FileManager.default.temporaryDirectory.appendingPathComponent("pipeline-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(at: folder) }
-
-  func write(_ text: String, to name: String) throws {
-    try text.write(to: folder.appendingPathComponent(name), atomically: true, encoding: .utf8)
-  }
+  public func write(_ text: String, to name: String) throws { try scratch.write(text, to: name) }
 
   /// The program stands beside the test bundle.
-  static func executable() throws -> URL {
+  public static func executable() throws -> URL {
     let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("pipeline")
   }
 
   /// Starts `pipeline`, or another program that is given the arguments.
-  func start(
+  public func start(
     _ arguments: [String], environment: [String: String] = [:], executable: URL? = nil
   ) throws -> (process: Process, tag: String) {
     let tag = UUID().uuidString
@@ -54,7 +44,7 @@ final class Program {
   }
 
   /// Waits for the end, at most two minutes.
-  func finish(_ started: (process: Process, tag: String)) throws -> Result {
+  public func finish(_ started: (process: Process, tag: String)) throws -> Result {
     if !wait(seconds: 120, until: { !started.process.isRunning }) { kill(started.process.processIdentifier, SIGKILL) }
     started.process.waitUntilExit()
     let status = started.process.terminationStatus
@@ -63,16 +53,16 @@ final class Program {
       output: text(started.tag, "out"), errors: text(started.tag, "err"))
   }
 
-  func run(_ arguments: String...) throws -> Result { try finish(start(arguments)) }
+  public func run(_ arguments: String...) throws -> Result { try finish(start(arguments)) }
 
   private func file(_ tag: String, _ name: String) -> URL { folder.appendingPathComponent(".\(tag).\(name)") }
 
-  func text(_ tag: String, _ name: String) -> String {
+  public func text(_ tag: String, _ name: String) -> String {
     (try? String(contentsOf: file(tag, name), encoding: .utf8)) ?? ""
   }
 
   /// Waits until `condition` holds; false after `seconds`.
-  func wait(seconds: Double, until condition: () -> Bool) -> Bool {
+  public func wait(seconds: Double, until condition: () -> Bool) -> Bool {
     let end = Date().addingTimeInterval(seconds)
     while Date() < end {
       if condition() { return true }

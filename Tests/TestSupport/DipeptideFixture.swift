@@ -3,21 +3,21 @@ import Molecules
 import OpenMM
 
 /// The dipeptides' force field and structure, of datasets/dipeptides.
-struct DipeptideFixture {
-  static let names = ["AC", "ET", "GN", "IM", "KS", "NF", "NY"]
+public struct DipeptideFixture {
+  public static let names = ["AC", "ET", "GN", "IM", "KS", "NF", "NY"]
 
-  let xml: String
+  public let xml: String
   /// nm, [atoms, 3].
-  let coordinates: [Double]
+  public let coordinates: [Double]
 
-  init(_ name: String) throws {
-    let folder = AlanineFixture.root.appendingPathComponent("datasets/dipeptides/\(name)")
+  public init(_ name: String) throws {
+    let folder = Package.dipeptide(name)
     xml = try String(contentsOf: folder.appendingPathComponent("system.xml"), encoding: .utf8)
     coordinates = try Topology.read(pdb: folder.appendingPathComponent("topology.pdb")).referenceCoordinates
   }
 
   /// The System, after replacements in its text, each of which must find its place.
-  func system(_ replacements: [(String, String)] = []) throws -> System {
+  public func system(_ replacements: [(String, String)] = []) throws -> System {
     var text = xml
     for (old, new) in replacements {
       guard text.contains(old) else { throw MissingText(text: old) }
@@ -29,7 +29,9 @@ struct DipeptideFixture {
   struct MissingText: Error { let text: String }
 
   /// The structure at several scales, up to many times its size, and shaken by several amounts.
-  func frames(scales: [Double] = [1, 0.8, 1.3, 3, 4.7, 12], noises: [Double] = [0.002, 0.01, 0.03, 0.1]) -> [[Double]] {
+  public func frames(scales: [Double] = [1, 0.8, 1.3, 3, 4.7, 12], noises: [Double] = [0.002, 0.01, 0.03, 0.1])
+    -> [[Double]]
+  {
     var state: UInt64 = 2026
     func normal() -> Double {
       // twelve uniform numbers are normal enough

@@ -1,5 +1,5 @@
 /// One particle in a harmonic well, U = k/2 |x|^2, by a CustomExternalForce.
-func harmonicWell(mass: Double = 12, forceConstant: Double = 500) -> String {
+public func harmonicWell(mass: Double = 12, forceConstant: Double = 500) -> String {
   """
   <?xml version="1.0" ?>
   <System openmmVersion="8.6.1" type="System" version="1">

@@ -1,1 +1,0 @@
-../ForceFieldsTests/DipeptideFixture.swift

@@ -1,1 +1,0 @@
-../PipelineTests/Program.swift

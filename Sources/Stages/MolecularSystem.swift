@@ -37,11 +37,9 @@ struct MolecularSystem {
   /// The torsions that stages report: those the file names, or phi and psi where the molecule has just one of each.
   ///
   /// Throws `MolecularSystemError.torsionAtoms`.
-  func namedTorsions() throws -> NamedTorsions { try Self.namedTorsions(declaredTorsions, topology) }
-
-  private static func namedTorsions(_ declared: [String: [Int]], _ topology: Topology) throws -> NamedTorsions {
-    if declared.isEmpty { return NamedTorsions(backboneOf: topology) }
-    return try naming { try NamedTorsions(declared, of: topology) }
+  func namedTorsions() throws -> NamedTorsions {
+    if declaredTorsions.isEmpty { return NamedTorsions(backboneOf: topology) }
+    return try Self.naming { try NamedTorsions(declaredTorsions, of: topology) }
   }
 
   /// Four atoms of a torsion: the file's, or the molecule's own of that name.

@@ -18,11 +18,6 @@ public struct AMBERForceField: EnergyMethod, Equatable {
   }
 
   /// Throws `AMBERForceFieldError`, `MoleculesError`, `OpenMMError`.
-  public func engine(for topology: Topology, threads: Int) throws -> any EnergyEngine {
-    try OpenMMEngine(system: system(for: topology), origin: name, threads: threads)
-  }
-
-  /// Throws as `engine`.
   public func system(for topology: Topology) throws -> System {
     let amber = try AMBERTopology.read(file)
     if let difference = amber.difference(from: topology) {

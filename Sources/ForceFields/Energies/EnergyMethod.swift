@@ -2,7 +2,7 @@ import Molecules
 import OpenMM
 
 /// What a molecule's potential energy is computed by: a force field, or a method of quantum chemistry. A new one is a type of its own
-/// that conforms.
+/// that conforms: it gives `system`, or an `engine` where it has no OpenMM System.
 public protocol EnergyMethod: Sendable {
   /// For people: "GFN2-xTB".
   var name: String { get }
@@ -16,6 +16,10 @@ public protocol EnergyMethod: Sendable {
 }
 
 extension EnergyMethod {
+  public func engine(for topology: Topology, threads: Int) throws -> any EnergyEngine {
+    try OpenMMEngine(system: system(for: topology), origin: name, threads: threads)
+  }
+
   public func system(for topology: Topology) throws -> System { throw EnergyMethodError.noSystem(method: name) }
 }
 

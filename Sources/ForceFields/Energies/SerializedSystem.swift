@@ -11,10 +11,5 @@ public struct SerializedSystem: EnergyMethod, Equatable {
   public var name: String { "an OpenMM System" }
 
   /// Throws `OpenMMError`.
-  public func engine(for topology: Topology, threads: Int) throws -> any EnergyEngine {
-    try OpenMMEngine(system: system(for: topology), origin: name, threads: threads)
-  }
-
-  /// Throws `OpenMMError`.
   public func system(for topology: Topology) throws -> System { try System(contentsOf: file) }
 }

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import TestSupport
 import Testing
 import Torch
 
@@ -99,7 +100,7 @@ final class MemoryHost: ComputationHost {
 
   /// Losses of steps that were undone are forgotten, in the curve and in what the training keeps beside it.
   @Test func aRollbackForgetsTheBrokenSteps() throws {
-    let outcome = try train(MemoryHost(), bad: [150], halvings: 2)
+    let outcome = try Self.undisturbed.get()
     // the mean of the twenty steps before each row, each once
     #expect(outcome.curve.column("loss") == stride(from: 20, through: 220, by: 20).map { Double($0) - 10.5 })
     #expect(outcome.extra == Array(stride(from: 0, to: 220, by: 10)))
@@ -109,9 +110,11 @@ final class MemoryHost: ComputationHost {
     #expect(middle.extra == outcome.extra)
   }
 
-  @Test(arguments: [40, 120, 160, 201, 230])
+  private static let undisturbed = Result { try RollbackTests().train(MemoryHost(), bad: [150], halvings: 2) }
+
+  @Test(.tags(.slow), arguments: [40, 120, 160, 201, 230])
   func stoppedAnywhereAndResumedIsTheSame(calls: Int) throws {
-    let straight = try train(MemoryHost(), bad: [150], halvings: 2)
+    let straight = try Self.undisturbed.get()
     let host = MemoryHost()
     #expect(throws: MemoryHost.Stopped.self) { try train(host, bad: [150], halvings: 2, stopAt: calls) }
     #expect(throws: MemoryHost.Stopped.self) { try train(host, bad: [150], halvings: 2, stopAt: 5) }

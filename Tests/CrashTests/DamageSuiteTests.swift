@@ -8,7 +8,7 @@ import Testing
 /// Every artifact and checkpoint of the whole chain, spoilt in every way of `Damage`: found, named, kept as .damaged, and made
 /// again from the nearest sound input, with the same bits. BOLTZMILL_DAMAGE=all tries every pair; a normal test run tries a third
 /// of them, each stage and each way several times.
-@Suite(.serialized) struct DamageSuiteTests {
+@Suite(.serialized, .tags(.slow)) struct DamageSuiteTests {
   struct Count {
     var tried = 0
     var detected = 0

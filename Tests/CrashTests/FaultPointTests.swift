@@ -5,8 +5,7 @@ import Testing
 
 /// The real program, killed or made to fail at every named place of the store and the engine, then run again: the artifacts
 /// are those of a run that was never touched.
-@Suite
-struct FaultPointTests {
+@Suite(.tags(.slow)) struct FaultPointTests {
   private func run(_ program: Program, fault: String? = nil) throws -> Program.Result {
     var environment = TinyPipeline.environment
     environment["BOLTZMILL_FAULT"] = fault

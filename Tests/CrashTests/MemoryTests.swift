@@ -1,10 +1,11 @@
 import Artifacts
 import Foundation
+import TestSupport
 import Testing
 import Torch
 
 /// What is used again and again gives back what it took: each in a process of its own, whose memory is compared before and after.
-@Suite struct MemoryTests {
+@Suite(.tags(.slow)) struct MemoryTests {
   @Test func tenThousandTensorOperations() async {
     await #expect(processExitsWith: .success) {
       try Torch.Runtime.initialize(threads: 1)

@@ -1,11 +1,11 @@
 import Artifacts
 import Basics
 import Foundation
+import TestSupport
 import Testing
 
 /// The whole chain, killed at random times, again and again, until it has got to its end.
-@Suite
-struct RandomKillTests {
+@Suite(.tags(.slow)) struct RandomKillTests {
   /// BOLTZMILL_KILLS asks for more than the ten of a normal test run.
   private static let wanted = ProcessInfo.processInfo.environment["BOLTZMILL_KILLS"].flatMap { Int($0) } ?? 10
 

@@ -6,8 +6,7 @@ import Testing
 @testable import Workflow
 
 /// The machine runs out of something, or someone else is in the way: each has a defined end, and the next run goes on.
-@Suite
-struct ResourceTests {
+@Suite(.tags(.slow)) struct ResourceTests {
   private static let isRoot = geteuid() == 0
   private static let shell = URL(fileURLWithPath: "/bin/sh")
 

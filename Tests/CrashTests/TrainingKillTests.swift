@@ -5,8 +5,7 @@ import Testing
 
 /// A training that is killed within an epoch, between two epochs and twice in a row ends as one that was left alone: parameters,
 /// their average, moments, random streams, loss curve. With one thread and with two, of a size at which two share the work.
-@Suite
-struct TrainingKillTests {
+@Suite(.tags(.slow)) struct TrainingKillTests {
   private static let steps = 14
   /// 1,600 frames without a twentieth for validation, in batches of 256.
   private static let stepsPerEpoch = 5

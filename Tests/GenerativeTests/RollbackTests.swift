@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import TestSupport
 import Testing
 import Torch
 
@@ -98,7 +99,7 @@ final class MemoryHost: TrainingHost {
 
   /// Losses of steps that were undone are forgotten, in the curve and in what the training keeps beside it.
   @Test func aRollbackForgetsTheBrokenSteps() throws {
-    let outcome = try train(MemoryHost(), bad: [150], halvings: 2)
+    let outcome = try Self.undisturbed.get()
     // the mean of the twenty steps before each row, each once
     #expect(outcome.curve.column("loss") == stride(from: 20, through: 220, by: 20).map { Double($0) - 10.5 })
     // 22 numbers in 9 rows, the last four of them on top
@@ -109,9 +110,11 @@ final class MemoryHost: TrainingHost {
     #expect(middle.pool == outcome.pool)
   }
 
-  @Test(arguments: [40, 120, 160, 201, 230])
+  private static let undisturbed = Result { try RollbackTests().train(MemoryHost(), bad: [150], halvings: 2) }
+
+  @Test(.tags(.slow), arguments: [40, 120, 160, 201, 230])
   func stoppedAnywhereAndResumedIsTheSame(calls: Int) throws {
-    let straight = try train(MemoryHost(), bad: [150], halvings: 2)
+    let straight = try Self.undisturbed.get()
     let host = MemoryHost()
     #expect(throws: MemoryHost.Stopped.self) { try train(host, bad: [150], halvings: 2, stopAt: calls) }
     #expect(throws: MemoryHost.Stopped.self) { try train(host, bad: [150], halvings: 2, stopAt: 5) }

@@ -5,7 +5,7 @@ import Testing
 /// The programs of Examples/ run, and print what they promise.
 @Suite struct ExampleTests {
   /// README's "From Swift": the whole way from a trajectory to a free energy without a pipeline file.
-  @Test func alanineFreeEnergyPrintsItsNumber() throws {
+  @Test(.tags(.slow)) func alanineFreeEnergyPrintsItsNumber() throws {
     let program = try Program()
     let executable = try Program.executable().deletingLastPathComponent().appendingPathComponent("alanine-free-energy")
     // by one thread: what other tests do at the time must not make it slow

@@ -32,7 +32,7 @@ import Testing
 
   /// Runs every stage type. What an artifact is made of (names, types, shapes, units, axes) is the same on every machine; its numbers
   /// are the same to the last bit on one kind of processor, so their digests are compared where that kind's are known.
-  @Test func artifactsStay() throws {
+  @Test(.tags(.slow)) func artifactsStay() throws {
     let definition = try PipelineLoader(registry: StageCatalog.registry).load(
       Self.folder.appendingPathComponent("golden.yaml"))
     #expect(Set(definition.stages.map { $0.type.type }) == Set(StageCatalog.all.map { $0.type }))

@@ -1,8 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Batches through a real Slurm, by the real program. Slurm takes about three seconds over every job.
-@Suite(.serialized, .enabled(if: RealSlurm.isThere, "\(RealSlurm.reason)"))
+@Suite(.serialized, .tags(.slow), .enabled(if: RealSlurm.isThere, "\(RealSlurm.reason)"))
 struct SubmitTests {
   private static let together = "unit: system\ndefaults: { cpus: 1, time: 10, signal_lead: 60 }"
 
@@ -144,7 +145,7 @@ struct SubmitTests {
 }
 
 /// The one slow test: Slurm counts time in minutes.
-@Suite(.enabled(if: RealSlurm.isThere, "\(RealSlurm.reason)")) struct TimeLimitTests {
+@Suite(.tags(.slow), .enabled(if: RealSlurm.isThere, "\(RealSlurm.reason)")) struct TimeLimitTests {
   /// The job gets no notice before the limit, and sleeps until Slurm ends it.
   @Test func endedByItsTimeLimitItComesBack() throws {
     let batch = try Batch(steps: Batch.long, profile: "unit: system\ndefaults: { cpus: 1, time: 1, signal_lead: 0 }")

@@ -4,9 +4,9 @@ import HDF5
 /// A free-energy difference of the state, in the fixed places of every stage that gives one.
 public struct FreeEnergyRecord: Record {
   public let deltaF = Number<Double>(
-    "results/delta_f", unit: "kT", "-ln(P(state) / P(elsewhere)): positive where the state is the rarer one")
-  public let standardError = Number<Double>("results/delta_f_standard_error", unit: "kT", "one standard error")
-  public let interval = Numbers<Double>("results/delta_f_interval", unit: "kT", axes: ["end"], "95 %")
+    Paths.deltaF, unit: "kT", "-ln(P(state) / P(elsewhere)): positive where the state is the rarer one")
+  public let standardError = Number<Double>(Paths.deltaFStandardError, unit: "kT", "one standard error")
+  public let interval = Numbers<Double>(Paths.deltaFInterval, unit: "kT", axes: ["end"], "95 %")
 
   public init() {}
 }
@@ -28,12 +28,12 @@ public struct ReweightRecord: StageRecord {
   public let logWeights = Numbers<Double>(
     "log_weights", axes: ["frame"], "normalised (sum of w = 1), corrected for noise; -infinity without weight")
   public let logDensity = LogDensityRecord()
-  public let energies = Numbers<Double>("energies", unit: "kJ/mol", axes: ["frame"], "potential energy")
+  public let energies = Numbers<Double>(Paths.energies, unit: "kJ/mol", axes: ["frame"], "potential energy")
   public let torsions = TorsionRecord()
   public let freeEnergy = FreeEnergyRecord()
-  public let effectiveFraction = Number<Double>("results/ess_fraction", "Kish's, of all samples")
+  public let effectiveFraction = Number<Double>(Paths.effectiveFraction, "Kish's, of all samples")
   public let effectiveFractionTruncated = Number<Double>(
-    "results/ess_fraction_truncated", "the same without the largest weights")
+    Paths.effectiveFractionTruncated, "the same without the largest weights")
   public let dropped = Number<Int>("results/dropped", "how many weights the truncated one leaves out")
   public let largestWeight = Number<Double>("results/largest_weight", "share of the heaviest sample")
   public let tailShape = Numbers<Double>(
@@ -41,11 +41,11 @@ public struct ReweightRecord: StageRecord {
     "Pareto shape of the weights' tails before any smoothing: above 0.7 their sums are not to be believed")
   public let unsmoothedDeltaF = Number<Double>("results/unsmoothed_delta_f", unit: "kT", "where weights were smoothed")
   public let nonFinite = Number<Int>("results/non_finite", "samples without a finite energy or density: no weight")
-  public let inverted = Number<Int>("results/inverted", "samples with a stereocentre of the other hand: no weight")
-  public let energyEvaluations = Number<Int>("results/energy_evaluations", "of the force field")
+  public let inverted = Number<Int>(Paths.inverted, "samples with a stereocentre of the other hand: no weight")
+  public let energyEvaluations = Number<Int>(Paths.energyEvaluations, "of the force field")
   public let energyMethod = Text("results/energy_method", "what computed the energies")
   public let secondsPerEnergy = Measured("results/seconds_per_energy", "wall time of one energy")
-  public let stateNames = Texts("results/state_names", axes: ["state"], "the state, and elsewhere")
+  public let stateNames = Texts(Paths.stateNames, axes: ["state"], "the state, and elsewhere")
   public let statePopulations = Numbers<Double>("results/state_populations", axes: ["state"], "shares by weight")
   public let stateIntervals = Numbers<Double>("results/state_intervals", axes: ["state", "end"], "95 %")
   public let statePopulationsUnweighted = Numbers<Double>(
@@ -84,17 +84,17 @@ public struct AuditRecord: StageRecord {
   public let auditedSamples = Number<Int>("results/audited_samples", "how many")
   public let draws = Number<Int>("results/draws", "weighted draws: how many, repeated ones included")
   public let rmse = Number<Double>(
-    "results/rmse_log_density", unit: "nat", "ln q as it was used against the exact one, mean removed")
-  public let spearman = Number<Double>("results/spearman", "rank correlation; uniform draws alone")
+    Paths.rmseLogDensity, unit: "nat", "ln q as it was used against the exact one, mean removed")
+  public let spearman = Number<Double>(Paths.spearman, "rank correlation; uniform draws alone")
   public let meanError = Number<Double>(
     "results/mean_error", unit: "nat", "used minus exact, before any absolute constant")
   public let meanErrorError = Number<Double>("results/mean_error_standard_error", unit: "nat", "its error")
-  public let stateNames = Texts("results/state_names", axes: ["state"], "the state, and elsewhere")
+  public let stateNames = Texts(Paths.stateNames, axes: ["state"], "the state, and elsewhere")
   public let stateBias = Numbers<Double>(
     "results/state_bias", unit: "nat", axes: ["state"], "mean error under the weights, that of all samples removed")
   public let stateBiasError = Numbers<Double>(
     "results/state_bias_standard_error", unit: "nat", axes: ["state"], "its error")
-  public let effectiveFraction = Number<Double>("results/ess_fraction", "Kish's, by exact weights")
+  public let effectiveFraction = Number<Double>(Paths.effectiveFraction, "Kish's, by exact weights")
   public let effectiveFractionUsed = Number<Double>("results/ess_fraction_used", "by those that were used")
   public let exactDeltaF = Number<Double>("results/exact_delta_f", unit: "kT", "of the subset alone; uniform draws")
   public let exactDeltaFError = Number<Double>("results/exact_delta_f_standard_error", unit: "kT", "its error")
@@ -173,15 +173,15 @@ public struct DifferenceRecord: Record {
 public struct ReportRecord: StageRecord {
   public static let stageType = "report"
   public let stages = Texts("results/stages", axes: ["stage"], "their names")
-  public let deltaF = Numbers<Double>("results/delta_f", unit: "kT", axes: ["stage"], "free-energy difference")
+  public let deltaF = Numbers<Double>(Paths.deltaF, unit: "kT", axes: ["stage"], "free-energy difference")
   public let standardError = Numbers<Double>(
-    "results/delta_f_standard_error", unit: "kT", axes: ["stage"], "one standard error")
-  public let interval = Numbers<Double>("results/delta_f_interval", unit: "kT", axes: ["stage", "end"], "95 %")
-  public let effectiveFraction = Numbers<Double>("results/ess_fraction", axes: ["stage"], "Kish's, of all samples")
+    Paths.deltaFStandardError, unit: "kT", axes: ["stage"], "one standard error")
+  public let interval = Numbers<Double>(Paths.deltaFInterval, unit: "kT", axes: ["stage", "end"], "95 %")
+  public let effectiveFraction = Numbers<Double>(Paths.effectiveFraction, axes: ["stage"], "Kish's, of all samples")
   public let effectiveFractionTruncated = Numbers<Double>(
-    "results/ess_fraction_truncated", axes: ["stage"], "without the largest weights")
+    Paths.effectiveFractionTruncated, axes: ["stage"], "without the largest weights")
   public let divergence = Numbers<Double>(
-    "results/kl", unit: "nat", axes: ["stage"], "where a system of known density is among them")
+    Paths.divergence, unit: "nat", axes: ["stage"], "where a system of known density is among them")
   public let table = Text("results/table", "the table as it was printed, without times")
 
   public init() {}

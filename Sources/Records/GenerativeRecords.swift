@@ -69,10 +69,10 @@ public struct EmulatorRecord: StageRecord {
   public let model = ModelRecord(
     group: "emulator", header: "kind and shape of the network, and the interpolant; JSON",
     chart: "from positions to latent coordinates; JSON")
-  public let topology = Texts("topology", axes: ["one"], "the molecule, in MDTraj's JSON")
+  public let topology = Texts(Paths.topology, axes: ["one"], "the molecule, in MDTraj's JSON")
   public let training = TrainingRecord()
   public let loss = LossRecord()
-  public let parameters = Number<Int>("results/parameters", "of the network")
+  public let parameters = Number<Int>(Paths.parameters, "of the network")
   public let trainingFrames = Number<Int>("results/training_frames", "frames that it was trained on")
 
   public init() {}
@@ -96,10 +96,10 @@ public struct SampleRecord: StageRecord {
     "log_density_probes", axes: ["estimate", "frame"], "its independent estimates")
   public let lost = LostTrajectoryRecord(group: "results")
   public let mirroredFraction = Number<Double>("results/mirrored_fraction", "drawn with the other hand")
-  public let inverted = Number<Int>("results/inverted", "samples with a stereocentre of the other hand")
+  public let inverted = Number<Int>(Paths.inverted, "samples with a stereocentre of the other hand")
   public let samples = Number<Int>("results/samples", "how many there are")
   public let functionEvaluations = Number<Int>("results/function_evaluations", "of the network")
-  public let seconds = Measured("results/seconds", "wall time of the integration")
+  public let seconds = Measured(Paths.seconds, "wall time of the integration")
 
   public init() {
     emulator = Attribute(of: latents, "emulator", "content digest of the emulator they are of")
@@ -159,9 +159,9 @@ public struct EnergyModelRecord: StageRecord {
     "results/exact_log_density", unit: "nat", axes: ["sample"], "by exact trace, of samples it has not seen")
   public let modelLogDensity = Numbers<Double>(
     "results/model_log_density", unit: "nat", axes: ["sample"], "by the model, up to its constant")
-  public let rmse = Number<Double>("results/rmse_log_density", unit: "nat", "after removing the mean")
+  public let rmse = Number<Double>(Paths.rmseLogDensity, unit: "nat", "after removing the mean")
   public let meanError = Number<Double>("results/mean_error_log_density", unit: "nat", "model minus exact")
-  public let spearman = Number<Double>("results/spearman", "rank correlation")
+  public let spearman = Number<Double>(Paths.spearman, "rank correlation")
   public let priorOffset = Number<Double>("results/prior_offset", unit: "nat", "the constant, from the prior's end")
   public let priorOffsetError = Number<Double>("results/prior_offset_standard_error", unit: "nat", "its error")
   public let absoluteError = Number<Double>(
@@ -198,8 +198,8 @@ public struct ToyEnergyModelRecord: StageRecord {
   public let training = TrainingRecord()
   public let loss = LossRecord()
   public let divergence = Number<Double>(
-    "results/kl", unit: "nat", "KL(truth || model) on the grid, both normalised there")
-  public let parameters = Number<Int>("results/parameters", "of the network")
+    Paths.divergence, unit: "nat", "KL(truth || model) on the grid, both normalised there")
+  public let parameters = Number<Int>(Paths.parameters, "of the network")
   public let x = Numbers<Double>("results/grid/x", axes: ["x"], "places of the grid")
   public let y = Numbers<Double>("results/grid/y", axes: ["y"], "places of the grid")
   public let logDensity = Numbers<Double>(

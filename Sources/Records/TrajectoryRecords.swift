@@ -7,7 +7,7 @@ public struct TrajectoryRecord<Coordinate: ArtifactScalar>: Record {
   public let conventionVersion = Attribute("conventionVersion", "1.1")
   public let program = Attribute("program", "what wrote the file")
   public let programVersion = Attribute("programVersion", "its version")
-  public let topology = Texts("topology", axes: ["one"], "the molecule, in MDTraj's JSON")
+  public let topology = Texts(Paths.topology, axes: ["one"], "the molecule, in MDTraj's JSON")
   public let coordinates = Numbers<Coordinate>(
     "coordinates", unit: "nanometers", axes: ["frame", "atom", "axis"], "positions")
   public let origin: Attribute
@@ -19,10 +19,10 @@ public struct TrajectoryRecord<Coordinate: ArtifactScalar>: Record {
 
 /// The named torsions of frames.
 public struct TorsionRecord: Record {
-  public let angles = Named(under: "results/torsions") {
+  public let angles = Named(under: Paths.torsions) {
     Numbers<Double>($0, unit: "rad", axes: ["frame"], "the torsion of that name, in (-pi, pi]")
   }
-  public let atoms = Named(under: "results/torsions") {
+  public let atoms = Named(under: Paths.torsions) {
     Attribute(of: Numbers<Double>($0, axes: ["frame"], ""), "atoms", "its four atoms, counted from 0")
   }
 
@@ -33,8 +33,8 @@ public struct TorsionRecord: Record {
 public struct SimulateRecord: StageRecord {
   public static let stageType = "simulate"
   public let trajectory = TrajectoryRecord<Float>()
-  public let energies = Numbers<Double>("energies", unit: "kJ/mol", axes: ["frame"], "potential energy")
-  public let frames = Number<Int>("results/frames", "frames in all")
+  public let energies = Numbers<Double>(Paths.energies, unit: "kJ/mol", axes: ["frame"], "potential energy")
+  public let frames = Number<Int>(Paths.frames, "frames in all")
   public let run = Numbers<Int32>("results/run", axes: ["frame"], "which run a frame is of, from 0")
   public let steeredTorsions = Texts("results/steered_torsions", axes: ["torsion"], "torsions that led to the starts")
   public let targets = Numbers<Double>(
@@ -46,10 +46,10 @@ public struct SimulateRecord: StageRecord {
   public let statisticalInefficiency = Numbers<Double>(
     "results/runs/statistical_inefficiency", unit: "frames", axes: ["run"], "of the state's torsion")
   public let simulatedTime = Number<Double>(
-    "results/simulated_time", unit: "ps", "all runs, with steering and equilibration")
-  public let energyEvaluations = Number<Int>("results/energy_evaluations", "steps of dynamics, and what moves cost")
+    Paths.simulatedTime, unit: "ps", "all runs, with steering and equilibration")
+  public let energyEvaluations = Number<Int>(Paths.energyEvaluations, "steps of dynamics, and what moves cost")
   public let moves = TorsionMoveRecord()
-  public let seconds = Measured("results/seconds", "wall time of the dynamics")
+  public let seconds = Measured(Paths.seconds, "wall time of the dynamics")
 
   public init() {}
 }
@@ -87,7 +87,7 @@ public struct SimulateCheckpointRecord: Record {
 public struct IngestRecord: StageRecord {
   public static let stageType = "ingest"
   public let trajectory = TrajectoryRecord<Float>()
-  public let frames = Number<Int>("results/frames", "frames taken over")
+  public let frames = Number<Int>(Paths.frames, "frames taken over")
   public let files = Texts("results/files", axes: ["file"], "names of the files, without folders")
   public let sourceFile = Numbers<Int32>("results/source/file", axes: ["frame"], "which of the files")
   public let sourceFrame = Numbers<Int>("results/source/frame", axes: ["frame"], "which frame of it, from 0")

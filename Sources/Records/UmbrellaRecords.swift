@@ -46,14 +46,14 @@ public struct UmbrellaRecord: StageRecord {
   public let largestShift = Numbers<Double>(
     "results/coverage/largest_shift", unit: "rad", axes: ["coordinate"], "of a window's mean from its centre")
   public let slowTorsions = SlowTorsionRecord()
-  public let simulatedTime = Number<Double>("results/simulated_time", unit: "ps", "of all windows")
-  public let energyEvaluations = Number<Int>("results/energy_evaluations", "steps of dynamics, and what moves cost")
+  public let simulatedTime = Number<Double>(Paths.simulatedTime, unit: "ps", "of all windows")
+  public let energyEvaluations = Number<Int>(Paths.energyEvaluations, "steps of dynamics, and what moves cost")
   public let moves = TorsionMoveRecord()
   public let exchangeAcceptance = Numbers<Double>(
     "results/exchange_acceptance", axes: ["coordinate"], "where windows exchange frames")
   public let forceProvider = Text("results/force_provider", "what computed the forces")
   public let forceDeviation = Number<Double>("results/force_deviation", "largest difference from OpenMM's, relative")
-  public let seconds = Measured("results/seconds", "wall time of the dynamics")
+  public let seconds = Measured(Paths.seconds, "wall time of the dynamics")
 
   public init() {}
 }

@@ -24,7 +24,7 @@ extension StageCatalog {
   public static var artifactDocument: String {
     var sections: [RecordDocument.Section] = []
     for type in all {
-      guard let record = record(of: type) else { continue }
+      guard let record: any Record = (type as? any RecordedStage.Type)?.output else { continue }
       if let same = sections.firstIndex(where: { Swift.type(of: $0.record) == Swift.type(of: record) }) {
         sections[same].title += ", \(type.type)"
       } else {
@@ -32,17 +32,6 @@ extension StageCatalog {
       }
     }
     return RecordDocument.text(sections, checkpoints: Recorded.checkpoints)
-  }
-
-  private static func record(of type: any StageType.Type) -> (any Record)? {
-    if let type = type as? any RecordedStage.Type { return type.output }
-    // of those whose stages do not declare it yet
-    let records: [any StageRecord] = [
-      Recorded.simulate, Recorded.emulator, Recorded.sample, Recorded.energyModel, Recorded.reweight, Recorded.audit,
-      Recorded.toyEnergyModel, Recorded.umbrella, Recorded.compare,
-    ]
-    return type == ImportedEmulatorStage.self
-      ? Recorded.emulator : records.first { Swift.type(of: $0).stageType == type.type }
   }
 }
 

@@ -58,54 +58,27 @@ public final class StageContext {
     self.logger = log
   }
 
-  /// The parameters as a type of the stage's own; `learning_rate` in the file is `learningRate` in Swift.
-  public func parameters<P: Decodable>(_ type: P.Type) throws -> P {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    do {
-      return try decoder.decode(type, from: Data(values.canonicalJSON.utf8))
-    } catch let error as DecodingError {
-      throw StageContextError.undecodable(stage: stage, type: "\(type)", detail: Self.describe(error))
-    }
-  }
-
   /// The parameters of the stage type, or of a group of that declaration.
   public func parameters<Group: ParameterGroup>(_ type: Group.Type) throws -> Group { try Group(resolved: values) }
 
-  /// The one input of a slot. Throws `StageContextError.noInput` where the file gives none (or a word instead of a stage).
+  /// The one input of a slot. Throws `StageContextError` where the file gives none (or a word instead of a stage).
   public func input<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) throws -> StageInput {
-    try input(Inputs.slot(slot))
+    guard let first = optionalInput(slot) else { throw StageContextError(stage: stage, slot: Inputs.slot(slot)) }
+    return first
   }
 
   /// The input of a slot, or nil where the file gives none or a word.
-  public func optionalInput<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) -> StageInput? {
-    optionalInput(Inputs.slot(slot))
-  }
+  public func optionalInput<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) -> StageInput? { inputs(slot).first }
 
   /// All inputs of a slot, in the file's order.
-  public func inputs<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) throws -> [StageInput] {
-    try inputs(Inputs.slot(slot))
+  public func inputs<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) -> [StageInput] {
+    inputsBySlot[Inputs.slot(slot)] ?? []
   }
 
   /// The word that stands in the place of a stage; nil where there is a stage.
   public func word<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) -> String? {
     optionalInput(slot) == nil ? values[Inputs.slot(slot)]?.string : nil
   }
-
-  /// The one input of a slot. Throws `StageContextError.noInput` where the file gives none (or a word instead of a stage).
-  public func input(_ slot: String) throws -> StageInput {
-    guard let first = inputsBySlot[slot]?.first else { throw StageContextError.noInput(stage: stage, slot: slot) }
-    return first
-  }
-
-  /// All inputs of a slot, in the file's order.
-  public func inputs(_ slot: String) throws -> [StageInput] {
-    guard let inputs = inputsBySlot[slot] else { throw StageContextError.noInput(stage: stage, slot: slot) }
-    return inputs
-  }
-
-  /// The input of a slot, or nil where the file gives none or a word.
-  public func optionalInput(_ slot: String) -> StageInput? { inputsBySlot[slot]?.first }
 
   /// Someone asked the run to stop: finish the step, save a checkpoint, throw `WorkflowInterruption`.
   public var interruptionRequested: Bool { interruption() }
@@ -129,19 +102,6 @@ public final class StageContext {
 
   /// A line for whoever watches; not kept.
   public func log(_ message: String) { logger(message) }
-
-  private static func describe(_ error: DecodingError) -> String {
-    let (context, what): (DecodingError.Context, String) =
-      switch error {
-      case .keyNotFound(let key, let context): (context, "no value for '\(key.stringValue)'")
-      case .typeMismatch(let type, let context): (context, "not a \(type)")
-      case .valueNotFound(let type, let context): (context, "null where a \(type) belongs")
-      case .dataCorrupted(let context): (context, context.debugDescription)
-      @unknown default: (DecodingError.Context(codingPath: [], debugDescription: ""), "\(error)")
-      }
-    let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
-    return path.isEmpty ? what : "\(path): \(what)"
-  }
 }
 
 /// A finished stage that another one reads.
@@ -173,36 +133,22 @@ public struct StageInput {
   /// reaches further than `StageType.indirectInputs`: write it as a measurement only, on which no key and no digest depends.
   public var wallSeconds: Double? { lineageSeconds() }
 
-  /// An input of this input. Only those declared in `StageType.indirectInputs` are there, because only they enter the key.
-  public func input(_ slot: String) throws -> StageInput {
-    guard let first = inputsBySlot[slot]?.first else { throw StageContextError.noInput(stage: name, slot: slot) }
-    return first
-  }
-
-  public func optionalInput(_ slot: String) -> StageInput? { inputsBySlot[slot]?.first }
-
   /// The first input of each declared slot.
   public var inputs: [String: StageInput] { inputsBySlot.compactMapValues(\.first) }
 
+  /// An input of this input. Only those declared in `StageType.indirectInputs` are there, because only they enter the key.
   public func input<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) throws -> StageInput {
-    try input(Inputs.slot(slot))
+    guard let first = optionalInput(slot) else { throw StageContextError(stage: name, slot: Inputs.slot(slot)) }
+    return first
   }
 
   public func optionalInput<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) -> StageInput? {
-    optionalInput(Inputs.slot(slot))
+    inputsBySlot[Inputs.slot(slot)]?.first
   }
 }
 
-/// A stage and its declaration do not fit together.
-public enum StageContextError: Error, CustomStringConvertible {
-  case noInput(stage: String, slot: String)
-  case undecodable(stage: String, type: String, detail: String)
-
-  public var description: String {
-    switch self {
-    case .noInput(let stage, let slot): "stage '\(stage)' has no input '\(slot)'"
-    case .undecodable(let stage, let type, let detail):
-      "stage '\(stage)': its parameters do not fit \(type) (\(detail)); compare the stage type's ParameterField list with it"
-    }
-  }
+/// A stage asks for an input that it was not given: its declaration and its code do not fit together.
+public struct StageContextError: Error, CustomStringConvertible {
+  public let stage, slot: String
+  public var description: String { "stage '\(stage)' has no input '\(slot)'" }
 }

@@ -151,7 +151,7 @@ enum GatherStage: StageType {
     RunLog.shared.add(context)
     var sums: [Double] = []
     var names: [String] = []
-    for input in try context.inputs(\Inputs.compare) {
+    for input in context.inputs(\Inputs.compare) {
       sums.append(try input.artifact.read("values", as: Double.self).values.reduce(0, +))
       names.append(input.name)
       if let inner = input.optionalInput(\ScaleStage.Inputs.of) {

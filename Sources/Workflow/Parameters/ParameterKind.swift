@@ -152,9 +152,3 @@ extension ParameterKind {
     }
   }
 }
-
-extension ParameterKind {
-  public static let positive = ParameterKind.number(.positive)
-  public static let zeroOrMore = ParameterKind.number(.atLeastZero)
-  public static let count = ParameterKind.integer(.count)
-}

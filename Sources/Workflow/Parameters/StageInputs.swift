@@ -75,7 +75,3 @@ public struct InputPath {
 
   private static func slot<Inputs: StageInputs>(_ path: KeyPath<Inputs, Input>) -> String { Inputs.slot(path) }
 }
-
-extension InputPath: ExpressibleByArrayLiteral {
-  public init(arrayLiteral slots: String...) { self.slots = slots }
-}

@@ -1,0 +1,21 @@
+/// Places that several records share: a script finds the same answer under the same name.
+enum Paths {
+  static let deltaF = "results/delta_f"
+  static let deltaFStandardError = "results/delta_f_standard_error"
+  static let deltaFInterval = "results/delta_f_interval"
+  static let energies = "energies"
+  static let effectiveFraction = "results/ess_fraction"
+  static let effectiveFractionTruncated = "results/ess_fraction_truncated"
+  static let inverted = "results/inverted"
+  static let energyEvaluations = "results/energy_evaluations"
+  static let stateNames = "results/state_names"
+  static let rmseLogDensity = "results/rmse_log_density"
+  static let spearman = "results/spearman"
+  static let divergence = "results/kl"
+  static let topology = "topology"
+  static let parameters = "results/parameters"
+  static let seconds = "results/seconds"
+  static let torsions = "results/torsions"
+  static let frames = "results/frames"
+  static let simulatedTime = "results/simulated_time"
+}

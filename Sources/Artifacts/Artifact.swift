@@ -41,11 +41,7 @@ public final class Artifact {
     case .seal, .content:
       try Seal.check(url)
       let file: HDF5File
-      do {
-        file = try HDF5File.open(url)
-      } catch {
-        throw ArtifactError.unopenable(file: url.path, reason: "\(error)")
-      }
+      do { file = try HDF5File.open(url) } catch { throw ArtifactError.unopenable(file: url.path, reason: "\(error)") }
       artifact = Artifact(url: url, file: file, provenance: try ProvenanceStore.read(from: file))
     }
     if check == .content { try artifact.verify() }
@@ -55,9 +51,7 @@ public final class Artifact {
   /// Reads everything and compares its digest with the committed one. Throws `ArtifactError.contentDamaged`.
   public func verify() throws {
     let found: String
-    do {
-      found = try content().digest
-    } catch {
+    do { found = try content().digest } catch {
       // a chunk or a block of metadata whose checksum is wrong is an error of the library's
       throw ArtifactError.contentDamaged(
         file: url.path, expected: provenance.contentDigest, found: "unreadable: \(error)")
@@ -75,7 +69,6 @@ public final class Artifact {
   }
 
   func content() throws -> Content { try Content.read(file, excluding: [ProvenanceStore.group]) }
-
   func close() throws { try file.close() }
 
   // MARK: Structure

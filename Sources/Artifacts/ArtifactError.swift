@@ -27,8 +27,7 @@ public enum ArtifactError: Error, Equatable, CustomStringConvertible {
     case .sealBroken(let file, let bytes):
       return "\(file): damaged: its \(bytes) bytes are not those that were committed; "
         + "delete the file, and the stage runs again"
-    case .unopenable(let file, let reason):
-      return "\(file): sound, but it cannot be opened: \(reason)"
+    case .unopenable(let file, let reason): return "\(file): sound, but it cannot be opened: \(reason)"
     case .incomplete(let file, let missing):
       return "\(file): not a committed artifact: \(missing) is missing; run the stage again with --force"
     case .contentDamaged(let file, let expected, let found):
@@ -38,10 +37,8 @@ public enum ArtifactError: Error, Equatable, CustomStringConvertible {
       return "\(file): /provenance is damaged (\(reason)); delete the file, and the stage runs again"
     case .writtenWrongly(let file, let path):
       return "\(file): \(path) read back differs from what was written; the disk or the memory is faulty"
-    case .misuse(let file, let path, let reason):
-      return "\(file): \(path): \(reason)"
-    case .system(let call, let file, let code):
-      return "\(file): \(call) failed: \(String(cString: strerror(code)))"
+    case .misuse(let file, let path, let reason): return "\(file): \(path): \(reason)"
+    case .system(let call, let file, let code): return "\(file): \(call) failed: \(String(cString: strerror(code)))"
     }
   }
 

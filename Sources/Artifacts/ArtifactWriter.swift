@@ -38,9 +38,7 @@ public final class ArtifactWriter {
     self.url = url
     temporary = FileSystem.temporary(for: url)
     let folder = url.deletingLastPathComponent()
-    do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    } catch {
+    do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
       throw ArtifactError.system(call: "mkdir", file: folder.path, code: errno)
     }
     FileSystem.removeLeftovers(of: url)
@@ -84,9 +82,7 @@ public final class ArtifactWriter {
   public func write<T: ArtifactScalar>(
     _ path: String, _ array: NDArray<T>, units: String? = nil, dims: [String]? = nil,
     compression: Compression = .automatic
-  ) throws {
-    try write(path, array.values, shape: array.shape, units: units, dims: dims, compression: compression)
-  }
+  ) throws { try write(path, array.values, shape: array.shape, units: units, dims: dims, compression: compression) }
 
   public func writeScalar<T: ArtifactScalar>(_ path: String, _ value: T, units: String? = nil) throws {
     try write(path, [value], shape: [], units: units)
@@ -202,9 +198,7 @@ public final class ArtifactWriter {
   @discardableResult
   public func commit(provenance: Provenance) throws -> String {
     _ = try open("")
-    do {
-      return try finish(provenance)
-    } catch {
+    do { return try finish(provenance) } catch {
       discard()
       throw error
     }

@@ -84,9 +84,7 @@ struct Content: Equatable {
 extension HDF5AttributeValue {
   /// Type and value as text; a number by its bits, so that no rounding hides a change.
   fileprivate var canonical: String {
-    func bits(_ values: [Double]) -> String {
-      values.map { String($0.bitPattern, radix: 16) }.joined(separator: ",")
-    }
+    func bits(_ values: [Double]) -> String { values.map { String($0.bitPattern, radix: 16) }.joined(separator: ",") }
     switch self {
     case .string(let value): return "string \(value)"
     case .integer(let value): return "integer \(value)"

@@ -41,8 +41,7 @@ enum FileSystem {
     counterLock.lock()
     defer { counterLock.unlock() }
     counter += 1
-    return target.deletingLastPathComponent()
-      .appendingPathComponent("\(prefix(target))\(host)-\(getpid())-\(counter)")
+    return target.deletingLastPathComponent().appendingPathComponent("\(prefix(target))\(host)-\(getpid())-\(counter)")
   }
 
   /// Removes temporary files of `target` that a process on this host left behind when it died.

@@ -55,9 +55,7 @@ enum ProvenanceStore {
     guard stored == found else {
       throw ArtifactError.provenanceDamaged(file: file.url.path, reason: "its checksum does not match")
     }
-    do {
-      return try Provenance.decode(json)
-    } catch {
+    do { return try Provenance.decode(json) } catch {
       throw ArtifactError.provenanceDamaged(file: file.url.path, reason: "unreadable record: \(error)")
     }
   }

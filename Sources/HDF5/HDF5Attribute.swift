@@ -35,9 +35,7 @@ extension HDF5File {
         _ = try check("H5Adelete") { H5Adelete(object.id, name) }
       }
       let space = HDF5Identifier(
-        try check("H5Screate") {
-          isScalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, [hsize_t(elements)], nil)
-        })
+        try check("H5Screate") { isScalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, [hsize_t(elements)], nil) })
       let stored = HDF5Identifier(try check("H5Tcopy") { type.makeIdentifier(native: false) })
       let memory = HDF5Identifier(try check("H5Tcopy") { type.makeIdentifier(native: true) })
       let attribute = HDF5Identifier(
@@ -57,12 +55,10 @@ extension HDF5File {
       try bytes.withUnsafeBytes {
         try store(.string(bytes: size), isScalar: false, elements: texts.count, $0.baseAddress)
       }
-    case .integer(let number):
-      try withUnsafePointer(to: number) { try store(.int64, isScalar: true, elements: 1, $0) }
+    case .integer(let number): try withUnsafePointer(to: number) { try store(.int64, isScalar: true, elements: 1, $0) }
     case .integers(let numbers):
       try numbers.withUnsafeBytes { try store(.int64, isScalar: false, elements: numbers.count, $0.baseAddress) }
-    case .number(let number):
-      try withUnsafePointer(to: number) { try store(.float64, isScalar: true, elements: 1, $0) }
+    case .number(let number): try withUnsafePointer(to: number) { try store(.float64, isScalar: true, elements: 1, $0) }
     case .numbers(let numbers):
       try numbers.withUnsafeBytes { try store(.float64, isScalar: false, elements: numbers.count, $0.baseAddress) }
     }

@@ -60,9 +60,7 @@ public final class HDF5Dataset {
     return try HDF5Library.call(function, file: file.url.path, path: path, state: file.state, body)
   }
 
-  func mismatch(_ message: String) -> HDF5Error {
-    .shapeMismatch(file: file.url.path, path: path, message: message)
-  }
+  func mismatch(_ message: String) -> HDF5Error { .shapeMismatch(file: file.url.path, path: path, message: message) }
 
   // MARK: Reading
 
@@ -83,9 +81,7 @@ public final class HDF5Dataset {
     }
     return try Array(unsafeUninitializedCapacity: count) { buffer, initialized in
       buffer.initialize(repeating: Scalar.hdf5Zero)
-      if count > 0 {
-        try transfer(rows: rows, type: Scalar.hdf5Type, buffer: buffer.baseAddress, writing: false)
-      }
+      if count > 0 { try transfer(rows: rows, type: Scalar.hdf5Type, buffer: buffer.baseAddress, writing: false) }
       initialized = count
     }
   }
@@ -93,8 +89,7 @@ public final class HDF5Dataset {
   /// The elements of the given rows (all of them for nil) as they are stored, little-endian, without conversion.
   public func readBytes(rows: Range<Int>? = nil) throws -> [UInt8] {
     guard type.isNumeric || type.isFixedString else {
-      throw HDF5Error.typeMismatch(
-        file: file.url.path, path: path, stored: type.description, requested: "plain bytes")
+      throw HDF5Error.typeMismatch(file: file.url.path, path: path, stored: type.description, requested: "plain bytes")
     }
     let elements = try rows.map { try $0.count * rowCount(checking: $0) } ?? count
     return try Array(unsafeUninitializedCapacity: elements * type.size) { buffer, initialized in
@@ -125,8 +120,7 @@ public final class HDF5Dataset {
       }
       return strings
     default:
-      throw HDF5Error.typeMismatch(
-        file: file.url.path, path: path, stored: type.description, requested: "strings")
+      throw HDF5Error.typeMismatch(file: file.url.path, path: path, stored: type.description, requested: "strings")
     }
   }
 
@@ -134,9 +128,7 @@ public final class HDF5Dataset {
 
   /// Replaces all elements.
   public func write<Scalar: HDF5Scalar>(_ values: [Scalar]) throws {
-    guard values.count == count else {
-      throw mismatch("\(values.count) values were given for shape \(shape)")
-    }
+    guard values.count == count else { throw mismatch("\(values.count) values were given for shape \(shape)") }
     guard !values.isEmpty else { return }
     try values.withUnsafeBytes { buffer in
       try transfer(
@@ -151,8 +143,7 @@ public final class HDF5Dataset {
     }
     guard !bytes.isEmpty else { return }
     try bytes.withUnsafeBytes { buffer in
-      try transfer(
-        rows: nil, type: type, buffer: UnsafeMutableRawPointer(mutating: buffer.baseAddress), writing: true)
+      try transfer(rows: nil, type: type, buffer: UnsafeMutableRawPointer(mutating: buffer.baseAddress), writing: true)
     }
   }
 
@@ -198,20 +189,15 @@ public final class HDF5Dataset {
       var extent = shape.map { hsize_t($0) }
       start[0] = hsize_t(rows.lowerBound)
       extent[0] = hsize_t(rows.count)
-      _ = try call("H5Sselect_hyperslab") {
-        H5Sselect_hyperslab(fileSpace.id, H5S_SELECT_SET, start, nil, extent, nil)
-      }
-      memorySpace = HDF5Identifier(
-        try call("H5Screate_simple") { H5Screate_simple(Int32(extent.count), extent, nil) })
+      _ = try call("H5Sselect_hyperslab") { H5Sselect_hyperslab(fileSpace.id, H5S_SELECT_SET, start, nil, extent, nil) }
+      memorySpace = HDF5Identifier(try call("H5Screate_simple") { H5Screate_simple(Int32(extent.count), extent, nil) })
     }
     if writing {
       _ = try call("H5Dwrite") {
         H5Dwrite(identifier.id, memory.id, memorySpace.id, fileSpace.id, properties.id, buffer)
       }
     } else {
-      _ = try call("H5Dread") {
-        H5Dread(identifier.id, memory.id, memorySpace.id, fileSpace.id, properties.id, buffer)
-      }
+      _ = try call("H5Dread") { H5Dread(identifier.id, memory.id, memorySpace.id, fileSpace.id, properties.id, buffer) }
     }
   }
 }

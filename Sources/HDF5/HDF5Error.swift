@@ -19,18 +19,13 @@ public enum HDF5Error: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .noSuchFile(let file):
-      return "\(file): no such file"
-    case .notHDF5(let file, let message):
-      return "\(file): not a sound HDF5 file: \(message)"
-    case .notFound(let file, let path):
-      return "\(file): there is no \(path) in it"
+    case .noSuchFile(let file): return "\(file): no such file"
+    case .notHDF5(let file, let message): return "\(file): not a sound HDF5 file: \(message)"
+    case .notFound(let file, let path): return "\(file): there is no \(path) in it"
     case .typeMismatch(let file, let path, let stored, let requested):
       return "\(file): \(path) holds \(stored), which cannot be read as \(requested)"
-    case .shapeMismatch(let file, let path, let message):
-      return "\(file): \(path): \(message)"
-    case .closed(let file):
-      return "\(file): the file is closed"
+    case .shapeMismatch(let file, let path, let message): return "\(file): \(path): \(message)"
+    case .closed(let file): return "\(file): the file is closed"
     case .callFailed(let function, let file, let path, let message):
       return "\(file): \(path.isEmpty ? "" : path + ": ")\(function) failed: \(message)"
     }

@@ -87,8 +87,7 @@ public final class HDF5File {
 
   /// Closing the file closes every object of it that is still open.
   private static func accessProperties(file: String) throws -> HDF5Identifier {
-    let access = HDF5Identifier(
-      try HDF5Library.call("H5Pcreate", file: file) { H5Pcreate(chdf5_class_file_access()) })
+    let access = HDF5Identifier(try HDF5Library.call("H5Pcreate", file: file) { H5Pcreate(chdf5_class_file_access()) })
     try HDF5Library.call("H5Pset_fclose_degree", file: file) { H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG) }
     return access
   }
@@ -148,8 +147,7 @@ public final class HDF5File {
     return try (0..<info.nlinks).map { index in
       var buffer = [CChar](repeating: 0, count: 1024)
       try HDF5Library.call("H5Lget_name_by_idx", file: url.path, path: group) {
-        H5Lget_name_by_idx(
-          object.id, ".", H5_INDEX_NAME, H5_ITER_INC, index, &buffer, buffer.count, chdf5_default())
+        H5Lget_name_by_idx(object.id, ".", H5_INDEX_NAME, H5_ITER_INC, index, &buffer, buffer.count, chdf5_default())
       }
       return String(cString: buffer)
     }

@@ -11,9 +11,7 @@ enum HDF5Library {
   /// - Writing past the file-size limit must be an error of the write, not a signal that ends the process.
   private static let isReady: Bool = {
     var action = sigaction()
-    if sigaction(SIGXFSZ, nil, &action) == 0, action.__sigaction_handler.sa_handler == nil {
-      signal(SIGXFSZ, SIG_IGN)
-    }
+    if sigaction(SIGXFSZ, nil, &action) == 0, action.__sigaction_handler.sa_handler == nil { signal(SIGXFSZ, SIG_IGN) }
     H5dont_atexit()
     H5open()
     return true

@@ -16,9 +16,7 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
   public let fileSize: Int
 
   /// Whole records that the file holds.
-  public var presentRecords: Int {
-    recordSize > 0 ? max(0, (fileSize - recordsBegin) / recordSize) : 0
-  }
+  public var presentRecords: Int { recordSize > 0 ? max(0, (fileSize - recordsBegin) / recordSize) : 0 }
 
   /// The file is shorter than its header says.
   public var isTruncated: Bool {

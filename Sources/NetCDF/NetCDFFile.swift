@@ -172,8 +172,7 @@ public final class NetCDFFile {
       dimensions.append(String(cString: buffer))
       shape.append(length)
     }
-    return NetCDFVariable(
-      name: name, type: NetCDFType(rawValue: type), dimensions: dimensions, shape: shape, id: id)
+    return NetCDFVariable(name: name, type: NetCDFType(rawValue: type), dimensions: dimensions, shape: shape, id: id)
   }
 
   /// An attribute of a variable, or of the file for nil; nil where there is none of that name.

@@ -55,8 +55,7 @@ public enum Transport {
       demands = try units(columnWeights ?? [Double](repeating: 1, count: columns), count: columns)
     }
     var total = 0.0
-    try check(
-      bm_transport(Int64(rows), Int64(columns), costs, supplies, demands, &total), rows: rows, columns: columns)
+    try check(bm_transport(Int64(rows), Int64(columns), costs, supplies, demands, &total), rows: rows, columns: columns)
     return total / Double(supplies.reduce(0, +))
   }
 
@@ -86,9 +85,7 @@ public enum Transport {
     return units
   }
 
-  private static func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
-    b == 0 ? a : greatestCommonDivisor(b, a % b)
-  }
+  private static func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int { b == 0 ? a : greatestCommonDivisor(b, a % b) }
 
   private static func check(_ status: Int32, rows: Int, columns: Int) throws {
     switch bm_transport_status(UInt32(bitPattern: status)) {

@@ -101,7 +101,6 @@ struct ReportedRun {
   }
 
   func all<Output: StageRecord>(_: Output.Type) -> [ReportedStage] { stages.filter { $0.type == Output.stageType } }
-
   var reweighted: [ReportedStage] { compared.filter { $0.type == ReweightRecord.stageType } }
   var umbrellas: [ReportedStage] { compared.filter { $0.type == UmbrellaRecord.stageType } }
 

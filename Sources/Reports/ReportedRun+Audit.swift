@@ -15,8 +15,7 @@ extension ReportedRun {
     var tables: [TextTable] = []
     let record = Recorded.audit
     for stage in all(AuditRecord.self) {
-      let bias = try Self.withErrors(
-        stage.numbers(record.stateBias), stage.numbers(record.stateBiasError))
+      let bias = try Self.withErrors(stage.numbers(record.stateBias), stage.numbers(record.stateBiasError))
       let correction = try Self.withErrors(
         stage.number(record.correction).map { [$0] }, stage.number(record.correctionError).map { [$0] })
       table.addRow([

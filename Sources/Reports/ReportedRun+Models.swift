@@ -64,8 +64,7 @@ extension ReportedRun {
   func trainingSection() throws -> Report.Section {
     let figures = try (all(EmulatorRecord.self) + all(EnergyModelRecord.self) + all(ToyEnergyModelRecord.self))
       .compactMap { try lossCurves($0) }
-    return Report.Section(
-      title: "Training", text: "Losses as the stages recorded them.", tables: [], figures: figures)
+    return Report.Section(title: "Training", text: "Losses as the stages recorded them.", tables: [], figures: figures)
   }
 
   private func lossCurves(_ stage: ReportedStage) throws -> Figure? {

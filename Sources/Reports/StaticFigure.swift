@@ -56,8 +56,7 @@ struct StaticFigure {
     var isMap = false
     for series in figure.series {
       switch series {
-      case .line(_, let x, let y, let band, _, _):
-        values += horizontal ? x : y + (band.map { $0.low + $0.high } ?? [])
+      case .line(_, let x, let y, let band, _, _): values += horizontal ? x : y + (band.map { $0.low + $0.high } ?? [])
       case .points(_, let x, let y, let errors, _, _):
         values += horizontal ? x : y + (errors.map { $0.low + $0.high } ?? [])
       case .heatMap(let x, let y, _, _, _):
@@ -142,8 +141,7 @@ struct StaticFigure {
           "<circle cx=\"\(h)\" cy=\"\(v)\" r=\"\(text(size / 2))\" fill=\"\(colour)\" fill-opacity=\"\(opacity)\"/>")
       }
       return marks.joined(separator: "\n")
-    case .heatMap(let x, let y, let z, _, let range):
-      return map(x, y, z, range, frame)
+    case .heatMap(let x, let y, let z, _, let range): return map(x, y, z, range, frame)
     }
   }
 

@@ -31,8 +31,7 @@ public final class Adam {
   /// One step with the learning rate of this step.
   public func update(_ gradients: [Tensor], learningRate: Double) throws {
     guard gradients.count == parameters.count else {
-      throw TorchError(
-        operation: "adam", reason: "\(gradients.count) gradients for \(parameters.count) parameters")
+      throw TorchError(operation: "adam", reason: "\(gradients.count) gradients for \(parameters.count) parameters")
     }
     step += 1
     try withPointers(parameters) { p in
@@ -68,8 +67,6 @@ public func clipNormInPlace(_ gradients: [Tensor], maximum: Double) throws -> Do
 /// averages <- decay * averages + (1 - decay) * parameters, in place.
 public func updateAveragesInPlace(_ averages: [Tensor], _ parameters: [Tensor], decay: Double) throws {
   try withPointers(averages) { a in
-    try withPointers(parameters) { p in
-      try check("moving average", bm_ema_update(a, p, Int32(averages.count), decay))
-    }
+    try withPointers(parameters) { p in try check("moving average", bm_ema_update(a, p, Int32(averages.count), decay)) }
   }
 }

@@ -96,9 +96,7 @@ public func withGradients<Result>(_ body: () throws -> Result) rethrows -> Resul
 
 /// The one gate for status codes of the C layer.
 package func check(_ operation: String, _ status: Int32) throws {
-  if status != 0 {
-    throw TorchError(operation: operation, reason: String(cString: bm_torch_last_error()))
-  }
+  if status != 0 { throw TorchError(operation: operation, reason: String(cString: bm_torch_last_error())) }
 }
 
 /// Calls a C function that makes one tensor. `operands` are what the call reads through their pointers: the optimiser may

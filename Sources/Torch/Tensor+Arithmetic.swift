@@ -56,7 +56,6 @@ extension Tensor {
   public static func - (a: Double, b: Tensor) throws -> Tensor { try binary("subtract", BM_SUBTRACT, a, b) }
   public static func * (a: Double, b: Tensor) throws -> Tensor { try binary("multiply", BM_MULTIPLY, a, b) }
   public static func / (a: Double, b: Tensor) throws -> Tensor { try binary("divide", BM_DIVIDE, a, b) }
-
   public func power(_ exponent: Double) throws -> Tensor { try Self.binary("power", BM_POWER, self, exponent) }
   public func power(_ exponent: Tensor) throws -> Tensor { try Self.binary("power", BM_POWER, self, exponent) }
   /// Remainder with the divisor's sign, so that the result of a positive divisor is in [0, divisor).

@@ -47,9 +47,7 @@ extension Tensor {
   }
 
   public static func stacked(_ tensors: [Tensor], axis: Int) throws -> Tensor {
-    try withPointers(tensors) { list in
-      try make("stack") { bm_stack(list, Int32(tensors.count), Int64(axis), $0) }
-    }
+    try withPointers(tensors) { list in try make("stack") { bm_stack(list, Int32(tensors.count), Int64(axis), $0) } }
   }
 
   /// The rows of `index` (Int64) along `axis`.

@@ -62,13 +62,8 @@ extension Tensor {
     try make("full") { bm_tensor_full(value, type.code, shape.int64, shape.rank, $0) }
   }
 
-  public static func zeros(_ shape: [Int], _ type: ScalarType = .float32) throws -> Tensor {
-    try full(shape, 0, type)
-  }
-
-  public static func ones(_ shape: [Int], _ type: ScalarType = .float32) throws -> Tensor {
-    try full(shape, 1, type)
-  }
+  public static func zeros(_ shape: [Int], _ type: ScalarType = .float32) throws -> Tensor { try full(shape, 0, type) }
+  public static func ones(_ shape: [Int], _ type: ScalarType = .float32) throws -> Tensor { try full(shape, 1, type) }
 
   public static func arange(_ count: Int, _ type: ScalarType = .int64) throws -> Tensor {
     try make("arange") { bm_tensor_arange(Int64(count), type.code, $0) }
@@ -76,9 +71,7 @@ extension Tensor {
 
   public static func linspace(_ first: Double, _ last: Double, _ count: Int, _ type: ScalarType = .float32) throws
     -> Tensor
-  {
-    try make("linspace") { bm_tensor_linspace(first, last, Int64(count), type.code, $0) }
-  }
+  { try make("linspace") { bm_tensor_linspace(first, last, Int64(count), type.code, $0) } }
 
   public static func identity(_ count: Int, _ type: ScalarType = .float32) throws -> Tensor {
     try make("eye") { bm_tensor_eye(Int64(count), type.code, $0) }

@@ -42,9 +42,7 @@ public final class XTBCalculator {
     guard unpairedElectrons >= 0, electrons >= unpairedElectrons, (electrons - unpairedElectrons) % 2 == 0 else {
       throw XTBError.oddElectrons(electrons: electrons, charge: charge, unpaired: unpairedElectrons)
     }
-    if let solvent, !Self.solvents.contains(solvent) {
-      throw XTBError.unknownSolvent(solvent, known: Self.solvents)
-    }
+    if let solvent, !Self.solvents.contains(solvent) { throw XTBError.unknownSolvent(solvent, known: Self.solvents) }
     let numbers = atomicNumbers.map(Int32.init)
     guard
       let made = bm_xtb_create(

@@ -5,15 +5,13 @@ import Workflow
 
 /// The pipeline file and what changes it: what nearly every command takes.
 struct PipelineOptions: ParsableArguments {
-  @Argument(help: "The pipeline file; looked for here and in pipelines/.")
-  var file: String
+  @Argument(help: "The pipeline file; looked for here and in pipelines/.") var file: String
 
   @Option(
     name: .customLong("set"), help: ArgumentHelp("Override a value of the file.", valueName: "stage.parameter=value"))
   var overrides: [String] = []
 
-  @Option(help: ArgumentHelp("The folder of all run folders.", valueName: "folder"))
-  var runs = "runs"
+  @Option(help: ArgumentHelp("The folder of all run folders.", valueName: "folder")) var runs = "runs"
 
   func load() throws -> PipelineDefinition {
     let (url, shown) = try PipelineLoader.find(file)
@@ -55,9 +53,7 @@ struct PipelineOptions: ParsableArguments {
   ]
 
   /// The words that select the same file, overrides and folder.
-  var words: [String] {
-    [file] + overrides.flatMap { ["--set", $0] } + (runs == "runs" ? [] : ["--runs", runs])
-  }
+  var words: [String] { [file] + overrides.flatMap { ["--set", $0] } + (runs == "runs" ? [] : ["--runs", runs]) }
 }
 
 /// The program and its arguments as the user would type them again.

@@ -8,14 +8,11 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var pipeline: PipelineOptions
 
-  @Flag(help: "Say what would run and why, and run nothing.")
-  var dryRun = false
+  @Flag(help: "Say what would run and why, and run nothing.") var dryRun = false
 
-  @Option(help: ArgumentHelp("Only this stage and what needs it.", valueName: "stage"))
-  var from: String?
+  @Option(help: ArgumentHelp("Only this stage and what needs it.", valueName: "stage")) var from: String?
 
-  @Option(help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage"))
-  var until: String?
+  @Option(help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage")) var until: String?
 
   @Option(
     help: ArgumentHelp(
@@ -23,14 +20,11 @@ struct RunCommand: ParsableCommand {
       valueName: "stage,..."))
   var only: [String] = []
 
-  @Flag(help: "Run the selected stages again though they are finished.")
-  var force = false
+  @Flag(help: "Run the selected stages again though they are finished.") var force = false
 
-  @Flag(help: "After a failure go on with stages that do not need the failed one.")
-  var keepGoing = false
+  @Flag(help: "After a failure go on with stages that do not need the failed one.") var keepGoing = false
 
-  @Flag(help: "Print the result as JSON.")
-  var json = false
+  @Flag(help: "Print the result as JSON.") var json = false
 
   @Option(
     help: ArgumentHelp(
@@ -38,11 +32,9 @@ struct RunCommand: ParsableCommand {
       valueName: "number"))
   var jobs: Int?
 
-  @Option(help: "Threads of each stage (default: the number of cores, divided by the jobs).")
-  var threads: Int?
+  @Option(help: "Threads of each stage (default: the number of cores, divided by the jobs).") var threads: Int?
 
-  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds"))
-  var checkpointInterval = 60.0
+  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds")) var checkpointInterval = 60.0
 
   func validate() throws {
     if let jobs, !(1...256).contains(jobs) { throw ValidationError("--jobs must be 1 to 256") }
@@ -83,8 +75,7 @@ struct RunCommand: ParsableCommand {
       pipeline: definition, folder: folder, console: Console(showsStages: jobs != nil), interruption: interruption,
       worker: StageCommand.worker(pipeline), environment: Libraries.environment)
     let outcome = try engine.run(options)
-    let batch = BatchTable(
-      outcome, pipeline: definition, folder: folder, columns: PipelineOptions.batchColumns)
+    let batch = BatchTable(outcome, pipeline: definition, folder: folder, columns: PipelineOptions.batchColumns)
     if json {
       print(StatusTable.json(outcome, pipeline: definition, batch: batch).prettyJSON)
     } else {
@@ -143,7 +134,5 @@ struct RunCommand: ParsableCommand {
     return words
   }
 
-  static func names(_ lists: [String]) -> [String] {
-    lists.flatMap { $0.split(separator: ",").map(String.init) }
-  }
+  static func names(_ lists: [String]) -> [String] { lists.flatMap { $0.split(separator: ",").map(String.init) } }
 }

@@ -9,7 +9,6 @@ public struct BatchResources: Hashable, Sendable {
   init(_ values: [String: ParameterValue] = [:]) { self.values = values.filter { $0.value != .null } }
 
   public func hash(into hasher: inout Hasher) { hasher.combine(ParameterValue.object(values).canonicalJSON) }
-
   func text(_ key: String) -> String? { values[key]?.string }
   func number(_ key: String) -> Int? { if case .integer(let number)? = values[key] { number } else { nil } }
   func texts(_ key: String) -> [String] {

@@ -118,9 +118,7 @@ struct MatrixReader {
           expected: "a list of entries, or a group of them by name"))
       return
     }
-    if entry.value.list?.isEmpty ?? entry.value.entries?.isEmpty ?? false {
-      report(entry.value, .emptyAxis(entry.key))
-    }
+    if entry.value.list?.isEmpty ?? entry.value.entries?.isEmpty ?? false { report(entry.value, .emptyAxis(entry.key)) }
     var labels: [String: String] = [:]
     for added in axis.entries {
       let text = added.name.text ?? ""
@@ -169,9 +167,7 @@ struct MatrixReader {
     var count = 1
     for size in sizes {
       let (product, overflow) = count.multipliedReportingOverflow(by: size)
-      guard !overflow, product <= Matrix.maximumCells else {
-        return tooMany(overflow ? Int.max : product, section)
-      }
+      guard !overflow, product <= Matrix.maximumCells else { return tooMany(overflow ? Int.max : product, section) }
       count = product
     }
     var cells: [[Int]] = [[]]

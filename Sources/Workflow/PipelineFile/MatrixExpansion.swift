@@ -178,8 +178,7 @@ struct MatrixExpansion {
             instance.name, first: describe(instances[other]), second: describe(instance))))
     }
     if instance.name != instance.base, !PipelineChecker.isUsableName(instance.name) {
-      findings.append(
-        .init(location: instance.keyLocation, problem: .badName(instance.name, what: "stage name")))
+      findings.append(.init(location: instance.keyLocation, problem: .badName(instance.name, what: "stage name")))
     }
     byBase[instance.base, default: []].append(instances.count)
     instances.append(instance)

@@ -193,9 +193,7 @@ extension PipelineChecker {
       return []
     }
     if words.contains(name) {
-      if isStage.contains(name) {
-        report(node.location, .syntaxOfInput(name, place: place))
-      }
+      if isStage.contains(name) { report(node.location, .syntaxOfInput(name, place: place)) }
       return [.string(name)]
     }
     guard inputCount <= Self.maximumInputs else { return [] }
@@ -206,8 +204,7 @@ extension PipelineChecker {
       return []
     }
     if !types.isEmpty, !types.contains(first.type.type) {
-      report(
-        node.location, .wrongInputType(place: place, stage: name, found: first.type.type, expected: types + words))
+      report(node.location, .wrongInputType(place: place, stage: name, found: first.type.type, expected: types + words))
     }
     inputCount += found.count
     if inputCount > Self.maximumInputs {

@@ -57,8 +57,7 @@ public struct PipelineLoader {
     let base = entries.remove(at: index).value
     root.content = .mapping(entries)
     guard let path = base.text else {
-      throw PipelineFileError(
-        base.location, .wrongType(place: "extends", found: base.shown, expected: "a file's name"))
+      throw PipelineFileError(base.location, .wrongType(place: "extends", found: base.shown, expected: "a file's name"))
     }
     let baseURL = url.deletingLastPathComponent().file(path)
     guard !chain.contains(baseURL), chain.count < 16 else {

@@ -29,9 +29,7 @@ public struct StageRegistry {
   }
 
   /// The groups of shared values, in order.
-  var sections: [String] {
-    shared.compactMap(\.section).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-  }
+  var sections: [String] { shared.compactMap(\.section).reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
 
   func fields(in section: String) -> [SharedField] { shared.filter { $0.section == section } }
 }

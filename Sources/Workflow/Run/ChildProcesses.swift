@@ -156,8 +156,7 @@ final class ChildProcesses: StageExecutor {
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setsigdefault(&attributes, &ours)
     posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     let words = arguments.map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
     var process: pid_t = 0
@@ -215,8 +214,7 @@ final class ChildProcesses: StageExecutor {
       case .line(let text): console.line(text)
       case .begin(let title, let total, let unit): progress.begin(title, total: total, unit: unit)
       case .update(let completed, let metrics):
-        progress.update(
-          completed: completed, metrics: metrics.compactMap { $0.count == 2 ? ($0[0], $0[1]) : nil })
+        progress.update(completed: completed, metrics: metrics.compactMap { $0.count == 2 ? ($0[0], $0[1]) : nil })
       case .end: progress.end()
       case .result(let result): child.result = result
       }

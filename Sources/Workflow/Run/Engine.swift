@@ -47,12 +47,8 @@ public final class Engine {
   /// `EngineError.unknownStage` or `.emptySelection`.
   public func selection(_ options: RunOptions) throws -> Set<String> {
     var selected = Set(pipeline.stages.map(\.name))
-    if let from = options.from {
-      selected.formIntersection(pipeline.descendants(of: try names(matching: [from])))
-    }
-    if let until = options.until {
-      selected.formIntersection(pipeline.ancestors(of: try names(matching: [until])))
-    }
+    if let from = options.from { selected.formIntersection(pipeline.descendants(of: try names(matching: [from]))) }
+    if let until = options.until { selected.formIntersection(pipeline.ancestors(of: try names(matching: [until]))) }
     if !options.only.isEmpty { selected.formIntersection(try names(matching: options.only)) }
     guard !selected.isEmpty else { throw EngineError.emptySelection }
     return selected

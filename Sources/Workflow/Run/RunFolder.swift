@@ -37,9 +37,7 @@ public final class RunFolder {
   /// Takes the folder for this process, making it if need be. The kernel drops the lock when the process ends, however it
   /// ends. Throws `EngineError.locked` with what is known of the holder.
   public func lock(as command: String, mode: LockMode = .exclusive) throws {
-    do {
-      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    } catch {
+    do { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) } catch {
       throw EngineError.folder(path: url.path, reason: "cannot be made: \(String(cString: strerror(errno)))")
     }
     let path = url.appendingPathComponent(".lock").path
@@ -70,18 +68,14 @@ public final class RunFolder {
   /// What there is to say of who holds the folder: its only holder by the note in the lock, jobs by those in their stages'.
   private func holderText(_ lock: FileHandle) -> String {
     let stages = StageLock.holders(in: self)
-    if let first = stages.first {
-      return first + (stages.count > 1 ? "; and \(stages.count - 1) more" : "")
-    }
+    if let first = stages.first { return first + (stages.count > 1 ? "; and \(stages.count - 1) more" : "") }
     let text = (try? lock.read(upToCount: 2000)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
     let shown = text.trimmingCharacters(in: .whitespacesAndNewlines)
     return shown.isEmpty ? "holder unknown" : shown
   }
 
   /// Says, for whoever finds the folder taken, who holds it and why.
-  func note(_ reason: String) {
-    Self.write(note: reason, to: lockDescriptor)
-  }
+  func note(_ reason: String) { Self.write(note: reason, to: lockDescriptor) }
 
   static func write(note reason: String, to descriptor: Int32) {
     ftruncate(descriptor, 0)

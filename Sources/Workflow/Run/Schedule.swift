@@ -29,9 +29,7 @@ final class Schedule {
     let pipeline = engine.pipeline
     self.pipeline = pipeline
     let order = Dictionary(pipeline.stages.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
-    needs = pipeline.stages.map { stage in
-      stage.keyInputs(in: pipeline).sorted { order[$0] ?? 0 < order[$1] ?? 0 }
-    }
+    needs = pipeline.stages.map { stage in stage.keyInputs(in: pipeline).sorted { order[$0] ?? 0 < order[$1] ?? 0 } }
     undecided = Array(pipeline.stages.indices)
   }
 
@@ -115,9 +113,7 @@ final class Schedule {
       decide(stage, .skipped, Self.skipReason(assessment), warnings: assessment.provenance?.warnings ?? [])
     case .run(let ready):
       running[stage.name] = ready
-      do {
-        try executor.start(ready)
-      } catch {
+      do { try executor.start(ready) } catch {
         running[stage.name] = nil
         decide(stage, .failed("\(error)"), "\(ready.assessment.state)")
       }

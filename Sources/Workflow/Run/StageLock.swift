@@ -74,7 +74,6 @@ final class StageLock {
   private static func text(_ descriptor: Int32) -> String {
     var buffer = [UInt8](repeating: 0, count: 2000)
     let count = pread(descriptor, &buffer, buffer.count, 0)
-    return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
-      .trimmingCharacters(in: .whitespacesAndNewlines)
+    return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
   }
 }

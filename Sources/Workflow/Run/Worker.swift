@@ -98,7 +98,6 @@ public final class Worker: RunDisplay {
   }
 
   public func line(_ text: String) { send(.line(text)) }
-
   public func progress(of stage: String) -> any Basics.ProgressReporting { Reporter(worker: self) }
 
   private final class Reporter: Basics.ProgressReporting {

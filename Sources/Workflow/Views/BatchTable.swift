@@ -103,9 +103,7 @@ public struct BatchTable {
       let times = own.compactMap { seconds[$0.name] }
       return Row(
         cell: cell, state: Self.state(own, marks),
-        values: places.map { place in
-          own.first { $0.base == place.base }.flatMap { values[$0.name]?[place.index] }
-        },
+        values: places.map { place in own.first { $0.base == place.base }.flatMap { values[$0.name]?[place.index] } },
         seconds: times.isEmpty ? nil : times.reduce(0, +))
     }
   }

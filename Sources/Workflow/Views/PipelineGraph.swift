@@ -29,8 +29,6 @@ public enum PipelineGraph {
   }
 
   private static func edges(_ pipeline: PipelineDefinition) -> [(input: String, stage: String, slot: String)] {
-    pipeline.stages.flatMap { stage in
-      stage.slots.flatMap { slot in slot.stages.map { ($0, stage.name, slot.name) } }
-    }
+    pipeline.stages.flatMap { stage in stage.slots.flatMap { slot in slot.stages.map { ($0, stage.name, slot.name) } } }
   }
 }

@@ -73,20 +73,14 @@ enum HDF5Library {
     return (texts.count > 1 ? "\(cause) (\(texts[texts.count - 1]))" : cause, collected.byDriver)
   }
 
-  /// The version of the library that is linked, such as "1.10.8".
-  static var version: String {
-    var major: UInt32 = 0
-    var minor: UInt32 = 0
-    var release: UInt32 = 0
-    return locked {
-      H5get_libversion(&major, &minor, &release)
-      return "\(major).\(minor).\(release)"
-    }
-  }
 }
 
 /// The version of the HDF5 library that is linked, such as "1.10.8".
-public var hdf5LibraryVersion: String { HDF5Library.version }
+public var hdf5LibraryVersion: String {
+  var (major, minor, release): (UInt32, UInt32, UInt32) = (0, 0, 0)
+  _ = HDF5Library.locked { H5get_libversion(&major, &minor, &release) }
+  return "\(major).\(minor).\(release)"
+}
 
 /// Whether a file can still be used.
 ///

@@ -4,17 +4,15 @@ import COptimalTransport
 public enum TransportError: Error, Equatable, CustomStringConvertible {
   /// Lists that do not fit each other, costs that are not finite, weights that are no weights.
   case invalidArgument(String)
-  /// More pairs than memory holds.
-  case outOfMemory(rows: Int, columns: Int)
-  /// The solver gave up; the message is its own.
-  case failed(String)
+  case outOfMemory(rows: Int, columns: Int)  // More pairs than memory holds
+  case failed(String)  // The solver gave up; the message is its own
 
   public var description: String {
     switch self {
-    case .invalidArgument(let reason): return "optimal transport: \(reason)"
+    case .invalidArgument(let reason): "optimal transport: \(reason)"
     case .outOfMemory(let rows, let columns):
-      return "optimal transport between \(rows) and \(columns) points does not fit into memory; use fewer points"
-    case .failed(let reason): return "optimal transport failed: \(reason)"
+      "optimal transport between \(rows) and \(columns) points does not fit into memory; use fewer points"
+    case .failed(let reason): "optimal transport failed: \(reason)"
     }
   }
 }

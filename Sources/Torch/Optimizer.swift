@@ -5,14 +5,12 @@ public final class Adam {
   public let parameters: [Tensor]
   public private(set) var firstMoments: [Tensor]
   public private(set) var secondMoments: [Tensor]
-  /// Finished steps.
-  public private(set) var step: Int = 0
+  public private(set) var step: Int = 0  // Finished steps
   public let beta1: Double
   public let beta2: Double
   public let epsilon: Double
   public let weightDecay: Double
-  /// AdamW: the decay acts on the parameters, not through the gradient.
-  public let decoupled: Bool
+  public let decoupled: Bool  // AdamW: the decay acts on the parameters, not through the gradient
 
   public init(
     _ parameters: [Tensor], beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
@@ -21,11 +19,8 @@ public final class Adam {
     self.parameters = parameters
     firstMoments = try parameters.map { try Tensor.zeros($0.shape, $0.scalarType ?? .float32) }
     secondMoments = try parameters.map { try Tensor.zeros($0.shape, $0.scalarType ?? .float32) }
-    self.beta1 = beta1
-    self.beta2 = beta2
-    self.epsilon = epsilon
-    self.weightDecay = weightDecay
-    self.decoupled = decoupled
+    (self.beta1, self.beta2, self.epsilon) = (beta1, beta2, epsilon)
+    (self.weightDecay, self.decoupled) = (weightDecay, decoupled)
   }
 
   /// One step with the learning rate of this step.

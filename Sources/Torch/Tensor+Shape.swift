@@ -33,7 +33,6 @@ extension Tensor {
     return try reshaped(sizes)
   }
 
-  /// Rows `range` along `axis`.
   public func slice(_ range: Range<Int>, axis: Int = 0) throws -> Tensor {
     try make("slice", keeping: self) {
       bm_slice(pointer, Int64(axis), Int64(range.lowerBound), Int64(range.upperBound), 1, $0)

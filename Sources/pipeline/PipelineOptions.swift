@@ -22,7 +22,6 @@ struct PipelineOptions: ParsableArguments {
     RunFolder(runs: URL(fileURLWithPath: runs, isDirectory: true), pipeline: pipeline)
   }
 
-  /// An engine that only looks.
   func engine() throws -> Engine {
     let pipeline = try load()
     return Engine(pipeline: pipeline, folder: folder(pipeline), console: Console())
@@ -39,7 +38,6 @@ struct PipelineOptions: ParsableArguments {
     return url
   }
 
-  /// What the table of a batch shows of results.
   static let batchColumns = [
     BatchColumn("dF", unit: "kT", dataset: "results/delta_f"),
     BatchColumn("ESS", unit: "%", dataset: "results/ess_fraction", scale: 100, decimals: 1),
@@ -52,20 +50,48 @@ struct PipelineOptions: ParsableArguments {
     BatchColumn("KL", dataset: "results/kl", decimals: 4),
   ]
 
-  /// The words that select the same file, overrides and folder.
   var words: [String] { [file] + overrides.flatMap { ["--set", $0] } + (runs == "runs" ? [] : ["--runs", runs]) }
+}
+
+struct WorkOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
+      valueName: "stage,...")) var only: [String] = []
+
+  @Option(
+    help: "Threads of each stage (default: of 'run' the cores, divided by the jobs; of 'submit' the profile's cpus).")
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds")) var checkpointInterval = 60.0
+
+  func validate() throws {
+    if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
+    guard checkpointInterval.isFinite, checkpointInterval >= 0 else {
+      throw ValidationError("--checkpoint-interval must be 0 s or more")
+    }
+  }
+
+  var options: RunOptions {
+    var options = RunOptions()
+    options.only = only.flatMap { $0.split(separator: ",").map(String.init) }
+    (options.threads, options.checkpointInterval) = (threads, checkpointInterval)
+    return options
+  }
+
+  /// The words for threads and checkpoints, but for what goes without saying.
+  var words: [String] {
+    (threads.map { ["--threads", "\($0)"] } ?? [])
+      + (checkpointInterval == 60 ? [] : ["--checkpoint-interval", "\(checkpointInterval)"])
+  }
 }
 
 /// The program and its arguments as the user would type them again.
 enum CommandLineText {
   static func command(_ words: [String]) -> String {
     let name = CommandLine.arguments.first ?? "pipeline"
-    let program: String
-    if name.contains("/.build/") {
-      program = name.contains("/release/") ? "swift run -c release pipeline" : "swift run pipeline"
-    } else {
-      program = ShellText.quoted(name)
-    }
+    let built = name.contains("/release/") ? "swift run -c release pipeline" : "swift run pipeline"
+    let program = name.contains("/.build/") ? built : ShellText.quoted(name)
     return ([program] + words.map(ShellText.quoted)).joined(separator: " ")
   }
 }

@@ -14,11 +14,7 @@ struct RunCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage")) var until: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
-      valueName: "stage,..."))
-  var only: [String] = []
+  @OptionGroup var work: WorkOptions
 
   @Flag(help: "Run the selected stages again though they are finished.") var force = false
 
@@ -32,40 +28,23 @@ struct RunCommand: ParsableCommand {
       valueName: "number"))
   var jobs: Int?
 
-  @Option(help: "Threads of each stage (default: the number of cores, divided by the jobs).") var threads: Int?
-
-  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds")) var checkpointInterval = 60.0
-
   func validate() throws {
     if let jobs, !(1...256).contains(jobs) { throw ValidationError("--jobs must be 1 to 256") }
-    if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
-    guard checkpointInterval.isFinite, checkpointInterval >= 0 else {
-      throw ValidationError("--checkpoint-interval must be 0 s or more")
-    }
   }
 
   func run() throws {
     let definition = try pipeline.load()
     let folder = pipeline.folder(definition)
-    var options = RunOptions()
-    options.from = from
-    options.until = until
-    options.only = Self.names(only)
-    options.force = force ? ["*"] : []
-    options.keepGoing = keepGoing
-    options.checkpointInterval = checkpointInterval
-    options.threads = threads
-    options.jobs = jobs
+    var options = work.options
+    (options.from, options.until, options.jobs) = (from, until, jobs)
+    (options.force, options.keepGoing) = (force ? ["*"] : [], keepGoing)
 
     if dryRun {
       let engine = Engine(pipeline: definition, folder: folder, console: Console())
       let selected = try engine.selection(options)
       let assessments = try engine.assess(forced: force ? Array(selected) : [])
-      print(
-        json
-          ? StatusTable.json(assessments, pipeline: definition).prettyJSON
-          : StatusTable.dryRun(assessments, selected: selected))
-      return
+      let found = StatusTable.json(assessments, pipeline: definition)
+      return print(json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected))
     }
     if try needsNumerics(definition, folder, options) { ProcessEnvironment.prepare() }
     let interruption = Interruption()
@@ -113,9 +92,8 @@ struct RunCommand: ParsableCommand {
     let kept =
       (finished.isEmpty ? [] : ["finished " + finished.joined(separator: ", ")]) + checkpoints
       + (older.isEmpty ? [] : ["older results of " + older.joined(separator: ", ")])
-    lines.append(
-      "kept in \(pipeline.runs)/\(engine.pipeline.name): \(kept.isEmpty ? "nothing yet" : kept.joined(separator: "; "))"
-    )
+    let things = kept.isEmpty ? "nothing yet" : kept.joined(separator: "; ")
+    lines.append("kept in \(pipeline.runs)/\(engine.pipeline.name): \(things)")
     lines.append("resume with: " + CommandLineText.command(resumeWords))
     return lines.joined(separator: "\n")
   }
@@ -125,14 +103,10 @@ struct RunCommand: ParsableCommand {
     var words = ["run"] + pipeline.words
     if let from { words += ["--from", from] }
     if let until { words += ["--until", until] }
-    words += only.flatMap { ["--only", $0] }
+    words += work.only.flatMap { ["--only", $0] }
     if keepGoing { words.append("--keep-going") }
     if json { words.append("--json") }
     if let jobs { words += ["--jobs", "\(jobs)"] }
-    if let threads { words += ["--threads", "\(threads)"] }
-    if checkpointInterval != 60 { words += ["--checkpoint-interval", "\(checkpointInterval)"] }
-    return words
+    return words + work.words
   }
-
-  static func names(_ lists: [String]) -> [String] { lists.flatMap { $0.split(separator: ",").map(String.init) } }
 }

@@ -13,24 +13,13 @@ struct SubmitCommand: ParsableCommand {
 
   @Option(help: "The profile: what jobs ask of the cluster; looked for here and in pipelines/.") var profile: String
 
-  @Option(
-    help: ArgumentHelp(
-      "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
-      valueName: "stage,...")) var only: [String] = []
-
-  @Option(help: "Threads of each stage (default: the profile's cpus).") var threads: Int?
-
-  @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds")) var checkpointInterval = 60.0
+  @OptionGroup var work: WorkOptions
 
   @Flag(help: "Print the jobs and their sbatch lines, and submit nothing.") var dryRun = false
 
   @Flag(help: "Wait until all jobs have ended, then print what became of them; exit as 'run' does.") var wait = false
 
   func validate() throws {
-    if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
-    guard checkpointInterval.isFinite, checkpointInterval >= 0 else {
-      throw ValidationError("--checkpoint-interval must be 0 s or more")
-    }
     if wait, dryRun { throw ValidationError("--wait and --dry-run exclude each other") }
   }
 
@@ -38,14 +27,10 @@ struct SubmitCommand: ParsableCommand {
     let definition = try pipeline.load()
     let (file, shown) = try PipelineLoader.find(pipeline.file)
     let (profileFile, profileShown) = try PipelineLoader.find(profile)
-    var options = RunOptions()
-    options.only = RunCommand.names(only)
-    options.threads = threads
-    options.checkpointInterval = checkpointInterval
     let request = BatchRun.Request(
       profile: try BatchProfileReader.read(
         profileFile, shownAs: profileShown, for: definition, registry: StageCatalog.registry), file: file,
-      shownFile: shown, overrides: pipeline.overrides, options: options,
+      shownFile: shown, overrides: pipeline.overrides, options: work.options,
       program: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
     let engine = Engine(pipeline: definition, folder: pipeline.folder(definition), console: Console())
     let batch = BatchRun(engine, profile: request.profile)
@@ -58,7 +43,7 @@ struct SubmitCommand: ParsableCommand {
     let found = BatchRun(ended, profile: request.profile).status()
     let assessments = try ended.assess()
     print(StatusCommand.text(assessments, ended, found.stages))
-    let code = SubmissionText.exitCode(assessments, found.stages, selected: try ended.selection(options))
+    let code = SubmissionText.exitCode(assessments, found.stages, selected: try ended.selection(work.options))
     if code != 0 { throw ExitCode(code) }
   }
 }

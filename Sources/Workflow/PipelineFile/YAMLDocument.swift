@@ -95,8 +95,7 @@ enum YAMLDocument {
         if scalar.string == "<<", scalar.style == .plain {
           for source in converted.list ?? [converted] {
             guard let entries = source.entries else {
-              throw PipelineFileError(
-                source.location, .wrongType(place: "<<", found: source.shown, expected: "a group"))
+              throw PipelineFileError(source.location, .wrong("<<", source, "a group"))
             }
             for entry in entries where mergedNames.insert(entry.key).inserted { merged.append(entry) }
           }
@@ -178,12 +177,8 @@ enum YAMLDocument {
     return false
   }
 
-  private final class Box<Value>: @unchecked Sendable {
-    var result: Result<Value, any Error>?
-  }
-
   private static func onLargeStack<Value>(_ work: @escaping () throws -> Value) throws -> Value {
-    let box = Box<Value>()
+    let box = ResultBox<Value>()
     let done = DispatchSemaphore(value: 0)
     let thread = Thread {
       box.result = Result { try work() }

@@ -9,8 +9,7 @@ final class Schedule {
   private let selected: Set<String>
   private let options: RunOptions
   private let executor: any StageExecutor
-  /// Each stage's inputs, direct and indirect, in the pipeline's order.
-  private let needs: [[String]]
+  private let needs: [[String]]  // Each stage's inputs, direct and indirect, in the pipeline's order
 
   private var outcomes: [String: StageOutcome] = [:]
   private var digests: [String: String] = [:]
@@ -22,10 +21,7 @@ final class Schedule {
   private var restarts = 0
 
   init(engine: Engine, selected: Set<String>, options: RunOptions, executor: any StageExecutor) {
-    self.engine = engine
-    self.selected = selected
-    self.options = options
-    self.executor = executor
+    (self.engine, self.selected, self.options, self.executor) = (engine, selected, options, executor)
     let pipeline = engine.pipeline
     self.pipeline = pipeline
     let order = Dictionary(pipeline.stages.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })

@@ -1,4 +1,3 @@
-/// The graph of a pipeline's stages, as text, DOT (Graphviz) or Mermaid.
 public enum PipelineGraph {
   public static func text(_ pipeline: PipelineDefinition) -> String {
     pipeline.stages.map { stage in

@@ -2,26 +2,20 @@ import Basics
 import Foundation
 import HDF5
 
-/// A committed artifact, open for reading.
 public final class Artifact {
   public let url: URL
   public let provenance: Provenance
   private let file: HDF5File
 
   private init(url: URL, file: HDF5File, provenance: Provenance) {
-    self.url = url
-    self.file = file
-    self.provenance = provenance
+    (self.url, self.file, self.provenance) = (url, file, provenance)
   }
 
   /// How far a file is trusted.
   public enum Check: Sendable {
-    /// The caller knows that the file is as it was when it was last checked.
-    case nothing
-    /// Every byte is as it was committed (see `Seal`).
-    case seal
-    /// The seal, and that what HDF5 reads has the committed digest.
-    case content
+    case nothing  // The caller knows that the file is as it was when it was last checked
+    case seal  // Every byte is as it was committed (see `Seal`)
+    case content  // The seal, and that what HDF5 reads has the committed digest
   }
 
   /// Opens an artifact; with `verify` also reads all its data and compares the digest: `check: .content`, else `.seal`.
@@ -33,21 +27,12 @@ public final class Artifact {
   ///
   /// Throws `HDF5Error.noSuchFile`, or `ArtifactError`; see `ArtifactError.isDamage`.
   public static func open(_ url: URL, check: Check) throws -> Artifact {
-    let artifact: Artifact
-    switch check {
-    case .nothing:
-      let file = try HDF5File.open(url)
-      artifact = Artifact(url: url, file: file, provenance: try ProvenanceStore.read(from: file))
-    case .seal, .content:
-      try Seal.check(url)
-      let file: HDF5File
-      do {
-        file = try HDF5File.open(url)
-      } catch {
-        throw ArtifactError.unopenable(file: url.path, reason: "\(error)")
-      }
-      artifact = Artifact(url: url, file: file, provenance: try ProvenanceStore.read(from: file))
+    if check != .nothing { try Seal.check(url) }
+    let file: HDF5File
+    do { file = try HDF5File.open(url) } catch  where check != .nothing {
+      throw ArtifactError.unopenable(file: url.path, reason: "\(error)")
     }
+    let artifact = Artifact(url: url, file: file, provenance: try ProvenanceStore.read(from: file))
     if check == .content { try artifact.verify() }
     return artifact
   }
@@ -55,9 +40,7 @@ public final class Artifact {
   /// Reads everything and compares its digest with the committed one. Throws `ArtifactError.contentDamaged`.
   public func verify() throws {
     let found: String
-    do {
-      found = try content().digest
-    } catch {
+    do { found = try content().digest } catch {
       // a chunk or a block of metadata whose checksum is wrong is an error of the library's
       throw ArtifactError.contentDamaged(
         file: url.path, expected: provenance.contentDigest, found: "unreadable: \(error)")
@@ -75,7 +58,6 @@ public final class Artifact {
   }
 
   func content() throws -> Content { try Content.read(file, excluding: [ProvenanceStore.group]) }
-
   func close() throws { try file.close() }
 
   // MARK: Structure
@@ -112,19 +94,17 @@ public final class Artifact {
 
   /// The only value of a scalar dataset, or of one with a single element.
   public func scalar<T: ArtifactScalar>(_ path: String, as _: T.Type) throws -> T {
-    let dataset = try file.dataset(path)
-    guard dataset.count == 1, let value = try dataset.read(as: T.self).first else {
-      throw HDF5Error.shapeMismatch(file: url.path, path: path, message: "shape \(dataset.shape) is not one value")
-    }
-    return value
+    try single(path, "value") { try $0.read(as: T.self) }
   }
 
-  public func readString(_ path: String) throws -> String {
+  public func readString(_ path: String) throws -> String { try single(path, "string") { try $0.readStrings() } }
+
+  private func single<T>(_ path: String, _ what: String, _ read: (HDF5Dataset) throws -> [T]) throws -> T {
     let dataset = try file.dataset(path)
-    guard dataset.count == 1, let text = try dataset.readStrings().first else {
-      throw HDF5Error.shapeMismatch(file: url.path, path: path, message: "shape \(dataset.shape) is not one string")
+    guard dataset.count == 1, let value = try read(dataset).first else {
+      throw HDF5Error.shapeMismatch(file: url.path, path: path, message: "shape \(dataset.shape) is not one \(what)")
     }
-    return text
+    return value
   }
 
   public func readStrings(_ path: String) throws -> [String] { try file.dataset(path).readStrings() }

@@ -1,47 +1,39 @@
 import Foundation
 
-/// What is wrong with an artifact or a checkpoint, and where.
 public enum ArtifactError: Error, Equatable, CustomStringConvertible {
   /// The file does not end in a seal: it is not a committed artifact, or not all of one.
   case unsealed(file: String, reason: String)
-  /// The file's first `bytes` bytes are not those that were sealed.
-  case sealBroken(file: String, bytes: Int)
+  case sealBroken(file: String, bytes: Int)  // The file's first `bytes` bytes are not those that were sealed
   /// The file is as it was committed, and the library cannot open it all the same.
   case unopenable(file: String, reason: String)
-  /// The file lacks a part that every committed artifact has.
-  case incomplete(file: String, missing: String)
-  /// What the file holds is not what was committed.
-  case contentDamaged(file: String, expected: String, found: String)
+  case incomplete(file: String, missing: String)  // The file lacks a part that every committed artifact has
+  case contentDamaged(file: String, expected: String, found: String)  // What the file holds is not what was committed
   case provenanceDamaged(file: String, reason: String)
   /// The file read back just after it was written differs from what was handed to the writer.
   case writtenWrongly(file: String, path: String)
   /// A writer was used after `commit` or `discard`, or a path was written twice.
   case misuse(file: String, path: String, reason: String)
-  /// A system call on the file or its folder failed.
-  case system(call: String, file: String, code: Int32)
+  case system(call: String, file: String, code: Int32)  // A system call on the file or its folder failed
 
   public var description: String {
     switch self {
     case .unsealed(let file, let reason):
-      return "\(file): not a committed artifact: \(reason); delete the file, and the stage runs again"
+      "\(file): not a committed artifact: \(reason); delete the file, and the stage runs again"
     case .sealBroken(let file, let bytes):
-      return "\(file): damaged: its \(bytes) bytes are not those that were committed; "
+      "\(file): damaged: its \(bytes) bytes are not those that were committed; "
         + "delete the file, and the stage runs again"
-    case .unopenable(let file, let reason):
-      return "\(file): sound, but it cannot be opened: \(reason)"
+    case .unopenable(let file, let reason): "\(file): sound, but it cannot be opened: \(reason)"
     case .incomplete(let file, let missing):
-      return "\(file): not a committed artifact: \(missing) is missing; run the stage again with --force"
+      "\(file): not a committed artifact: \(missing) is missing; run the stage again with --force"
     case .contentDamaged(let file, let expected, let found):
-      return "\(file): damaged: its content has digest \(found.prefix(12)), committed was \(expected.prefix(12)); "
+      "\(file): damaged: its content has digest \(found.prefix(12)), committed was \(expected.prefix(12)); "
         + "delete the file, and the stage runs again"
     case .provenanceDamaged(let file, let reason):
-      return "\(file): /provenance is damaged (\(reason)); delete the file, and the stage runs again"
+      "\(file): /provenance is damaged (\(reason)); delete the file, and the stage runs again"
     case .writtenWrongly(let file, let path):
-      return "\(file): \(path) read back differs from what was written; the disk or the memory is faulty"
-    case .misuse(let file, let path, let reason):
-      return "\(file): \(path): \(reason)"
-    case .system(let call, let file, let code):
-      return "\(file): \(call) failed: \(String(cString: strerror(code)))"
+      "\(file): \(path) read back differs from what was written; the disk or the memory is faulty"
+    case .misuse(let file, let path, let reason): "\(file): \(path): \(reason)"
+    case .system(let call, let file, let code): "\(file): \(call) failed: \(String(cString: strerror(code)))"
     }
   }
 
@@ -49,8 +41,8 @@ public enum ArtifactError: Error, Equatable, CustomStringConvertible {
   /// file handle, a disk that does not answer.
   public var isDamage: Bool {
     switch self {
-    case .unsealed, .sealBroken, .incomplete, .contentDamaged, .provenanceDamaged: return true
-    case .unopenable, .writtenWrongly, .misuse, .system: return false
+    case .unsealed, .sealBroken, .incomplete, .contentDamaged, .provenanceDamaged: true
+    case .unopenable, .writtenWrongly, .misuse, .system: false
     }
   }
 }

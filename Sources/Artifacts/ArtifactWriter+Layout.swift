@@ -17,12 +17,8 @@ extension ArtifactWriter {
       chunk[1] = max(1, min(shape[1], chunkBytes / max(1, rowBytes / shape[1])))
     }
     var layout = HDF5Layout(chunk: chunk)
-    switch compression {
-    case .none: break
-    case .deflate(let level): layout.deflateLevel = level
-    case .automatic:
-      if bytes.count >= 1024, estimatedRatio(bytes, size: size) <= 0.75 { layout.deflateLevel = deflateLevel }
-    }
+    let pays = compression == .automatic && bytes.count >= 1024 && estimatedRatio(bytes, size: size) <= 0.75
+    if compression == .always || pays { layout.deflateLevel = deflateLevel }
     return layout
   }
 
@@ -52,18 +48,7 @@ extension ArtifactWriter {
   }
 }
 
-extension HDF5Type {
-  var isInteger: Bool {
-    switch self {
-    case .float32, .float64, .string, .variableString, .other: return false
-    default: return true
-    }
-  }
-}
-
 enum HDF5Path {
   /// "a/b", "/a/b" and "a/b/" are one path.
-  static func absolute(_ path: String) -> String {
-    "/" + path.split(separator: "/", omittingEmptySubsequences: true).joined(separator: "/")
-  }
+  static func absolute(_ path: String) -> String { "/" + path.split(separator: "/").joined(separator: "/") }
 }

@@ -8,10 +8,8 @@ public typealias ArtifactScalar = HDF5Scalar
 
 /// Whether a dataset is compressed (shuffle + deflate).
 public enum Compression: Equatable, Sendable {
-  /// Where a look at the values says that it saves a quarter or more; streamed datasets: integers only.
-  case automatic
-  case none
-  case deflate(level: Int)
+  case automatic  // Where a look at the values says that it saves a quarter or more; streamed datasets: integers only
+  case none, always
 }
 
 /// Writes one artifact: first to a temporary file in the target's folder, at last, by `commit`, in one step to its name.
@@ -19,7 +17,6 @@ public enum Compression: Equatable, Sendable {
 /// Until `commit` has returned there is no file of that name (or still the one that was there before). A writer that is
 /// let go without a commit removes its temporary file. Paths are like "results/delta_f"; groups are made as needed.
 public final class ArtifactWriter {
-  /// The artifact's final place.
   public let url: URL
   private let temporary: URL
   private var file: HDF5File?
@@ -38,9 +35,7 @@ public final class ArtifactWriter {
     self.url = url
     temporary = FileSystem.temporary(for: url)
     let folder = url.deletingLastPathComponent()
-    do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    } catch {
+    do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
       throw ArtifactError.system(call: "mkdir", file: folder.path, code: errno)
     }
     FileSystem.removeLeftovers(of: url)
@@ -72,11 +67,8 @@ public final class ArtifactWriter {
     }
     let dataset = try newDataset(path, type: T.hdf5Type, shape: shape, layout: layout)
     try dataset.write(values)
-    let hash = values.withUnsafeBytes { bytes in
-      var hash = SHA256()
-      hash.update(bufferPointer: bytes)
-      return hash
-    }
+    var hash = SHA256()
+    values.withUnsafeBytes { hash.update(bufferPointer: $0) }
     record(path, type: T.hdf5Type, shape: shape, hash: hash)
     try annotate(path, units: units, dims: dims)
   }
@@ -84,15 +76,12 @@ public final class ArtifactWriter {
   public func write<T: ArtifactScalar>(
     _ path: String, _ array: NDArray<T>, units: String? = nil, dims: [String]? = nil,
     compression: Compression = .automatic
-  ) throws {
-    try write(path, array.values, shape: array.shape, units: units, dims: dims, compression: compression)
-  }
+  ) throws { try write(path, array.values, shape: array.shape, units: units, dims: dims, compression: compression) }
 
   public func writeScalar<T: ArtifactScalar>(_ path: String, _ value: T, units: String? = nil) throws {
     try write(path, [value], shape: [], units: units)
   }
 
-  /// Writes one string (a scalar of fixed-length UTF-8).
   public func write(_ path: String, string: String) throws { try write(path, texts: [string], shape: []) }
 
   /// Writes a list of strings (fixed-length UTF-8, as long as the longest).
@@ -119,7 +108,7 @@ public final class ArtifactWriter {
   /// under the checksum of /provenance, so that equal runs have equal digests.
   public func writeMeasurement(_ path: String, _ value: Double, units: String = "s") throws {
     try writeScalar(path, value, units: units)
-    try setAttribute(path, Content.measuredMark, 1)
+    try setAttribute(path, Content.measuredMark, value: .integer(1))
     content.entries[HDF5Path.absolute(path)]?.payload = []
     measurements[HDF5Path.absolute(path)] = value
   }
@@ -135,10 +124,8 @@ public final class ArtifactWriter {
     let rowBytes = max(1, rowShape.reduce(1, *) * T.hdf5Type.size)
     var layout = HDF5Layout(chunk: [max(1, min(65_536, Self.chunkBytes / rowBytes))] + rowShape.map { max(1, $0) })
     layout.extendible = true
-    switch compression {
-    case .automatic: layout.deflateLevel = T.hdf5Type.isInteger ? Self.deflateLevel : nil
-    case .none: layout.deflateLevel = nil
-    case .deflate(let level): layout.deflateLevel = level
+    if compression == .always || compression == .automatic && T.hdf5Type.isInteger {
+      layout.deflateLevel = Self.deflateLevel
     }
     let dataset = try newDataset(path, type: T.hdf5Type, shape: shape, layout: layout)
     streams[HDF5Path.absolute(path)] = Stream(dataset: dataset, type: T.hdf5Type)
@@ -172,15 +159,7 @@ public final class ArtifactWriter {
     try setAttribute(path, name, value: .string(value))
   }
 
-  public func setAttribute(_ path: String, _ name: String, _ value: Int) throws {
-    try setAttribute(path, name, value: .integer(value))
-  }
-
-  public func setAttribute(_ path: String, _ name: String, _ value: Double) throws {
-    try setAttribute(path, name, value: .number(value))
-  }
-
-  private func setAttribute(_ path: String, _ name: String, value: HDF5AttributeValue) throws {
+  public func setAttribute(_ path: String, _ name: String, value: HDF5AttributeValue) throws {
     try open(path).setAttribute(path, name, value)
     content.entries[HDF5Path.absolute(path)]?.attributes[name] = value
   }
@@ -202,9 +181,7 @@ public final class ArtifactWriter {
   @discardableResult
   public func commit(provenance: Provenance) throws -> String {
     _ = try open("")
-    do {
-      return try finish(provenance)
-    } catch {
+    do { return try finish(provenance) } catch {
       discard()
       throw error
     }

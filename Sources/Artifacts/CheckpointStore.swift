@@ -15,10 +15,8 @@ public final class CheckpointStore {
   public private(set) var earlierSeconds = 0.0
   private var hasSaved = false
   private let opened = ContinuousClock.now
-  /// How many threads the stage works with, for the provenance of its checkpoints.
-  public var threads: Int?
-  /// What the stage's numbers are computed on, for the same.
-  public var device = "cpu"
+  public var threads: Int?  // How many threads the stage works with, for the provenance of its checkpoints
+  public var device = "cpu"  // What the stage's numbers are computed on, for the same
 
   /// What stands for the stage type in a checkpoint's provenance.
   public static let stageType = "checkpoint"
@@ -29,15 +27,10 @@ public final class CheckpointStore {
   ///
   /// With `reportDamage`, `latest` moves damaged files out of the way (NAME.damaged) and says so there, and also where a checkpoint comes
   /// from another device; without, it only looks.
-  public convenience init(folder: URL, stage: String, key: String, reportDamage: ((String) -> Void)? = nil) {
-    self.init(folder: folder, stage: stage, key: key, names: ["A", "B"], reportDamage: reportDamage)
-  }
-
-  private init(folder: URL, stage: String, key: String, names: [String], reportDamage: ((String) -> Void)?) {
-    self.reportDamage = reportDamage
-    self.folder = folder
-    self.stage = stage
-    self.key = key
+  public init(
+    folder: URL, stage: String, key: String, names: [String] = ["A", "B"], reportDamage: ((String) -> Void)? = nil
+  ) {
+    (self.folder, self.stage, self.key, self.reportDamage) = (folder, stage, key, reportDamage)
     slots = names.map { folder.appendingPathComponent("\(stage).ckpt-\($0).h5") }
   }
 
@@ -77,11 +70,10 @@ public final class CheckpointStore {
   private func goOn(from artifact: Artifact) {
     if !hasSaved { earlierSeconds = artifact.provenance.wallSeconds }
     let before = artifact.provenance.device
-    if before != device {
-      reportDamage?(
-        "begun on \(before), goes on on \(device): its result will differ from that of an undisturbed run, within rounding"
-      )
-    }
+    guard before != device else { return }
+    reportDamage?(
+      "begun on \(before), goes on on \(device): its result will differ from that of an undisturbed run, within rounding"
+    )
   }
 
   /// A checkpoint's wall time is that of the stage so far, over all sittings.
@@ -133,36 +125,19 @@ public final class CheckpointStore {
 
   /// The sound parts with this key, in order, up to the first that is missing or damaged.
   public func parts() throws -> [(step: Int, artifact: Artifact)] {
-    let found = try soundParts()
-    if let last = found.last { goOn(from: last.artifact) }
-    return found
-  }
-
-  private func soundParts() throws -> [(step: Int, artifact: Artifact)] {
     var found: [(step: Int, artifact: Artifact)] = []
     while true {
       let url = part(found.count)
-      let artifact: Artifact
-      do {
-        artifact = try Artifact.open(url, check: .content)
-      } catch HDF5Error.noSuchFile {
-        return found
-      } catch let error as ArtifactError where !error.isDamage {
-        throw error
-      } catch {
-        try setAside(url, reason: "\(error)")
-        return found
+      switch try look(url, check: .content) {
+      case .sound(let step, let generation, let artifact) where generation == found.count:
+        found.append((step, artifact))
+        continue
+      case .sound(_, _, let artifact): try setAside(url, reason: Self.holds(artifact.provenance))
+      case .damaged(let reason): try setAside(url, reason: reason)
+      case .nothing: break
       }
-      let provenance = artifact.provenance
-      guard provenance.stageType == Self.stageType, provenance.stage == stage,
-        let generation = try? artifact.scalar(Self.generationPath, as: Int.self), generation == found.count,
-        let step = try? artifact.scalar(Self.stepPath, as: Int.self)
-      else {
-        try setAside(url, reason: "it holds the \(provenance.stageType) of stage '\(provenance.stage)'")
-        return found
-      }
-      guard provenance.key == key else { return found }
-      found.append((step, artifact))
+      if let last = found.last { goOn(from: last.artifact) }
+      return found
     }
   }
 
@@ -185,15 +160,12 @@ public final class CheckpointStore {
     return text
   }
 
-  /// Removes all files.
   public func removeAll() throws {
     next = nil
     let all = slots + Self.rollbackNames.map { folder.appendingPathComponent("\(stage).ckpt-\($0).h5") }
     for (index, slot) in all.enumerated() {
       if index == 1 { try FaultPoint.midRemoval.pass() }
-      guard unlink(slot.path) == 0 || errno == ENOENT else {
-        throw ArtifactError.system(call: "unlink", file: slot.path, code: errno)
-      }
+      try FileSystem.unlink(slot)
     }
     // the last one first: what is left of a removal that was cut short still begins at the first
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
@@ -201,9 +173,7 @@ public final class CheckpointStore {
       guard name.hasPrefix("\(stage).part-"), name.hasSuffix(".h5") else { return nil }
       return Int(name.dropFirst(stage.count + 6).dropLast(3))
     }
-    for number in numbers.sorted(by: >) where unlink(part(number).path) != 0 && errno != ENOENT {
-      throw ArtifactError.system(call: "unlink", file: part(number).path, code: errno)
-    }
+    for number in numbers.sorted(by: >) { try FileSystem.unlink(part(number)) }
   }
 
   private typealias Found = (slot: Int, step: Int, generation: Int, artifact: Artifact)
@@ -217,27 +187,38 @@ public final class CheckpointStore {
     var sound: [Found] = []
     var damage: [(url: URL, reason: String)] = []
     for (slot, url) in slots.enumerated() {
-      do {
-        let artifact = try Artifact.open(url, check: check)
-        let provenance = artifact.provenance
-        guard provenance.stageType == Self.stageType, provenance.stage == stage else {
-          damage.append((url, "it holds the \(provenance.stageType) of stage '\(provenance.stage)'"))
-          continue
-        }
-        guard provenance.key == key else { continue }
-        sound.append(
-          (
-            slot, try artifact.scalar(Self.stepPath, as: Int.self),
-            try artifact.scalar(Self.generationPath, as: Int.self), artifact
-          ))
-      } catch HDF5Error.noSuchFile {
-        continue
-      } catch let error as ArtifactError where !error.isDamage {
-        throw error
-      } catch {
-        damage.append((url, "\(error)"))
+      switch try look(url, check: check) {
+      case .sound(let step, let generation, let artifact): sound.append((slot, step, generation, artifact))
+      case .damaged(let reason): damage.append((url, reason))
+      case .nothing: break
       }
     }
     return (sound, damage)
+  }
+
+  private enum Finding {
+    case sound(step: Int, generation: Int, artifact: Artifact)
+    case damaged(String)
+    case nothing  // No file, or one of another key
+  }
+
+  private func look(_ url: URL, check: Artifact.Check) throws -> Finding {
+    do {
+      let artifact = try Artifact.open(url, check: check)
+      let provenance = artifact.provenance
+      guard provenance.stageType == Self.stageType, provenance.stage == stage else {
+        return .damaged(Self.holds(provenance))
+      }
+      guard provenance.key == key else { return .nothing }
+      return .sound(
+        step: try artifact.scalar(Self.stepPath, as: Int.self),
+        generation: try artifact.scalar(Self.generationPath, as: Int.self), artifact: artifact)
+    } catch HDF5Error.noSuchFile { return .nothing } catch let error as ArtifactError where !error.isDamage {
+      throw error
+    } catch { return .damaged("\(error)") }
+  }
+
+  private static func holds(_ provenance: Provenance) -> String {
+    "it holds the \(provenance.stageType) of stage '\(provenance.stage)'"
   }
 }

@@ -7,19 +7,16 @@ import HDF5
 /// or the order of writing.
 struct Content: Equatable {
   struct Entry: Equatable {
-    /// nil for a group.
-    var type: HDF5Type?
+    var type: HDF5Type?  // nil for a group
     var shape: [Int] = []
-    /// SHA-256 of the elements, little-endian.
-    var payload: [UInt8] = []
+    var payload: [UInt8] = []  // SHA-256 of the elements, little-endian
     var attributes: [String: HDF5AttributeValue] = [:]
   }
 
   /// Attribute of a dataset whose value a clock gave: it is left out here and stands in the provenance.
   static let measuredMark = "measured"
 
-  /// By absolute path; "/" is the root.
-  var entries: [String: Entry] = ["/": Entry()]
+  var entries: [String: Entry] = ["/": Entry()]  // By absolute path; "/" is the root
 
   /// SHA-256 of the whole, hex.
   var digest: String {
@@ -84,9 +81,7 @@ struct Content: Equatable {
 extension HDF5AttributeValue {
   /// Type and value as text; a number by its bits, so that no rounding hides a change.
   fileprivate var canonical: String {
-    func bits(_ values: [Double]) -> String {
-      values.map { String($0.bitPattern, radix: 16) }.joined(separator: ",")
-    }
+    func bits(_ values: [Double]) -> String { values.map { String($0.bitPattern, radix: 16) }.joined(separator: ",") }
     switch self {
     case .string(let value): return "string \(value)"
     case .integer(let value): return "integer \(value)"
@@ -98,12 +93,7 @@ extension HDF5AttributeValue {
   }
 }
 
-func hex<Bytes: Sequence>(_ bytes: Bytes) -> String where Bytes.Element == UInt8 {
+package func hex(_ bytes: some Sequence<UInt8>) -> String {
   let digits = Array("0123456789abcdef".utf8)
-  var text: [UInt8] = []
-  for byte in bytes {
-    text.append(digits[Int(byte >> 4)])
-    text.append(digits[Int(byte & 15)])
-  }
-  return String(decoding: text, as: UTF8.self)
+  return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }

@@ -11,29 +11,21 @@ public enum FaultPoint: String, CaseIterable, Sendable {
   case afterTemporary = "store.after-temporary"
   /// A dataset exists and its values do not, or a stream is half as long as it will be.
   case midWrite = "store.mid-write"
-  /// All data is handed to HDF5; most of it is in memory only.
-  case beforeClose = "store.before-close"
-  /// The HDF5 file is whole, without its seal.
-  case beforeSeal = "store.before-seal"
-  /// Half of the seal is written.
-  case midSeal = "store.mid-seal"
+  case beforeClose = "store.before-close"  // All data is handed to HDF5; most of it is in memory only
+  case beforeSeal = "store.before-seal"  // The HDF5 file is whole, without its seal
+  case midSeal = "store.mid-seal"  // Half of the seal is written
   case beforeSync = "store.before-sync"
   case beforeRename = "store.before-rename"
   case afterRename = "store.after-rename"
   case afterCommit = "store.after-commit"
   /// A checkpoint is committed; the next one will go over the older of the two.
   case betweenGenerations = "checkpoint.between-generations"
-  /// One of the two checkpoints of a finished stage is removed.
-  case midRemoval = "checkpoint.mid-removal"
-  /// The engine: one stage.
-  case beforeStage = "engine.before-stage"
-  /// The stage's work is done, its artifact is not committed.
-  case afterWork = "engine.after-work"
-  /// The artifact is committed; checkpoints and marks are still there.
-  case afterArtifact = "engine.after-artifact"
+  case midRemoval = "checkpoint.mid-removal"  // One of the two checkpoints of a finished stage is removed
+  case beforeStage = "engine.before-stage"  // The engine: one stage
+  case afterWork = "engine.after-work"  // The stage's work is done, its artifact is not committed
+  case afterArtifact = "engine.after-artifact"  // The artifact is committed; checkpoints and marks are still there
   case betweenStages = "engine.between-stages"
-  /// Every stage is finished; what was verified is not yet noted.
-  case beforeNotes = "engine.before-notes"
+  case beforeNotes = "engine.before-notes"  // Every stage is finished; what was verified is not yet noted
 
   /// Passes the place: does nothing unless BOLTZMILL_FAULT names it. Throws what the fault is made of.
   public func pass() throws {
@@ -71,14 +63,9 @@ public enum FaultPoint: String, CaseIterable, Sendable {
       }
       let place = parts[0].split(separator: ":").map(String.init)
       guard let name = place.first, let point = FaultPoint(rawValue: name) else { return nil }
-      switch parts[1] {
-      case "kill": action = .kill
-      case "throw": action = .fail
-      case "full": action = .full
-      case "hang": action = .hang
-      default: return nil
-      }
-      self.point = point
+      let actions: [String: Action] = ["kill": .kill, "throw": .fail, "full": .full, "hang": .hang]
+      guard let action = actions[parts[1]] else { return nil }
+      (self.point, self.action) = (point, action)
       left = place.count > 1 ? Int(place[1]) ?? 1 : 1
     }
 

@@ -1,6 +1,5 @@
 import Foundation
 
-/// The few system calls a commit is made of, each with a typed error.
 enum FileSystem {
   /// Forces a file's or a folder's content to the disk.
   static func synchronise(_ url: URL) throws {
@@ -17,10 +16,17 @@ enum FileSystem {
     }
   }
 
+  /// Removes the name of a file, if it is there.
+  static func unlink(_ url: URL) throws {
+    guard Foundation.unlink(url.path) == 0 || errno == ENOENT else {
+      throw ArtifactError.system(call: "unlink", file: url.path, code: errno)
+    }
+  }
+
   /// Removes a file; one that is not there is no error. Its blocks are given back even if it is still open somewhere.
   static func remove(_ url: URL) {
     truncate(url.path, 0)
-    unlink(url.path)
+    Foundation.unlink(url.path)
   }
 
   /// Moves a damaged file out of the way, keeping it: to NAME.damaged, NAME.damaged-2, ... Returns where it went.
@@ -41,8 +47,7 @@ enum FileSystem {
     counterLock.lock()
     defer { counterLock.unlock() }
     counter += 1
-    return target.deletingLastPathComponent()
-      .appendingPathComponent("\(prefix(target))\(host)-\(getpid())-\(counter)")
+    return target.deletingLastPathComponent().appendingPathComponent("\(prefix(target))\(host)-\(getpid())-\(counter)")
   }
 
   /// Removes temporary files of `target` that a process on this host left behind when it died.
@@ -52,13 +57,13 @@ enum FileSystem {
 
   /// Removes temporary files in `folder` that a process on this host left behind when it died. `wanted` is asked about the
   /// names of the files that they were to become.
-  static func removeLeftovers(in folder: URL, where wanted: (String) -> Bool = { _ in true }) {
+  static func removeLeftovers(in folder: URL, where wanted: (String) -> Bool) {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] where name.hasPrefix(".") {
       guard let mark = name.range(of: ".h5\(mark)\(host)-", options: .backwards),
         wanted(String(name[..<mark.lowerBound].dropFirst()) + ".h5"),
         let process = Int32(name[mark.upperBound...].prefix { $0 != "-" }), process != getpid()
       else { continue }
-      if kill(process, 0) != 0, errno == ESRCH { unlink(folder.appendingPathComponent(name).path) }
+      if kill(process, 0) != 0, errno == ESRCH { Foundation.unlink(folder.appendingPathComponent(name).path) }
     }
   }
 
@@ -75,13 +80,12 @@ public enum ArtifactFolder {
   /// Moves a damaged file out of the way, keeping it as NAME.damaged. Returns where it went. Throws `ArtifactError.system`.
   public static func setAside(_ file: URL) throws -> URL { try FileSystem.setAside(file) }
 
-  /// Removes the temporary files that processes of this host left behind when they were killed.
-  public static func removeLeftovers(in folder: URL) { FileSystem.removeLeftovers(in: folder) }
-
-  /// The same for the files of one stage: its artifact, its checkpoints and the parts of its stream.
-  public static func removeLeftovers(in folder: URL, of stage: String) {
+  /// Removes the temporary files that processes of this host left behind when they were killed; with `stage`, those of its
+  /// artifact, its checkpoints and the parts of its stream.
+  public static func removeLeftovers(in folder: URL, of stage: String? = nil) {
     FileSystem.removeLeftovers(in: folder) { name in
-      name == "\(stage).h5" || name.hasPrefix("\(stage).ckpt-") || name.hasPrefix("\(stage).part-")
+      guard let stage else { return true }
+      return name == "\(stage).h5" || name.hasPrefix("\(stage).ckpt-") || name.hasPrefix("\(stage).part-")
     }
   }
 }

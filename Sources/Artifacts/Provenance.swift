@@ -2,27 +2,21 @@ import Foundation
 
 /// Where an artifact comes from: everything that decided its content, and how it was made.
 public struct Provenance: Codable, Equatable, Sendable {
-  /// SHA-256 of `canonical`, hex.
-  public var key: String
-  /// The canonical JSON that was hashed for the key.
-  public var canonical: String
+  public var key: String  // SHA-256 of `canonical`, hex
+  public var canonical: String  // The canonical JSON that was hashed for the key
   public var stage: String
   public var stageType: String
   public var stageVersion: Int
   public var seed: UInt64
   /// SHA-256 over the artifact's logical content, hex. Filled in by `ArtifactWriter.commit`.
   public var contentDigest: String
-  /// Versions of the libraries that took part, by name.
-  public var versions: [String: String]
+  public var versions: [String: String]  // Versions of the libraries that took part, by name
   public var device: String
   /// How many threads the stage worked with: the last digits of a result may depend on it. Nil where nobody said.
   public var threads: Int?
-  /// To the millisecond.
-  public var start: Date
-  /// To the millisecond.
-  public var end: Date
-  /// Of all sittings that led to the artifact.
-  public var wallSeconds: Double
+  public var start: Date  // To the millisecond
+  public var end: Date  // To the millisecond
+  public var wallSeconds: Double  // Of all sittings that led to the artifact
   public var warnings: [String]
   /// What was measured with a clock, by dataset path. These values differ between equal runs and so stand here, under the
   /// record's checksum, and not in the content digest. Filled in by `ArtifactWriter.commit`.
@@ -33,16 +27,9 @@ public struct Provenance: Codable, Equatable, Sendable {
     contentDigest: String = "", versions: [String: String] = [:], device: String = "cpu",
     threads: Int? = nil, start: Date, end: Date, wallSeconds: Double, warnings: [String] = []
   ) {
-    self.key = key
-    self.canonical = canonical
-    self.stage = stage
-    self.stageType = stageType
-    self.stageVersion = stageVersion
-    self.seed = seed
-    self.contentDigest = contentDigest
-    self.versions = versions
-    self.device = device
-    self.threads = threads
+    (self.key, self.canonical, self.seed, self.contentDigest) = (key, canonical, seed, contentDigest)
+    (self.stage, self.stageType, self.stageVersion) = (stage, stageType, stageVersion)
+    (self.versions, self.device, self.threads) = (versions, device, threads)
     self.start = Self.date(milliseconds: Self.milliseconds(start))
     self.end = Self.date(milliseconds: Self.milliseconds(end))
     self.wallSeconds = wallSeconds
@@ -76,16 +63,14 @@ public struct Provenance: Codable, Equatable, Sendable {
   // Times are kept as whole milliseconds, so that what is read equals what was written.
 
   private static func milliseconds(_ date: Date) -> Int {
-    let value = (date.timeIntervalSince1970 * 1000).rounded()
-    return Int(exactly: value) ?? 0
+    Int(exactly: (date.timeIntervalSince1970 * 1000).rounded()) ?? 0
   }
 
   private static func date(milliseconds: Int) -> Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
 
   static func text(_ date: Date) -> String {
     let milliseconds = Self.milliseconds(date)
-    let seconds = milliseconds.quotientAndRemainder(dividingBy: 1000).quotient
-    let remainder = milliseconds - seconds * 1000
+    let (seconds, remainder) = milliseconds.quotientAndRemainder(dividingBy: 1000)
     let stamp = Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601).dropLast()  // without the Z
     let digits = String(abs(remainder))
     return "\(stamp).\(String(repeating: "0", count: 3 - digits.count))\(digits)Z"

@@ -42,22 +42,16 @@ enum ProvenanceStore {
     for path in [record, checksum] where !file.exists(path) {
       throw ArtifactError.incomplete(file: file.url.path, missing: path)
     }
-    let stored: String
-    let found: String
-    let json: String
+    let (stored, found, json): (String, String, String)
     do {
       stored = try file.dataset(checksum).readStrings().first ?? ""
       found = try sum(file)
       json = try file.dataset(record).readStrings().first ?? ""
-    } catch {
-      throw ArtifactError.provenanceDamaged(file: file.url.path, reason: "\(error)")
-    }
+    } catch { throw ArtifactError.provenanceDamaged(file: file.url.path, reason: "\(error)") }
     guard stored == found else {
       throw ArtifactError.provenanceDamaged(file: file.url.path, reason: "its checksum does not match")
     }
-    do {
-      return try Provenance.decode(json)
-    } catch {
+    do { return try Provenance.decode(json) } catch {
       throw ArtifactError.provenanceDamaged(file: file.url.path, reason: "unreadable record: \(error)")
     }
   }

@@ -55,6 +55,10 @@ public struct TextTable: Equatable, Sendable {
   }
 }
 
+extension TextTable.Column: ExpressibleByStringLiteral {
+  public init(stringLiteral title: String) { self.init(title) }
+}
+
 /// Numbers as people read them in tables; nothing here depends on the locale.
 public enum NumberText {
   /// What stands where there is no number.

@@ -12,12 +12,12 @@ public enum HDF5AttributeValue: Equatable, Sendable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .string(let value): return value
-    case .integer(let value): return "\(value)"
-    case .number(let value): return "\(value)"
-    case .integers(let values): return values.map { "\($0)" }.joined(separator: ",")
-    case .numbers(let values): return values.map { "\($0)" }.joined(separator: ",")
-    case .strings(let values): return values.joined(separator: ",")
+    case .string(let value): value
+    case .integer(let value): "\(value)"
+    case .number(let value): "\(value)"
+    case .integers(let values): values.map { "\($0)" }.joined(separator: ",")
+    case .numbers(let values): values.map { "\($0)" }.joined(separator: ",")
+    case .strings(let values): values.joined(separator: ",")
     }
   }
 }
@@ -27,24 +27,20 @@ extension HDF5File {
   public func setAttribute(_ path: String, _ name: String, _ value: HDF5AttributeValue) throws {
     let object = try openObject(path)
     let place = "\(Self.absolute(path))@\(name)"
-    func check<Status: SignedInteger>(_ function: String, _ body: () -> Status) throws -> Status {
-      try HDF5Library.call(function, file: url.path, path: place, state: state, body)
-    }
     func store(_ type: HDF5Type, isScalar: Bool, elements: Int, _ values: UnsafeRawPointer?) throws {
       if HDF5Library.locked({ H5Aexists(object.id, name) }) > 0 {
-        _ = try check("H5Adelete") { H5Adelete(object.id, name) }
+        try call("H5Adelete", place) { H5Adelete(object.id, name) }
       }
-      let space = HDF5Identifier(
-        try check("H5Screate") {
-          isScalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, [hsize_t(elements)], nil)
-        })
-      let stored = HDF5Identifier(try check("H5Tcopy") { type.makeIdentifier(native: false) })
-      let memory = HDF5Identifier(try check("H5Tcopy") { type.makeIdentifier(native: true) })
-      let attribute = HDF5Identifier(
-        try check("H5Acreate") {
-          H5Acreate2(object.id, name, stored.id, space.id, chdf5_default(), chdf5_default())
-        }, state: state)
-      _ = try check("H5Awrite") { H5Awrite(attribute.id, memory.id, values) }
+      let space = try make("H5Screate", place) {
+        isScalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, [hsize_t(elements)], nil)
+      }
+      let stored = try make("H5Tcopy", place) { type.makeIdentifier(native: false) }
+      let memory = try make("H5Tcopy", place) { type.makeIdentifier(native: true) }
+      let created = try call("H5Acreate", place) {
+        H5Acreate2(object.id, name, stored.id, space.id, chdf5_default(), chdf5_default())
+      }
+      let attribute = HDF5Identifier(created, state: state)
+      try call("H5Awrite", place) { H5Awrite(attribute.id, memory.id, values) }
     }
     switch value {
     // Of fixed length, though h5py gives those back as bytes: strings of variable length lie in the global heap, which
@@ -57,12 +53,10 @@ extension HDF5File {
       try bytes.withUnsafeBytes {
         try store(.string(bytes: size), isScalar: false, elements: texts.count, $0.baseAddress)
       }
-    case .integer(let number):
-      try withUnsafePointer(to: number) { try store(.int64, isScalar: true, elements: 1, $0) }
+    case .integer(let number): try withUnsafePointer(to: number) { try store(.int64, isScalar: true, elements: 1, $0) }
     case .integers(let numbers):
       try numbers.withUnsafeBytes { try store(.int64, isScalar: false, elements: numbers.count, $0.baseAddress) }
-    case .number(let number):
-      try withUnsafePointer(to: number) { try store(.float64, isScalar: true, elements: 1, $0) }
+    case .number(let number): try withUnsafePointer(to: number) { try store(.float64, isScalar: true, elements: 1, $0) }
     case .numbers(let numbers):
       try numbers.withUnsafeBytes { try store(.float64, isScalar: false, elements: numbers.count, $0.baseAddress) }
     }
@@ -70,19 +64,16 @@ extension HDF5File {
 
   /// The value of an attribute; nil where there is none of that name.
   public func attribute(_ path: String, _ name: String) throws -> HDF5AttributeValue? {
-    guard exists(path) else { throw HDF5Error.notFound(file: url.path, path: Self.absolute(path)) }
-    let object = try openObject(path)
+    let object = try existing(path)
     guard HDF5Library.locked({ H5Aexists(object.id, name) }) > 0 else { return nil }
     return try readAttribute(object, path: path, name: name)
   }
 
-  /// All attributes of the object at `path`, by name.
   public func attributes(_ path: String) throws -> [String: HDF5AttributeValue] {
-    guard exists(path) else { throw HDF5Error.notFound(file: url.path, path: Self.absolute(path)) }
-    let object = try openObject(path)
+    let object = try existing(path)
     var names: [String] = []
     try withUnsafeMutablePointer(to: &names) { pointer in
-      _ = try HDF5Library.call("H5Aiterate", file: url.path, path: Self.absolute(path)) {
+      _ = try call("H5Aiterate", Self.absolute(path)) {
         H5Aiterate2(
           object.id, H5_INDEX_NAME, H5_ITER_NATIVE, nil,
           { _, name, _, context in
@@ -98,41 +89,35 @@ extension HDF5File {
     return found
   }
 
+  private func existing(_ path: String) throws -> HDF5Identifier {
+    guard exists(path) else { throw HDF5Error.notFound(file: url.path, path: Self.absolute(path)) }
+    return try openObject(path)
+  }
+
   private func readAttribute(_ object: HDF5Identifier, path: String, name: String) throws -> HDF5AttributeValue {
     let place = "\(Self.absolute(path))@\(name)"
-    func check<Status: SignedInteger>(_ function: String, _ body: () -> Status) throws -> Status {
-      try HDF5Library.call(function, file: url.path, path: place, state: state, body)
-    }
-    let attribute = HDF5Identifier(try check("H5Aopen") { H5Aopen(object.id, name, chdf5_default()) }, state: state)
-    let typeIdentifier = HDF5Identifier(try check("H5Aget_type") { H5Aget_type(attribute.id) })
+    let opened = try call("H5Aopen", place) { H5Aopen(object.id, name, chdf5_default()) }
+    let attribute = HDF5Identifier(opened, state: state)
+    let typeIdentifier = try make("H5Aget_type", place) { H5Aget_type(attribute.id) }
     let type = HDF5Library.locked { HDF5Type(identifier: typeIdentifier.id) }
-    let space = HDF5Identifier(try check("H5Aget_space") { H5Aget_space(attribute.id) })
-    let shape = try HDF5Dataset.shape(of: space, file: url.path, path: place)
+    let space = try make("H5Aget_space", place) { H5Aget_space(attribute.id) }
+    let shape = try shape(of: space, place)
     let count = shape.reduce(1, *)
     func load<Scalar: HDF5Scalar>(_ memoryType: HDF5Type, _: Scalar.Type, elements: Int) throws -> [Scalar] {
-      let memory = HDF5Identifier(try check("H5Tcopy") { memoryType.makeIdentifier(native: true) })
-      var values = [Scalar](repeating: Scalar.hdf5Zero, count: elements)
+      let memory = try make("H5Tcopy", place) { memoryType.makeIdentifier(native: true) }
+      var values = [Scalar](repeating: 0, count: elements)
       _ = try values.withUnsafeMutableBytes { buffer in
-        try check("H5Aread") { H5Aread(attribute.id, memory.id, buffer.baseAddress) }
+        try call("H5Aread", place) { H5Aread(attribute.id, memory.id, buffer.baseAddress) }
       }
       return values
     }
     switch type {
     case .string(let size):
-      let bytes = try load(type, UInt8.self, elements: count * size)
-      let texts = (0..<count).map { index in
-        String(decoding: bytes[(index * size)..<((index + 1) * size)].prefix { $0 != 0 }, as: UTF8.self)
-      }
+      let texts = fixedLengthStrings(try load(type, UInt8.self, elements: count * size), size: size, count: count)
       return shape.isEmpty ? .string(texts[0]) : .strings(texts)
     case .variableString:
-      let memory = HDF5Identifier(try check("H5Tcopy") { type.makeIdentifier(native: true) })
-      var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: count)
-      _ = try pointers.withUnsafeMutableBytes { buffer in
-        try check("H5Aread") { H5Aread(attribute.id, memory.id, buffer.baseAddress) }
-      }
-      let texts = pointers.map { $0.map { String(cString: $0) } ?? "" }
-      _ = try pointers.withUnsafeMutableBytes { buffer in
-        try check("H5Dvlen_reclaim") { H5Dvlen_reclaim(memory.id, space.id, chdf5_default(), buffer.baseAddress) }
+      let texts = try variableStrings(count: count, space, place) { memory, buffer in
+        try call("H5Aread", place) { H5Aread(attribute.id, memory, buffer) }
       }
       return shape.isEmpty ? .string(texts[0]) : .strings(texts)
     case .float32, .float64:
@@ -146,6 +131,11 @@ extension HDF5File {
       return shape.isEmpty ? .integer(values[0]) : .integers(values)
     }
   }
+}
+
+/// Strings back from their fixed length.
+func fixedLengthStrings(_ bytes: [UInt8], size: Int, count: Int) -> [String] {
+  (0..<count).map { String(decoding: bytes[($0 * size)..<(($0 + 1) * size)].prefix { $0 != 0 }, as: UTF8.self) }
 }
 
 /// Strings laid out at one fixed length, padded with zeros; at least one byte each.

@@ -9,13 +9,12 @@ public final class HDF5File {
 
   public enum Kind: Equatable, Sendable { case group, dataset }
 
-  let state: HDF5FileState
+  let state = HDF5FileState()
   private let isWritable: Bool
 
   private init(url: URL, id: hid_t, isWritable: Bool) {
     self.url = url
     self.isWritable = isWritable
-    state = HDF5FileState()
     identifier = HDF5Identifier(id, state: state)
   }
 
@@ -30,17 +29,15 @@ public final class HDF5File {
   }
 
   /// Opens an existing file. Throws `noSuchFile`, or `notHDF5` when the file is something else or damaged.
-  public static func open(_ url: URL, writable: Bool = false) throws -> HDF5File {
+  public static func open(_ url: URL) throws -> HDF5File {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue else {
       throw HDF5Error.noSuchFile(file: url.path)
     }
     let access = try accessProperties(file: url.path)
     do {
-      let id = try HDF5Library.call("H5Fopen", file: url.path) {
-        H5Fopen(url.path, writable ? chdf5_read_write() : chdf5_read_only(), access.id)
-      }
-      return HDF5File(url: url, id: id, isWritable: writable)
+      let id = try HDF5Library.call("H5Fopen", file: url.path) { H5Fopen(url.path, chdf5_read_only(), access.id) }
+      return HDF5File(url: url, id: id, isWritable: false)
     } catch HDF5Error.callFailed(_, _, _, let message) {
       throw HDF5Error.notHDF5(file: url.path, message: message)
     }
@@ -80,8 +77,7 @@ public final class HDF5File {
 
   /// Closing the file closes every object of it that is still open.
   private static func accessProperties(file: String) throws -> HDF5Identifier {
-    let access = HDF5Identifier(
-      try HDF5Library.call("H5Pcreate", file: file) { H5Pcreate(chdf5_class_file_access()) })
+    let access = HDF5Identifier(try HDF5Library.call("H5Pcreate", file: file) { H5Pcreate(chdf5_class_file_access()) })
     try HDF5Library.call("H5Pset_fclose_degree", file: file) { H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG) }
     return access
   }
@@ -93,10 +89,18 @@ public final class HDF5File {
     guard let identifier else { return }
     defer { self.identifier = nil }
     if state.isSpoilt { return }
-    if isWritable {
-      try HDF5Library.call("H5Fflush", file: url.path, state: state) { H5Fflush(identifier.id, H5F_SCOPE_LOCAL) }
-    }
-    try HDF5Library.call("H5Fclose", file: url.path, state: state) { H5Fclose(identifier.id) }
+    if isWritable { try call("H5Fflush") { H5Fflush(identifier.id, H5F_SCOPE_LOCAL) } }
+    try call("H5Fclose") { H5Fclose(identifier.id) }
+  }
+
+  @discardableResult
+  func call<Status: SignedInteger>(_ function: String, _ path: String = "", _ body: () throws -> Status) throws
+    -> Status
+  { try HDF5Library.call(function, file: url.path, path: path, state: state, body) }
+
+  /// A property list, a type or a space: nothing that belongs to the file.
+  func make(_ function: String, _ path: String = "", _ body: () -> hid_t) throws -> HDF5Identifier {
+    HDF5Identifier(try call(function, path, body))
   }
 
   var id: hid_t {
@@ -137,12 +141,11 @@ public final class HDF5File {
     guard try kind(group) == .group else { throw HDF5Error.notFound(file: url.path, path: Self.absolute(group)) }
     let object = try openObject(group)
     var info = H5G_info_t()
-    try HDF5Library.call("H5Gget_info", file: url.path, path: group) { H5Gget_info(object.id, &info) }
+    try call("H5Gget_info", group) { H5Gget_info(object.id, &info) }
     return try (0..<info.nlinks).map { index in
       var buffer = [CChar](repeating: 0, count: 1024)
-      try HDF5Library.call("H5Lget_name_by_idx", file: url.path, path: group) {
-        H5Lget_name_by_idx(
-          object.id, ".", H5_INDEX_NAME, H5_ITER_INC, index, &buffer, buffer.count, chdf5_default())
+      try call("H5Lget_name_by_idx", group) {
+        H5Lget_name_by_idx(object.id, ".", H5_INDEX_NAME, H5_ITER_INC, index, &buffer, buffer.count, chdf5_default())
       }
       return String(cString: buffer)
     }
@@ -153,33 +156,26 @@ public final class HDF5File {
     if exists(path) { return }
     let link = try linkProperties()
     let id = try self.id
-    let group = try HDF5Library.call("H5Gcreate", file: url.path, path: Self.absolute(path), state: state) {
+    let group = try call("H5Gcreate", Self.absolute(path)) {
       H5Gcreate2(id, Self.absolute(path), link.id, chdf5_default(), chdf5_default())
     }
     _ = HDF5Identifier(group, state: state)
   }
 
-  /// Opens a dataset. Throws `notFound`.
   public func dataset(_ path: String) throws -> HDF5Dataset {
     guard try kind(path) == .dataset else { throw HDF5Error.notFound(file: url.path, path: Self.absolute(path)) }
     return try HDF5Dataset(file: self, path: Self.absolute(path), identifier: openObject(path))
   }
 
   func linkProperties() throws -> HDF5Identifier {
-    let link = HDF5Identifier(
-      try HDF5Library.call("H5Pcreate", file: url.path) { H5Pcreate(chdf5_class_link_create()) })
-    try HDF5Library.call("H5Pset_create_intermediate_group", file: url.path) {
-      H5Pset_create_intermediate_group(link.id, 1)
-    }
+    let link = try make("H5Pcreate") { H5Pcreate(chdf5_class_link_create()) }
+    try call("H5Pset_create_intermediate_group") { H5Pset_create_intermediate_group(link.id, 1) }
     return link
   }
 
   func openObject(_ path: String) throws -> HDF5Identifier {
-    let id = try self.id
-    return HDF5Identifier(
-      try HDF5Library.call("H5Oopen", file: url.path, path: Self.absolute(path), state: state) {
-        H5Oopen(id, Self.absolute(path), chdf5_default())
-      }, state: state)
+    let (id, path) = (try self.id, Self.absolute(path))
+    return HDF5Identifier(try call("H5Oopen", path) { H5Oopen(id, path, chdf5_default()) }, state: state)
   }
 
   static func components(_ path: String) -> [String] {

@@ -11,9 +11,7 @@ enum HDF5Library {
   /// - Writing past the file-size limit must be an error of the write, not a signal that ends the process.
   private static let isReady: Bool = {
     var action = sigaction()
-    if sigaction(SIGXFSZ, nil, &action) == 0, action.__sigaction_handler.sa_handler == nil {
-      signal(SIGXFSZ, SIG_IGN)
-    }
+    if sigaction(SIGXFSZ, nil, &action) == 0, action.__sigaction_handler.sa_handler == nil { signal(SIGXFSZ, SIG_IGN) }
     H5dont_atexit()
     H5open()
     return true
@@ -75,20 +73,14 @@ enum HDF5Library {
     return (texts.count > 1 ? "\(cause) (\(texts[texts.count - 1]))" : cause, collected.byDriver)
   }
 
-  /// The version of the library that is linked, such as "1.10.8".
-  static var version: String {
-    var major: UInt32 = 0
-    var minor: UInt32 = 0
-    var release: UInt32 = 0
-    return locked {
-      H5get_libversion(&major, &minor, &release)
-      return "\(major).\(minor).\(release)"
-    }
-  }
 }
 
 /// The version of the HDF5 library that is linked, such as "1.10.8".
-public var hdf5LibraryVersion: String { HDF5Library.version }
+public var hdf5LibraryVersion: String {
+  var (major, minor, release): (UInt32, UInt32, UInt32) = (0, 0, 0)
+  _ = HDF5Library.locked { H5get_libversion(&major, &minor, &release) }
+  return "\(major).\(minor).\(release)"
+}
 
 /// Whether a file can still be used.
 ///

@@ -1,70 +1,60 @@
 import CHDF5
 
-/// The type of a dataset's or attribute's elements, as stored in the file.
 public enum HDF5Type: Equatable, Sendable, CustomStringConvertible {
   case float32, float64
   case int8, int16, int32, int64
   case uint8, uint16, uint32, uint64
-  /// Fixed-length UTF-8 of so many bytes, padded with zeros.
-  case string(bytes: Int)
+  case string(bytes: Int)  // Fixed-length UTF-8 of so many bytes, padded with zeros
   case variableString
-  /// A type that this module does not read (compound, reference, ...).
-  case other
+  case other  // A type that this module does not read (compound, reference, ...).
 
   public var description: String {
     switch self {
-    case .float32: return "float32"
-    case .float64: return "float64"
-    case .int8: return "int8"
-    case .int16: return "int16"
-    case .int32: return "int32"
-    case .int64: return "int64"
-    case .uint8: return "uint8"
-    case .uint16: return "uint16"
-    case .uint32: return "uint32"
-    case .uint64: return "uint64"
-    case .string(let bytes): return "string of \(bytes) bytes"
-    case .variableString: return "string of variable length"
-    case .other: return "an unsupported type"
+    case .string(let bytes): "string of \(bytes) bytes"
+    case .variableString: "string of variable length"
+    case .other: "an unsupported type"
+    default: numeric?.name ?? ""
     }
   }
 
-  public var isNumeric: Bool {
+  public var isNumeric: Bool { numeric != nil }
+  public var isInteger: Bool { isNumeric && self != .float32 && self != .float64 }
+  var isFixedString: Bool { if case .string = self { true } else { false } }
+
+  /// The number's name, its size in bytes, and the library's types for it.
+  private typealias Numeric = (name: String, size: Int, native: () -> hid_t, file: () -> hid_t)
+
+  private var numeric: Numeric? {
     switch self {
-    case .string, .variableString, .other: return false
-    default: return true
+    case .float32: ("float32", 4, chdf5_native_float, chdf5_file_float32)
+    case .float64: ("float64", 8, chdf5_native_double, chdf5_file_float64)
+    case .int8: ("int8", 1, chdf5_native_int8, chdf5_file_int8)
+    case .int16: ("int16", 2, chdf5_native_int16, chdf5_file_int16)
+    case .int32: ("int32", 4, chdf5_native_int32, chdf5_file_int32)
+    case .int64: ("int64", 8, chdf5_native_int64, chdf5_file_int64)
+    case .uint8: ("uint8", 1, chdf5_native_uint8, chdf5_file_uint8)
+    case .uint16: ("uint16", 2, chdf5_native_uint16, chdf5_file_uint16)
+    case .uint32: ("uint32", 4, chdf5_native_uint32, chdf5_file_uint32)
+    case .uint64: ("uint64", 8, chdf5_native_uint64, chdf5_file_uint64)
+    case .string, .variableString, .other: nil
     }
   }
 
   /// Bytes per element in memory.
   public var size: Int {
     switch self {
-    case .int8, .uint8: return 1
-    case .int16, .uint16: return 2
-    case .float32, .int32, .uint32: return 4
-    case .float64, .int64, .uint64: return 8
-    case .string(let bytes): return bytes
-    case .variableString: return MemoryLayout<UnsafeMutablePointer<CChar>?>.size
-    case .other: return 0
+    case .string(let bytes): bytes
+    case .variableString: MemoryLayout<UnsafeMutablePointer<CChar>?>.size
+    default: numeric?.size ?? 0
     }
   }
 
   /// A new identifier of this type: as laid out in the file, or natively in memory. Call under the lock.
   func makeIdentifier(native: Bool) -> hid_t {
     switch self {
-    case .float32: return H5Tcopy(native ? chdf5_native_float() : chdf5_file_float32())
-    case .float64: return H5Tcopy(native ? chdf5_native_double() : chdf5_file_float64())
-    case .int8: return H5Tcopy(native ? chdf5_native_int8() : chdf5_file_int8())
-    case .int16: return H5Tcopy(native ? chdf5_native_int16() : chdf5_file_int16())
-    case .int32: return H5Tcopy(native ? chdf5_native_int32() : chdf5_file_int32())
-    case .int64: return H5Tcopy(native ? chdf5_native_int64() : chdf5_file_int64())
-    case .uint8: return H5Tcopy(native ? chdf5_native_uint8() : chdf5_file_uint8())
-    case .uint16: return H5Tcopy(native ? chdf5_native_uint16() : chdf5_file_uint16())
-    case .uint32: return H5Tcopy(native ? chdf5_native_uint32() : chdf5_file_uint32())
-    case .uint64: return H5Tcopy(native ? chdf5_native_uint64() : chdf5_file_uint64())
-    case .string(let bytes): return Self.makeString(size: bytes)
-    case .variableString: return Self.makeString(size: chdf5_variable_length())
-    case .other: return -1
+    case .string(let bytes): Self.makeString(size: bytes)
+    case .variableString: Self.makeString(size: chdf5_variable_length())
+    default: numeric.map { H5Tcopy(native ? $0.native() : $0.file()) } ?? -1
     }
   }
 
@@ -98,14 +88,8 @@ public enum HDF5Type: Equatable, Sendable, CustomStringConvertible {
 }
 
 /// A Swift number that HDF5 stores as it is.
-public protocol HDF5Scalar: Sendable {
+public protocol HDF5Scalar: Numeric, Sendable {
   static var hdf5Type: HDF5Type { get }
-  /// The value of memory that is to be overwritten.
-  static var hdf5Zero: Self { get }
-}
-
-extension HDF5Scalar where Self: Numeric {
-  public static var hdf5Zero: Self { 0 }
 }
 
 extension Float: HDF5Scalar { public static var hdf5Type: HDF5Type { .float32 } }

@@ -7,20 +7,13 @@ import Foundation
 public struct NetCDFClassicHeader: Equatable, Sendable {
   /// Records (along the unlimited dimension) that the header promises; nil when the file was being written as a stream.
   public let promisedRecords: Int?
-  /// Bytes of one record over all record variables.
-  public let recordSize: Int
-  /// Where the first record starts.
-  public let recordsBegin: Int
-  /// Where the last fixed-size variable ends.
-  public let fixedEnd: Int
+  public let recordSize: Int  // Bytes of one record over all record variables
+  public let recordsBegin: Int  // Where the first record starts
+  public let fixedEnd: Int  // Where the last fixed-size variable ends
   public let fileSize: Int
 
-  /// Whole records that the file holds.
-  public var presentRecords: Int {
-    recordSize > 0 ? max(0, (fileSize - recordsBegin) / recordSize) : 0
-  }
+  public var presentRecords: Int { recordSize > 0 ? max(0, (fileSize - recordsBegin) / recordSize) : 0 }
 
-  /// The file is shorter than its header says.
   public var isTruncated: Bool {
     guard fileSize >= fixedEnd else { return true }
     return promisedRecords.map { $0 > presentRecords } ?? false
@@ -52,11 +45,6 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
     let version: UInt8
     var position = 4
 
-    init(bytes: [UInt8], version: UInt8) {
-      self.bytes = bytes
-      self.version = version
-    }
-
     private static let longest = 1 << 60
 
     private mutating func integer(_ width: Int) -> Int? {
@@ -78,11 +66,11 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
 
     private static func size(ofType type: Int) -> Int? {
       switch type {
-      case 1, 2, 7: return 1
-      case 3, 8: return 2
-      case 4, 5, 9: return 4
-      case 6, 10, 11: return 8
-      default: return nil
+      case 1, 2, 7: 1
+      case 3, 8: 2
+      case 4, 5, 9: 4
+      case 6, 10, 11: 8
+      default: nil
       }
     }
 
@@ -97,10 +85,11 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
     }
 
     mutating func parse(fileSize: Int) -> NetCDFClassicHeader? {
-      guard position + (version == 5 ? 8 : 4) <= bytes.count else { return nil }
-      let streaming = bytes[position..<(position + (version == 5 ? 8 : 4))].allSatisfy { $0 == 0xff }
+      let width = version == 5 ? 8 : 4
+      guard position + width <= bytes.count else { return nil }
+      let streaming = bytes[position..<(position + width)].allSatisfy { $0 == 0xff }
       var records: Int?
-      if streaming { position += version == 5 ? 8 : 4 } else { records = count() }
+      if streaming { position += width } else { records = count() }
       guard integer(4) != nil, let dimensionCount = count(), dimensionCount < 1 << 20 else { return nil }
       var lengths: [Int] = []
       for _ in 0..<dimensionCount {

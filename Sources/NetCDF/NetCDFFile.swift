@@ -2,7 +2,6 @@ import Basics
 import CNetCDF
 import Foundation
 
-/// The version of the NetCDF library that is linked, such as "4.9.0".
 public var netCDFLibraryVersion: String {
   NativeLock.hdf5.lock()
   defer { NativeLock.hdf5.unlock() }
@@ -10,7 +9,6 @@ public var netCDFLibraryVersion: String {
   return String(cString: text).split(separator: " ").first.map(String.init) ?? "unknown"
 }
 
-/// The type of a variable's elements.
 public enum NetCDFType: Int32, Sendable {
   case int8 = 1
   case character = 2
@@ -20,15 +18,14 @@ public enum NetCDFType: Int32, Sendable {
   case float64 = 6
 }
 
-/// The value of an attribute.
 public enum NetCDFAttribute: Equatable, Sendable, CustomStringConvertible {
   case text(String)
   case numbers([Double])
 
   public var description: String {
     switch self {
-    case .text(let text): return text
-    case .numbers(let numbers): return numbers.map { "\($0)" }.joined(separator: ",")
+    case .text(let text): text
+    case .numbers(let numbers): numbers.map { "\($0)" }.joined(separator: ",")
     }
   }
 }
@@ -36,42 +33,35 @@ public enum NetCDFAttribute: Equatable, Sendable, CustomStringConvertible {
 /// A variable of an open file: its place in the library stays inside this module.
 public struct NetCDFVariable: Sendable {
   public let name: String
-  /// nil for a type that this module does not read.
-  public let type: NetCDFType?
+  public let type: NetCDFType?  // nil for a type that this module does not read
   public let dimensions: [String]
   public let shape: [Int]
   let id: Int32
 }
 
 /// A number that NetCDF reads and writes as it is, converting from and to the variable's type.
-public protocol NetCDFScalar: Sendable {
-  static var netCDFZero: Self { get }
-  static func get(
-    _ file: Int32, _ variable: Int32, _ start: [Int], _ count: [Int], _ values: UnsafeMutablePointer<Self>
-  )
-    -> Int32
-  static func put(_ file: Int32, _ variable: Int32, _ start: [Int], _ count: [Int], _ values: UnsafePointer<Self>)
-    -> Int32
+public protocol NetCDFScalar: Numeric, Sendable {
+  /// Of file, variable, start, count, values; a status.
+  static var get: (Int32, Int32, UnsafePointer<Int>, UnsafePointer<Int>, UnsafeMutablePointer<Self>) -> Int32 { get }
+  static var put: (Int32, Int32, UnsafePointer<Int>, UnsafePointer<Int>, UnsafePointer<Self>) -> Int32 { get }
 }
 
 extension Float: NetCDFScalar {
-  public static var netCDFZero: Float { 0 }
-  public static func get(
-    _ file: Int32, _ variable: Int32, _ start: [Int], _ count: [Int], _ values: UnsafeMutablePointer<Float>
-  ) -> Int32 { nc_get_vara_float(file, variable, start, count, values) }
-  public static func put(
-    _ file: Int32, _ variable: Int32, _ start: [Int], _ count: [Int], _ values: UnsafePointer<Float>
-  ) -> Int32 { nc_put_vara_float(file, variable, start, count, values) }
+  public static var get: (Int32, Int32, UnsafePointer<Int>, UnsafePointer<Int>, UnsafeMutablePointer<Float>) -> Int32 {
+    nc_get_vara_float
+  }
+  public static var put: (Int32, Int32, UnsafePointer<Int>, UnsafePointer<Int>, UnsafePointer<Float>) -> Int32 {
+    nc_put_vara_float
+  }
 }
 
 extension Double: NetCDFScalar {
-  public static var netCDFZero: Double { 0 }
-  public static func get(
-    _ file: Int32, _ variable: Int32, _ start: [Int], _ count: [Int], _ values: UnsafeMutablePointer<Double>
-  ) -> Int32 { nc_get_vara_double(file, variable, start, count, values) }
-  public static func put(
-    _ file: Int32, _ variable: Int32, _ start: [Int], _ count: [Int], _ values: UnsafePointer<Double>
-  ) -> Int32 { nc_put_vara_double(file, variable, start, count, values) }
+  public static var get: (Int32, Int32, UnsafePointer<Int>, UnsafePointer<Int>, UnsafeMutablePointer<Double>) -> Int32 {
+    nc_get_vara_double
+  }
+  public static var put: (Int32, Int32, UnsafePointer<Int>, UnsafePointer<Int>, UnsafePointer<Double>) -> Int32 {
+    nc_put_vara_double
+  }
 }
 
 /// An open NetCDF file, classic or netCDF-4. Closed with its last reference, or by `close`.
@@ -134,16 +124,19 @@ public final class NetCDFFile {
     try Self.call(function, file: url.path, name: name) { body(identifier) }
   }
 
+  /// False where the call's answer is `missing`: there is no such thing.
+  private func finds(_ function: String, _ name: String, unless missing: Int32, _ body: (Int32) -> Int32) throws -> Bool
+  {
+    do { try call(function, name: name, body) } catch NetCDFError.callFailed(_, _, _, missing, _) { return false }
+    return true
+  }
+
   // MARK: Structure
 
   /// The length of a dimension; nil where there is none of that name.
   public func dimension(_ name: String) throws -> Int? {
     var id: Int32 = 0
-    do {
-      try call("nc_inq_dimid", name: name) { nc_inq_dimid($0, name, &id) }
-    } catch NetCDFError.callFailed(_, _, _, NC_EBADDIM, _) {
-      return nil
-    }
+    guard try finds("nc_inq_dimid", name, unless: NC_EBADDIM, { nc_inq_dimid($0, name, &id) }) else { return nil }
     var length = 0
     try call("nc_inq_dimlen", name: name) { nc_inq_dimlen($0, id, &length) }
     return length
@@ -152,11 +145,7 @@ public final class NetCDFFile {
   /// A variable; nil where there is none of that name.
   public func variable(_ name: String) throws -> NetCDFVariable? {
     var id: Int32 = 0
-    do {
-      try call("nc_inq_varid", name: name) { nc_inq_varid($0, name, &id) }
-    } catch NetCDFError.callFailed(_, _, _, NC_ENOTVAR, _) {
-      return nil
-    }
+    guard try finds("nc_inq_varid", name, unless: NC_ENOTVAR, { nc_inq_varid($0, name, &id) }) else { return nil }
     var type: nc_type = 0
     var rank: Int32 = 0
     try call("nc_inq_vartype", name: name) { nc_inq_vartype($0, id, &type) }
@@ -172,8 +161,7 @@ public final class NetCDFFile {
       dimensions.append(String(cString: buffer))
       shape.append(length)
     }
-    return NetCDFVariable(
-      name: name, type: NetCDFType(rawValue: type), dimensions: dimensions, shape: shape, id: id)
+    return NetCDFVariable(name: name, type: NetCDFType(rawValue: type), dimensions: dimensions, shape: shape, id: id)
   }
 
   /// An attribute of a variable, or of the file for nil; nil where there is none of that name.
@@ -182,11 +170,8 @@ public final class NetCDFFile {
     let place = (variable.map { $0.name + ":" } ?? ":") + name
     var type: nc_type = 0
     var length = 0
-    do {
-      try call("nc_inq_att", name: place) { nc_inq_att($0, owner, name, &type, &length) }
-    } catch NetCDFError.callFailed(_, _, _, NC_ENOTATT, _) {
-      return nil
-    }
+    guard try finds("nc_inq_att", place, unless: NC_ENOTATT, { nc_inq_att($0, owner, name, &type, &length) })
+    else { return nil }
     switch type {
     case NC_CHAR:
       var buffer = [CChar](repeating: 0, count: length + 1)
@@ -213,14 +198,10 @@ public final class NetCDFFile {
   {
     guard start.count == variable.shape.count, count.count == variable.shape.count,
       zip(start, count).allSatisfy({ $0 >= 0 && $1 >= 0 })
-    else {
-      throw NetCDFError.shapeMismatch(
-        file: url.path, name: variable.name,
-        message: "start \(start) and count \(count) do not fit shape \(variable.shape)")
-    }
+    else { throw mismatch(variable.name, "start \(start) and count \(count) do not fit shape \(variable.shape)") }
     let total = count.reduce(1, *)
     return try Array(unsafeUninitializedCapacity: total) { buffer, initialized in
-      buffer.initialize(repeating: Scalar.netCDFZero)
+      buffer.initialize(repeating: 0)
       if total > 0, let base = buffer.baseAddress {
         try call("nc_get_vara", name: variable.name) { Scalar.get($0, variable.id, start, count, base) }
       }
@@ -272,8 +253,7 @@ public final class NetCDFFile {
   public func write<Scalar: NetCDFScalar>(_ name: String, _ values: [Scalar], start: [Int], count: [Int]) throws {
     let variable = try existing(name)
     guard start.count == variable.shape.count, count.count == start.count, count.reduce(1, *) == values.count else {
-      throw NetCDFError.shapeMismatch(
-        file: url.path, name: name, message: "\(values.count) values do not fill \(count) at \(start)")
+      throw mismatch(name, "\(values.count) values do not fill \(count) at \(start)")
     }
     try values.withUnsafeBufferPointer { buffer in
       guard let base = buffer.baseAddress, !buffer.isEmpty else { return }
@@ -284,13 +264,16 @@ public final class NetCDFFile {
   public func write(_ name: String, text: String) throws {
     let variable = try existing(name)
     guard variable.shape.reduce(1, *) == text.utf8.count else {
-      throw NetCDFError.shapeMismatch(
-        file: url.path, name: name, message: "\(text.utf8.count) characters do not fill \(variable.shape)")
+      throw mismatch(name, "\(text.utf8.count) characters do not fill \(variable.shape)")
     }
     try call("nc_put_var_text", name: name) { nc_put_var_text($0, variable.id, text) }
   }
 
   public func synchronise() throws { try call("nc_sync") { nc_sync($0) } }
+
+  private func mismatch(_ name: String, _ message: String) -> NetCDFError {
+    .shapeMismatch(file: url.path, name: name, message: message)
+  }
 
   private func existing(_ name: String) throws -> NetCDFVariable {
     guard let variable = try variable(name) else { throw NetCDFError.notFound(file: url.path, name: name) }

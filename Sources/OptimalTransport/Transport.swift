@@ -4,17 +4,15 @@ import COptimalTransport
 public enum TransportError: Error, Equatable, CustomStringConvertible {
   /// Lists that do not fit each other, costs that are not finite, weights that are no weights.
   case invalidArgument(String)
-  /// More pairs than memory holds.
-  case outOfMemory(rows: Int, columns: Int)
-  /// The solver gave up; the message is its own.
-  case failed(String)
+  case outOfMemory(rows: Int, columns: Int)  // More pairs than memory holds
+  case failed(String)  // The solver gave up; the message is its own
 
   public var description: String {
     switch self {
-    case .invalidArgument(let reason): return "optimal transport: \(reason)"
+    case .invalidArgument(let reason): "optimal transport: \(reason)"
     case .outOfMemory(let rows, let columns):
-      return "optimal transport between \(rows) and \(columns) points does not fit into memory; use fewer points"
-    case .failed(let reason): return "optimal transport failed: \(reason)"
+      "optimal transport between \(rows) and \(columns) points does not fit into memory; use fewer points"
+    case .failed(let reason): "optimal transport failed: \(reason)"
     }
   }
 }
@@ -55,8 +53,7 @@ public enum Transport {
       demands = try units(columnWeights ?? [Double](repeating: 1, count: columns), count: columns)
     }
     var total = 0.0
-    try check(
-      bm_transport(Int64(rows), Int64(columns), costs, supplies, demands, &total), rows: rows, columns: columns)
+    try check(bm_transport(Int64(rows), Int64(columns), costs, supplies, demands, &total), rows: rows, columns: columns)
     return total / Double(supplies.reduce(0, +))
   }
 
@@ -86,9 +83,7 @@ public enum Transport {
     return units
   }
 
-  private static func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
-    b == 0 ? a : greatestCommonDivisor(b, a % b)
-  }
+  private static func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int { b == 0 ? a : greatestCommonDivisor(b, a % b) }
 
   private static func check(_ status: Int32, rows: Int, columns: Int) throws {
     switch bm_transport_status(UInt32(bitPattern: status)) {

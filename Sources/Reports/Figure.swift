@@ -1,7 +1,6 @@
 /// A picture as data: what is drawn, not how. `PlotlyFigure` and `StaticFigure` draw it.
-public struct Figure: Equatable, Sendable {
-  /// One thing in the plot.
-  public enum Series: Equatable, Sendable {
+struct Figure {
+  enum Series {
     /// A line through (x, y); `band` is drawn around it. Breaks where y is not finite.
     case line(name: String, x: [Double], y: [Double], band: Band? = nil, colour: String, dashed: Bool = false)
     /// Points, each with an error bar from `low` to `high` where `errors` are given.
@@ -12,66 +11,27 @@ public struct Figure: Equatable, Sendable {
   }
 
   /// Lower and upper edges, one pair for each point.
-  public struct Band: Equatable, Sendable {
-    public let low: [Double]
-    public let high: [Double]
+  struct Band { let low, high: [Double] }
 
-    public init(low: [Double], high: [Double]) {
-      self.low = low
-      self.high = high
-    }
-
-    /// `values` give or take `errors`.
-    public init(around values: [Double], errors: [Double]) {
-      low = zip(values, errors).map { $0 - $1 }
-      high = zip(values, errors).map { $0 + $1 }
-    }
+  struct Axis {
+    let title: String
+    var range: ClosedRange<Double>?
+    var labels: [(place: Double, text: String)] = []  // Names for places on the axis, for axes of categories
+    var logarithmic = false
   }
 
-  public struct Axis: Equatable, Sendable {
-    public let title: String
-    public let range: ClosedRange<Double>?
-    /// Names for places on the axis, for axes of categories.
-    public let labels: [(place: Double, text: String)]
-    public let logarithmic: Bool
+  let id: String  // The identifier of its element on the page
+  let title: String
+  let caption: String  // What to see in it, in a sentence or two
+  let xAxis, yAxis: Axis
+  let series: [Series]
+  var wide = false  // Takes the page's full width, rather than half of it
+}
 
-    public init(
-      _ title: String, range: ClosedRange<Double>? = nil, labels: [(place: Double, text: String)] = [],
-      logarithmic: Bool = false
-    ) {
-      self.title = title
-      self.range = range
-      self.labels = labels
-      self.logarithmic = logarithmic
-    }
-
-    public static func == (one: Axis, other: Axis) -> Bool {
-      one.title == other.title && one.range == other.range && one.logarithmic == other.logarithmic
-        && one.labels.map(\.place) == other.labels.map(\.place) && one.labels.map(\.text) == other.labels.map(\.text)
-    }
-  }
-
-  /// The identifier of its element on the page.
-  public let id: String
-  public let title: String
-  /// What to see in it, in a sentence or two.
-  public let caption: String
-  public let xAxis: Axis
-  public let yAxis: Axis
-  public let series: [Series]
-  /// Takes the page's full width, rather than half of it.
-  public let wide: Bool
-
-  public init(
-    id: String, title: String, caption: String, xAxis: Axis, yAxis: Axis, series: [Series], wide: Bool = false
-  ) {
-    self.id = id
-    self.title = title
-    self.caption = caption
-    self.xAxis = xAxis
-    self.yAxis = yAxis
-    self.series = series
-    self.wide = wide
+extension Figure.Band {
+  /// `values` give or take `errors`.
+  init(around values: [Double], errors: [Double]) {
+    self.init(low: zip(values, errors).map { $0 - $1 }, high: zip(values, errors).map { $0 + $1 })
   }
 }
 

@@ -2,8 +2,7 @@ import Foundation
 
 /// Finds the Plotly script that `./bootstrap` unpacks.
 public enum Plotly {
-  /// Where it lies below the folder of dependencies.
-  static let place = "plotly/package_data/plotly.min.js"
+  static let place = "plotly/package_data/plotly.min.js"  // Where it lies below the folder of dependencies
 
   /// The script's text; nil when it is not there.
   ///

@@ -106,7 +106,6 @@ struct PlotlyFigure {
   }
 
   static func number(_ value: Double) -> String { value.isFinite ? String(format: "%.6g", value) : "null" }
-
   static func numbers(_ values: [Double]) -> String { "[" + values.map(number).joined(separator: ",") + "]" }
 
   /// A JSON string in which `<` is escaped, so that no text can close the script element it stands in.

@@ -8,11 +8,16 @@ import Records
 /// It computes nothing: each number of a table was written by the stage it belongs to, under the fixed names below
 /// `/results`. Only pictures are binned and thinned, for the eye.
 public struct Report {
-  public struct Section {
-    public let title: String
-    public let text: String
-    public let tables: [TextTable]
-    public let figures: [Figure]
+  struct Section {
+    let title, text: String
+    let tables: [TextTable]
+    let figures: [Figure]
+
+    /// Tables without rows are left out.
+    init(title: String, text: String, tables: [TextTable] = [], figures: [Figure] = []) {
+      (self.title, self.text, self.figures) = (title, text, figures)
+      self.tables = tables.filter { !$0.rows.isEmpty }
+    }
 
     var isEmpty: Bool { tables.isEmpty && figures.isEmpty }
   }
@@ -24,20 +29,13 @@ public struct Report {
   }
 
   public struct Options: Sendable {
-    /// What the report is about; the run's name.
-    public let title: String
-    /// K.
-    public let temperature: Double
-    /// The state of the free-energy difference, in words: "0 < phi < 2 rad".
-    public let state: String
-    /// The state's torsion, along which free energies are drawn.
-    public let torsion: String
+    public let title: String  // What the report is about; the run's name
+    public let temperature: Double  // K
+    public let state: String  // The state of the free-energy difference, in words: "0 < phi < 2 rad"
+    public let torsion: String  // The state's torsion, along which free energies are drawn
 
-    public init(title: String, temperature: Double, state: String, torsion: String = "phi") {
-      self.title = title
-      self.temperature = temperature
-      self.state = state
-      self.torsion = torsion
+    public init(title: String, temperature: Double, state: String, torsion: String) {
+      (self.title, self.temperature, self.state, self.torsion) = (title, temperature, state, torsion)
     }
   }
 
@@ -45,11 +43,9 @@ public struct Report {
   public let warnings: [Warning]
   /// The compared stages' answers side by side: the report's first table. Free-energy differences, where there are any.
   public let summary: TextTable
-  /// The same without what a clock gave, so that equal runs have equal artifacts.
-  public let untimedSummary: TextTable
-  /// What stands below the title.
-  let subtitle: String
-  public let sections: [Section]
+  public let untimedSummary: TextTable  // The same without what a clock gave, so that equal runs have equal artifacts
+  let subtitle: String  // What stands below the title
+  let sections: [Section]
   /// Each stage with the canonical text that its key was made from.
   public let stages: [(name: String, canonical: String)]
 
@@ -61,14 +57,12 @@ public struct Report {
     let known = try run.freeEnergyTable()
     summary = try known.rows.isEmpty ? run.divergenceTable() : known
     untimedSummary = try known.rows.isEmpty ? run.divergenceTable(timed: false) : known
-    subtitle =
-      known.rows.isEmpty
-      ? "systems whose density is known" : "\(NumberText.significant(options.temperature)) K, state \(options.state)"
+    let about = "\(NumberText.significant(options.temperature)) K, state \(options.state)"
+    subtitle = known.rows.isEmpty ? "systems whose density is known" : about
     sections = try [
       run.freeEnergySection(), run.comparisonSection(), run.densitySection(), run.populationSection(),
-      run.sampleSection(),
-      run.energyModelSection(), run.auditSection(), run.umbrellaSection(), run.trainingSection(), run.timingSection(),
-      run.resultsSection(), run.provenanceSection(),
+      run.sampleSection(), run.energyModelSection(), run.auditSection(), run.umbrellaSection(), run.trainingSection(),
+      run.timingSection(), run.resultsSection(), run.provenanceSection(),
     ].filter { !$0.isEmpty }
     stages = run.stages.map { ($0.name, $0.artifact.provenance.canonical) }
     warnings = run.stages.flatMap { stage in
@@ -83,14 +77,11 @@ public struct Report {
   }
 }
 
-/// The stages of a run, and what the sections read from them.
 struct ReportedRun {
   let compared: [ReportedStage]
-  /// The `compare` stages, which give no free energy of their own.
-  let comparisons: [ReportedStage]
+  let comparisons: [ReportedStage]  // The `compare` stages, which give no free energy of their own
   let options: Report.Options
-  /// Every stage that was reached, once, inputs before those that use them.
-  let stages: [ReportedStage]
+  let stages: [ReportedStage]  // Every stage that was reached, once, inputs before those that use them
 
   init(compared: [ReportedStage], options: Report.Options) {
     self.compared = compared.filter { $0.type != CompareRecord.stageType }
@@ -101,7 +92,6 @@ struct ReportedRun {
   }
 
   func all<Output: StageRecord>(_: Output.Type) -> [ReportedStage] { stages.filter { $0.type == Output.stageType } }
-
   var reweighted: [ReportedStage] { compared.filter { $0.type == ReweightRecord.stageType } }
   var umbrellas: [ReportedStage] { compared.filter { $0.type == UmbrellaRecord.stageType } }
 

@@ -8,22 +8,19 @@ extension ReportedRun {
     var table = TextTable(
       title: "Log-densities that weights stand on, against exact likelihoods of some samples",
       columns: [
-        .init("stage"), .init("audits"), .init("samples", alignment: .right), .init("RMSE", unit: "nat"),
+        "stage", "audits", .init("samples", alignment: .right), .init("RMSE", unit: "nat"),
         .init("Spearman", alignment: .right), .init("bias in state", unit: "nat"), .init("elsewhere", unit: "nat"),
         .init("correction", unit: "kT"), .init("ESS exact", unit: "%"), .init("as used", unit: "%"),
       ])
     var tables: [TextTable] = []
     let record = Recorded.audit
     for stage in all(AuditRecord.self) {
-      let bias = try Self.withErrors(
-        stage.numbers(record.stateBias), stage.numbers(record.stateBiasError))
+      let bias = try Self.withErrors(stage.numbers(record.stateBias), stage.numbers(record.stateBiasError))
       let correction = try Self.withErrors(
         stage.number(record.correction).map { [$0] }, stage.number(record.correctionError).map { [$0] })
       table.addRow([
-        stage.name, stage.inputs["reweight"]?.name ?? "",
-        NumberText.count(try stage.number(record.auditedSamples).map { Int($0) }),
-        NumberText.fixed(try stage.number(record.rmse), 3),
-        NumberText.fixed(try stage.number(record.spearman), 4), bias.first ?? NumberText.absent,
+        stage.name, stage.inputs["reweight"]?.name ?? "", try stage.count(record.auditedSamples),
+        try stage.fixed(record.rmse, 3), try stage.fixed(record.spearman, 4), bias.first ?? NumberText.absent,
         bias.dropFirst().first ?? NumberText.absent, correction.first ?? NumberText.absent,
         percent(try stage.number(record.effectiveFraction)), percent(try stage.number(record.effectiveFractionUsed)),
       ])
@@ -36,7 +33,7 @@ extension ReportedRun {
         + " used minus the exact one, under the weights, the mean over all audited samples removed. A constant error changes"
         + " no free energy: RMSE is without it. Samples are drawn uniformly, or by their weights."
         + " Seconds of all methods but the energy model include drawing the sample.",
-      tables: table.rows.isEmpty ? [] : [table] + tables, figures: [])
+      tables: [table] + tables)
   }
 
   private func methodTable(_ stage: ReportedStage) throws -> TextTable? {
@@ -44,17 +41,17 @@ extension ReportedRun {
     var table = TextTable(
       title: "Likelihoods of the same samples: \(stage.name)",
       columns: [
-        .init("method"), .init("RMSE", unit: "nat"), .init("mean error", unit: "nat"),
+        "method", .init("RMSE", unit: "nat"), .init("mean error", unit: "nat"),
         .init("Spearman", alignment: .right), .init("ESS", unit: "%"), .init("dF", unit: "kT"),
         .init("error", unit: "kT"), .init("per likelihood", unit: "s"),
       ])
     for name in names {
       let method = Recorded.audit.methods[name]
       table.addRow([
-        name, NumberText.fixed(try stage.number(method.rmse), 3),
+        name, try stage.fixed(method.rmse, 3),
         NumberText.fixed(try stage.number(method.meanError).flatMap { $0.isNaN ? nil : $0 }, 3),
-        NumberText.fixed(try stage.number(method.spearman), 4), percent(try stage.number(method.effectiveFraction)),
-        NumberText.fixed(try stage.number(method.deltaF), 3), NumberText.fixed(try stage.number(method.deltaFError), 3),
+        try stage.fixed(method.spearman, 4), percent(try stage.number(method.effectiveFraction)),
+        try stage.fixed(method.deltaF, 3), try stage.fixed(method.deltaFError, 3),
         NumberText.significant(try stage.number(method.seconds), 3),
       ])
     }

@@ -8,8 +8,7 @@ extension ReportedRun {
     var distances = TextTable(
       title: "Distances from the reference",
       columns: [
-        .init("stage"), .init("samples"), .init("reference"), .init("dF error", unit: "kT"),
-        .init("audited", unit: "kT"),
+        "stage", "samples", "reference", .init("dF error", unit: "kT"), .init("audited", unit: "kT"),
         .init("T-W2", unit: "rad"), .init("floor", unit: "rad"), .init("unweighted", unit: "rad"),
         .init("E-W2", unit: "kT"), .init("floor", unit: "kT"), .init("unweighted", unit: "kT"),
         .init("T-W2 as published", unit: "rad"),
@@ -17,14 +16,14 @@ extension ReportedRun {
     var costs = TextTable(
       title: "What they cost",
       columns: [
-        .init("stage"), .init("energies", alignment: .right), .init("reference's", alignment: .right),
+        "stage", .init("energies", alignment: .right), .init("reference's", alignment: .right),
         .init("plain MD for that error", unit: "ns"), .init("speed-up", alignment: .right),
         .init("time", alignment: .right), .init("reference's", alignment: .right),
         .init("plain MD's", alignment: .right),
       ])
     for stage in comparisons {
       let record = Recorded.compare
-      func fixed(_ field: Number<Double>) throws -> String { NumberText.fixed(try stage.number(field), 3) }
+      func fixed(_ field: Number<Double>) throws -> String { try stage.fixed(field, 3) }
       distances.addRow([
         stage.name, stage.inputs["reweight"]?.name ?? "", stage.inputs["reference"]?.name ?? "",
         try Self.difference(stage, record.difference), try Self.difference(stage, record.audited),
@@ -34,13 +33,10 @@ extension ReportedRun {
       ])
       let bound = try stage.number(record.exits) == 0 ? "> " : ""
       costs.addRow([
-        stage.name, NumberText.count(try stage.number(record.evaluations).map { Int($0) }),
-        NumberText.count(try stage.number(record.evaluationsReference).map { Int($0) }),
+        stage.name, try stage.count(record.evaluations), try stage.count(record.evaluationsReference),
         bound + NumberText.significant(try stage.number(record.dynamicsTime).map { $0 / 1000 }, 3),
-        bound + NumberText.significant(try stage.number(record.speedUp), 3),
-        NumberText.duration(seconds: try stage.number(record.seconds)),
-        NumberText.duration(seconds: try stage.number(record.secondsReference)),
-        bound + NumberText.duration(seconds: try stage.number(record.dynamicsSeconds)),
+        try bound + stage.significant(record.speedUp, 3), try stage.duration(record.seconds),
+        try stage.duration(record.secondsReference), try bound + stage.duration(record.dynamicsSeconds),
       ])
     }
     return Report.Section(
@@ -50,11 +46,11 @@ extension ReportedRun {
         + " halves of the reference, unweighted that of the samples as they were drawn. Energies count evaluations of the force field,"
         + " those of the dynamics that the emulator learned from among them; plain MD is what a single trajectory would need for the"
         + " same error of dF, from the rate at which the state was left.",
-      tables: distances.rows.isEmpty ? [] : [distances, costs], figures: [])
+      tables: [distances, costs])
   }
 
   private static func difference(_ stage: ReportedStage, _ record: DifferenceRecord) throws -> String {
     guard let value = try stage.number(record.difference) else { return NumberText.absent }
-    return NumberText.fixed(value, 3) + " ± " + NumberText.fixed(try stage.number(record.standardError), 3)
+    return try NumberText.fixed(value, 3) + " ± " + stage.fixed(record.standardError, 3)
   }
 }

@@ -47,8 +47,7 @@ extension ReportedRun {
     var table = TextTable(
       title: "KL(truth || model) on the grid",
       columns: [
-        .init("model"), .init("runs", alignment: .right), .init("mean", unit: "nat"),
-        .init("standard deviation", unit: "nat"),
+        "model", .init("runs", alignment: .right), .init("mean", unit: "nat"), .init("standard deviation", unit: "nat"),
         .init("smallest", unit: "nat"), .init("largest", unit: "nat"),
       ] + (timed ? [.init("mean time", alignment: .right)] : []))
     for stages in replicates() {
@@ -98,7 +97,7 @@ extension ReportedRun {
     return Report.Section(
       title: "Densities",
       text: "Systems whose density is known. KL is taken over the points of a grid, both densities normalised there.",
-      tables: table.rows.isEmpty ? [] : [table], figures: figures)
+      tables: [table], figures: figures)
   }
 
   private struct Density {
@@ -116,7 +115,7 @@ extension ReportedRun {
     let width = density.x.count
     let rows = density.y.indices.map { Array(density.values[$0 * width..<($0 + 1) * width]) }
     return Figure(
-      id: id, title: title, caption: caption, xAxis: .init("x"), yAxis: .init("y"),
+      id: id, title: title, caption: caption, xAxis: .init(title: "x"), yAxis: .init(title: "y"),
       series: [.heatMap(x: density.x, y: density.y, z: rows, label: "density", range: 0...max(top, 1e-12))])
   }
 }

@@ -8,7 +8,7 @@ extension ReportedRun {
     var table = TextTable(
       title: "Free-energy difference of the state \(options.state)",
       columns: [
-        .init("stage"), .init("method"), .init("dF", unit: "kT"), .init("error", unit: "kT"),
+        "stage", "method", .init("dF", unit: "kT"), .init("error", unit: "kT"),
         .init("95 % interval", unit: "kT"), .init("ESS", unit: "%"), .init("truncated", unit: "%"),
         .init("dropped", alignment: .right), .init("tail", alignment: .right), .init("energies", alignment: .right),
       ])
@@ -16,13 +16,12 @@ extension ReportedRun {
     for stage in compared where stage.type != ToyEnergyModelRecord.stageType {
       let interval = try stage.interval(answer.interval)
       table.addRow([
-        stage.name, stage.method ?? stage.type, NumberText.fixed(try stage.number(answer.deltaF), 2),
-        NumberText.fixed(try stage.number(answer.standardError), 3), Self.text(interval),
+        stage.name, stage.method ?? stage.type, try stage.fixed(answer.deltaF, 2),
+        try stage.fixed(answer.standardError, 3), Self.text(interval),
         percent(try stage.number(record.effectiveFraction)),
-        percent(try stage.number(record.effectiveFractionTruncated)),
-        NumberText.count(try stage.number(record.dropped).map { Int($0) }),
+        percent(try stage.number(record.effectiveFractionTruncated)), try stage.count(record.dropped),
         NumberText.fixed(try stage.numbers(record.tailShape)?.filter(\.isFinite).max(), 2),
-        NumberText.count(try stage.number(record.energyEvaluations).map { Int($0) }),
+        try stage.count(record.energyEvaluations),
       ])
     }
     return table
@@ -37,7 +36,7 @@ extension ReportedRun {
         + " the rarer one. Error is one standard error. ESS is Kish's, of all weights; the one of truncated weights stands beside"
         + " it, never in its place. Tail is the Pareto shape of the weights, the worse of the two sides: above 0.7 their sum is not to be"
         + " believed. Energies counts evaluations of the force field.",
-      tables: table.rows.isEmpty ? [] : [table], figures: try [forest(), profile()].compactMap { $0 })
+      tables: [table], figures: try [forest(), profile()].compactMap { $0 })
   }
 
   private static func text(_ interval: (low: Double, high: Double)?) -> String {
@@ -64,9 +63,9 @@ extension ReportedRun {
       id: "free-energy-differences", title: "dF side by side",
       caption: "Points are the stages' answers, bars their 95 % intervals.",
       xAxis: .init(
-        "", range: -0.6...(Double(compared.count) - 0.4),
+        title: "", range: -0.6...(Double(compared.count) - 0.4),
         labels: compared.enumerated().map { (Double($0.offset), $0.element.name) }),
-      yAxis: .init("dF / kT"), series: series)
+      yAxis: .init(title: "dF / kT"), series: series)
   }
 
   /// Free energy along the state's torsion, overlaid, with bands of one standard error.
@@ -100,12 +99,11 @@ extension ReportedRun {
       caption:
         "Bands are one standard error; bins with more than \(NumberText.significant(Self.largestError)) kT of it are"
         + " left out. Dashed: the emulator's samples as they come, without weights.",
-      xAxis: .init("\(torsion) / rad", range: -Double.pi...Double.pi),
-      yAxis: .init("free energy / kT", range: -1...(1.08 * top)), series: series)
+      xAxis: .init(title: "\(torsion) / rad", range: -Double.pi...Double.pi),
+      yAxis: .init(title: "free energy / kT", range: -1...(1.08 * top)), series: series)
   }
 
-  /// Of a bin of a profile that is worth drawing, kT.
-  private static let largestError = 2.0
+  private static let largestError = 2.0  // Of a bin of a profile that is worth drawing, kT
 
   /// The `sample` stages that reweighting started from, each once.
   func samplesOfReweighted() -> [ReportedStage] {
@@ -129,7 +127,7 @@ extension ReportedRun {
     var table = TextTable(
       title: "Share of each state",
       columns: [
-        .init("stage"), .init("state"), .init("population", unit: "%"), .init("95 % from", unit: "%"),
+        "stage", "state", .init("population", unit: "%"), .init("95 % from", unit: "%"),
         .init("to", unit: "%"), .init("unweighted", unit: "%"),
       ])
     for stage in compared {
@@ -150,7 +148,7 @@ extension ReportedRun {
       text:
         "A missing state leaves the ESS high: these rows expose it. Unweighted is the share among the samples before"
         + " reweighting.",
-      tables: table.rows.isEmpty ? [] : [table], figures: [])
+      tables: [table])
   }
 
   private func small(_ fraction: Double?) -> String { NumberText.significant(fraction.map { 100 * $0 }, 3) }

@@ -9,7 +9,7 @@ extension ReportedRun {
     var table = TextTable(
       title: "Energy model against exact log-likelihood, and seconds per likelihood",
       columns: [
-        .init("stage"), .init("audited samples", alignment: .right), .init("RMSE", unit: "nat"),
+        "stage", .init("audited samples", alignment: .right), .init("RMSE", unit: "nat"),
         .init("Spearman", alignment: .right), .init("model", unit: "s"), .init("exact", unit: "s"),
         .init("speed-up", alignment: .right),
       ])
@@ -23,8 +23,8 @@ extension ReportedRun {
       )
       let speedUp = fast.flatMap { fast in slow.map { $0 / fast } }
       table.addRow([
-        stage.name, NumberText.count(exact?.count), NumberText.fixed(try stage.number(record.rmse), 3),
-        NumberText.fixed(try stage.number(record.spearman), 4), NumberText.significant(fast, 3),
+        stage.name, NumberText.count(exact?.count), try stage.fixed(record.rmse, 3),
+        try stage.fixed(record.spearman, 4), NumberText.significant(fast, 3),
         NumberText.significant(slow, 3), speedUp.map(Self.factor) ?? NumberText.absent,
       ])
       if let exact, let model, exact.count == model.count { figures += scatter(stage, exact: exact, model: model) }
@@ -32,7 +32,7 @@ extension ReportedRun {
     return Report.Section(
       title: "Energy model",
       text: "RMSE after removing the mean is the measure; the rank correlation alone hides a wrong dF.",
-      tables: table.rows.isEmpty ? [] : [table], figures: figures)
+      tables: [table], figures: figures)
   }
 
   private static func factor(_ value: Double) -> String {
@@ -48,7 +48,7 @@ extension ReportedRun {
       Figure(
         id: "likelihoods-\(stage.name)", title: "Log-densities: \(stage.name)",
         caption: "The energy model against the emulator's exact likelihood, sample by sample; the line is equality.",
-        xAxis: .init("exact log density / nat"), yAxis: .init("energy model / nat"),
+        xAxis: .init(title: "exact log density / nat"), yAxis: .init(title: "energy model / nat"),
         series: [
           .points(
             name: stage.name, x: kept.map { exact[$0] }, y: kept.map { model[$0] }, colour: Palette.stage(0), size: 4),
@@ -64,8 +64,7 @@ extension ReportedRun {
   func trainingSection() throws -> Report.Section {
     let figures = try (all(EmulatorRecord.self) + all(EnergyModelRecord.self) + all(ToyEnergyModelRecord.self))
       .compactMap { try lossCurves($0) }
-    return Report.Section(
-      title: "Training", text: "Losses as the stages recorded them.", tables: [], figures: figures)
+    return Report.Section(title: "Training", text: "Losses as the stages recorded them.", figures: figures)
   }
 
   private func lossCurves(_ stage: ReportedStage) throws -> Figure? {
@@ -84,15 +83,15 @@ extension ReportedRun {
     }
     guard !series.isEmpty else { return nil }
     return Figure(
-      id: "loss-\(stage.name)", title: "Losses: \(stage.name)", caption: "By training step.", xAxis: .init("step"),
-      yAxis: .init("loss", logarithmic: lowest > 0 && highest > 50 * lowest), series: series)
+      id: "loss-\(stage.name)", title: "Losses: \(stage.name)", caption: "By training step.",
+      xAxis: .init(title: "step"),
+      yAxis: .init(title: "loss", logarithmic: lowest > 0 && highest > 50 * lowest), series: series)
   }
 
   // MARK: the reference
 
   func umbrellaSection() throws -> Report.Section {
-    var parts = TextTable(
-      title: "dF from parts of the data", columns: [.init("stage"), .init("part"), .init("dF", unit: "kT")])
+    var parts = TextTable(title: "dF from parts of the data", columns: ["stage", "part", .init("dF", unit: "kT")])
     var figures: [Figure] = []
     for stage in all(UmbrellaRecord.self) {
       for part in [Recorded.umbrella.halves, Recorded.umbrella.directions] {
@@ -110,7 +109,7 @@ extension ReportedRun {
       title: "Umbrella sampling",
       text: "A reference is believed when its windows overlap, last many correlation times, and its halves and walking"
         + " directions agree. Its other checks stand under \"All results\".",
-      tables: parts.rows.isEmpty ? [] : [parts], figures: figures)
+      tables: [parts], figures: figures)
   }
 
   private func overlap(_ stage: ReportedStage) throws -> Figure? {
@@ -126,7 +125,7 @@ extension ReportedRun {
       id: "overlap-\(stage.name)", title: "Overlap of windows: \(stage.name)",
       caption: "log10 of the overlap matrix"
         + (block > 1 ? "; each cell is the largest of \(Int(block)) x \(Int(block)) windows." : "."),
-      xAxis: .init("window"), yAxis: .init("window"),
+      xAxis: .init(title: "window"), yAxis: .init(title: "window"),
       series: [
         .heatMap(x: places, y: places, z: blocks.map { $0.map { $0 > 1e-6 ? log10($0) : .nan } }, label: "log10")
       ])
@@ -145,8 +144,8 @@ extension ReportedRun {
       else { return nil }
       return Figure(
         id: "windows-\(stage.name)-\(name)", title: "\(name.replacingOccurrences(of: "_", with: " ")): \(stage.name)",
-        caption: "By window, as the stage recorded it.", xAxis: .init("window"),
-        yAxis: .init(try label(name, stage.artifact.attribute(path, "units"))),
+        caption: "By window, as the stage recorded it.", xAxis: .init(title: "window"),
+        yAxis: .init(title: try label(name, stage.artifact.attribute(path, "units"))),
         series: [
           .points(name: name, x: values.indices.map(Double.init), y: values, colour: Palette.stage(0), size: 4)
         ])

@@ -8,7 +8,7 @@ extension ReportedRun {
     var table = TextTable(
       title: "Wall time",
       columns: [
-        .init("stage"), .init("type"), .init("time", alignment: .right), .init("device"), .init("started (UTC)"),
+        "stage", "type", .init("time", alignment: .right), "device", "started (UTC)",
       ])
     for stage in stages {
       let provenance = stage.artifact.provenance
@@ -21,14 +21,12 @@ extension ReportedRun {
     table.addRow(["all", "", NumberText.duration(seconds: total)])
     return Report.Section(
       title: "Timing", text: "From each artifact's provenance. A stage that was skipped shows the run that made it.",
-      tables: [table], figures: [])
+      tables: [table])
   }
 
   /// Every scalar and short list under /results, so that nothing a stage says is left out.
   func resultsSection() throws -> Report.Section {
-    var table = TextTable(
-      title: "All results",
-      columns: [.init("stage"), .init("name"), .init("value", alignment: .right), .init("unit")])
+    var table = TextTable(title: "All results", columns: ["stage", "name", .init("value", alignment: .right), "unit"])
     for stage in stages {
       for path in try stage.shortPaths(below: resultsGroup) {
         let values = try stage.numbers(at: path) ?? []
@@ -41,15 +39,14 @@ extension ReportedRun {
     }
     return Report.Section(
       title: "All results", text: "Every number, and every list of at most four, that a stage wrote under /results.",
-      tables: table.rows.isEmpty ? [] : [table], figures: [])
+      tables: [table])
   }
 
   func provenanceSection() throws -> Report.Section {
     var table = TextTable(
       title: "Stages",
       columns: [
-        .init("stage"), .init("type"), .init("version", alignment: .right), .init("seed", alignment: .right),
-        .init("key"), .init("content"),
+        "stage", "type", .init("version", alignment: .right), .init("seed", alignment: .right), "key", "content",
       ])
     var versions: [String: String] = [:]
     for stage in stages {
@@ -63,14 +60,14 @@ extension ReportedRun {
         versions[part] = others ?? version
       }
     }
-    var libraries = TextTable(title: "Versions", columns: [.init("part"), .init("version")])
+    var libraries = TextTable(title: "Versions", columns: ["part", "version"])
     for (part, version) in versions.sorted(by: { $0.key < $1.key }) { libraries.addRow([part, version]) }
     return Report.Section(
       title: "Provenance",
       text:
         "A stage's key is the hash of its type, parameters, seed and the content of its inputs; the content hash is over"
         + " what it wrote. Both are cut to 16 digits here; the artifacts hold them in full.",
-      tables: [table] + (libraries.rows.isEmpty ? [] : [libraries]), figures: [])
+      tables: [table, libraries])
   }
 
   static func time(_ date: Date) -> String {

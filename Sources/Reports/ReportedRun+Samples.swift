@@ -3,14 +3,13 @@ import Foundation
 import Records
 
 extension ReportedRun {
-  /// What the samples look like, before and after their weights.
   func sampleSection() throws -> Report.Section {
     let figures = try ramachandrans() + [logWeights(), energies()].compactMap { $0 }
     return Report.Section(
       title: "Samples and weights",
       text:
         "Maps show -ln of the density in 72 x 72 cells, in kT above the fullest cell, to 12 kT; white cells hold nothing.",
-      tables: [], figures: figures)
+      figures: figures)
   }
 
   private func ramachandrans() throws -> [Figure] {
@@ -49,8 +48,8 @@ extension ReportedRun {
     return [
       Figure(
         id: "ramachandran-\(id ?? stage.name)", title: title, caption: caption,
-        xAxis: .init("\(first) / rad", range: -Double.pi...Double.pi),
-        yAxis: .init("\(second) / rad", range: -Double.pi...Double.pi),
+        xAxis: .init(title: "\(first) / rad", range: -Double.pi...Double.pi),
+        yAxis: .init(title: "\(second) / rad", range: -Double.pi...Double.pi),
         series: [
           .heatMap(
             x: centres, y: centres, z: Binning.torusFreeEnergy(x: x, y: y, weights: weights, count: count), label: "kT",
@@ -59,7 +58,6 @@ extension ReportedRun {
     ]
   }
 
-  /// How unequal the weights are.
   private func logWeights() throws -> Figure? {
     var centred: [(ReportedStage, [Double])] = []
     for stage in reweighted {
@@ -75,7 +73,7 @@ extension ReportedRun {
       caption:
         "Relative to the largest weight of each stage. A long way from the bulk to 0 means that few samples carry all. "
         + "The lowest hundredth is not drawn.",
-      xAxis: .init("ln(w / largest w)"), yAxis: .init("density"),
+      xAxis: .init(title: "ln(w / largest w)"), yAxis: .init(title: "density"),
       series: centred.map { stage, values in
         .line(
           name: stage.name, x: Binning.centres(wide, count: 80), y: Binning.density(values, range: wide, count: 80),
@@ -83,7 +81,6 @@ extension ReportedRun {
       })
   }
 
-  /// Potential energies of data, samples, and reweighted samples.
   private func energies() throws -> Figure? {
     var sets: [(name: String, values: [Double], weights: [Double]?, colour: String, dashed: Bool)] = []
     for stage in all(IngestRecord.self) {
@@ -102,8 +99,9 @@ extension ReportedRun {
     guard let low = ranges.map(\.lowerBound).min(), let high = ranges.map(\.upperBound).max() else { return nil }
     return Figure(
       id: "energies", title: "Potential energy",
-      caption: "Reweighted samples should lie where molecular dynamics puts them.", xAxis: .init("energy / (kJ/mol)"),
-      yAxis: .init("density / (mol/kJ)"),
+      caption: "Reweighted samples should lie where molecular dynamics puts them.",
+      xAxis: .init(title: "energy / (kJ/mol)"),
+      yAxis: .init(title: "density / (mol/kJ)"),
       series: sets.map { set in
         .line(
           name: set.name, x: Binning.centres(low...high, count: 80),

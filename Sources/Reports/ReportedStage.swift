@@ -1,27 +1,20 @@
 import Artifacts
+import Basics
 import HDF5
 import Records
 
 /// A finished stage as the report sees it: its artifact and the stages it was made from.
 public struct ReportedStage {
   public let name: String
-  /// The stage's type as `uses:` names it ("reweight").
-  public let type: String
-  /// How it came to its answer, in a word or two; nil where it gives none.
-  public let method: String?
+  public let type: String  // The stage's type as `uses:` names it ("reweight")
+  public let method: String?  // How it came to its answer, in a word or two; nil where it gives none
   public let artifact: Artifact
   /// Its inputs by slot ("samples", "density"); those the report does not need may be left out.
   public let inputs: [String: ReportedStage]
 
   public init(
     name: String, type: String, method: String? = nil, artifact: Artifact, inputs: [String: ReportedStage] = [:]
-  ) {
-    self.name = name
-    self.type = type
-    self.method = method
-    self.artifact = artifact
-    self.inputs = inputs
-  }
+  ) { (self.name, self.type, self.method, self.artifact, self.inputs) = (name, type, method, artifact, inputs) }
 
   /// This stage's whole ancestry, inputs before those that use them, itself last.
   var lineage: [ReportedStage] { inputs.sorted { $0.key < $1.key }.flatMap(\.value.lineage) + [self] }
@@ -32,6 +25,16 @@ extension ReportedStage {
 
   /// The value of a dataset with a single element.
   public func number(_ field: Number<some ArtifactScalar>) throws -> Double? { try numbers(at: field.path)?.first }
+  func fixed(_ field: Number<Double>, _ decimals: Int) throws -> String {
+    NumberText.fixed(try number(field), decimals)
+  }
+  func significant(_ field: Number<Double>, _ digits: Int) throws -> String {
+    NumberText.significant(try number(field), digits)
+  }
+  func count(_ field: Number<some ArtifactScalar>) throws -> String {
+    NumberText.count(try number(field).map { Int($0) })
+  }
+  func duration(_ field: Measured) throws -> String { NumberText.duration(seconds: try number(field)) }
   func number(_ field: Measured) throws -> Double? { try numbers(at: field.path)?.first }
   func numbers(_ field: Numbers<some ArtifactScalar>) throws -> [Double]? { try numbers(at: field.path) }
   func texts(_ field: Texts) throws -> [String]? { try artifact.readIfThere(field) }

@@ -4,14 +4,9 @@ import Foundation
 struct StaticFigure {
   let figure: Figure
 
-  private let width = 640.0
-  private let height = 400.0
-  private let left = 64.0
-  private let right = 24.0
-  private let top = 34.0
-  private let bottom = 52.0
+  private let width = 640.0, height = 400.0
+  private let left = 64.0, right = 24.0, top = 34.0, bottom = 52.0
 
-  /// An `<svg>` element for HTML.
   var svg: String {
     guard let x = range(\.xAxis, horizontal: true), let y = range(\.yAxis, horizontal: false) else {
       return "<p class=\"absent\">Nothing to draw: no finite value.</p>"
@@ -31,7 +26,6 @@ struct StaticFigure {
     return parts.joined(separator: "\n")
   }
 
-  /// Where data coordinates fall on the drawing.
   private struct Frame {
     let x, y: ClosedRange<Double>
     let xLogarithmic, yLogarithmic: Bool
@@ -56,8 +50,7 @@ struct StaticFigure {
     var isMap = false
     for series in figure.series {
       switch series {
-      case .line(_, let x, let y, let band, _, _):
-        values += horizontal ? x : y + (band.map { $0.low + $0.high } ?? [])
+      case .line(_, let x, let y, let band, _, _): values += horizontal ? x : y + (band.map { $0.low + $0.high } ?? [])
       case .points(_, let x, let y, let errors, _, _):
         values += horizontal ? x : y + (errors.map { $0.low + $0.high } ?? [])
       case .heatMap(let x, let y, _, _, _):
@@ -88,9 +81,8 @@ struct StaticFigure {
       parts.append(
         "<text x=\"\(text(frame.left - 8))\" y=\"\(y)\" dy=\"4\" text-anchor=\"end\">\(Markup.escaped(label))</text>")
     }
-    parts.append(
-      "<path d=\"M\(text(frame.left)) \(text(frame.top))V\(text(frame.bottom))H\(text(frame.right))\" fill=\"none\" stroke=\"#444\"/>"
-    )
+    let corner = "M\(text(frame.left)) \(text(frame.top))V\(text(frame.bottom))H\(text(frame.right))"
+    parts.append("<path d=\"\(corner)\" fill=\"none\" stroke=\"#444\"/>")
     parts.append(
       "<text x=\"\(text((frame.left + frame.right) / 2))\" y=\"\(text(height - 12))\" text-anchor=\"middle\">"
         + "\(Markup.escaped(figure.xAxis.title))</text>")
@@ -107,7 +99,7 @@ struct StaticFigure {
     if axis.logarithmic {
       let (low, high) = (Int(log10(range.lowerBound).rounded(.up)), Int(log10(range.upperBound).rounded(.down)))
       guard low <= high else { return [] }
-      return (low...high).map { (pow(10, Double($0)), NumberFormat.short(pow(10, Double($0)))) }
+      return (low...high).map { (pow(10, Double($0)), short(pow(10, Double($0)))) }
     }
     let rough = (range.upperBound - range.lowerBound) / 6
     let power = pow(10, log10(rough).rounded(.down))
@@ -115,11 +107,7 @@ struct StaticFigure {
     let first = Int((range.lowerBound / step).rounded(.up))
     let last = Int((range.upperBound / step).rounded(.down))
     guard first <= last, last - first < 50 else { return [] }
-    return (first...last).map { (Double($0) * step, NumberFormat.short(Double($0) * step)) }
-  }
-
-  private enum NumberFormat {
-    static func short(_ value: Double) -> String { String(format: "%.4g", value) }
+    return (first...last).map { (Double($0) * step, short(Double($0) * step)) }
   }
 
   private func drawn(_ series: Figure.Series, _ frame: Frame) -> String {
@@ -142,8 +130,7 @@ struct StaticFigure {
           "<circle cx=\"\(h)\" cy=\"\(v)\" r=\"\(text(size / 2))\" fill=\"\(colour)\" fill-opacity=\"\(opacity)\"/>")
       }
       return marks.joined(separator: "\n")
-    case .heatMap(let x, let y, let z, _, let range):
-      return map(x, y, z, range, frame)
+    case .heatMap(let x, let y, let z, _, let range): return map(x, y, z, range, frame)
     }
   }
 
@@ -181,17 +168,15 @@ struct StaticFigure {
     guard let low = range?.lowerBound ?? finite.min(), let high = range?.upperBound ?? finite.max(), x.count > 1,
       y.count > 1
     else { return "" }
-    let (w, h) = (
-      abs(frame.horizontal(x[1]) - frame.horizontal(x[0])), abs(frame.vertical(y[1]) - frame.vertical(y[0]))
-    )
+    let w = abs(frame.horizontal(x[1]) - frame.horizontal(x[0]))
+    let h = abs(frame.vertical(y[1]) - frame.vertical(y[0]))
     var cells: [String] = []
     for (row, values) in z.enumerated() {
       for (column, value) in values.enumerated() where value.isFinite {
         let colour = Palette.scaleColour(high > low ? (value - low) / (high - low) : 0)
-        let (cx, cy) = (frame.horizontal(x[column]) - w / 2, frame.vertical(y[row]) - h / 2)
-        cells.append(
-          "<rect x=\"\(text(cx))\" y=\"\(text(cy))\" width=\"\(text(w + 0.3))\" height=\"\(text(h + 0.3))\" fill=\"\(colour)\"/>"
-        )
+        let (cx, cy) = (text(frame.horizontal(x[column]) - w / 2), text(frame.vertical(y[row]) - h / 2))
+        let size = "width=\"\(text(w + 0.3))\" height=\"\(text(h + 0.3))\""
+        cells.append("<rect x=\"\(cx)\" y=\"\(cy)\" \(size) fill=\"\(colour)\"/>")
       }
     }
     return cells.joined(separator: "\n")
@@ -216,9 +201,9 @@ struct StaticFigure {
   }
 
   private func text(_ value: Double) -> String { String(format: "%.1f", value) }
+  private func short(_ value: Double) -> String { String(format: "%.4g", value) }
 }
 
-/// Text made safe for HTML.
 enum Markup {
   static func escaped(_ text: String) -> String {
     text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")

@@ -3,11 +3,8 @@ import CTorch
 extension Tensor {
   /// Eigenvalues (ascending) and eigenvectors (columns) of a symmetric matrix [n, n].
   public func symmetricEigenDecomposition() throws -> (values: Tensor, vectors: Tensor) {
-    var values: OpaquePointer?
-    var vectors: OpaquePointer?
-    try check("eigh", withExtendedLifetime(self) { bm_eigh(pointer, &values, &vectors) })
-    guard let values, let vectors else { throw TorchError(operation: "eigh", reason: "nothing was returned") }
-    return (Tensor(owning: values), Tensor(owning: vectors))
+    let out = try several("eigh", 2) { bm_eigh(pointer, $0, $0 + 1) }
+    return (out[0], out[1])
   }
 
   /// x of self x = right, self [n, n], right [n] or [n, m].
@@ -17,25 +14,24 @@ extension Tensor {
 
   /// Thin singular value decomposition u, s, vᵀ of [m, n].
   public func singularValueDecomposition() throws -> (u: Tensor, s: Tensor, vt: Tensor) {
-    var u: OpaquePointer?
-    var s: OpaquePointer?
-    var vt: OpaquePointer?
-    try check("svd", withExtendedLifetime(self) { bm_svd(pointer, &u, &s, &vt) })
-    guard let u, let s, let vt else { throw TorchError(operation: "svd", reason: "nothing was returned") }
-    return (Tensor(owning: u), Tensor(owning: s), Tensor(owning: vt))
+    let out = try several("svd", 3) { bm_svd(pointer, $0, $0 + 1, $0 + 2) }
+    return (out[0], out[1], out[2])
   }
 
   /// Sign and ln |det| of [..., n, n].
   public func signLogDeterminant() throws -> (sign: Tensor, logAbsolute: Tensor) {
-    var sign: OpaquePointer?
-    var logAbsolute: OpaquePointer?
-    try check("slogdet", withExtendedLifetime(self) { bm_slogdet(pointer, &sign, &logAbsolute) })
-    guard let sign, let logAbsolute else { throw TorchError(operation: "slogdet", reason: "nothing was returned") }
-    return (Tensor(owning: sign), Tensor(owning: logAbsolute))
+    let out = try several("slogdet", 2) { bm_slogdet(pointer, $0, $0 + 1) }
+    return (out[0], out[1])
   }
 
-  /// Moore-Penrose inverse; singular values below `relativeTolerance` times the largest count as zero.
-  public func pseudoInverse(relativeTolerance: Double = 1e-10) throws -> Tensor {
-    try make("pinv", keeping: self) { bm_pinv(pointer, relativeTolerance, $0) }
+  /// The tensors that one call makes of this one.
+  private func several(
+    _ operation: String, _ count: Int, _ body: (UnsafeMutablePointer<OpaquePointer?>) -> Int32
+  ) throws -> [Tensor] {
+    var out = [OpaquePointer?](repeating: nil, count: count)
+    try check(operation, withExtendedLifetime(self) { body(&out) })
+    let tensors = out.compactMap { $0.map { Tensor(owning: $0) } }
+    guard tensors.count == count else { throw TorchError(operation: operation, reason: "nothing was returned") }
+    return tensors
   }
 }

@@ -12,8 +12,7 @@ public final class Adam {
   public let beta2: Double
   public let epsilon: Double
   public let weightDecay: Double
-  /// AdamW: the decay acts on the parameters, not through the gradient.
-  public let decoupled: Bool
+  public let decoupled: Bool  // AdamW: the decay acts on the parameters, not through the gradient
 
   public init(
     _ parameters: [Tensor], beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
@@ -22,18 +21,14 @@ public final class Adam {
     self.parameters = parameters
     firstMoments = try parameters.map { try Tensor.zeros($0.shape, $0.scalarType ?? .float32) }
     secondMoments = try parameters.map { try Tensor.zeros($0.shape, $0.scalarType ?? .float32) }
-    self.beta1 = beta1
-    self.beta2 = beta2
-    self.epsilon = epsilon
-    self.weightDecay = weightDecay
-    self.decoupled = decoupled
+    (self.beta1, self.beta2, self.epsilon) = (beta1, beta2, epsilon)
+    (self.weightDecay, self.decoupled) = (weightDecay, decoupled)
   }
 
   /// One step with the learning rate of this step.
   public func update(_ gradients: [Tensor], learningRate: Double) throws {
     guard gradients.count == parameters.count else {
-      throw TorchError(
-        operation: "adam", reason: "\(gradients.count) gradients for \(parameters.count) parameters")
+      throw TorchError(operation: "adam", reason: "\(gradients.count) gradients for \(parameters.count) parameters")
     }
     step += 1
     try withPointers(parameters) { p in
@@ -62,8 +57,6 @@ public func clipNormInPlace(_ gradients: [Tensor], maximum: Double) throws -> Do
 /// averages <- decay * averages + (1 - decay) * parameters, in place.
 public func updateAveragesInPlace(_ averages: [Tensor], _ parameters: [Tensor], decay: Double) throws {
   try withPointers(averages) { a in
-    try withPointers(parameters) { p in
-      try check("moving average", bm_ema_update(a, p, Int32(averages.count), decay))
-    }
+    try withPointers(parameters) { p in try check("moving average", bm_ema_update(a, p, Int32(averages.count), decay)) }
   }
 }

@@ -27,14 +27,10 @@ public struct NoGPUError: Error, CustomStringConvertible, Equatable {
 /// Process-wide settings of LibTorch.
 public enum Runtime {
   /// Where tensors live and operations run.
-  public enum Device: Sendable {
-    case cpu, cuda
-  }
+  public enum Device: Sendable { case cpu, cuda }
 
   /// Version of the LibTorch headers, "2.15.0".
   public static var version: String { String(cString: bm_torch_version()) }
-
-  public static var threads: Int { Int(bm_torch_threads()) }
 
   /// Loads LibTorch's CUDA libraries if they are there.
   public static var cudaIsAvailable: Bool { bm_torch_cuda_count() > 0 }
@@ -42,15 +38,13 @@ public enum Runtime {
   public static var device: Device { bm_torch_uses_cuda() ? .cuda : .cpu }
 
   /// "cpu", or "cuda: NVIDIA H100 80GB HBM3" (no name where the driver's files do not give it).
-  public static var deviceName: String {
-    guard device == .cuda else { return "cpu" }
-    return gpuName.map { "cuda: \($0)" } ?? "cuda"
-  }
+  public static var deviceName: String { device == .cuda ? cudaName : "cpu" }
+
+  private static var cudaName: String { gpuName.map { "cuda: \($0)" } ?? "cuda" }
 
   /// What `device: auto` would choose, and why not a GPU.
   public static var deviceSummary: String {
-    cudaIsAvailable
-      ? gpuName.map { "cuda: \($0)" } ?? "cuda" : "cpu (no GPU: \(String(cString: bm_torch_last_error())))"
+    cudaIsAvailable ? cudaName : "cpu (no GPU: \(String(cString: bm_torch_last_error())))"
   }
 
   /// Of the first GPU, by the files of NVIDIA's driver.
@@ -79,26 +73,21 @@ public enum Runtime {
 }
 
 /// Runs `body` without recording gradients; restores the previous mode however it ends.
-public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
-  let before = bm_grad_enabled()
-  bm_set_grad_enabled(false)
-  defer { bm_set_grad_enabled(before) }
-  return try body()
-}
+public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result { try recording(false, body) }
 
 /// Runs `body` with gradient recording on, also inside `withoutGradients`.
-public func withGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
+public func withGradients<Result>(_ body: () throws -> Result) rethrows -> Result { try recording(true, body) }
+
+private func recording<Result>(_ on: Bool, _ body: () throws -> Result) rethrows -> Result {
   let before = bm_grad_enabled()
-  bm_set_grad_enabled(true)
+  bm_set_grad_enabled(on)
   defer { bm_set_grad_enabled(before) }
   return try body()
 }
 
 /// The one gate for status codes of the C layer.
 package func check(_ operation: String, _ status: Int32) throws {
-  if status != 0 {
-    throw TorchError(operation: operation, reason: String(cString: bm_torch_last_error()))
-  }
+  if status != 0 { throw TorchError(operation: operation, reason: String(cString: bm_torch_last_error())) }
 }
 
 /// Calls a C function that makes one tensor. `operands` are what the call reads through their pointers: the optimiser may

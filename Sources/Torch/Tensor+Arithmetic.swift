@@ -12,23 +12,17 @@ extension Tensor {
   public func log() throws -> Tensor { try unary("log", BM_LOG) }
   public func sin() throws -> Tensor { try unary("sin", BM_SIN) }
   public func cos() throws -> Tensor { try unary("cos", BM_COS) }
-  public func acos() throws -> Tensor { try unary("acos", BM_ACOS) }
   public func tanh() throws -> Tensor { try unary("tanh", BM_TANH) }
   public func sigmoid() throws -> Tensor { try unary("sigmoid", BM_SIGMOID) }
   public func silu() throws -> Tensor { try unary("silu", BM_SILU) }
-  public func relu() throws -> Tensor { try unary("relu", BM_RELU) }
-  public func gelu() throws -> Tensor { try unary("gelu", BM_GELU) }
   public func softplus() throws -> Tensor { try unary("softplus", BM_SOFTPLUS) }
-  public func logSigmoid() throws -> Tensor { try unary("log sigmoid", BM_LOG_SIGMOID) }
   public func sqrt() throws -> Tensor { try unary("sqrt", BM_SQRT) }
   public func rsqrt() throws -> Tensor { try unary("rsqrt", BM_RSQRT) }
   public func square() throws -> Tensor { try unary("square", BM_SQUARE) }
   public func abs() throws -> Tensor { try unary("abs", BM_ABS) }
   public func sign() throws -> Tensor { try unary("sign", BM_SIGN) }
-  public func floor() throws -> Tensor { try unary("floor", BM_FLOOR) }
   public func round() throws -> Tensor { try unary("round", BM_ROUND) }
   public func reciprocal() throws -> Tensor { try unary("reciprocal", BM_RECIPROCAL) }
-  public func erf() throws -> Tensor { try unary("erf", BM_ERF) }
   /// True where the element is neither infinite nor NaN.
   public func isFinite() throws -> Tensor { try unary("isfinite", BM_ISFINITE) }
 
@@ -56,7 +50,6 @@ extension Tensor {
   public static func - (a: Double, b: Tensor) throws -> Tensor { try binary("subtract", BM_SUBTRACT, a, b) }
   public static func * (a: Double, b: Tensor) throws -> Tensor { try binary("multiply", BM_MULTIPLY, a, b) }
   public static func / (a: Double, b: Tensor) throws -> Tensor { try binary("divide", BM_DIVIDE, a, b) }
-
   public func power(_ exponent: Double) throws -> Tensor { try Self.binary("power", BM_POWER, self, exponent) }
   public func power(_ exponent: Tensor) throws -> Tensor { try Self.binary("power", BM_POWER, self, exponent) }
   /// Remainder with the divisor's sign, so that the result of a positive divisor is in [0, divisor).
@@ -65,7 +58,6 @@ extension Tensor {
   }
   public func maximum(_ other: Tensor) throws -> Tensor { try Self.binary("maximum", BM_MAXIMUM, self, other) }
   public func minimum(_ other: Tensor) throws -> Tensor { try Self.binary("minimum", BM_MINIMUM, self, other) }
-  public func logAddExp(_ other: Tensor) throws -> Tensor { try Self.binary("logaddexp", BM_LOGADDEXP, self, other) }
   public func equal(_ value: Double) throws -> Tensor { try Self.binary("equal", BM_EQUAL, self, value) }
   public func less(_ value: Double) throws -> Tensor { try Self.binary("less", BM_LESS, self, value) }
   public func less(_ other: Tensor) throws -> Tensor { try Self.binary("less", BM_LESS, self, other) }
@@ -104,8 +96,6 @@ extension Tensor {
     try reduce("amin", BM_AMIN, axes, keep)
   }
   public func softmax(_ axis: Int) throws -> Tensor { try reduce("softmax", BM_SOFTMAX, [axis], false) }
-  public func logSoftmax(_ axis: Int) throws -> Tensor { try reduce("log softmax", BM_LOG_SOFTMAX, [axis], false) }
-  public func cumulativeSum(_ axis: Int) throws -> Tensor { try reduce("cumsum", BM_CUMSUM, [axis], false) }
 
   // MARK: layers' kernels
 

@@ -33,7 +33,6 @@ extension Tensor {
     return try reshaped(sizes)
   }
 
-  /// Rows `range` along `axis`.
   public func slice(_ range: Range<Int>, axis: Int = 0) throws -> Tensor {
     try make("slice", keeping: self) {
       bm_slice(pointer, Int64(axis), Int64(range.lowerBound), Int64(range.upperBound), 1, $0)
@@ -47,9 +46,7 @@ extension Tensor {
   }
 
   public static func stacked(_ tensors: [Tensor], axis: Int) throws -> Tensor {
-    try withPointers(tensors) { list in
-      try make("stack") { bm_stack(list, Int32(tensors.count), Int64(axis), $0) }
-    }
+    try withPointers(tensors) { list in try make("stack") { bm_stack(list, Int32(tensors.count), Int64(axis), $0) } }
   }
 
   /// The rows of `index` (Int64) along `axis`.

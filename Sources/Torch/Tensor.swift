@@ -1,7 +1,6 @@
 import Basics
 import CTorch
 
-/// Element types that models use.
 public enum ScalarType: Int32, Sendable {
   case float32 = 0
   case float64 = 1
@@ -35,7 +34,6 @@ public struct Tensor {
 
   let handle: Handle
 
-  /// Takes the handle over.
   package init(owning pointer: OpaquePointer) { handle = Handle(pointer) }
 
   package var pointer: OpaquePointer { handle.pointer }
@@ -62,13 +60,8 @@ extension Tensor {
     try make("full") { bm_tensor_full(value, type.code, shape.int64, shape.rank, $0) }
   }
 
-  public static func zeros(_ shape: [Int], _ type: ScalarType = .float32) throws -> Tensor {
-    try full(shape, 0, type)
-  }
-
-  public static func ones(_ shape: [Int], _ type: ScalarType = .float32) throws -> Tensor {
-    try full(shape, 1, type)
-  }
+  public static func zeros(_ shape: [Int], _ type: ScalarType = .float32) throws -> Tensor { try full(shape, 0, type) }
+  public static func ones(_ shape: [Int], _ type: ScalarType = .float32) throws -> Tensor { try full(shape, 1, type) }
 
   public static func arange(_ count: Int, _ type: ScalarType = .int64) throws -> Tensor {
     try make("arange") { bm_tensor_arange(Int64(count), type.code, $0) }
@@ -76,9 +69,7 @@ extension Tensor {
 
   public static func linspace(_ first: Double, _ last: Double, _ count: Int, _ type: ScalarType = .float32) throws
     -> Tensor
-  {
-    try make("linspace") { bm_tensor_linspace(first, last, Int64(count), type.code, $0) }
-  }
+  { try make("linspace") { bm_tensor_linspace(first, last, Int64(count), type.code, $0) } }
 
   public static func identity(_ count: Int, _ type: ScalarType = .float32) throws -> Tensor {
     try make("eye") { bm_tensor_eye(Int64(count), type.code, $0) }
@@ -100,28 +91,19 @@ extension Tensor {
   /// The elements in C order, converted to `T`.
   public func values<T: TensorScalar>(as type: T.Type = T.self) throws -> [T] {
     let count = self.count
-    var failure: TorchError?
-    let result = [T](unsafeUninitializedCapacity: count) { buffer, initialized in
-      do {
-        try check(
-          "copy out",
-          withExtendedLifetime(self) {
-            bm_tensor_copy_out(pointer, T.scalarType.code, buffer.baseAddress, Int64(count))
-          })
-        initialized = count
-      } catch {
-        failure = error as? TorchError
+    return try [T](unsafeUninitializedCapacity: count) { buffer, initialized in
+      let status = withExtendedLifetime(self) {
+        bm_tensor_copy_out(pointer, T.scalarType.code, buffer.baseAddress, Int64(count))
       }
+      try check("copy out", status)
+      initialized = count
     }
-    if let failure { throw failure }
-    return result
   }
 
   public func array<T: TensorScalar>(as type: T.Type = T.self) throws -> NDArray<T> {
     try NDArray(values(as: type), shape: shape)
   }
 
-  /// The value of a tensor with one element.
   public func item() throws -> Double {
     guard count == 1 else {
       throw TorchError(operation: "item", reason: "shape \(shape) holds \(count) elements, not 1")
@@ -147,7 +129,6 @@ extension Array where Element == Int {
   var rank: Int32 { Int32(count) }
 }
 
-/// Passes a list of handles to C.
 func withPointers<Result>(
   _ tensors: [Tensor], _ body: (UnsafeMutablePointer<OpaquePointer?>) throws -> Result
 ) rethrows -> Result {

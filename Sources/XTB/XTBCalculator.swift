@@ -42,9 +42,7 @@ public final class XTBCalculator {
     guard unpairedElectrons >= 0, electrons >= unpairedElectrons, (electrons - unpairedElectrons) % 2 == 0 else {
       throw XTBError.oddElectrons(electrons: electrons, charge: charge, unpaired: unpairedElectrons)
     }
-    if let solvent, !Self.solvents.contains(solvent) {
-      throw XTBError.unknownSolvent(solvent, known: Self.solvents)
-    }
+    if let solvent, !Self.solvents.contains(solvent) { throw XTBError.unknownSolvent(solvent, known: Self.solvents) }
     let numbers = atomicNumbers.map(Int32.init)
     guard
       let made = bm_xtb_create(
@@ -58,26 +56,22 @@ public final class XTBCalculator {
 
   /// kJ/mol, [frames], of coordinates in nm, [frames, atoms, 3]. A frame with a number that is not finite, with two atoms nearer
   /// than 0.035 nm, or whose charges do not converge has energy +infinity. Throws `XTBError.wrongShape`.
-  public func energies(_ coordinates: [Double]) throws -> [Double] {
-    let frames = try frameCount(of: coordinates)
-    var energies = [Double](repeating: 0, count: frames)
-    guard bm_xtb_evaluate(handle, coordinates, Int64(frames), &energies, nil) == 0 else { throw XTBError.last() }
-    return energies
-  }
+  public func energies(_ coordinates: [Double]) throws -> [Double] { try evaluate(coordinates, forces: nil) }
 
   /// As `energies`, and forces in kJ/mol/nm, [frames, atoms, 3]; those of a frame of infinite energy are NaN.
   public func energiesAndForces(_ coordinates: [Double]) throws -> (energies: [Double], forces: [Double]) {
-    let frames = try frameCount(of: coordinates)
-    var energies = [Double](repeating: 0, count: frames)
     var forces = [Double](repeating: 0, count: coordinates.count)
-    guard bm_xtb_evaluate(handle, coordinates, Int64(frames), &energies, &forces) == 0 else { throw XTBError.last() }
-    return (energies, forces)
+    return (try evaluate(coordinates, forces: &forces), forces)
   }
 
-  private func frameCount(of coordinates: [Double]) throws -> Int {
+  private func evaluate(_ coordinates: [Double], forces: UnsafeMutablePointer<Double>?) throws -> [Double] {
     guard coordinates.count % (3 * atomCount) == 0 else {
       throw XTBError.wrongShape(values: coordinates.count, atoms: atomCount)
     }
-    return coordinates.count / (3 * atomCount)
+    var energies = [Double](repeating: 0, count: coordinates.count / (3 * atomCount))
+    guard bm_xtb_evaluate(handle, coordinates, Int64(energies.count), &energies, forces) == 0 else {
+      throw XTBError.last()
+    }
+    return energies
   }
 }

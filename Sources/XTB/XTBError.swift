@@ -1,45 +1,35 @@
 import CXTB
 
-/// What went wrong in libxtb or on the way to it.
 public enum XTBError: Error, Equatable, CustomStringConvertible {
-  /// libxtb is not installed, or not loadable.
-  case noLibrary(reason: String)
-  /// libxtb refuses the molecule or the solvent; the message is its own.
-  case refused(String)
-  /// A file from which libxtb would take other parameters than its own.
-  case foreignParameters(path: String)
-  /// An element that GFN2-xTB has no parameters for.
-  case unknownElement(number: Int, atom: Int)
-  /// Electrons that cannot be paired as asked.
-  case oddElectrons(electrons: Int, charge: Int, unpaired: Int)
+  case noLibrary(reason: String)  // libxtb is not installed, or not loadable
+  case refused(String)  // libxtb refuses the molecule or the solvent; the message is its own
+  case foreignParameters(path: String)  // A file from which libxtb would take other parameters than its own
+  case unknownElement(number: Int, atom: Int)  // An element that GFN2-xTB has no parameters for
+  case oddElectrons(electrons: Int, charge: Int, unpaired: Int)  // Electrons that cannot be paired as asked
   case unknownSolvent(String, known: [String])
   case noAtoms
-  /// Coordinates whose count is no multiple of 3 x atoms.
-  case wrongShape(values: Int, atoms: Int)
-  /// No memory, no thread.
-  case system(String)
+  case wrongShape(values: Int, atoms: Int)  // Coordinates whose count is no multiple of 3 x atoms
+  case system(String)  // No memory, no thread
 
   public var description: String {
     switch self {
     case .noLibrary(let reason):
-      return
-        "GFN2-xTB needs libxtb, which cannot be loaded (\(reason)); ./bootstrap installs it, or: apt-get install libxtb-dev"
-    case .refused(let message): return "libxtb: \(message)"
+      "GFN2-xTB needs libxtb, which cannot be loaded (\(reason)); ./bootstrap installs it, or: apt-get install libxtb-dev"
+    case .refused(let message): "libxtb: \(message)"
     case .foreignParameters(let path):
-      return
-        "libxtb would take its parameters from \(path) and no longer be GFN2-xTB; move the file away or unset XTBPATH"
+      "libxtb would take its parameters from \(path) and no longer be GFN2-xTB; move the file away or unset XTBPATH"
     case .unknownElement(let number, let atom):
-      return "atom \(atom) has atomic number \(number); GFN2-xTB covers 1 to \(XTBCalculator.largestAtomicNumber)"
+      "atom \(atom) has atomic number \(number); GFN2-xTB covers 1 to \(XTBCalculator.largestAtomicNumber)"
     case .oddElectrons(let electrons, let charge, let unpaired):
-      return "\(electrons) electrons at charge \(charge) do not leave \(unpaired) unpaired: set the molecule's charge "
+      "\(electrons) electrons at charge \(charge) do not leave \(unpaired) unpaired: set the molecule's charge "
         + "(forcefield: { method: gfn2-xtb, charge: ... })"
     case .unknownSolvent(let name, let known):
-      return "GFN2-xTB has no solvent '\(name)'; there are: \(known.joined(separator: ", "))"
-    case .noAtoms: return "GFN2-xTB: a molecule without atoms"
+      "GFN2-xTB has no solvent '\(name)'; there are: \(known.joined(separator: ", "))"
+    case .noAtoms: "GFN2-xTB: a molecule without atoms"
     case .wrongShape(let values, let atoms):
-      return "\(values) coordinates are no frames of \(atoms) atoms (3 x \(atoms) = \(3 * atoms) numbers each): "
+      "\(values) coordinates are no frames of \(atoms) atoms (3 x \(atoms) = \(3 * atoms) numbers each): "
         + "the coordinates and the topology are of different molecules"
-    case .system(let message): return "GFN2-xTB: \(message)"
+    case .system(let message): "GFN2-xTB: \(message)"
     }
   }
 

@@ -11,13 +11,12 @@ struct DoctorCommand: ParsableCommand {
     commandName: "doctor", abstract: "Show the libraries, the device, threads and disk space, and what is missing.")
 
   func run() throws {
-    var table = TextTable(columns: [.init("part"), .init("found")])
+    var table = TextTable(columns: ["part", "found"])
     for (name, version) in Libraries.versions { table.addRow([name, version]) }
     table.addRow(["OpenMM platforms", OpenMMLibrary.platforms.joined(separator: ", ")])
     table.addRow(["device", Runtime.deviceSummary])
     table.addRow(["threads", "\(ProcessInfo.processInfo.activeProcessorCount)"])
-    let memory = Double(ProcessInfo.processInfo.physicalMemory) / 1e9
-    table.addRow(["memory", NumberText.fixed(memory, 1) + " GB"])
+    table.addRow(["memory", NumberText.fixed(Double(ProcessInfo.processInfo.physicalMemory) / 1e9, 1) + " GB"])
     let space = freeSpace()
     table.addRow(["free disk space here", space.map { NumberText.fixed($0 / 1e9, 1) + " GB" } ?? NumberText.absent])
     table.addRow(["stage types", StageCatalog.all.map { $0.type }.joined(separator: ", ")])

@@ -10,8 +10,7 @@ struct ExportCommand: ParsableCommand {
 
   @OptionGroup var pipeline: PipelineOptions
 
-  @Argument(help: "The stage: simulate, ingest or sample.")
-  var stage: String
+  @Argument(help: "The stage: simulate, ingest or sample.") var stage: String
 
   @Option(help: ArgumentHelp("The file to write; a file of that name is replaced.", valueName: "file.nc"))
   var output: String

@@ -13,8 +13,7 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     if pipeline.file.hasSuffix(".h5"), stage == nil {
-      print(try ArtifactInspection.text(Artifact.open(URL(fileURLWithPath: pipeline.file), verify: false)))
-      return
+      return print(try ArtifactInspection.text(Artifact.open(URL(fileURLWithPath: pipeline.file), verify: false)))
     }
     let engine = try pipeline.engine()
     guard let stage else {

@@ -5,15 +5,13 @@ import Workflow
 
 /// The pipeline file and what changes it: what nearly every command takes.
 struct PipelineOptions: ParsableArguments {
-  @Argument(help: "The pipeline file; looked for here and in pipelines/.")
-  var file: String
+  @Argument(help: "The pipeline file; looked for here and in pipelines/.") var file: String
 
   @Option(
     name: .customLong("set"), help: ArgumentHelp("Override a value of the file.", valueName: "stage.parameter=value"))
   var overrides: [String] = []
 
-  @Option(help: ArgumentHelp("The folder of all run folders.", valueName: "folder"))
-  var runs = "runs"
+  @Option(help: ArgumentHelp("The folder of all run folders.", valueName: "folder")) var runs = "runs"
 
   func load() throws -> PipelineDefinition {
     let (url, shown) = try PipelineLoader.find(file)
@@ -24,7 +22,6 @@ struct PipelineOptions: ParsableArguments {
     RunFolder(runs: URL(fileURLWithPath: runs, isDirectory: true), pipeline: pipeline)
   }
 
-  /// An engine that only looks.
   func engine() throws -> Engine {
     let pipeline = try load()
     return Engine(pipeline: pipeline, folder: folder(pipeline), console: Console())
@@ -42,36 +39,40 @@ struct PipelineOptions: ParsableArguments {
   }
 
   /// The words that select the same file, overrides and folder.
-  var words: [String] {
-    [file] + overrides.flatMap { ["--set", $0] } + (runs == "runs" ? [] : ["--runs", runs])
-  }
+  var words: [String] { [file] + overrides.flatMap { ["--set", $0] } + (runs == "runs" ? [] : ["--runs", runs]) }
 }
 
-/// Which stages, and how often they save: what the commands that let stages work take.
+/// Which stages, by how many threads, and how often they save: what the commands that let stages work take.
 struct WorkOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
       valueName: "stage,...")) var only: [String] = []
 
+  @Option(
+    help: "Threads of each stage (default: of 'run' the cores, divided by the jobs; of 'submit' the profile's cpus).")
+  var threads: Int?
+
   @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds")) var checkpointInterval = 60.0
 
   func validate() throws {
+    if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
     guard checkpointInterval.isFinite, checkpointInterval >= 0 else {
       throw ValidationError("--checkpoint-interval must be 0 s or more")
     }
   }
 
-  static func check(threads: Int?) throws {
-    if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
-  }
-
-  func options(threads: Int?) -> RunOptions {
+  var options: RunOptions {
     var options = RunOptions()
     options.only = only.flatMap { $0.split(separator: ",").map(String.init) }
-    options.threads = threads
-    options.checkpointInterval = checkpointInterval
+    (options.threads, options.checkpointInterval) = (threads, checkpointInterval)
     return options
+  }
+
+  /// The words for threads and checkpoints, but for what goes without saying.
+  var words: [String] {
+    (threads.map { ["--threads", "\($0)"] } ?? [])
+      + (checkpointInterval == 60 ? [] : ["--checkpoint-interval", "\(checkpointInterval)"])
   }
 }
 
@@ -79,9 +80,9 @@ struct WorkOptions: ParsableArguments {
 enum CommandLineText {
   static func command(_ words: [String]) -> String {
     let name = CommandLine.arguments.first ?? "pipeline"
-    let run = name.contains("/release/") ? "swift run -c release pipeline" : "swift run pipeline"
-    return ([name.contains("/.build/") ? run : ShellText.quoted(name)] + words.map(ShellText.quoted))
-      .joined(separator: " ")
+    let built = name.contains("/release/") ? "swift run -c release pipeline" : "swift run pipeline"
+    let program = name.contains("/.build/") ? built : ShellText.quoted(name)
+    return ([program] + words.map(ShellText.quoted)).joined(separator: " ")
   }
 }
 

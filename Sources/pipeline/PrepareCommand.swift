@@ -10,8 +10,7 @@ struct PrepareCommand: ParsableCommand {
       "Writes topology.pdb and system.xml, a serialised OpenMM System without constraints. Needs ./bootstrap --prepare."
   )
 
-  @Argument(help: "One-letter codes, charged ends: AC. With caps: ace-V-nme.")
-  var sequence: String
+  @Argument(help: "One-letter codes, charged ends: AC. With caps: ace-V-nme.") var sequence: String
 
   @Option(help: ArgumentHelp("The folder to write to; made if it is not there.", valueName: "folder"))
   var output: String
@@ -21,8 +20,7 @@ struct PrepareCommand: ParsableCommand {
       "One of \(PeptidePreparation.forceFields.joined(separator: ", ")).", valueName: "name"))
   var forceField = PeptidePreparation.forceFields[0]
 
-  @Option(help: ArgumentHelp("Where interactions end, nm, not periodic; 0 for none.", valueName: "nm"))
-  var cutoff = 2.0
+  @Option(help: ArgumentHelp("Where interactions end, nm, not periodic; 0 for none.", valueName: "nm")) var cutoff = 2.0
 
   func validate() throws {
     guard PeptidePreparation.forceFields.contains(forceField) else {

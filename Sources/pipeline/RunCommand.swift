@@ -15,6 +15,8 @@ struct RunCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage")) var until: String?
 
+  @OptionGroup var work: WorkOptions
+
   @Flag(help: "Run the selected stages again though they are finished.") var force = false
 
   @Flag(help: "After a failure go on with stages that do not need the failed one.") var keepGoing = false
@@ -26,34 +28,23 @@ struct RunCommand: ParsableCommand {
       "Run up to this many stages side by side, each in a process of its own: a crash ends that stage alone.",
       valueName: "number")) var jobs: Int?
 
-  @Option(help: "Threads of each stage (default: the number of cores, divided by the jobs).") var threads: Int?
-
-  @OptionGroup var work: WorkOptions
-
   func validate() throws {
     if let jobs, !(1...256).contains(jobs) { throw ValidationError("--jobs must be 1 to 256") }
-    try WorkOptions.check(threads: threads)
   }
 
   func run() throws {
     let definition = try pipeline.load()
     let folder = pipeline.folder(definition)
-    var options = work.options(threads: threads)
-    options.from = from
-    options.until = until
-    options.force = force ? ["*"] : []
-    options.keepGoing = keepGoing
-    options.jobs = jobs
+    var options = work.options
+    (options.from, options.until, options.jobs) = (from, until, jobs)
+    (options.force, options.keepGoing) = (force ? ["*"] : [], keepGoing)
 
     if dryRun {
       let engine = Engine(pipeline: definition, folder: folder, console: Console())
       let selected = try engine.selection(options)
       let assessments = try engine.assess(forced: force ? Array(selected) : [])
-      print(
-        json
-          ? StatusTable.json(assessments, pipeline: definition).prettyJSON
-          : StatusTable.dryRun(assessments, selected: selected))
-      return
+      let found = StatusTable.json(assessments, pipeline: definition)
+      return print(json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected))
     }
     if try needsNumerics(definition, folder, options) { ProcessEnvironment.prepare() }
     let interruption = Interruption()
@@ -63,8 +54,7 @@ struct RunCommand: ParsableCommand {
       pipeline: definition, folder: folder, console: Console(showsStages: jobs != nil), interruption: interruption,
       worker: StageCommand.worker(pipeline), environment: Libraries.environment)
     let outcome = try engine.run(options)
-    let batch = BatchTable(
-      outcome, pipeline: definition, folder: folder, columns: StageCatalog.columns())
+    let batch = BatchTable(outcome, pipeline: definition, folder: folder, columns: StageCatalog.columns())
     if json {
       print(StatusTable.json(outcome, pipeline: definition, batch: batch).prettyJSON)
     } else {
@@ -102,9 +92,8 @@ struct RunCommand: ParsableCommand {
     let kept =
       (finished.isEmpty ? [] : ["finished " + finished.joined(separator: ", ")]) + checkpoints
       + (older.isEmpty ? [] : ["older results of " + older.joined(separator: ", ")])
-    lines.append(
-      "kept in \(pipeline.runs)/\(engine.pipeline.name): \(kept.isEmpty ? "nothing yet" : kept.joined(separator: "; "))"
-    )
+    let things = kept.isEmpty ? "nothing yet" : kept.joined(separator: "; ")
+    lines.append("kept in \(pipeline.runs)/\(engine.pipeline.name): \(things)")
     lines.append("resume with: " + CommandLineText.command(resumeWords))
     return lines.joined(separator: "\n")
   }
@@ -118,8 +107,6 @@ struct RunCommand: ParsableCommand {
     if keepGoing { words.append("--keep-going") }
     if json { words.append("--json") }
     if let jobs { words += ["--jobs", "\(jobs)"] }
-    if let threads { words += ["--threads", "\(threads)"] }
-    if work.checkpointInterval != 60 { words += ["--checkpoint-interval", "\(work.checkpointInterval)"] }
-    return words
+    return words + work.words
   }
 }

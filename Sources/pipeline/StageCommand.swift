@@ -17,9 +17,8 @@ struct StageCommand: ParsableCommand {
 
   @Option var checkpointInterval: Double
 
-  /// How a run starts this command.
   static func worker(_ pipeline: PipelineOptions) -> WorkerCommand {
-    WorkerCommand { stage, key, threads, checkpointInterval in
+    { stage, key, threads, checkpointInterval in
       ["run-stage"] + pipeline.words + [
         "--stage", stage, "--key", key, "--threads", "\(threads)", "--checkpoint-interval", "\(checkpointInterval)",
       ]

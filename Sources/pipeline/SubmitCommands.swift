@@ -13,8 +13,6 @@ struct SubmitCommand: ParsableCommand {
 
   @Option(help: "The profile: what jobs ask of the cluster; looked for here and in pipelines/.") var profile: String
 
-  @Option(help: "Threads of each stage (default: the profile's cpus).") var threads: Int?
-
   @OptionGroup var work: WorkOptions
 
   @Flag(help: "Print the jobs and their sbatch lines, and submit nothing.") var dryRun = false
@@ -22,7 +20,6 @@ struct SubmitCommand: ParsableCommand {
   @Flag(help: "Wait until all jobs have ended, then print what became of them; exit as 'run' does.") var wait = false
 
   func validate() throws {
-    try WorkOptions.check(threads: threads)
     if wait, dryRun { throw ValidationError("--wait and --dry-run exclude each other") }
   }
 
@@ -30,11 +27,10 @@ struct SubmitCommand: ParsableCommand {
     let definition = try pipeline.load()
     let (file, shown) = try PipelineLoader.find(pipeline.file)
     let (profileFile, profileShown) = try PipelineLoader.find(profile)
-    let options = work.options(threads: threads)
     let request = BatchRun.Request(
       profile: try BatchProfileReader.read(
         profileFile, shownAs: profileShown, for: definition, registry: StageCatalog.registry), file: file,
-      shownFile: shown, overrides: pipeline.overrides, options: options,
+      shownFile: shown, overrides: pipeline.overrides, options: work.options,
       program: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
     let engine = Engine(pipeline: definition, folder: pipeline.folder(definition), console: Console())
     let batch = BatchRun(engine, profile: request.profile)
@@ -47,7 +43,7 @@ struct SubmitCommand: ParsableCommand {
     let found = BatchRun(ended, profile: request.profile).status()
     let assessments = try ended.assess()
     print(StatusCommand.text(assessments, ended, found.stages))
-    let code = SubmissionText.exitCode(assessments, found.stages, selected: try ended.selection(options))
+    let code = SubmissionText.exitCode(assessments, found.stages, selected: try ended.selection(work.options))
     if code != 0 { throw ExitCode(code) }
   }
 }

@@ -22,6 +22,6 @@ func writeSample(_ url: URL, compression: Compression = .automatic) throws -> St
   try writer.write("results/names", strings: ["phi", "ψ"])
   try writer.write("topology", string: "{\"atoms\":[]}")
   try writer.setAttribute("", "conventions", "Pande")
-  try writer.setAttribute("results", "states", 2)
+  try writer.setAttribute("results", "states", value: .integer(2))
   return try writer.commit(provenance: provenance(warnings: ["one"]))
 }

@@ -6,7 +6,7 @@ import Testing
 @testable import Reports
 
 @Suite struct ReportTests {
-  static let options = Report.Options(title: "alanine", temperature: 300, state: "0 < phi < 2 rad")
+  static let options = Report.Options(title: "alanine", temperature: 300, state: "0 < phi < 2 rad", torsion: "phi")
 
   private func report(full: Bool = true, warnings: [String] = []) throws -> (Report, Scratch) {
     let scratch = try Scratch()

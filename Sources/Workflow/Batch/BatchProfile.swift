@@ -3,13 +3,11 @@ import Foundation
 /// What a job asks of a batch system, by the keys of a profile. These are of every system: `cpus`, `prologue`,
 /// `max_concurrent`, `requeue_limit`; the rest is the system's own.
 public struct BatchResources: Hashable, Sendable {
-  /// What is said; nothing is null.
-  private(set) var values: [String: ParameterValue]
+  private(set) var values: [String: ParameterValue]  // What is said; nothing is null
 
   init(_ values: [String: ParameterValue] = [:]) { self.values = values.filter { $0.value != .null } }
 
   public func hash(into hasher: inout Hasher) { hasher.combine(ParameterValue.object(values).canonicalJSON) }
-
   func text(_ key: String) -> String? { values[key]?.string }
   func number(_ key: String) -> Int? { if case .integer(let number)? = values[key] { number } else { nil } }
   func texts(_ key: String) -> [String] {
@@ -21,14 +19,14 @@ public struct BatchResources: Hashable, Sendable {
 
   // MARK: Of every system
 
-  static let cpusField = ParameterField(
-    "cpus", .integer(1...4096), optional: true, help: "cores of a task, and its stages' threads")
-  static let prologueField = ParameterField(
-    "prologue", .list(.string, acceptsSingle: true), optional: true, help: "lines of shell")
-  static let maxConcurrentField = ParameterField(
-    "max_concurrent", .integer(1...1_000_000), optional: true, help: "tasks of an array at a time")
-  static let requeueLimitField = ParameterField(
-    "requeue_limit", .integer(0...1000), optional: true, help: "requeues without progress")
+  static func field(_ name: String, _ help: String, _ kind: ParameterKind = .string) -> ParameterField {
+    ParameterField(name, kind, optional: true, help: help)
+  }
+
+  static let cpusField = field("cpus", "cores of a task, and its stages' threads", .integer(1...4096))
+  static let prologueField = field("prologue", "lines of shell", .list(.string, acceptsSingle: true))
+  static let maxConcurrentField = field("max_concurrent", "tasks of an array at a time", .integer(1...1_000_000))
+  static let requeueLimitField = field("requeue_limit", "requeues without progress", .integer(0...1000))
 
   var cpus: Int? { number("cpus") }
   /// Lines of shell, before the program starts in a job.
@@ -41,13 +39,10 @@ public struct BatchResources: Hashable, Sendable {
   /// Something wrong with a value of the right kind.
   struct Problem {
     let key: String
-    /// In a list.
-    var index: Int?
-    /// Given the key's place in the profile.
-    let text: (_ place: String) -> PipelineFileProblem
+    var index: Int?  // In a list
+    let text: (_ place: String) -> PipelineFileProblem  // Given the key's place in the profile
   }
 
-  /// What is wrong with the keys of every system.
   var problems: [Problem] {
     prologue.enumerated().filter { $1.utf8.contains { $0 < 32 && $0 != 9 } }.map { index, _ in
       Problem(key: "prologue", index: index) {
@@ -62,22 +57,17 @@ public struct BatchProfile: Sendable {
   /// What one job, or one task of an array, runs.
   enum Unit: Equatable, Sendable {
     case stage
-    /// All stages of an entry of this axis of the matrix.
-    case axis(String)
+    case axis(String)  // All stages of an entry of this axis of the matrix
   }
 
-  /// In lower case; nil: the first there is.
-  var system: String?
+  var system: String?  // In lower case; nil: the first there is
   var unit = Unit.stage
   var defaults = BatchResources()
-  /// By stage type.
-  var types: [String: BatchResources] = [:]
+  var types: [String: BatchResources] = [:]  // By stage type
   /// By stage: full names, names in the pipeline file, patterns, `@entry`; a later one overrides an earlier one.
   var stages: [(name: String, resources: BatchResources)] = []
-  /// Of jobs that run several stages.
-  var together = BatchResources()
-  /// The largest array the system takes.
-  var maximumArray = 1000
+  var together = BatchResources()  // Of jobs that run several stages
+  var maximumArray = 1000  // The largest array the system takes
 
   func resources(for stage: StageDefinition) -> BatchResources {
     var result = defaults

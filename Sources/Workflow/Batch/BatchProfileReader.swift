@@ -26,8 +26,7 @@ public struct BatchProfileReader {
   private mutating func profile(_ root: ConfigurationNode) throws -> BatchProfile {
     var profile = BatchProfile()
     guard root.entries != nil else {
-      throw PipelineFileError(
-        root.location, .wrongType(place: "the profile", found: root.shown, expected: "a group of keys (defaults, ...)"))
+      throw PipelineFileError(root.location, .wrong("the profile", root, "a group of keys (defaults, ...)"))
     }
     // with one system there is nothing to choose
     let choice = systems.count > 1 ? ["system"] : []
@@ -56,10 +55,9 @@ public struct BatchProfileReader {
       }
       profile.types[entry.key] = resources(entry.value, place: "types.\(entry.key)")
     }
-    let bases = pipeline.stages.map(\.base).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     for entry in group(root["stages"], place: "stages") {
       if !pipeline.stages.contains(where: { $0.matches(entry.key) }) {
-        checker.report(entry.keyLocation, .unknownStage(entry.key, place: "stages", known: bases))
+        checker.report(entry.keyLocation, .unknownStage(entry.key, place: "stages", known: pipeline.bases))
       }
       profile.stages.append((entry.key, resources(entry.value, place: "stages.\(entry.key)")))
     }
@@ -70,8 +68,7 @@ public struct BatchProfileReader {
   private mutating func group(_ node: ConfigurationNode?, place: String) -> [ConfigurationNode.Entry] {
     guard let node, !node.isNull else { return [] }
     guard let entries = node.entries else {
-      checker.report(
-        node.location, .wrongType(place: place, found: node.shown, expected: "a group of resources by name"))
+      checker.report(node.location, .wrong(place, node, "a group of resources by name"))
       return []
     }
     return entries

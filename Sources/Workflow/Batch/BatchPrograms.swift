@@ -16,7 +16,7 @@ struct BatchPrograms: Sendable {
   static func installed(_ system: String) -> BatchPrograms { BatchPrograms { try run($0, $1, system) } }
 
   private static func run(_ program: String, _ words: [String], _ system: String) throws -> Answer {
-    let box = Box()
+    let box = ResultBox<Answer>()
     let done = DispatchSemaphore(value: 0)
     Task.detached {
       do {
@@ -27,17 +27,12 @@ struct BatchPrograms: Sendable {
           case .exited(let number): number
           case .signaled(let number): 128 + number
           }
-        box.answer = .success(Answer(code: code, output: result.standardOutput, errors: result.standardError))
-      } catch { box.answer = .failure(translated(error, program, system)) }
+        box.result = .success(Answer(code: code, output: result.standardOutput, errors: result.standardError))
+      } catch { box.result = .failure(translated(error, program, system)) }
       done.signal()
     }
     done.wait()
-    return try (box.answer ?? .failure(BatchError.unavailable(program: program, reason: "it did not run"))).get()
-  }
-
-  private final class Box: @unchecked Sendable {
-    /// Written before the semaphore is signalled, read after.
-    var answer: Result<Answer, any Error>?
+    return try (box.result ?? .failure(BatchError.unavailable(program: program, reason: "it did not run"))).get()
   }
 
   private static func translated(_ error: any Error, _ program: String, _ system: String) -> BatchError {
@@ -59,3 +54,6 @@ struct BatchPrograms: Sendable {
     return answer.output
   }
 }
+
+/// Carries a result from one thread to another: written before the semaphore is signalled, read after.
+final class ResultBox<Value>: @unchecked Sendable { var result: Result<Value, any Error>? }

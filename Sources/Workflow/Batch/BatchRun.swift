@@ -22,45 +22,32 @@ public final class BatchRun {
     store = SubmissionStore(engine.folder, self.system)
   }
 
-  /// Whether anything was ever submitted from the run folder.
   public var hasSubmissions: Bool { !store.numbers.isEmpty }
 
-  /// How the jobs are to be made.
   public struct Request {
     public var profile: BatchProfile
-    /// The pipeline file, absolute, and as the user named it.
-    public var file: URL
+    public var file: URL  // The pipeline file, absolute, and as the user named it
     public var shownFile: String
     public var overrides: [String]
     public var options: RunOptions
-    /// The program that jobs start.
-    public var program: String
+    public var program: String  // The program that jobs start
     public var workingFolder: String
 
     public init(
       profile: BatchProfile, file: URL, shownFile: String, overrides: [String] = [], options: RunOptions = RunOptions(),
       program: String, workingFolder: String = FileManager.default.currentDirectoryPath
     ) {
-      self.profile = profile
-      self.file = file
-      self.shownFile = shownFile
-      self.overrides = overrides
-      self.options = options
-      self.program = program
-      self.workingFolder = workingFolder
+      (self.profile, self.file, self.shownFile, self.overrides) = (profile, file, shownFile, overrides)
+      (self.options, self.program, self.workingFolder) = (options, program, workingFolder)
     }
   }
 
-  /// What `submit` did, or would do.
   public struct Submission {
     public struct Job {
       public let name: String
-      /// The system's number; nil where nothing was submitted.
-      public let number: String?
-      /// One list of stages for each task.
-      public let stages: [[String]]
-      /// The whole command.
-      public let command: String
+      public let number: String?  // The system's number; nil where nothing was submitted
+      public let stages: [[String]]  // One list of stages for each task
+      public let command: String  // The whole command
       public let after: String
       public let resources: String
     }
@@ -68,8 +55,7 @@ public final class BatchRun {
     public var jobs: [Job] = []
     /// Stages that were on their way already, each with its job.
     public var alreadyQueued: [(stage: String, job: String)] = []
-    /// Something to know: that the queue could not be asked.
-    public var remarks: [String] = []
+    public var remarks: [String] = []  // Something to know: that the queue could not be asked
   }
 
   // MARK: Submit
@@ -105,7 +91,7 @@ public final class BatchRun {
       needed.insert(stage.name)
       definitions[stage.name] = definition
     }
-    try checkInputs(of: needed, queued: Set(queued.keys))
+    try engine.checkInputs(of: needed, given: needed.union(queued.keys))
     let plan = JobPlan(
       engine.pipeline, stages: needed,
       queued: queued.mapValues { JobPlan.TaskReference(job: .queued($0.entry.number), task: $0.entry.task) },
@@ -113,18 +99,6 @@ public final class BatchRun {
     guard !plan.jobs.isEmpty else { return submission }
     try carryOut(plan, request, definitions, dryRun: dryRun, into: &submission)
     return submission
-  }
-
-  /// Inputs that are neither finished nor on their way nor about to be.
-  private func checkInputs(of needed: Set<String>, queued: Set<String>) throws {
-    for stage in engine.pipeline.stages where needed.contains(stage.name) {
-      for input in stage.keyInputs(in: engine.pipeline).sorted()
-      where !needed.contains(input) && !queued.contains(input) {
-        guard FileManager.default.fileExists(atPath: engine.folder.artifact(input).path) else {
-          throw EngineError.inputNotFinished(stage: stage.name, input: input)
-        }
-      }
-    }
   }
 
   private func carryOut(

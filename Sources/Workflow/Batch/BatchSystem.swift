@@ -7,69 +7,51 @@ import Foundation
 protocol BatchSystem: Sendable {
   /// As people say it: "Slurm". In lower case it is the folder of its submissions, and its name in a profile.
   var name: String { get }
-  /// The program that ends jobs, for messages.
-  var cancelProgram: String { get }
+  var cancelProgram: String { get }  // The program that ends jobs, for messages
   /// What a profile may say of a job's resources, those of `BatchResources` among them.
   var fields: [ParameterField] { get }
   /// What is wrong with resources whose values are of the right kinds.
   func problems(in resources: BatchResources) -> [BatchResources.Problem]
-  /// Resources in a few words.
-  func summary(of resources: BatchResources) -> String
+  func summary(of resources: BatchResources) -> String  // Resources in a few words
   /// The job that this process is; nil where it is none of this system's.
   func place(in environment: [String: String]) -> JobPlace?
 
-  /// The command that submits the job. Throws `BatchError.badPath`.
-  func command(for job: BatchJob) throws -> [String]
-  /// What the job waits for, as `command` says it; nil if for nothing.
-  func condition(of job: BatchJob) -> String?
+  func command(for job: BatchJob) throws -> [String]  // The command that submits the job. Throws `BatchError.badPath`.
+  func condition(of job: BatchJob) -> String?  // What the job waits for, as `command` says it; nil if for nothing
   /// Submits it. Returns its number. It is in the queue, under its comment, before this returns.
   func submit(_ job: BatchJob) throws -> String
-  /// All jobs of this user that it knows.
-  func queue() throws -> [QueueEntry]
+  func queue() throws -> [QueueEntry]  // All jobs of this user that it knows
   /// What it still knows, somewhere else, of tasks that left the queue: by `12` or `12_3`.
   func history(of jobs: [String]) -> [String: QueueEntry]
-  /// Ends the jobs of these numbers, with all their tasks.
-  func cancel(_ numbers: [String]) throws
-  /// What is happening to a job that asks because it was told to stop.
-  func standing(of job: String) -> JobStanding
+  func cancel(_ numbers: [String]) throws  // Ends the jobs of these numbers, with all their tasks
+  func standing(of job: String) -> JobStanding  // What is happening to a job that asks because it was told to stop
   /// Back to the queue, as it was submitted. It may end this process at any time after.
   func requeue(_ job: String) throws
 }
 
-/// The batch systems there are.
 enum BatchSystems { static let all: [any BatchSystem] = [Slurm()] }
 
-/// A job as a batch system is asked for it.
 struct BatchJob {
   /// What has to end well before its tasks begin.
   enum Dependency {
-    /// For each task, the other job's task of the same number.
-    case corresponding(job: String)
-    /// For each task, all of these.
-    case all([(job: String, task: Int?)])
+    case corresponding(job: String)  // For each task, the other job's task of the same number
+    case all([(job: String, task: Int?)])  // For each task, all of these
   }
 
-  /// As the queue shows it.
-  let title: String
-  /// By this it is found again in the queue.
-  let comment: String
-  /// The shell script that it runs.
-  let script: String
-  /// Where a task's output is appended, without the ending: `.log`, for the task of an array `+3.log`.
-  let log: String
+  let title: String  // As the queue shows it
+  let comment: String  // By this it is found again in the queue
+  let script: String  // The shell script that it runs
+  let log: String  // Where a task's output is appended, without the ending: `.log`, for the task of an array `+3.log`.
   let workingFolder: String
-  /// The numbers of the array's tasks; none for a job that is no array.
-  let tasks: [Int]
+  let tasks: [Int]  // The numbers of the array's tasks; none for a job that is no array
   let resources: BatchResources
   let dependencies: [Dependency]
 }
 
 /// Where a process stands in the queue.
 struct JobPlace {
-  /// `12` or `12_3`.
-  let job: String
-  /// Within the array; nil for a job that is none.
-  let task: Int?
+  let job: String  // `12` or `12_3`
+  let task: Int?  // Within the array; nil for a job that is none
 
   static func name(_ number: String, task: Int?) -> String { number + (task.map { "_\($0)" } ?? "") }
 }
@@ -77,40 +59,28 @@ struct JobPlace {
 /// What the batch system is doing with a running job.
 enum JobStanding: Equatable {
   case running
-  /// It is ending the job because its time is over or others come first.
-  case overdue
-  /// Something else, in its own words: the job was cancelled.
-  case other(String)
-  /// It could not be asked.
-  case unknown
+  case overdue  // It is ending the job because its time is over or others come first
+  case other(String)  // Something else, in its own words: the job was cancelled
+  case unknown  // It could not be asked
 }
 
-/// What a batch system says of one job or task.
 struct QueueEntry: Equatable {
   enum State {
     case pending
-    /// At work, or about to begin or to end.
-    case running
+    case running  // At work, or about to begin or to end
     case cancelled
-    /// What it waits for did not end well.
-    case notRun
+    case notRun  // What it waits for did not end well
     case overdue, outOfMemory, nodeFailed, failed
-    /// For another reason.
-    case ended
+    case ended  // For another reason
   }
 
-  /// `12` or `12_3`.
-  var job: String
-  /// The array's number, or the job's own.
-  var number: String
+  var job: String  // `12` or `12_3`
+  var number: String  // The array's number, or the job's own
   var task: Int?
   var state: State
-  /// The state in the system's words: "running", "configuring".
-  var word: String
-  /// Why it waits or has ended.
-  var reason: String?
-  /// The time of day at which it began.
-  var since: String?
+  var word: String  // The state in the system's words: "running", "configuring"
+  var reason: String?  // Why it waits or has ended
+  var since: String?  // The time of day at which it began
   var nodes: String?
   var comment = ""
 
@@ -118,10 +88,8 @@ struct QueueEntry: Equatable {
   var isLive: Bool { state == .pending || state == .running }
 }
 
-/// The jobs of this package in a queue.
 struct BatchQueue {
-  /// By the submission's identifier and the job's place in it.
-  private(set) var entries: [String: [QueueEntry]]
+  private(set) var entries: [String: [QueueEntry]]  // By the submission's identifier and the job's place in it
 
   init(_ entries: [QueueEntry] = []) {
     self.entries = Dictionary(
@@ -134,15 +102,13 @@ struct BatchQueue {
   }
 }
 
-/// What can go wrong between this package and a batch system.
 public enum BatchError: Error, Equatable, CustomStringConvertible {
   case unavailable(program: String, reason: String)
   /// One of the system's programs did not do what it was asked.
   case refused(program: String, code: Int32, said: String)
   /// The program that submits answered something else than the number of a job.
   case unexpected(program: String, answer: String)
-  /// Nothing was submitted from this run folder.
-  case notSubmitted(folder: String)
+  case notSubmitted(folder: String)  // Nothing was submitted from this run folder
   case badRecord(file: String, reason: String, cancelProgram: String)
   case notAJob
   /// A stage waits in the queue with other parameters than the file has now.

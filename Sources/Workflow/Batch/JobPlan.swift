@@ -6,28 +6,22 @@ struct JobPlan: Equatable {
   struct TaskReference: Hashable {
     enum Job: Hashable {
       case planned(Int)
-      /// The batch system's number.
-      case queued(String)
+      case queued(String)  // The batch system's number
     }
 
     let job: Job
-    /// Within the array; nil for a job that is none.
-    let task: Int?
+    let task: Int?  // Within the array; nil for a job that is none
   }
 
   struct Task: Equatable {
-    /// Nil for a job that is no array.
-    let id: Int?
-    /// In the order in which they run.
-    let stages: [String]
+    let id: Int?  // Nil for a job that is no array
+    let stages: [String]  // In the order in which they run
   }
 
   /// What has to end well before a job's tasks begin.
   enum Dependency: Hashable {
-    /// For each task, the other job's task of the same number.
-    case corresponding(TaskReference.Job)
-    /// For each task, all of these.
-    case all([TaskReference])
+    case corresponding(TaskReference.Job)  // For each task, the other job's task of the same number
+    case all([TaskReference])  // For each task, all of these
 
     /// As the batch system is told it: by the jobs' numbers.
     func named(_ number: (TaskReference.Job) -> String) -> BatchJob.Dependency {
@@ -39,15 +33,13 @@ struct JobPlan: Equatable {
   }
 
   struct Job: Equatable {
-    /// Of a file: `emulator`, `system`, `emulator~2`.
-    let name: String
+    let name: String  // Of a file: `emulator`, `system`, `emulator~2`
     let resources: BatchResources
     var tasks: [Task]
     let dependencies: [Dependency]
   }
 
-  /// A job comes after those it waits for.
-  private(set) var jobs: [Job] = []
+  private(set) var jobs: [Job] = []  // A job comes after those it waits for
 
   /// The jobs for these stages. `queued` says which further stages are on their way, and where.
   ///
@@ -140,8 +132,7 @@ struct JobPlan: Equatable {
 
   private struct Unit {
     let name: String
-    /// The task's number; nil outside the matrix.
-    let number: Int?
+    let number: Int?  // The task's number; nil outside the matrix
     let stages: [StageDefinition]
   }
 
@@ -166,7 +157,7 @@ struct JobPlan: Equatable {
       members[key, default: []].append(stage)
     }
     let level = { (key: String) in members[key]?.first.flatMap { levels[$0.name] } ?? 0 }
-    var numbers = Numbers(pipeline)
+    var numbers = Numbers(pipeline: pipeline)
     let sorted = order.enumerated().sorted { (level($0.element), $0.offset) < (level($1.element), $1.offset) }
     return sorted.compactMap { _, key in
       guard let stages = members[key], let first = stages.first else { return nil }
@@ -189,11 +180,8 @@ struct JobPlan: Equatable {
   private struct Numbers {
     let pipeline: PipelineDefinition
     /// By the places of axes: the number of each list of their labels.
-    private var known: [[Int]: [[String]: Int]] = [:]
-    /// By axis: the place of each label.
-    private var ranks: [String: [String: Int]] = [:]
-
-    init(_ pipeline: PipelineDefinition) { self.pipeline = pipeline }
+    var known: [[Int]: [[String]: Int]] = [:]
+    var ranks: [String: [String: Int]] = [:]  // By axis: the place of each label
 
     /// The first combination of the matrix that the stage belongs to; nil for a stage outside the matrix.
     mutating func number(of stage: StageDefinition) -> Int? {

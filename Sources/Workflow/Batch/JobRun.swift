@@ -12,8 +12,7 @@ public final class JobRun {
   private let job: SubmissionRecord.Job
   private let stages: [String]
   private let noteFile: URL
-  /// Guards the note and the requeue: the watcher is a thread of its own.
-  private let lock = NSRecursiveLock()
+  private let lock = NSRecursiveLock()  // Guards the note and the requeue: the watcher is a thread of its own
   private var note: TaskNote
   private var markAtStart: String?
   private var wasRequeued = false
@@ -35,10 +34,7 @@ public final class JobRun {
     let places = systems.lazy.compactMap { system in system.place(in: environment).map { (system, $0) } }
     guard let (system, place) = places.first else { throw BatchError.notAJob }
     store = SubmissionStore(folder, system)
-    self.folder = folder
-    self.system = system
-    self.place = place
-    self.interruption = interruption
+    (self.folder, self.system, self.place, self.interruption) = (folder, system, place, interruption)
     record = try store.read(submission)
     guard record.jobs.indices.contains(index) else { throw store.bad(submission, "it has no job \(index)") }
     job = record.jobs[index]
@@ -58,7 +54,6 @@ public final class JobRun {
     note.starts += 1
   }
 
-  /// The pipeline file of the submission, and what to load it with.
   public var pipelineFile: (url: URL, shown: String, overrides: [String], workingFolder: URL) {
     (
       URL(fileURLWithPath: record.file), record.shownFile, record.overrides,

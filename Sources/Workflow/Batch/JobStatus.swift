@@ -1,31 +1,22 @@
 import Foundation
 
-/// Where a stage that was submitted is.
 public struct JobStatus: Equatable {
   public enum State: String, Equatable {
     case pending, running, finished, failed
-    /// Stopped, resumable, and no longer in the queue.
-    case interrupted
+    case interrupted  // Stopped, resumable, and no longer in the queue
     case cancelled
-    /// A stage it needs did not finish.
-    case notRun = "not run"
-    /// Neither the queue nor the record says.
-    case unknown
+    case notRun = "not run"  // A stage it needs did not finish
+    case unknown  // Neither the queue nor the record says
   }
 
-  /// The batch system's name.
-  let system: String
+  let system: String  // The batch system's name
   public var state: State
-  /// `12` or `12_3`.
-  public var job: String
-  /// In a few words: `running on n1 since 12:31`.
-  public var text: String
-  /// In full, where something went wrong.
-  public var message: String?
+  public var job: String  // `12` or `12_3`
+  public var text: String  // In a few words: `running on n1 since 12:31`
+  public var message: String?  // In full, where something went wrong
   public var node: String?
   public var reason: String?
-  /// How often the job came back to the queue.
-  public var requeues: Int
+  public var requeues: Int  // How often the job came back to the queue
 
   /// It is still in the queue.
   public var isOpen: Bool { state == .pending || state == .running }
@@ -156,15 +147,11 @@ extension BatchRun {
         }
       }
     }
-    let stages = Dictionary(
-      uniqueKeysWithValues: places.map { stage, place in
-        (
-          stage,
-          JobStatus(
-            system: system.name, stage: stage, entry: place.entry, note: place.note, number: place.number,
-            task: place.task)
-        )
-      })
+    var stages: [String: JobStatus] = [:]
+    for (stage, place) in places {
+      stages[stage] = JobStatus(
+        system: system.name, stage: stage, entry: place.entry, note: place.note, number: place.number, task: place.task)
+    }
     return (stages, problem)
   }
 

@@ -1,6 +1,5 @@
 import Foundation
 
-/// Words and scripts for shells.
 public enum ShellText {
   /// A word as bash reads it back: nothing in it is expanded.
   public static func quoted(_ word: String) -> String {

@@ -4,10 +4,8 @@ import Foundation
 /// `<system>/<number>/submission.json`.
 struct SubmissionRecord: Codable, Equatable {
   struct Task: Codable, Equatable {
-    /// Within the array; nil for a job that is none.
-    var id: Int?
-    /// In the order in which they run.
-    var stages: [String]
+    var id: Int?  // Within the array; nil for a job that is none
+    var stages: [String]  // In the order in which they run
   }
 
   struct Job: Codable, Equatable {
@@ -15,27 +13,20 @@ struct SubmissionRecord: Codable, Equatable {
     var tasks: [Task]
     var cpus: Int?
     var requeueLimit: Int
-    /// The batch system's; nil until it has answered.
-    var number: String?
+    var number: String?  // The batch system's; nil until it has answered
   }
 
-  /// In the comment of every job, by which they are found again.
-  var identifier: String
+  var identifier: String  // In the comment of every job, by which they are found again
   var date: Date
   var program: String
-  /// Absolute.
-  var file: String
-  /// As the user named it.
-  var shownFile: String
+  var file: String  // Absolute
+  var shownFile: String  // As the user named it
   var overrides: [String]
   var workingFolder: String
-  /// `--threads`.
-  var threads: Int?
-  /// In s.
-  var checkpointInterval: Double
+  var threads: Int?  // `--threads`
+  var checkpointInterval: Double  // In s
   var jobs: [Job]
-  /// By stage: what it was to be, without the content of its inputs.
-  var definitions: [String: String]
+  var definitions: [String: String]  // By stage: what it was to be, without the content of its inputs
 
   static let commentMark = "boltzmill"
 
@@ -46,8 +37,7 @@ struct SubmissionRecord: Codable, Equatable {
 struct TaskNote: Codable, Equatable {
   enum State: String, Codable {
     case running, waiting, finished, failed, interrupted, requeued
-    /// A stage before it in the same task failed.
-    case notRun
+    case notRun  // A stage before it in the same task failed
   }
 
   struct Stage: Codable, Equatable {
@@ -56,21 +46,16 @@ struct TaskNote: Codable, Equatable {
   }
 
   var state: State
-  /// `12` or `12_3`.
-  var job: String
+  var job: String  // `12` or `12_3`
   var host: String
   var since: Date
-  /// How often it was started.
-  var starts = 0
-  /// How often in a row it was started and had not got on.
-  var fruitless = 0
-  /// Where it stood at its last start: a stage and the step of its checkpoint.
-  var mark: String?
+  var starts = 0  // How often it was started
+  var fruitless = 0  // How often in a row it was started and had not got on
+  var mark: String?  // Where it stood at its last start: a stage and the step of its checkpoint
   var message: String?
   var stages: [String: Stage] = [:]
 }
 
-/// The submissions of a run folder to one batch system.
 struct SubmissionStore {
   let folder: URL
   private let cancelProgram: String

@@ -24,22 +24,20 @@ struct ConfigurationNode {
 
   /// Text of any scalar but null.
   var text: String? {
-    if case .scalar(let text, _) = content, !isNull { return text }
-    return nil
+    if case .scalar(let text, _) = content, !isNull { text } else { nil }
   }
 
   var isNull: Bool {
-    if case .scalar(let text, plain: true) = content { return ["", "~", "null", "Null", "NULL"].contains(text) }
-    return false
+    if case .scalar(let text, plain: true) = content {
+      ["", "~", "null", "Null", "NULL"].contains(text)
+    } else {
+      false
+    }
   }
 
   var bool: Bool? {
     guard case .scalar(let text, plain: true) = content else { return nil }
-    switch text {
-    case "true", "True", "TRUE": return true
-    case "false", "False", "FALSE": return false
-    default: return nil
-    }
+    return ["true": true, "True": true, "TRUE": true, "false": false, "False": false, "FALSE": false][text]
   }
 
   /// An integer; `100_000` and `1e5` are integers too.
@@ -88,6 +86,11 @@ struct ConfigurationNode {
     }
   }
 
+  /// Another content in this node's place.
+  func with(_ content: Content) -> ConfigurationNode {
+    ConfigurationNode(content: content, location: location, folder: folder)
+  }
+
   subscript(key: String) -> ConfigurationNode? { entries?.first { $0.key == key }?.value }
 
   /// This node with `other` laid over it: groups are merged key by key, everything else is replaced. A key that `other`
@@ -106,8 +109,7 @@ struct ConfigurationNode {
         merged.append(entry)
       }
     }
-    return ConfigurationNode(
-      content: .mapping(merged.compactMap { $0 }), location: other.location, folder: other.folder)
+    return other.with(.mapping(merged.compactMap { $0 }))
   }
 
   /// Sets the value at a path of keys, making groups on the way where there are none.

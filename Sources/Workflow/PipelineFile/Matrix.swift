@@ -5,10 +5,8 @@ struct Matrix {
   struct Entry {
     /// What stage names carry; made of the entry's name, with signs that a file's name cannot have replaced by _.
     let label: String
-    /// The name as it was written, with its place.
-    let name: ConfigurationNode
-    /// A scalar, a list or a group. A group in a list loses the `name` that names it.
-    let value: ConfigurationNode
+    let name: ConfigurationNode  // The name as it was written, with its place
+    let value: ConfigurationNode  // A scalar, a list or a group. A group in a list loses the `name` that names it.
   }
 
   struct Axis {
@@ -18,8 +16,7 @@ struct Matrix {
   }
 
   var axes: [Axis] = []
-  /// Each cell as one entry index per axis. Without axes there is one cell.
-  var cells: [[Int]] = [[]]
+  var cells: [[Int]] = [[]]  // Each cell as one entry index per axis. Without axes there is one cell.
 
   static let maximumAxes = 32
   static let maximumCells = 10_000
@@ -51,9 +48,7 @@ struct MatrixReader {
   mutating func read(_ section: ConfigurationNode?) -> Matrix {
     guard let section, !section.isNull else { return matrix }
     guard let entries = section.entries else {
-      report(
-        section,
-        .wrongType(place: "matrix", found: section.shown, expected: "a group of axes such as { system: [AC, ET] }"))
+      report(section, .wrong("matrix", section, "a group of axes such as { system: [AC, ET] }"))
       return matrix
     }
     if let placeholder = section.placeholders.first {
@@ -111,21 +106,15 @@ struct MatrixReader {
         axis.entries.append(Matrix.Entry(label: Self.label(entry.key), name: name, value: value))
       }
     } else {
-      report(
-        entry.value,
-        .wrongType(
-          place: "matrix: \(entry.key)", found: entry.value.shown,
-          expected: "a list of entries, or a group of them by name"))
+      report(entry.value, .wrong("matrix: \(entry.key)", entry.value, "a list of entries, or a group of them by name"))
       return
     }
-    if entry.value.list?.isEmpty ?? entry.value.entries?.isEmpty ?? false {
-      report(entry.value, .emptyAxis(entry.key))
-    }
+    if entry.value.list?.isEmpty ?? entry.value.entries?.isEmpty ?? false { report(entry.value, .emptyAxis(entry.key)) }
     var labels: [String: String] = [:]
     for added in axis.entries {
       let text = added.name.text ?? ""
       if added.label.isEmpty {
-        report(added.name, .wrongType(place: "matrix: \(axis.name)", found: added.name.shown, expected: "a name"))
+        report(added.name, .wrong("matrix: \(axis.name)", added.name, "a name"))
       } else if let other = labels.updateValue(text, forKey: added.label) {
         report(added.name, .clashingEntries(axis: axis.name, first: other, second: text, label: added.label))
       }
@@ -143,14 +132,12 @@ struct MatrixReader {
       } else {
         report(
           node,
-          .wrongType(
-            place: place, found: node.shown,
-            expected: "a word, a number or a group with a name; name a list like this: \(axis): { fine: [36, 24] }"))
+          .wrong(
+            place, node, "a word, a number or a group with a name; name a list like this: \(axis): { fine: [36, 24] }"))
       }
       return nil
     }
-    let value = ConfigurationNode(
-      content: .mapping(entries.filter { $0.key != "name" }), location: node.location, folder: node.folder)
+    let value = node.with(.mapping(entries.filter { $0.key != "name" }))
     return Matrix.Entry(label: Self.label(text), name: name, value: value)
   }
 
@@ -169,9 +156,7 @@ struct MatrixReader {
     var count = 1
     for size in sizes {
       let (product, overflow) = count.multipliedReportingOverflow(by: size)
-      guard !overflow, product <= Matrix.maximumCells else {
-        return tooMany(overflow ? Int.max : product, section)
-      }
+      guard !overflow, product <= Matrix.maximumCells else { return tooMany(overflow ? Int.max : product, section) }
       count = product
     }
     var cells: [[Int]] = [[]]
@@ -197,15 +182,12 @@ struct MatrixReader {
     guard let node, !node.isNull else { return [] }
     let place = "matrix: \(word)"
     guard let list = node.list else {
-      report(
-        node, .wrongType(place: place, found: node.shown, expected: "a list of combinations such as [{ system: AC }]"))
+      report(node, .wrong(place, node, "a list of combinations such as [{ system: AC }]"))
       return []
     }
     return list.compactMap { combination in
       guard let given = combination.entries, !given.isEmpty else {
-        report(
-          combination,
-          .wrongType(place: place, found: combination.shown, expected: "a combination such as { system: AC }"))
+        report(combination, .wrong(place, combination, "a combination such as { system: AC }"))
         return nil
       }
       var indices = [Int?](repeating: nil, count: matrix.axes.count)

@@ -2,20 +2,14 @@ import Foundation
 
 /// A stage of the file for one cell of the matrix, or for all of them if it depends on no axis.
 struct StageInstance {
-  /// Of the file: `emulator`.
-  let base: String
-  /// Of the run: `emulator@AC`.
-  let name: String
+  let base: String  // Of the file: `emulator`
+  let name: String  // Of the run: `emulator@AC`
   let type: any StageType.Type
   let keyLocation: SourceLocation
-  /// The stage's group, placeholders replaced.
-  let node: ConfigurationNode
-  /// The entry of each axis; nil for axes the stage does not depend on.
-  let coordinates: [Int?]
-  /// The first cell it belongs to.
-  let cell: Int
-  /// A placeholder could not be replaced; that is reported, and what follows from it need not be.
-  let isBroken: Bool
+  let node: ConfigurationNode  // The stage's group, placeholders replaced
+  let coordinates: [Int?]  // The entry of each axis; nil for axes the stage does not depend on
+  let cell: Int  // The first cell it belongs to
+  let isBroken: Bool  // A placeholder could not be replaced; that is reported, and what follows from it need not be
 }
 
 /// Multiplies the stages of a file over those axes of its matrix that they depend on.
@@ -30,8 +24,7 @@ struct MatrixExpansion {
   private let stages: [Stage]
   private let index: [String: Int]
   private(set) var findings: [PipelineFileError.Finding] = []
-  /// The axes each stage of the file depends on, as bits.
-  private var axes: [UInt64] = []
+  private var axes: [UInt64] = []  // The axes each stage of the file depends on, as bits
   private(set) var instances: [StageInstance] = []
   private var byName: [String: Int] = [:]
   private var byBase: [String: [Int]] = [:]
@@ -42,9 +35,7 @@ struct MatrixExpansion {
   static let maximumValues = 1_000_000
 
   init(_ stages: [Stage], matrix: Matrix, root: ConfigurationNode) {
-    self.stages = stages
-    self.matrix = matrix
-    self.root = root
+    (self.stages, self.matrix, self.root) = (stages, matrix, root)
     index = Dictionary(stages.enumerated().map { ($1.entry.key, $0) }, uniquingKeysWith: { first, _ in first })
     findDependence()
     multiply()
@@ -69,7 +60,7 @@ struct MatrixExpansion {
     }
     let used = axes.reduce(0, |)
     for (number, axis) in matrix.axes.enumerated() where used & (1 << number) == 0 {
-      findings.append(.init(location: axis.location, problem: .unusedAxis(axis.name, known: ["include", "exclude"])))
+      report(axis.location, .unusedAxis(axis.name, known: ["include", "exclude"]))
     }
   }
 
@@ -80,9 +71,7 @@ struct MatrixExpansion {
     if mask == 0 { return [0] }
     if let known = distinct[mask] { return known }
     guard distinct.count * matrix.cells.count <= Self.maximumValues / 4 else {
-      if !findings.contains(where: { $0.problem == Self.tooLarge }) {
-        findings.append(.init(location: root.location, problem: Self.tooLarge))
-      }
+      if !findings.contains(where: { $0.problem == Self.tooLarge }) { report(root.location, Self.tooLarge) }
       return [0]
     }
     var seen: Set<[Int]> = []
@@ -104,9 +93,8 @@ struct MatrixExpansion {
             node.text.map {
               .unknownAxis($0, place: "stage '\(stage.entry.key)': over", known: matrix.axes.map(\.name))
             }
-            ?? .wrongType(
-              place: "stage '\(stage.entry.key)': over", found: node.shown, expected: "an axis or a list of them")
-          findings.append(.init(location: node.location, problem: problem))
+            ?? .wrong("stage '\(stage.entry.key)': over", node, "an axis or a list of them")
+          report(node.location, problem)
           continue
         }
         found |= matrix.bits([name])
@@ -162,7 +150,7 @@ struct MatrixExpansion {
             coordinates: cell.indices.map { mask & (1 << UInt64($0)) == 0 ? nil : cell[$0] }, cell: number,
             isBroken: !substitution.findings.isEmpty))
         guard instances.count <= Self.maximumInstances, values <= Self.maximumValues else {
-          findings.append(.init(location: stage.entry.keyLocation, problem: Self.tooLarge))
+          report(stage.entry.keyLocation, Self.tooLarge)
           return
         }
       }
@@ -178,11 +166,14 @@ struct MatrixExpansion {
             instance.name, first: describe(instances[other]), second: describe(instance))))
     }
     if instance.name != instance.base, !PipelineChecker.isUsableName(instance.name) {
-      findings.append(
-        .init(location: instance.keyLocation, problem: .badName(instance.name, what: "stage name")))
+      report(instance.keyLocation, .badName(instance.name, what: "stage name"))
     }
     byBase[instance.base, default: []].append(instances.count)
     instances.append(instance)
+  }
+
+  private mutating func report(_ location: SourceLocation, _ problem: PipelineFileProblem) {
+    findings.append(.init(location: location, problem: problem))
   }
 
   private func describe(_ instance: StageInstance) -> String {

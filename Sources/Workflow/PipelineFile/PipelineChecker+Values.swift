@@ -23,66 +23,43 @@ extension PipelineChecker {
     return nil
   }
 
+  private mutating func fieldValues(
+    _ fields: [ParameterField], in node: ConfigurationNode, place: String
+  ) -> ParameterValue {
+    var values: [String: ParameterValue] = [:]
+    for field in fields { values[field.name] = fieldValue(field, in: node, place: place, location: node.location) }
+    return .object(values)
+  }
+
   mutating func value(_ node: ConfigurationNode, _ kind: ParameterKind, place: String) -> ParameterValue? {
-    func wrong(_ expected: String) -> PipelineFileProblem {
-      .wrongType(place: place, found: node.shown, expected: expected)
+    func needed<Value>(_ value: Value?, _ expected: String) -> Value? {
+      if value == nil { report(node.location, .wrong(place, node, expected)) }
+      return value
+    }
+    func within<Bound>(_ range: ClosedRange<Bound>?, _ bound: Bound, _ value: ParameterValue) -> ParameterValue {
+      if let range, !range.contains(bound) {
+        report(node.location, .outOfRange(place: place, found: value.canonicalJSON, expected: Self.text(range)))
+      }
+      return value
     }
     switch kind {
-    case .integer(let range):
-      guard let integer = node.integer else {
-        report(node.location, wrong("a whole number"))
-        return nil
-      }
-      if let range, !range.contains(integer) {
-        report(node.location, .outOfRange(place: place, found: "\(integer)", expected: Self.text(range)))
-      }
-      return .integer(integer)
-    case .number(let range):
-      guard let number = node.number else {
-        report(node.location, wrong("a number"))
-        return nil
-      }
-      if let range, !range.contains(number) {
-        let found = ParameterValue.number(number).canonicalJSON
-        report(node.location, .outOfRange(place: place, found: found, expected: Self.text(range)))
-      }
-      return .number(number)
-    case .boolean:
-      guard let bool = node.bool else {
-        report(node.location, wrong("true or false"))
-        return nil
-      }
-      return .bool(bool)
-    case .string:
-      guard let text = node.text else {
-        report(node.location, wrong("a text"))
-        return nil
-      }
-      return .string(text)
+    case .integer(let range): return needed(node.integer, "a whole number").map { within(range, $0, .integer($0)) }
+    case .number(let range): return needed(node.number, "a number").map { within(range, $0, .number($0)) }
+    case .boolean: return needed(node.bool, "true or false").map { .bool($0) }
+    case .string: return needed(node.text, "a text").map { .string($0) }
     case .choice(let words):
-      guard let text = node.text else {
-        report(node.location, wrong("one of \(words.joined(separator: ", "))"))
-        return nil
-      }
+      guard let text = needed(node.text, "one of \(words.joined(separator: ", "))") else { return nil }
       if !words.contains(text) { report(node.location, .unknownWord(place: place, found: text, known: words)) }
       return .string(text)
     case .path: return path(node, place: place)
     case .list(let element, let acceptsSingle, let count):
       return list(node, element, acceptsSingle: acceptsSingle, count: count, place: place)
     case .object(let fields):
-      guard node.entries != nil else {
-        report(node.location, wrong("a group such as { \(fields.first?.name ?? "key"): ... }"))
-        return nil
-      }
+      guard needed(node.entries, "a group such as { \(fields.first?.name ?? "key"): ... }") != nil else { return nil }
       checkKeys(node, known: fields.map(\.name), place: place)
-      var values: [String: ParameterValue] = [:]
-      for field in fields { values[field.name] = fieldValue(field, in: node, place: place, location: node.location) }
-      return .object(values)
+      return fieldValues(fields, in: node, place: place)
     case .map(let element, let example):
-      guard let entries = node.entries else {
-        report(node.location, wrong("a group such as \(example)"))
-        return nil
-      }
+      guard let entries = needed(node.entries, "a group such as \(example)") else { return nil }
       var values: [String: ParameterValue] = [:]
       for entry in entries { values[entry.key] = value(entry.value, element, place: "\(place).\(entry.key)") }
       return .object(values)
@@ -99,7 +76,7 @@ extension PipelineChecker {
     case .stages(let isTaken):
       let types = registry.types.filter(isTaken).map { $0.type }
       let elements = node.list ?? [node]
-      if elements.isEmpty { report(node.location, wrong("a list of stages")) }
+      if elements.isEmpty { report(node.location, .wrong(place, node, "a list of stages")) }
       return .list(elements.flatMap { inputs($0, types: types, words: [], place: place) })
     }
   }
@@ -109,18 +86,14 @@ extension PipelineChecker {
     _ node: ConfigurationNode, _ variants: [ParameterVariant], place: String
   ) -> ParameterValue? {
     let names = variants.map(\.name)
-    func variant(_ name: ConfigurationNode) -> ParameterVariant? {
-      name.text.flatMap { text in variants.first { $0.name == text } }
-    }
+    func variant(_ name: ConfigurationNode) -> ParameterVariant? { variants.first { $0.name == name.text } }
     guard node.entries != nil else {
       if let variant = variant(node) {
         if let defaults = variant.defaults { return variant.value(defaults) }
         let required = variant.parameters.filter(\.isRequired).map { "\($0.name): ..." }.joined(separator: ", ")
         report(
           node.location,
-          .wrongType(
-            place: place, found: node.shown,
-            expected: "a group { \(ParameterVariant.nameKey): \(variant.name), \(required) }"))
+          .wrong(place, node, "a group { \(ParameterVariant.nameKey): \(variant.name), \(required) }"))
       } else if let text = node.text, !FileManager.default.fileExists(atPath: node.folder.file(text).path),
         Suggestion.nearest(to: text, among: names) != nil
       {
@@ -142,18 +115,14 @@ extension PipelineChecker {
     }
     checkKeys(
       node, known: [ParameterVariant.nameKey] + variant.parameters.map(\.name), place: "\(place) (\(variant.name))")
-    var values: [String: ParameterValue] = [:]
-    for field in variant.parameters {
-      values[field.name] = fieldValue(field, in: node, place: place, location: node.location)
-    }
-    return variant.value(.object(values))
+    return variant.value(fieldValues(variant.parameters, in: node, place: place))
   }
 
   private mutating func list(
     _ node: ConfigurationNode, _ element: ParameterKind, acceptsSingle: Bool, count: ClosedRange<Int>?, place: String
   ) -> ParameterValue? {
     guard let nodes = node.list ?? (acceptsSingle && !node.isNull ? [node] : nil) else {
-      report(node.location, .wrongType(place: place, found: node.shown, expected: "a list"))
+      report(node.location, .wrong(place, node, "a list"))
       return nil
     }
     if let count, !count.contains(nodes.count) {
@@ -161,25 +130,19 @@ extension PipelineChecker {
         node.location,
         .outOfRange(place: place, found: "a list of \(nodes.count)", expected: Self.text(count) + " values"))
     }
-    var values: [ParameterValue] = []
-    for (index, node) in nodes.enumerated() {
-      if let value = value(node, element, place: nodes.count > 1 ? "\(place)[\(index)]" : place) {
-        values.append(value)
-      }
-    }
-    return .list(values)
+    return .list(
+      nodes.enumerated().compactMap { index, node in
+        value(node, element, place: nodes.count > 1 ? "\(place)[\(index)]" : place)
+      })
   }
 
   mutating func path(_ node: ConfigurationNode, place: String) -> ParameterValue? {
     guard let text = node.text, !text.isEmpty, !text.utf8.contains(0) else {
-      report(node.location, .wrongType(place: place, found: node.shown, expected: "a file's path"))
+      report(node.location, .wrong(place, node, "a file's path"))
       return nil
     }
     let url = node.folder.file(text)
-    var isFolder: ObjCBool = false
-    if !FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) || isFolder.boolValue {
-      report(node.location, .missingFile(text, place: place))
-    }
+    if !url.isFile { report(node.location, .missingFile(text, place: place)) }
     return .string(url.path)
   }
 
@@ -189,12 +152,12 @@ extension PipelineChecker {
     _ node: ConfigurationNode, types: [String], words: [String], place: String
   ) -> [ParameterValue] {
     guard let name = node.text else {
-      report(node.location, .wrongType(place: place, found: node.shown, expected: "a stage's name"))
+      report(node.location, .wrong(place, node, "a stage's name"))
       return []
     }
     if words.contains(name) {
       if isStage.contains(name) {
-        report(node.location, .syntaxOfInput(name, place: place))
+        report(node.location, .syntax("\(place): '\(name)' is a stage here and a word of its own; rename the stage"))
       }
       return [.string(name)]
     }
@@ -206,8 +169,7 @@ extension PipelineChecker {
       return []
     }
     if !types.isEmpty, !types.contains(first.type.type) {
-      report(
-        node.location, .wrongInputType(place: place, stage: name, found: first.type.type, expected: types + words))
+      report(node.location, .wrongInputType(place: place, stage: name, found: first.type.type, expected: types + words))
     }
     inputCount += found.count
     if inputCount > Self.maximumInputs {
@@ -229,12 +191,5 @@ extension PipelineChecker {
     }
     if lower == upper { return "exactly \(lower)" }
     return open.contains(upper) ? "at least \(lower)" : "\(lower) to \(upper)"
-  }
-}
-
-extension PipelineFileProblem {
-  /// A stage has the name of a word that is allowed in its place.
-  static func syntaxOfInput(_ name: String, place: String) -> PipelineFileProblem {
-    .syntax("\(place): '\(name)' is a stage here and a word of its own; rename the stage")
   }
 }

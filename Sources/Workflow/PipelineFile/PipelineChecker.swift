@@ -8,8 +8,7 @@ struct PipelineChecker {
   var stageNames: [String] = []
   var isStage: Set<String> = []
   var expansion: MatrixExpansion?
-  /// The instance that is being checked.
-  var current: StageInstance?
+  var current: StageInstance?  // The instance that is being checked
   var inputCount = 0
   private var surroundingsByCell: [[Int]: Surroundings] = [:]
 
@@ -23,9 +22,8 @@ struct PipelineChecker {
       guard let node = root[key], let placeholder = node.placeholders.first else { continue }
       report(node.location, .limit("'\(key)' is the whole run's and cannot be '\(placeholder.written)'"))
     }
-    let name =
-      root["name"].map { value($0, .string, place: "name")?.string ?? "" }
-      ?? file.deletingPathExtension().lastPathComponent
+    let given = root["name"].map { value($0, .string, place: "name")?.string ?? "" }
+    let name = given ?? file.deletingPathExtension().lastPathComponent
     if !Self.isUsableName(name) { report(root["name"]?.location ?? root.location, .badName(name, what: "name")) }
     var seed: UInt64 = 0
     if let node = root["seed"], case .integer(let given) = value(node, .integer(0...Int.max), place: "seed") {
@@ -79,10 +77,8 @@ struct PipelineChecker {
 
   /// What the file says around a stage, in one cell of the matrix.
   private struct Surroundings {
-    /// By the field's name. One that is wrong is nil, and reported already.
-    var values: [String: ParameterValue?] = [:]
-    /// Where groups stood.
-    var locations: [String: SourceLocation] = [:]
+    var values: [String: ParameterValue?] = [:]  // By the field's name. One that is wrong is nil, and reported already.
+    var locations: [String: SourceLocation] = [:]  // Where groups stood
   }
 
   /// The surroundings in the cell of each number, those that are equal being made once.
@@ -113,9 +109,7 @@ struct PipelineChecker {
     let fields = registry.fields(in: section)
     let empty = ConfigurationNode(
       content: .mapping([]), location: location, folder: node?.folder ?? URL(fileURLWithPath: "/"))
-    if let node, node.entries == nil {
-      report(node.location, .wrongType(place: section, found: node.shown, expected: "a group of keys"))
-    }
+    if let node, node.entries == nil { report(node.location, .wrong(section, node, "a group of keys")) }
     let group = node?.entries == nil ? empty : node ?? empty
     found.locations[section] = group.location
     checkKeys(group, known: fields.map(\.name), place: "'\(section)'")
@@ -132,7 +126,7 @@ struct PipelineChecker {
       return []
     }
     guard let entries = section.entries, !entries.isEmpty else {
-      report(section.location, .wrongType(place: "stages", found: section.shown, expected: "a group of stages by name"))
+      report(section.location, .wrong("stages", section, "a group of stages by name"))
       return []
     }
     var known: [MatrixExpansion.Stage] = []
@@ -143,8 +137,7 @@ struct PipelineChecker {
       guard entry.value.entries != nil else {
         report(
           entry.value.location,
-          .wrongType(
-            place: "stage '\(entry.key)'", found: entry.value.shown, expected: "a group such as { uses: ingest, ... }"))
+          .wrong("stage '\(entry.key)'", entry.value, "a group such as { uses: ingest, ... }"))
         continue
       }
       guard let uses = entry.value["uses"] else {

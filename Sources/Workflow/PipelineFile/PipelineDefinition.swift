@@ -4,33 +4,26 @@ import Foundation
 public struct PipelineDefinition {
   public let name: String
   public let seed: UInt64
-  /// The run's settings, by name: no key depends on them.
-  public let settings: [String: ParameterValue]
-  /// The file as it was named, for messages.
-  public let source: String
-  /// Each stage after those it needs; otherwise as in the file.
-  public let stages: [StageDefinition]
-  /// The axes of the file's matrix, in its order.
-  public let axes: [String]
-  /// Each combination of the matrix, by one label per axis.
-  public let cells: [[String]]
+  public let settings: [String: ParameterValue]  // The run's settings, by name: no key depends on them
+  public let source: String  // The file as it was named, for messages
+  public let stages: [StageDefinition]  // Each stage after those it needs; otherwise as in the file
+  public let axes: [String]  // The axes of the file's matrix, in its order
+  public let cells: [[String]]  // Each combination of the matrix, by one label per axis
   private let indices: [String: Int]
 
   init(
     name: String, seed: UInt64, settings: [String: ParameterValue] = [:], source: String, stages: [StageDefinition],
     axes: [String] = [], cells: [[String]] = []
   ) {
-    self.axes = axes
-    self.cells = cells
-    self.name = name
-    self.seed = seed
-    self.settings = settings
-    self.source = source
-    self.stages = stages
+    (self.name, self.seed, self.settings, self.source) = (name, seed, settings, source)
+    (self.stages, self.axes, self.cells) = (stages, axes, cells)
     indices = Dictionary(stages.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   public subscript(name: String) -> StageDefinition? { indices[name].map { stages[$0] } }
+
+  /// The stages' names in the file, each once.
+  var bases: [String] { stages.map(\.base).unique }
 
   /// The stages and everything they need, directly or not.
   func ancestors(of names: Set<String>) -> Set<String> {
@@ -51,6 +44,14 @@ public struct PipelineDefinition {
   }
 }
 
+extension Sequence where Element: Hashable {
+  /// Each element once, where it comes first.
+  var unique: [Element] {
+    var seen: Set<Element> = []
+    return filter { seen.insert($0).inserted }
+  }
+}
+
 /// One stage of a pipeline file, with its parameters resolved.
 public struct StageDefinition {
   public struct Slot: Equatable, Sendable {
@@ -64,26 +65,17 @@ public struct StageDefinition {
     public let label: String
   }
 
-  /// As in the run folder: `emulator`, or `emulator@AC` for one cell of the matrix.
-  public let name: String
-  /// As in the file: `emulator`.
-  public let base: String
-  /// The entries of those axes of the matrix that the stage depends on.
-  public let cell: [Coordinate]
+  public let name: String  // As in the run folder: `emulator`, or `emulator@AC` for one cell of the matrix
+  public let base: String  // As in the file: `emulator`
+  public let cell: [Coordinate]  // The entries of those axes of the matrix that the stage depends on
   public let type: any StageType.Type
-  /// Defaults filled in, paths absolute.
-  public let parameters: ParameterValue
-  /// The direct inputs by slot, in the order of the type's fields.
-  public let slots: [Slot]
-  /// What the stage's type reads of the shared values, by name.
-  public let shared: [String: ParameterValue]
+  public let parameters: ParameterValue  // Defaults filled in, paths absolute
+  public let slots: [Slot]  // The direct inputs by slot, in the order of the type's fields
+  public let shared: [String: ParameterValue]  // What the stage's type reads of the shared values, by name
   public let location: SourceLocation
 
   /// Every stage this one reads directly, without repetition.
-  public var inputNames: [String] {
-    var seen: Set<String> = []
-    return slots.flatMap(\.stages).filter { seen.insert($0).inserted }
-  }
+  public var inputNames: [String] { slots.flatMap(\.stages).unique }
 
   func inputs(_ slot: String) -> [String] { slots.first { $0.name == slot }?.stages ?? [] }
 }

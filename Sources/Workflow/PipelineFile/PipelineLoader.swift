@@ -28,16 +28,12 @@ public struct PipelineLoader {
       for ending in endings {
         let shown = folder + argument + ending
         let url = workingFolder.file(shown)
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue {
-          return (url, shown)
-        }
+        if url.isFile { return (url, shown) }
       }
     }
-    let known =
-      ((try? FileManager.default.contentsOfDirectory(atPath: workingFolder.appendingPathComponent("pipelines").path))
-      ?? [])
-      .filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
+    let shipped = try? FileManager.default.contentsOfDirectory(
+      atPath: workingFolder.appendingPathComponent("pipelines").path)
+    let known = (shipped ?? []).filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
     throw PipelineFileError(
       SourceLocation(argument),
       .unreadable(
@@ -49,17 +45,12 @@ public struct PipelineLoader {
     let chain = chain + [url.standardizedFileURL]
     var root = try YAMLDocument.read(url, shownAs: name)
     guard var entries = root.entries else {
-      throw PipelineFileError(
-        root.location, .wrongType(place: "the file", found: root.shown, expected: "a group of keys (name, stages, ...)")
-      )
+      throw PipelineFileError(root.location, .wrong("the file", root, "a group of keys (name, stages, ...)"))
     }
     guard let index = entries.firstIndex(where: { $0.key == "extends" }) else { return root }
     let base = entries.remove(at: index).value
     root.content = .mapping(entries)
-    guard let path = base.text else {
-      throw PipelineFileError(
-        base.location, .wrongType(place: "extends", found: base.shown, expected: "a file's name"))
-    }
+    guard let path = base.text else { throw PipelineFileError(base.location, .wrong("extends", base, "a file's name")) }
     let baseURL = url.deletingLastPathComponent().file(path)
     guard !chain.contains(baseURL), chain.count < 16 else {
       throw PipelineFileError(base.location, .circularExtends((chain + [baseURL]).map(\.lastPathComponent)))
@@ -80,10 +71,8 @@ public struct PipelineLoader {
       throw failure("write it as stage.parameter=value, for example emulator.training.steps=500")
     }
     let key = override[..<equals]
-    let value = try YAMLDocument.parse(String(override[override.index(after: equals)...]), folder: workingFolder) {
-      _, _ in
-      location
-    }
+    let text = String(override[override.index(after: equals)...])
+    let value = try YAMLDocument.parse(text, folder: workingFolder) { _, _ in location }
     var path = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard path.allSatisfy({ !$0.isEmpty }), path.count <= YAMLDocument.maximumDepth else {
       throw failure("'\(key)' is not a path like stage.parameter")
@@ -111,5 +100,11 @@ extension URL {
   /// The file at `path`, which is absolute or relative to this folder.
   func file(_ path: String) -> URL {
     (path.hasPrefix("/") ? URL(fileURLWithPath: path) : appendingPathComponent(path)).standardizedFileURL
+  }
+
+  /// There is a file, or something else that is no folder.
+  var isFile: Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
   }
 }

@@ -4,10 +4,8 @@ import Foundation
 struct Template {
   struct Placeholder: Equatable {
     let axis: String
-    /// The keys after the axis; none for the entry itself.
-    let keys: [String]
-    /// As it stands in the file, with `${` and `}`.
-    let written: String
+    let keys: [String]  // The keys after the axis; none for the entry itself
+    let written: String  // As it stands in the file, with `${` and `}`
   }
 
   enum Piece: Equatable {
@@ -22,10 +20,7 @@ struct Template {
   }
 
   /// The placeholder that is the whole text, if it is one.
-  var only: Placeholder? {
-    if pieces.count == 1, case .placeholder(let placeholder) = pieces[0] { return placeholder }
-    return nil
-  }
+  var only: Placeholder? { pieces.count == 1 ? placeholders.first : nil }
 
   /// Cheap: most texts have none.
   static func isNeeded(_ text: String) -> Bool { text.utf8.contains(UInt8(ascii: "$")) && text.contains("${") }
@@ -75,20 +70,12 @@ struct Template {
 
 /// Puts the values of one cell of the matrix in the place of placeholders.
 struct Substitution {
-  /// The cell's entry of each axis.
-  let entries: [String: Matrix.Entry]
-  /// Every axis, for messages.
-  let axes: [String]
+  let entries: [String: Matrix.Entry]  // The cell's entry of each axis
+  let axes: [String]  // Every axis, for messages
   private(set) var findings: [PipelineFileError.Finding] = []
-  /// Values made so far; a small file must not become a huge one.
-  private(set) var values = 0
+  private(set) var values = 0  // Values made so far; a small file must not become a huge one
 
   static let longestText = 4096
-
-  init(entries: [String: Matrix.Entry], axes: [String]) {
-    self.entries = entries
-    self.axes = axes
-  }
 
   /// The node with its placeholders replaced. What cannot be replaced is in `findings` and left as it is.
   mutating func apply(_ node: ConfigurationNode) -> ConfigurationNode {
@@ -103,13 +90,12 @@ struct Substitution {
       }
       if let only = template.only { return resolve(only, at: node) ?? node }
       return spliced(template, at: node, plain: plain)
-    case .list(let nodes):
-      return ConfigurationNode(content: .list(nodes.map { apply($0) }), location: node.location, folder: node.folder)
+    case .list(let nodes): return node.with(.list(nodes.map { apply($0) }))
     case .mapping(let entries):
       let replaced = entries.map { entry in
         ConfigurationNode.Entry(key: entry.key, keyLocation: entry.keyLocation, value: apply(entry.value))
       }
-      return ConfigurationNode(content: .mapping(replaced), location: node.location, folder: node.folder)
+      return node.with(.mapping(replaced))
     }
   }
 
@@ -153,8 +139,7 @@ struct Substitution {
         guard var value = resolve(placeholder, at: node) else { return node }
         if placeholder.keys.isEmpty, value.entries != nil, let entry = entries[placeholder.axis] { value = entry.name }
         guard let part = value.text else {
-          report(
-            node, .wrongType(place: placeholder.written, found: value.shown, expected: "a word inside a longer text"))
+          report(node, .wrong(placeholder.written, value, "a word inside a longer text"))
           return node
         }
         text += part
@@ -164,7 +149,7 @@ struct Substitution {
         return node
       }
     }
-    return ConfigurationNode(content: .scalar(text, plain: plain), location: node.location, folder: node.folder)
+    return node.with(.scalar(text, plain: plain))
   }
 }
 

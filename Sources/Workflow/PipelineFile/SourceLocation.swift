@@ -2,16 +2,12 @@ import Foundation
 
 /// Where something stood: a place in a pipeline file, or an override given on the command line.
 public struct SourceLocation: Equatable, Sendable, CustomStringConvertible {
-  /// The file as it shall be printed, or the override's text.
-  public let source: String
-  /// From 1; 0 where there are no lines (an override).
-  public let line: Int
+  public let source: String  // The file as it shall be printed, or the override's text
+  public let line: Int  // From 1; 0 where there are no lines (an override)
   public let column: Int
 
   public init(_ source: String, line: Int = 0, column: Int = 0) {
-    self.source = source
-    self.line = line
-    self.column = column
+    (self.source, self.line, self.column) = (source, line, column)
   }
 
   public var description: String { line > 0 ? "\(source):\(line):\(column)" : source }
@@ -48,53 +44,56 @@ public enum PipelineFileProblem: Equatable, Sendable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .unreadable(let reason): return reason
-    case .tooLarge(let bytes, let limit):
-      return "the file has \(bytes) bytes; a pipeline file may have at most \(limit)"
-    case .syntax(let message): return message
-    case .limit(let message): return message
-    case .duplicateKey(let key): return "'\(key)' is given twice"
+    case .unreadable(let reason): reason
+    case .tooLarge(let bytes, let limit): "the file has \(bytes) bytes; a pipeline file may have at most \(limit)"
+    case .syntax(let message): message
+    case .limit(let message): message
+    case .duplicateKey(let key): "'\(key)' is given twice"
     case .unknownKey(let key, let place, let known):
-      return "unknown key '\(key)' in \(place)" + Suggestion.text(for: key, among: known)
-    case .missingKey(let key, let place, let help): return "\(place) needs '\(key)' (\(help))"
-    case .wrongType(let place, let found, let expected): return "\(place): \(found) is not \(expected)"
-    case .outOfRange(let place, let found, let expected): return "\(place): \(found) is out of range: \(expected)"
+      "unknown key '\(key)' in \(place)" + Suggestion.text(for: key, among: known)
+    case .missingKey(let key, let place, let help): "\(place) needs '\(key)' (\(help))"
+    case .wrongType(let place, let found, let expected): "\(place): \(found) is not \(expected)"
+    case .outOfRange(let place, let found, let expected): "\(place): \(found) is out of range: \(expected)"
     case .unknownWord(let place, let found, let known):
-      return "\(place): unknown value '\(found)'" + Suggestion.text(for: found, among: known)
+      "\(place): unknown value '\(found)'" + Suggestion.text(for: found, among: known)
     case .badName(let name, let what):
-      return "\(what) \(name.debugDescription) is not usable as a file name; "
+      "\(what) \(name.debugDescription) is not usable as a file name; "
         + "use letters, digits and _ @ . - only, beginning with a letter, a digit or _, at most 100, without .h5, .ckpt- and .part-"
     case .unknownStageType(let type, let known):
-      return "unknown stage type '\(type)'" + Suggestion.text(for: type, among: known)
+      "unknown stage type '\(type)'" + Suggestion.text(for: type, among: known)
     case .unknownStage(let name, let place, let known):
-      return "\(place): there is no stage '\(name)'" + Suggestion.text(for: name, among: known)
+      "\(place): there is no stage '\(name)'" + Suggestion.text(for: name, among: known)
     case .wrongInputType(let place, let stage, let found, let expected):
-      return "\(place): stage '\(stage)' is of type \(found); needed: \(expected.joined(separator: " or "))"
-    case .cycle(let names): return "stages need each other in a circle: \(names.joined(separator: " -> "))"
-    case .missingFile(let path, let place): return "\(place): there is no file \(path)"
-    case .badOverride(let message): return message
+      "\(place): stage '\(stage)' is of type \(found); needed: \(expected.joined(separator: " or "))"
+    case .cycle(let names): "stages need each other in a circle: \(names.joined(separator: " -> "))"
+    case .missingFile(let path, let place): "\(place): there is no file \(path)"
+    case .badOverride(let message): message
     case .missingShared(let field, let section, let stage):
-      return "stage '\(stage)' needs '\(field)'" + (section.map { " in '\($0):'" } ?? "")
-    case .circularExtends(let files): return "'extends' goes in a circle: \(files.joined(separator: " -> "))"
+      "stage '\(stage)' needs '\(field)'" + (section.map { " in '\($0):'" } ?? "")
+    case .circularExtends(let files): "'extends' goes in a circle: \(files.joined(separator: " -> "))"
     case .badPlaceholder(let text):
-      return "'\(text)' is no placeholder; write ${axis} or ${axis.key}, or $${ for the signs themselves"
+      "'\(text)' is no placeholder; write ${axis} or ${axis.key}, or $${ for the signs themselves"
     case .badAxisName(let name):
-      return
-        "matrix: \(name.debugDescription) cannot be an axis; use letters, digits, _ and -, beginning with a letter or _"
+      "matrix: \(name.debugDescription) cannot be an axis; use letters, digits, _ and -, beginning with a letter or _"
     case .unknownAxis(let name, let place, let known):
-      return "\(place): the matrix has no axis '\(name)'" + Suggestion.text(for: name, among: known)
-    case .emptyAxis(let axis): return "matrix: axis '\(axis)' has no entries"
+      "\(place): the matrix has no axis '\(name)'" + Suggestion.text(for: name, among: known)
+    case .emptyAxis(let axis): "matrix: axis '\(axis)' has no entries"
     case .unusedAxis(let axis, let known):
-      return
-        "matrix: no stage depends on axis '\(axis)'; use ${\(axis)} in a parameter, or give a stage 'over: \(axis)'"
+      "matrix: no stage depends on axis '\(axis)'; use ${\(axis)} in a parameter, or give a stage 'over: \(axis)'"
         + Suggestion.hint(for: axis, among: known)
     case .clashingEntries(let axis, let first, let second, let label):
-      return first == second
+      first == second
         ? "matrix: axis '\(axis)' has the entry '\(first)' twice"
         : "matrix: the entries '\(first)' and '\(second)' of axis '\(axis)' would both be called '\(label)' in stage names"
     case .clashingNames(let name, let first, let second):
-      return "two stages would be called '\(name)' (\(first) and \(second)); rename one, or an entry of the matrix"
+      "two stages would be called '\(name)' (\(first) and \(second)); rename one, or an entry of the matrix"
     }
+  }
+}
+
+extension PipelineFileProblem {
+  static func wrong(_ place: String, _ node: ConfigurationNode, _ expected: String) -> PipelineFileProblem {
+    .wrongType(place: place, found: node.shown, expected: expected)
   }
 }
 

@@ -1,19 +1,13 @@
 /// What a pipeline file may hold: stage types, and the values that stand around the stages. The engine is handed one; it knows none of its
 /// own.
 public struct StageRegistry {
-  /// In the order given, for help texts.
-  public let types: [any StageType.Type]
-  /// The values that all stages share.
-  public let shared: [SharedField]
-  /// Settings of a run, keys of the top level on which no stage's key depends.
-  public let settings: [ParameterField]
-  /// What a group of shared values is, by its key.
+  public let types: [any StageType.Type]  // In the order given, for help texts
+  public let shared: [SharedField]  // The values that all stages share
+  public let settings: [ParameterField]  // Settings of a run, keys of the top level on which no stage's key depends
   private let byName: [String: any StageType.Type]
 
   public init(_ types: [any StageType.Type], shared: [SharedField] = [], settings: [ParameterField] = []) {
-    self.types = types
-    self.shared = shared
-    self.settings = settings
+    (self.types, self.shared, self.settings) = (types, shared, settings)
     byName = Dictionary(types.map { ($0.type, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
@@ -23,15 +17,11 @@ public struct StageRegistry {
 
   /// The keys of the top level that may be overridden by name.
   var topLevelKeys: [String] {
-    var keys = ["name", "seed"] + settings.map(\.name)
-    for key in shared.map(\.topLevelKey) where !keys.contains(key) { keys.append(key) }
-    return keys + ["matrix", "stages"]
+    (["name", "seed"] + settings.map(\.name) + shared.map(\.topLevelKey)).unique + ["matrix", "stages"]
   }
 
   /// The groups of shared values, in order.
-  var sections: [String] {
-    shared.compactMap(\.section).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-  }
+  var sections: [String] { shared.compactMap(\.section).unique }
 
   func fields(in section: String) -> [SharedField] { shared.filter { $0.section == section } }
 }

@@ -22,9 +22,7 @@ enum YAMLDocument {
     }
     guard status.st_size <= maximumBytes else { throw failure(.tooLarge(bytes: status.st_size, limit: maximumBytes)) }
     let data: Data
-    do {
-      data = try handle.read(upToCount: maximumBytes) ?? Data()
-    } catch {
+    do { data = try handle.read(upToCount: maximumBytes) ?? Data() } catch {
       throw failure(.unreadable(reason: "cannot be read: \(error)"))
     }
     guard let text = String(data: data, encoding: .utf8) else { throw failure(.syntax("the file is not UTF-8 text")) }
@@ -79,10 +77,8 @@ enum YAMLDocument {
         var list: [ConfigurationNode] = []
         for element in sequence { list.append(try convert(element, depth: depth + 1)) }
         return make(.list(list), location)
-      case .mapping(let mapping):
-        return make(.mapping(try entries(mapping, depth: depth)), location)
-      case .alias:
-        throw PipelineFileError(location, .syntax("an alias without its anchor"))
+      case .mapping(let mapping): return make(.mapping(try entries(mapping, depth: depth)), location)
+      case .alias: throw PipelineFileError(location, .syntax("an alias without its anchor"))
       }
     }
 
@@ -99,8 +95,7 @@ enum YAMLDocument {
         if scalar.string == "<<", scalar.style == .plain {
           for source in converted.list ?? [converted] {
             guard let entries = source.entries else {
-              throw PipelineFileError(
-                source.location, .wrongType(place: "<<", found: source.shown, expected: "a group"))
+              throw PipelineFileError(source.location, .wrong("<<", source, "a group"))
             }
             for entry in entries where mergedNames.insert(entry.key).inserted { merged.append(entry) }
           }
@@ -135,8 +130,7 @@ enum YAMLDocument {
       let line = before.reduce(1) { $1.isNewline ? $0 + 1 : $0 }
       let column = before.reversed().prefix { !$0.isNewline }.count + 1
       return PipelineFileError(locate(line, column), .syntax("not valid YAML: \(problem)"))
-    default:
-      return PipelineFileError(locate(1, 1), .syntax("not valid YAML: \(error)"))
+    default: return PipelineFileError(locate(1, 1), .syntax("not valid YAML: \(error)"))
     }
   }
 
@@ -183,12 +177,8 @@ enum YAMLDocument {
     return false
   }
 
-  private final class Box<Value>: @unchecked Sendable {
-    var result: Result<Value, any Error>?
-  }
-
   private static func onLargeStack<Value>(_ work: @escaping () throws -> Value) throws -> Value {
-    let box = Box<Value>()
+    let box = ResultBox<Value>()
     let done = DispatchSemaphore(value: 0)
     let thread = Thread {
       box.result = Result { try work() }

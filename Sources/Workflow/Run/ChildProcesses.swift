@@ -8,29 +8,23 @@ final class ChildProcesses: StageExecutor {
   private final class Child {
     let stage: String
     let process: pid_t
-    /// Its end tells the child that this process is gone.
-    let lifeline: Int32
+    let lifeline: Int32  // Its end tells the child that this process is gone
     var messages: Stream
     var output: Stream
     var result: StageResult?
     var wasAskedToStop = false
 
     init(stage: String, process: pid_t, lifeline: Int32, messages: Int32, output: Int32) {
-      self.stage = stage
-      self.process = process
-      self.lifeline = lifeline
+      (self.stage, self.process, self.lifeline) = (stage, process, lifeline)
       self.messages = Stream(descriptor: messages)
       self.output = Stream(descriptor: output)
     }
   }
 
-  /// Bytes of a pipe, by lines.
   private struct Stream {
     let descriptor: Int32
     var isOpen = true
-    private var pending: [UInt8] = []
-
-    init(descriptor: Int32) { self.descriptor = descriptor }
+    var pending: [UInt8] = []
 
     /// The lines that have become whole; at the end of the pipe also the last, unfinished one.
     mutating func lines() -> [String] {
@@ -67,15 +61,12 @@ final class ChildProcesses: StageExecutor {
 
   /// `folder` is locked by this process; `beforeStart` is called before each process is started.
   init(
-    jobs: Int, worker: WorkerCommand, folder: RunFolder, console: any RunDisplay, interruption: Interruption,
+    jobs: Int, worker: @escaping WorkerCommand, folder: RunFolder, console: any RunDisplay, interruption: Interruption,
     beforeStart: @escaping () -> Void
   ) {
     capacity = max(1, min(jobs, Self.maximumJobs))
-    self.worker = worker
-    self.folder = folder
-    self.console = console
-    self.interruption = interruption
-    self.beforeStart = beforeStart
+    (self.worker, self.folder, self.console) = (worker, folder, console)
+    (self.interruption, self.beforeStart) = (interruption, beforeStart)
   }
 
   deinit {
@@ -96,8 +87,7 @@ final class ChildProcesses: StageExecutor {
     defer { close(messages.writing) }
     let output = try Pipe()
     defer { close(output.writing) }
-    let arguments = worker.arguments(
-      ready.stage.name, ready.assessment.key ?? "", ready.threads, ready.checkpointInterval)
+    let arguments = worker(ready.stage.name, ready.assessment.key ?? "", ready.threads, ready.checkpointInterval)
     do {
       let process = try spawn(
         [CommandLine.arguments.first ?? "pipeline"] + arguments,
@@ -156,15 +146,13 @@ final class ChildProcesses: StageExecutor {
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setsigdefault(&attributes, &ours)
     posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     let words = arguments.map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
     var process: pid_t = 0
-    let code = posix_spawn(&process, worker.program, &actions, &attributes, words, environ)
-    guard code == 0 else {
-      throw EngineError.cannotStart(program: worker.program, reason: String(cString: strerror(code)))
-    }
+    let program = "/proc/self/exe"  // this one, whatever happened to its file since
+    let code = posix_spawn(&process, program, &actions, &attributes, words, environ)
+    guard code == 0 else { throw EngineError.cannotStart(program: program, reason: String(cString: strerror(code))) }
     return process
   }
 
@@ -215,8 +203,7 @@ final class ChildProcesses: StageExecutor {
       case .line(let text): console.line(text)
       case .begin(let title, let total, let unit): progress.begin(title, total: total, unit: unit)
       case .update(let completed, let metrics):
-        progress.update(
-          completed: completed, metrics: metrics.compactMap { $0.count == 2 ? ($0[0], $0[1]) : nil })
+        progress.update(completed: completed, metrics: metrics.compactMap { $0.count == 2 ? ($0[0], $0[1]) : nil })
       case .end: progress.end()
       case .result(let result): child.result = result
       }

@@ -33,8 +33,7 @@ public final class Console: RunDisplay, @unchecked Sendable {
     /// Where the work stood at the first update: a resumed stage does not begin at zero.
     var baseline: (completed: Int, time: Double)?
     var completed = 0
-    /// When it was last told.
-    var updated = 0.0
+    var updated = 0.0  // When it was last told
     var metrics: [(name: String, value: String)] = []
     var lastPrinted: Double
   }
@@ -66,11 +65,8 @@ public final class Console: RunDisplay, @unchecked Sendable {
     isTerminal: Bool, showsStages: Bool = false, clock: @escaping () -> Double, width: @escaping () -> Int = { 80 },
     output: @escaping (String) -> Void
   ) {
-    self.isTerminal = isTerminal
-    self.showsStages = showsStages
-    self.clock = clock
-    self.width = width
-    self.output = output
+    (self.isTerminal, self.showsStages, self.clock) = (isTerminal, showsStages, clock)
+    (self.width, self.output) = (width, output)
   }
 
   /// Prints a line, above the bars if there are any.

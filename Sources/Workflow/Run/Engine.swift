@@ -26,12 +26,8 @@ public final class Engine {
     interruption: Interruption = Interruption(), worker: WorkerCommand? = nil,
     environment: @escaping () -> RunEnvironment = { RunEnvironment() }
   ) {
-    self.worker = worker
-    self.pipeline = pipeline
-    self.folder = folder
-    self.console = console
-    self.interruption = interruption
-    self.environment = environment
+    (self.worker, self.pipeline, self.folder) = (worker, pipeline, folder)
+    (self.console, self.interruption, self.environment) = (console, interruption, environment)
     assessor = StageAssessor(pipeline: pipeline, folder: folder)
   }
 
@@ -47,25 +43,20 @@ public final class Engine {
   /// `EngineError.unknownStage` or `.emptySelection`.
   public func selection(_ options: RunOptions) throws -> Set<String> {
     var selected = Set(pipeline.stages.map(\.name))
-    if let from = options.from {
-      selected.formIntersection(pipeline.descendants(of: try names(matching: [from])))
-    }
-    if let until = options.until {
-      selected.formIntersection(pipeline.ancestors(of: try names(matching: [until])))
-    }
+    if let from = options.from { selected.formIntersection(pipeline.descendants(of: try names(matching: [from]))) }
+    if let until = options.until { selected.formIntersection(pipeline.ancestors(of: try names(matching: [until]))) }
     if !options.only.isEmpty { selected.formIntersection(try names(matching: options.only)) }
     guard !selected.isEmpty else { throw EngineError.emptySelection }
     return selected
   }
 
-  /// The stages that a command's words mean; see `selection`.
   public func names(matching patterns: [String]) throws -> Set<String> {
     var found: Set<String> = []
     for pattern in patterns {
       let matching = pipeline.stages.filter { $0.matches(pattern) }.map(\.name)
       if matching.isEmpty {
-        let bases = pipeline.stages.map(\.base).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-        throw EngineError.unknownStage(pattern, known: pattern.contains("@") ? pipeline.stages.map(\.name) : bases)
+        throw EngineError.unknownStage(
+          pattern, known: pattern.contains("@") ? pipeline.stages.map(\.name) : pipeline.bases)
       }
       found.formUnion(matching)
     }
@@ -91,7 +82,7 @@ public final class Engine {
   func run(_ options: RunOptions, executor: any StageExecutor) throws -> RunOutcome {
     let selected = try selection(options)
     let forced = try names(matching: options.force).intersection(selected)
-    try checkInputs(of: selected)
+    try checkInputs(of: selected, given: selected)
     if folder.mode != .shared { ArtifactFolder.removeLeftovers(in: folder.url) }
     defer { assessor.save() }
     for name in forced { try markForced(name) }
@@ -99,10 +90,10 @@ public final class Engine {
     return RunOutcome(stages: try schedule.run())
   }
 
-  /// Input stages that are left out of the selection must be finished already.
-  private func checkInputs(of selected: Set<String>) throws {
+  /// Inputs of these stages must be finished already, but for those that are `given`: they are made by then.
+  func checkInputs(of selected: Set<String>, given: Set<String>) throws {
     for stage in pipeline.stages where selected.contains(stage.name) {
-      for input in stage.keyInputs(in: pipeline).sorted() where !selected.contains(input) {
+      for input in stage.keyInputs(in: pipeline).sorted() where !given.contains(input) {
         guard FileManager.default.fileExists(atPath: folder.artifact(input).path) else {
           throw EngineError.inputNotFinished(stage: stage.name, input: input)
         }

@@ -1,44 +1,49 @@
+import Artifacts
 import Crypto
 import Foundation
+
+/// What is known of a file without reading it.
+struct FileStamp: Codable, Equatable {
+  private var device: UInt64
+  private var inode: UInt64
+  private var size: Int
+  private var modified: [Int]  // s and ns
+  private var changed: [Int]
+
+  init(_ status: stat) {
+    (device, inode, size) = (UInt64(status.st_dev), UInt64(status.st_ino), status.st_size)
+    modified = [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+    changed = [status.st_ctim.tv_sec, status.st_ctim.tv_nsec]
+  }
+
+  /// Nil where there is no file.
+  init?(_ url: URL) {
+    var status = stat()
+    guard stat(url.path, &status) == 0 else { return nil }
+    self.init(status)
+  }
+
+  /// The later of its times, s since 1970.
+  var touched: Double { [modified, changed].map { Double($0[0]) + Double($0[1]) * 1e-9 }.max() ?? .infinity }
+}
+
+/// The digest that a file had when it looked like this.
+struct FileNote: Codable, Equatable {
+  var stamp: FileStamp
+  var digest: String
+}
 
 /// SHA-256 of files' bytes, each file read once per object.
 ///
 /// With a folder, digests are also remembered there, by the file's path, size, inode and times: a large trajectory is read
 /// again only after it was touched. The notes are a cache, which may be deleted at any time and which `verify` does not trust.
 final class FileDigests {
-  /// What is known of a file without reading it.
-  private struct Stamp: Codable, Equatable {
-    var device: UInt64
-    var inode: UInt64
-    var size: Int
-    /// s and ns
-    var modified: [Int]
-    var changed: [Int]
-
-    init(_ status: stat) {
-      device = UInt64(status.st_dev)
-      inode = UInt64(status.st_ino)
-      size = status.st_size
-      modified = [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
-      changed = [status.st_ctim.tv_sec, status.st_ctim.tv_nsec]
-    }
-
-    /// The later of its times, s since 1970.
-    var touched: Double { [modified, changed].map { Double($0[0]) + Double($0[1]) * 1e-9 }.max() ?? .infinity }
-  }
-
-  private struct Note: Codable, Equatable {
-    var stamp: Stamp
-    var digest: String
-  }
-
   private var known: [String: String] = [:]
-  private var notes: [String: Note]
+  private var notes: [String: FileNote]
   private var changed: Set<String> = []
   private let notesFile: URL?
   private let settled: Double
-  /// How many files were read, for tests.
-  private(set) var reads = 0
+  private(set) var reads = 0  // How many files were read, for tests
 
   /// `notes` is where digests are remembered. A file is noted only if it was last touched more than `settled` seconds before
   /// it was read: a change within one tick of the file system's clock would not show.
@@ -53,7 +58,7 @@ final class FileDigests {
     if let digest = known[url.path] { return digest }
     let (descriptor, status) = try open(url)
     defer { close(descriptor) }
-    let stamp = Stamp(status)
+    let stamp = FileStamp(status)
     if let note = notes[url.path], note.stamp == stamp {
       known[url.path] = note.digest
       return note.digest
@@ -62,8 +67,8 @@ final class FileDigests {
     let digest = try read(descriptor, url)
     known[url.path] = digest
     var after = stat()
-    let isSettled = fstat(descriptor, &after) == 0 && Stamp(after) == stamp && stamp.touched < start - settled
-    let note = isSettled ? Note(stamp: stamp, digest: digest) : nil
+    let isSettled = fstat(descriptor, &after) == 0 && FileStamp(after) == stamp && stamp.touched < start - settled
+    let note = isSettled ? FileNote(stamp: stamp, digest: digest) : nil
     if notes[url.path] != note {
       notes[url.path] = note
       changed.insert(url.path)
@@ -84,7 +89,7 @@ final class FileDigests {
     notes.sorted { $0.key < $1.key }.compactMap { path, note in
       guard let (descriptor, status) = try? open(URL(fileURLWithPath: path)) else { return nil }
       defer { close(descriptor) }
-      guard Stamp(status) == note.stamp else { return nil }
+      guard FileStamp(status) == note.stamp else { return nil }
       do {
         let digest = try read(descriptor, URL(fileURLWithPath: path))
         if digest == note.digest { return (path, nil) }
@@ -100,15 +105,17 @@ final class FileDigests {
 
   private func open(_ url: URL) throws -> (descriptor: Int32, status: stat) {
     let descriptor = Foundation.open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else {
-      throw EngineError.unreadableInput(file: url.path, reason: String(cString: strerror(errno)))
-    }
+    guard descriptor >= 0 else { throw unreadable(url) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
       throw EngineError.unreadableInput(file: url.path, reason: "not a regular file")
     }
     return (descriptor, status)
+  }
+
+  private func unreadable(_ url: URL) -> EngineError {
+    .unreadableInput(file: url.path, reason: String(cString: strerror(errno)))
   }
 
   private func read(_ descriptor: Int32, _ url: URL) throws -> String {
@@ -119,18 +126,12 @@ final class FileDigests {
     while true {
       let count = Foundation.read(descriptor, buffer.baseAddress, buffer.count)
       if count < 0, errno == EINTR { continue }
-      guard count >= 0 else {
-        throw EngineError.unreadableInput(file: url.path, reason: String(cString: strerror(errno)))
-      }
+      guard count >= 0 else { throw unreadable(url) }
       if count == 0 { break }
       hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     }
-    return Self.hex(hash.finalize())
+    return hex(hash.finalize())
   }
 
   static func ofText(_ text: String) -> String { hex(SHA256.hash(data: Data(text.utf8))) }
-
-  private static func hex(_ digest: SHA256.Digest) -> String {
-    digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-  }
 }

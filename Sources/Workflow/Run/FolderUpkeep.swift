@@ -2,11 +2,9 @@ import Artifacts
 import Foundation
 
 extension Engine {
-  /// What `verify` found of one file.
   public struct Verification {
     public let file: String
-    /// Nil where the file is sound.
-    public let problem: String?
+    public let problem: String?  // Nil where the file is sound
   }
 
   /// Reads every artifact and checkpoint of the run folder, and every input file whose digest is remembered, and compares
@@ -69,7 +67,7 @@ extension Engine {
   /// Deletes the files. The caller holds the folder's lock.
   public func remove(_ files: [Removable]) throws {
     for file in files where unlink(file.url.path) != 0 && errno != ENOENT {
-      throw EngineError.folder(path: file.url.path, reason: "cannot be deleted: \(String(cString: strerror(errno)))")
+      throw EngineError.folder(file.url.path, "cannot be deleted")
     }
   }
 

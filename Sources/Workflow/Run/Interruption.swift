@@ -8,22 +8,12 @@ public final class Interruption: @unchecked Sendable {
 
   public init() {}
 
-  public var isRequested: Bool {
-    if observesSignals, signalCount.pointee > 0 { return true }
-    lock.lock()
-    defer { lock.unlock() }
-    return requested
-  }
+  public var isRequested: Bool { observesSignals && signalCount.pointee > 0 || lock.withLock { requested } }
 
   /// Whether one of the signals was SIGTERM: whoever sent it may soon end the process by force.
   public var wasTerminated: Bool { observesSignals && terminationCount.pointee > 0 }
 
-  /// Asks for a stop from inside the process.
-  public func request() {
-    lock.lock()
-    requested = true
-    lock.unlock()
-  }
+  public func request() { lock.withLock { requested = true } }
 
   private var observesSignals = false
 

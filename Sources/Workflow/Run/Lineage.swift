@@ -3,10 +3,8 @@ import Artifacts
 /// A stage that another one is made from, directly or not.
 public struct Ancestor: Equatable, Sendable {
   public let name: String
-  /// The word after `uses:`.
-  public let type: String
-  /// The stages it reads itself.
-  public let inputs: [String]
+  public let type: String  // The word after `uses:`
+  public let inputs: [String]  // The stages it reads itself
   /// In s, all its runs up to its end together; nil where it is not finished, or its artifact cannot be read.
   public let wallSeconds: Double?
 }
@@ -15,7 +13,7 @@ extension Engine {
   /// Everything that a stage is made from, each stage once and after those it reads itself: what a result has cost is the sum
   /// over them. Throws `EngineError.unknownStage`.
   public func lineage(of name: String) throws -> [Ancestor] {
-    guard pipeline[name] != nil else { throw EngineError.unknownStage(name, known: pipeline.stages.map(\.name)) }
+    guard pipeline[name] != nil else { throw EngineError.unknownStage(name, in: pipeline) }
     let names = pipeline.ancestors(of: [name]).subtracting([name])
     return pipeline.stages.filter { names.contains($0.name) }.map { stage in
       Ancestor(

@@ -9,8 +9,7 @@ final class Schedule {
   private let selected: Set<String>
   private let options: RunOptions
   private let executor: any StageExecutor
-  /// Each stage's inputs, direct and indirect, in the pipeline's order.
-  private let needs: [[String]]
+  private let needs: [[String]]  // Each stage's inputs, direct and indirect, in the pipeline's order
 
   private var outcomes: [String: StageOutcome] = [:]
   private var digests: [String: String] = [:]
@@ -22,16 +21,11 @@ final class Schedule {
   private var restarts = 0
 
   init(engine: Engine, selected: Set<String>, options: RunOptions, executor: any StageExecutor) {
-    self.engine = engine
-    self.selected = selected
-    self.options = options
-    self.executor = executor
+    (self.engine, self.selected, self.options, self.executor) = (engine, selected, options, executor)
     let pipeline = engine.pipeline
     self.pipeline = pipeline
     let order = Dictionary(pipeline.stages.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
-    needs = pipeline.stages.map { stage in
-      stage.keyInputs(in: pipeline).sorted { order[$0] ?? 0 < order[$1] ?? 0 }
-    }
+    needs = pipeline.stages.map { stage in stage.keyInputs(in: pipeline).sorted { order[$0] ?? 0 < order[$1] ?? 0 } }
     undecided = Array(pipeline.stages.indices)
   }
 
@@ -115,9 +109,7 @@ final class Schedule {
       decide(stage, .skipped, Self.skipReason(assessment), warnings: assessment.provenance?.warnings ?? [])
     case .run(let ready):
       running[stage.name] = ready
-      do {
-        try executor.start(ready)
-      } catch {
+      do { try executor.start(ready) } catch {
         running[stage.name] = nil
         decide(stage, .failed("\(error)"), "\(ready.assessment.state)")
       }

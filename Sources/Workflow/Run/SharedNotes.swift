@@ -4,7 +4,6 @@ import Foundation
 ///
 /// A note is a cache: one that is lost is made again. So nobody waits long for the lock, and what cannot be written is left.
 enum SharedNotes {
-  /// The notes; none where there is no file or something else in it.
   static func read<Note: Decodable>(_ file: URL) -> [String: Note] {
     (try? Data(contentsOf: file)).flatMap { try? JSONDecoder().decode([String: Note].self, from: $0) } ?? [:]
   }

@@ -1,65 +1,50 @@
 import Artifacts
 import Foundation
 
-/// Whether a stage has to run, and why.
 public enum StageState: Equatable, CustomStringConvertible {
-  /// Finished with the present key, and sound.
-  case upToDate
+  case upToDate  // Finished with the present key, and sound
   case missing
-  /// Finished, but with another key; what differs, most telling first.
-  case stale([String])
+  case stale([String])  // Finished, but with another key; what differs, most telling first
   case damaged(String)
-  /// `--force`.
-  case forced
-  /// The stages it reads will run first; whether it has to run depends on what they give.
-  case waiting([String])
+  case forced  // `--force`
+  case waiting([String])  // The stages it reads will run first; whether it has to run depends on what they give
 
-  /// One word for tables.
   public var word: String {
     switch self {
-    case .upToDate: return "up to date"
-    case .missing: return "missing"
-    case .stale: return "stale"
-    case .damaged: return "damaged"
-    case .forced: return "forced"
-    case .waiting: return "waiting"
+    case .upToDate: "up to date"
+    case .missing: "missing"
+    case .stale: "stale"
+    case .damaged: "damaged"
+    case .forced: "forced"
+    case .waiting: "waiting"
     }
   }
 
-  /// The reason to run (or not) in a few words.
   public var description: String {
     switch self {
-    case .upToDate: return "same key, sound artifact"
-    case .missing: return "no artifact yet"
-    case .stale(let differences): return differences.first ?? "made with another key"
-    case .damaged(let reason): return "damaged artifact: \(reason)"
-    case .forced: return "forced"
-    case .waiting(let names): return "depends on the result of \(names.joined(separator: ", "))"
+    case .upToDate: "same key, sound artifact"
+    case .missing: "no artifact yet"
+    case .stale(let differences): differences.first ?? "made with another key"
+    case .damaged(let reason): "damaged artifact: \(reason)"
+    case .forced: "forced"
+    case .waiting(let names): "depends on the result of \(names.joined(separator: ", "))"
     }
   }
 }
 
-/// A stage's state with what there is of its artifact.
 public struct StageAssessment {
   public let stage: StageDefinition
   public let state: StageState
-  /// Nil while a stage it reads has no content.
-  public let key: String?
+  public let key: String?  // Nil while a stage it reads has no content
   let canonical: String?
-  /// Of the artifact there is, whether up to date or stale.
-  public let provenance: Provenance?
-  /// Bytes of the artifact's file.
-  public let size: Int?
-  /// The step of a usable checkpoint.
-  public let checkpointStep: Int?
-  /// The threads that checkpoint was made with.
-  let checkpointThreads: Int?
+  public let provenance: Provenance?  // Of the artifact there is, whether up to date or stale
+  public let size: Int?  // Bytes of the artifact's file
+  public let checkpointStep: Int?  // The step of a usable checkpoint
+  let checkpointThreads: Int?  // The threads that checkpoint was made with
 
-  /// The content digest, if it is that of the present key.
   var digest: String? { state == .upToDate ? provenance?.contentDigest : nil }
 }
 
-/// Finds out what state each stage is in.
 final class StageAssessor {
   let pipeline: PipelineDefinition
   let folder: RunFolder

@@ -5,8 +5,7 @@ struct StageKey: Equatable {
   let canonical: String
   let hex: String
 
-  /// Those that the stage would have by older versions of its type whose results stand.
-  let soundOlder: Set<String>
+  let soundOlder: Set<String>  // Those that the stage would have by older versions of its type whose results stand
 
   /// `digests` holds the content digests of all stages this one reads, directly or through its inputs.
   init(_ stage: StageDefinition, in pipeline: PipelineDefinition, digests: [String: String], files: FileDigests) throws
@@ -76,18 +75,11 @@ struct StageKey: Equatable {
     guard let before = try? JSONDecoder().decode(ParameterValue.self, from: Data(old.utf8)),
       let after = try? JSONDecoder().decode(ParameterValue.self, from: Data(canonical.utf8))
     else { return ["its key cannot be compared"] }
-    var found: [String] = []
-    if before["type"] != after["type"] {
-      found.append("uses: \(Self.shown(before["type"])) -> \(Self.shown(after["type"]))")
-      return found
+    func change(_ field: String, _ title: String) -> [String] {
+      before[field] == after[field] ? [] : ["\(title): \(Self.shown(before[field])) -> \(Self.shown(after[field]))"]
     }
-    if before["version"] != after["version"] {
-      found.append(
-        "version of \(Self.shown(after["type"])): \(Self.shown(before["version"])) -> \(Self.shown(after["version"]))")
-    }
-    if before["stage"] != after["stage"] {
-      found.append("stage name: \(Self.shown(before["stage"])) -> \(Self.shown(after["stage"]))")
-    }
+    if before["type"] != after["type"] { return change("type", "uses") }
+    var found = change("version", "version of \(Self.shown(after["type"]))") + change("stage", "stage name")
     let slots = fields.filter { $0.kind.isInput }.map(\.name)
     Self.compare(
       before["parameters"]?.without(slots), after["parameters"]?.without(slots), path: "", kind: .object(fields),
@@ -177,23 +169,15 @@ extension StageDefinition {
   /// The stages behind each declared path of slots and behind its beginnings, by the path's text ("samples.emulator"). An
   /// input that has no such slot contributes none.
   func indirectInputs(in pipeline: PipelineDefinition) -> [(path: String, stages: [String])] {
-    var paths: [[String]] = []
-    for path in type.indirectInputs.map(\.slots) where path.count > 1 {
-      for length in 2...path.count where !paths.contains(Array(path.prefix(length))) {
-        paths.append(Array(path.prefix(length)))
-      }
+    let paths = type.indirectInputs.map(\.slots).filter { $0.count > 1 }.flatMap { path in
+      (2...path.count).map { Array(path.prefix($0)) }
     }
-    return paths.map { path in
-      var names = [name]
-      for slot in path {
-        var seen: Set<String> = []
-        names = names.flatMap { pipeline[$0]?.inputs(slot) ?? [] }.filter { seen.insert($0).inserted }
-      }
+    return paths.unique.map { path in
+      let names = path.reduce([name]) { names, slot in names.flatMap { pipeline[$0]?.inputs(slot) ?? [] }.unique }
       return (path.joined(separator: "."), names)
     }
   }
 
-  /// Every stage whose content this one's key is made of.
   func keyInputs(in pipeline: PipelineDefinition) -> Set<String> {
     Set(inputNames).union(indirectInputs(in: pipeline).flatMap(\.stages))
   }

@@ -15,25 +15,16 @@ final class StageLock {
     var descriptor: Int32
     while true {
       descriptor = open(url.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-      guard descriptor >= 0 else {
-        throw EngineError.folder(path: url.path, reason: "cannot be opened: \(String(cString: strerror(errno)))")
-      }
+      guard descriptor >= 0 else { throw EngineError.folder(url.path, "cannot be opened") }
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
         let code = errno
         let text = Self.text(descriptor)
         close(descriptor)
-        guard code == EWOULDBLOCK else {
-          throw EngineError.folder(path: url.path, reason: "cannot be locked: \(String(cString: strerror(code)))")
-        }
-        throw EngineError.stageLocked(stage: stage, holder: text.isEmpty ? "holder unknown" : text)
+        guard code == EWOULDBLOCK else { throw EngineError.folder(url.path, "cannot be locked", code: code) }
+        throw EngineError.stageLocked(stage: stage, holder: text)
       }
       // the one that had it may have removed the file between the two calls
-      var (held, found) = (stat(), stat())
-      if fstat(descriptor, &held) == 0, stat(url.path, &found) == 0, held.st_ino == found.st_ino,
-        held.st_dev == found.st_dev
-      {
-        break
-      }
+      if RunFolder.isOpen(descriptor, at: url.path) { break }
       close(descriptor)
     }
     RunFolder.write(note: reason, to: descriptor)
@@ -66,15 +57,14 @@ final class StageLock {
       guard descriptor >= 0 else { return nil }
       defer { close(descriptor) }
       guard flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else { return nil }
-      let text = text(descriptor)
-      return text.isEmpty ? "holder unknown" : text
+      return text(descriptor)
     }
   }
 
   private static func text(_ descriptor: Int32) -> String {
     var buffer = [UInt8](repeating: 0, count: 2000)
     let count = pread(descriptor, &buffer, buffer.count, 0)
-    return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
-      .trimmingCharacters(in: .whitespacesAndNewlines)
+    let text = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+    return text.allSatisfy(\.isWhitespace) ? "holder unknown" : text.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 }

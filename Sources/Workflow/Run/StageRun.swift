@@ -8,16 +8,14 @@ import Foundation
 /// and a job of a cluster take them together, by `carryOut`. Whoever shares the run folder holds the stage's `StageLock`.
 struct StageRun {
   enum Decision {
-    /// Finished; there is nothing to do.
-    case skip(StageAssessment)
+    case skip(StageAssessment)  // Finished; there is nothing to do
     case run(ReadyStage)
   }
 
   let engine: Engine
   let stage: StageDefinition
   let options: RunOptions
-  /// What stands before the stage's name in the lines about it: "[2/5] ".
-  var place = ""
+  var place = ""  // What stands before the stage's name in the lines about it: "[2/5] "
   /// The key that a run has decided on, which also has set aside what was damaged and says what happens: there is nothing left
   /// but to work, if the key is this one still. Nil: the decision is made here.
   var expectedKey: String?
@@ -51,7 +49,6 @@ struct StageRun {
         checkpointInterval: options.checkpointInterval))
   }
 
-  /// Takes note of what became of the stage.
   func ended(_ result: StageResult) {
     guard case .finished(let digest, let seconds, _) = result else { return }
     engine.assessor.artifacts.committed(stage.name, digest: digest)

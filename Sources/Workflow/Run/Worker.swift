@@ -1,23 +1,10 @@
 import Basics
 import Foundation
 
-/// How to start a process that runs one stage, under the lock of the run that starts it.
-///
-/// The process finds its ends of three pipes and the run folder's lock at fixed descriptors: see `WorkerChannel`.
-public struct WorkerCommand {
-  /// The program; `/proc/self/exe` is this one, whatever happened to its file since.
-  public var program: String
-  /// The words for a stage, given its name and its key.
-  public var arguments: (_ stage: String, _ key: String, _ threads: Int, _ checkpointInterval: Double) -> [String]
-
-  public init(
-    program: String = "/proc/self/exe",
-    arguments: @escaping (_ stage: String, _ key: String, _ threads: Int, _ checkpointInterval: Double) -> [String]
-  ) {
-    self.program = program
-    self.arguments = arguments
-  }
-}
+/// The words by which this program runs one stage in a process of its own, under the lock of the run that starts it. The process finds
+/// its ends of three pipes and the run folder's lock at fixed descriptors: see `WorkerChannel`.
+public typealias WorkerCommand = (_ stage: String, _ key: String, _ threads: Int, _ checkpointInterval: Double) ->
+  [String]
 
 /// What a stage's process tells the run that started it: one JSON object a line.
 enum WorkerMessage: Codable, Equatable {
@@ -32,8 +19,7 @@ enum WorkerMessage: Codable, Equatable {
 enum WorkerChannel {
   /// Read by the process; its end says that the run is gone. It stands at standard input.
   static let lifeline: Int32 = 0
-  /// Messages to the run.
-  static let messages: Int32 = 3
+  static let messages: Int32 = 3  // Messages to the run
   /// The run folder's lock: as long as the process lives, the folder is taken, even if the run was killed.
   static let lock: Int32 = 4
 }
@@ -77,9 +63,7 @@ public final class Worker: RunDisplay {
   public func run(_ engine: Engine, stage name: String, key: String, options: RunOptions) -> Int32 {
     let result: StageResult
     do {
-      guard let stage = engine.pipeline[name] else {
-        throw EngineError.unknownStage(name, known: engine.pipeline.stages.map(\.name))
-      }
+      guard let stage = engine.pipeline[name] else { throw EngineError.unknownStage(name, in: engine.pipeline) }
       result = try StageRun(engine: engine, stage: stage, options: options, expectedKey: key).carryOut()
     } catch {
       result = .failed("\(error)")
@@ -98,7 +82,6 @@ public final class Worker: RunDisplay {
   }
 
   public func line(_ text: String) { send(.line(text)) }
-
   public func progress(of stage: String) -> any Basics.ProgressReporting { Reporter(worker: self) }
 
   private final class Reporter: Basics.ProgressReporting {

@@ -135,7 +135,6 @@ extension QueueEntry {
     "REQUEUE_HOLD", "SPECIAL_EXIT", "RESIZING", "STAGE_OUT", "RESV_DEL_HOLD",
   ]
 
-  /// From Slurm's words.
   init(
     slurm job: String, number: String, task: Int?, state: String, reason: String, start: String, nodes: String,
     comment: String = ""

@@ -2,16 +2,13 @@ import Foundation
 
 extension Slurm {
   var fields: [ParameterField] {
-    [
-      ParameterField("partition", .string, optional: true, help: "the queue"),
-      ParameterField("account", .string, optional: true, help: "who pays"),
-      ParameterField("qos", .string, optional: true, help: "quality of service"),
-      ParameterField("time", .string, optional: true, help: "time limit"), BatchResources.cpusField,
-      ParameterField("memory", .string, optional: true, help: "memory of a node"),
-      ParameterField("gres", .string, optional: true, help: "generic resources"),
-      ParameterField("constraint", .string, optional: true, help: "features of the node"),
-      ParameterField("options", .list(.string), optional: true, help: "further words for sbatch"),
-      BatchResources.prologueField, BatchResources.maxConcurrentField,
+    let text = { BatchResources.field($0, $1) }
+    return [
+      text("partition", "the queue"), text("account", "who pays"), text("qos", "quality of service"),
+      text("time", "time limit"), BatchResources.cpusField, text("memory", "memory of a node"),
+      text("gres", "generic resources"), text("constraint", "features of the node"),
+      BatchResources.field("options", "further words for sbatch", .list(.string)), BatchResources.prologueField,
+      BatchResources.maxConcurrentField,
       ParameterField("signal_lead", .integer(0...65_535), optional: true, unit: "s", help: "time to save a checkpoint"),
       BatchResources.requeueLimitField,
     ]
@@ -99,11 +96,8 @@ extension Slurm {
       let clock = numbers + [0, 0]
       return days * 86_400 + clock[0] * 3600 + clock[1] * 60 + clock[2]
     }
-    switch numbers.count {
-    case 1: return numbers[0] * 60
-    case 2: return numbers[0] * 60 + numbers[1]
-    case 3: return numbers[0] * 3600 + numbers[1] * 60 + numbers[2]
-    default: return nil
-    }
+    guard numbers.count <= 3 else { return nil }
+    // minutes, minutes:seconds, hours:minutes:seconds
+    return numbers.count == 1 ? numbers[0] * 60 : numbers.reduce(0) { $0 * 60 + $1 }
   }
 }

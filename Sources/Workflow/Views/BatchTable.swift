@@ -6,18 +6,12 @@ import Foundation
 public struct BatchColumn {
   public var title: String
   public var unit: String?
-  /// Of a scalar in the artifact.
-  public var dataset: String
-  /// What it is multiplied by.
-  public var scale: Double
+  public var dataset: String  // Of a scalar in the artifact
+  public var scale: Double  // What it is multiplied by
   public var decimals: Int
 
   public init(_ title: String, unit: String? = nil, dataset: String, scale: Double = 1, decimals: Int = 2) {
-    self.title = title
-    self.unit = unit
-    self.dataset = dataset
-    self.scale = scale
-    self.decimals = decimals
+    (self.title, self.unit, self.dataset, self.scale, self.decimals) = (title, unit, dataset, scale, decimals)
   }
 }
 
@@ -28,8 +22,7 @@ public struct BatchTable {
   private struct Row {
     let cell: [String]
     let state: String
-    /// By column.
-    let values: [Double?]
+    let values: [Double?]  // By column
     let seconds: Double?
   }
 
@@ -103,9 +96,7 @@ public struct BatchTable {
       let times = own.compactMap { seconds[$0.name] }
       return Row(
         cell: cell, state: Self.state(own, marks),
-        values: places.map { place in
-          own.first { $0.base == place.base }.flatMap { values[$0.name]?[place.index] }
-        },
+        values: places.map { place in own.first { $0.base == place.base }.flatMap { values[$0.name]?[place.index] } },
         seconds: times.isEmpty ? nil : times.reduce(0, +))
     }
   }

@@ -1,4 +1,3 @@
-/// The graph of a pipeline's stages, as text, DOT (Graphviz) or Mermaid.
 public enum PipelineGraph {
   public static func text(_ pipeline: PipelineDefinition) -> String {
     pipeline.stages.map { stage in
@@ -29,8 +28,6 @@ public enum PipelineGraph {
   }
 
   private static func edges(_ pipeline: PipelineDefinition) -> [(input: String, stage: String, slot: String)] {
-    pipeline.stages.flatMap { stage in
-      stage.slots.flatMap { slot in slot.stages.map { ($0, stage.name, slot.name) } }
-    }
+    pipeline.stages.flatMap { stage in stage.slots.flatMap { slot in slot.stages.map { ($0, stage.name, slot.name) } } }
   }
 }

@@ -22,8 +22,7 @@ public struct PipelineSchema {
       "stages": [
         "type": "object",
         "additionalProperties": [
-          "type": "object", "required": ["uses"], "properties": ["uses": ["enum": uses]],
-          "allOf": .list(alternatives),
+          "type": "object", "required": ["uses"], "properties": ["uses": ["enum": uses]], "allOf": .list(alternatives),
         ],
       ],
     ]
@@ -46,17 +45,10 @@ public struct PipelineSchema {
 
   /// A file, a method's name, or a group with a method's parameters.
   private func fileOrVariant(_ variants: [ParameterVariant]) -> ParameterValue {
-    let groups = variants.map { variant -> ParameterValue in
-      var schema = object(variant.parameters)
-      if case .object(var members) = schema, case .object(var properties)? = members["properties"] {
-        properties[ParameterVariant.nameKey] = ["const": .string(variant.name)]
-        members["properties"] = .object(properties)
-        members["required"] = .list(
-          [.string(ParameterVariant.nameKey)] + variant.parameters.filter(\.isRequired).map { .string($0.name) })
-        members["description"] = .string(variant.summary)
-        schema = .object(members)
-      }
-      return schema
+    let groups = variants.map { variant in
+      object(
+        variant.parameters, and: [ParameterVariant.nameKey: ["const": .string(variant.name)]],
+        required: [ParameterVariant.nameKey], description: variant.summary)
     }
     return ["anyOf": .list([["type": "string"]] + groups)]
   }
@@ -91,28 +83,26 @@ public struct PipelineSchema {
   }
 
   private func stage(_ type: any StageType.Type) -> ParameterValue {
-    var schema = object(type.parameters)
-    if case .object(var members) = schema, case .object(var properties)? = members["properties"] {
-      properties["uses"] = ["const": .string(type.type)]
-      properties["over"] = [
-        "type": ["string", "array"], "items": ["type": "string"],
-        "description": "axes of the matrix to run the stage over though no parameter uses them",
-      ]
-      members["properties"] = .object(properties)
-      members["description"] = .string(type.summary)
-      schema = .object(members)
-    }
-    return schema
+    let over: ParameterValue = [
+      "type": ["string", "array"], "items": ["type": "string"],
+      "description": "axes of the matrix to run the stage over though no parameter uses them",
+    ]
+    return object(
+      type.parameters, and: ["uses": ["const": .string(type.type)], "over": over], description: type.summary)
   }
 
-  private func object(_ fields: [ParameterField]) -> ParameterValue {
+  private func object(
+    _ fields: [ParameterField], and further: [String: ParameterValue] = [:], required: [String] = [],
+    description: String? = nil
+  ) -> ParameterValue {
     var properties: [String: ParameterValue] = [:]
     for field in fields { properties[field.name] = property(field) }
     var schema: [String: ParameterValue] = [
-      "type": "object", "additionalProperties": false, "properties": .object(properties),
+      "type": "object", "additionalProperties": false, "properties": .object(properties.merging(further) { $1 }),
     ]
-    let required = fields.filter(\.isRequired).map(\.name)
+    let required = required + fields.filter(\.isRequired).map(\.name)
     if !required.isEmpty { schema["required"] = .list(required.map { .string($0) }) }
+    if let description { schema["description"] = .string(description) }
     return .object(schema)
   }
 

@@ -7,8 +7,7 @@ public enum StatusTable {
   public static func text(_ assessments: [StageAssessment], jobs: [String: JobStatus] = [:]) -> String {
     var table = TextTable(
       columns: [
-        .init("stage"), .init("type"), .init("state"), .init("why"), .init("finished"),
-        .init("took", alignment: .right), .init("size", alignment: .right),
+        "stage", "type", "state", "why", "finished", .init("took", alignment: .right), .init("size", alignment: .right),
       ] + (jobs.first.map { [.init("job"), .init($0.value.system)] } ?? []))
     for assessment in assessments {
       let provenance = assessment.provenance
@@ -38,9 +37,8 @@ public enum StatusTable {
     let stages = assessments.map { assessment -> ParameterValue in
       let provenance = assessment.provenance
       return [
-        "job": jobs[assessment.stage.name]?.json ?? .null,
-        "stage": .string(assessment.stage.name), "type": .string(assessment.stage.type.type),
-        "cell": cell(assessment.stage),
+        "job": jobs[assessment.stage.name]?.json ?? .null, "stage": .string(assessment.stage.name),
+        "type": .string(assessment.stage.type.type), "cell": cell(assessment.stage),
         "state": .string(assessment.state.word), "reason": .string(assessment.state.description),
         "key": .optional(assessment.key), "content_digest": .optional(provenance?.contentDigest),
         "end": .optional(provenance.map { $0.end.formatted(.iso8601) }),
@@ -53,9 +51,8 @@ public enum StatusTable {
     return ["pipeline": .string(pipeline.name), "stages": .list(stages), "batch": batch?.json ?? .list([])]
   }
 
-  /// What a run with these options would do.
   public static func dryRun(_ assessments: [StageAssessment], selected: Set<String>) -> String {
-    var table = TextTable(columns: [.init("stage"), .init("type"), .init("action"), .init("why")])
+    var table = TextTable(columns: ["stage", "type", "action", "why"])
     for assessment in assessments {
       let action: String
       switch assessment.state {
@@ -70,7 +67,7 @@ public enum StatusTable {
   }
 
   public static func summary(_ outcome: RunOutcome) -> String {
-    var table = TextTable(columns: [.init("stage"), .init("type"), .init("result"), .init("why")])
+    var table = TextTable(columns: ["stage", "type", "result", "why"])
     for stage in outcome.stages {
       let (result, why): (String, String)
       switch stage.result {
@@ -118,7 +115,6 @@ public enum StatusTable {
     ]
   }
 
-  /// The stage's entries of the matrix, by axis.
   private static func cell(_ stage: StageDefinition) -> ParameterValue {
     .object(Dictionary(stage.cell.map { ($0.axis, .string($0.label)) }, uniquingKeysWith: { first, _ in first }))
   }

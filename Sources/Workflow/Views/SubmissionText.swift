@@ -1,14 +1,12 @@
 import Basics
 import Foundation
 
-/// Submissions as text.
 public enum SubmissionText {
   public static func submission(_ submission: BatchRun.Submission, dryRun: Bool) -> String {
     var lines = submission.remarks
     if !submission.jobs.isEmpty {
       var table = TextTable(columns: [
-        .init("job"), .init("name"), .init("tasks", alignment: .right), .init("stages"), .init("after"),
-        .init("resources"),
+        "job", "name", .init("tasks", alignment: .right), "stages", "after", "resources",
       ])
       for job in submission.jobs {
         table.addRow([

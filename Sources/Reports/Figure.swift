@@ -1,4 +1,4 @@
-/// A picture as data: what is drawn, not how. `PlotlyFigure` and `StaticFigure` draw it.
+/// A picture as data: what is drawn, not how. `PlotlyFigure` and `SVGFigure` draw it.
 struct Figure {
   enum Series {
     /// A line through (x, y); `band` is drawn around it. Breaks where y is not finite.

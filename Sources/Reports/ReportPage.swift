@@ -52,7 +52,7 @@ public struct ReportPage {
       "figures": section.figures.map { figure -> [String: Any] in
         [
           "id": figure.id, "title": figure.title, "caption": figure.caption, "wide": figure.wide,
-          "drawing": interactive ? "" : StaticFigure(figure: figure).svg,
+          "drawing": interactive ? "" : SVGFigure(figure: figure).svg,
         ]
       },
     ]

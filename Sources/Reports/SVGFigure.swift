@@ -1,7 +1,7 @@
 import Foundation
 
 /// Draws a figure as inline SVG: what the page shows where Plotly is not at hand. No interaction, the same data.
-struct StaticFigure {
+struct SVGFigure {
   let figure: Figure
 
   private let width = 640.0, height = 400.0

@@ -8,11 +8,9 @@ public struct NDArray<Scalar> {
 
   /// Throws `NDArrayError.shapeMismatch` when the shape does not hold `values.count` elements.
   public init(_ values: [Scalar], shape: [Int]) throws {
-    guard shape.allSatisfy({ $0 >= 0 }), shape.reduce(1, *) == values.count else {
-      throw NDArrayError.shapeMismatch(shape: shape, count: values.count)
-    }
-    self.values = values
-    self.shape = shape
+    guard shape.allSatisfy({ $0 >= 0 }), shape.reduce(1, *) == values.count
+    else { throw NDArrayError.shapeMismatch(shape: shape, count: values.count) }
+    (self.values, self.shape) = (values, shape)
   }
 
   public init(_ values: [Scalar]) {
@@ -32,7 +30,7 @@ public enum NDArrayError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .shapeMismatch(let shape, let count):
-      return "shape \(shape) holds \(shape.reduce(1, *)) elements, but \(count) were given"
+      "shape \(shape) holds \(shape.reduce(1, *)) elements, but \(count) were given"
     }
   }
 }

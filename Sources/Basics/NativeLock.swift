@@ -25,7 +25,6 @@ public final class NativeLock: @unchecked Sendable {
   }
 
   public func lock() { pthread_mutex_lock(mutex) }
-
   public func unlock() { pthread_mutex_unlock(mutex) }
 
   /// Makes it a lock that nobody holds.

@@ -9,9 +9,7 @@ public struct RandomStream: RandomNumberGenerator, Codable, Equatable, Sendable 
   private var state: [UInt64]
   private var spareNormal: Double?
 
-  public init(seed: UInt64, _ labels: String...) {
-    self.init(seed: Self.derivedSeed(seed, labels))
-  }
+  public init(seed: UInt64, _ labels: String...) { self.init(seed: Self.derivedSeed(seed, labels)) }
 
   private init(seed: UInt64) {
     var mixer = seed
@@ -42,8 +40,7 @@ public struct RandomStream: RandomNumberGenerator, Codable, Equatable, Sendable 
 
   public mutating func next() -> UInt64 {
     func rotated(_ x: UInt64, _ k: UInt64) -> UInt64 { (x << k) | (x >> (64 - k)) }
-    let result = rotated(state[1] &* 5, 7) &* 9
-    let t = state[1] << 17
+    let (result, t) = (rotated(state[1] &* 5, 7) &* 9, state[1] << 17)
     state[2] ^= state[0]
     state[3] ^= state[1]
     state[1] ^= state[2]
@@ -63,8 +60,7 @@ public struct RandomStream: RandomNumberGenerator, Codable, Equatable, Sendable 
       return spare
     }
     while true {
-      let x = 2 * uniform() - 1
-      let y = 2 * uniform() - 1
+      let (x, y) = (2 * uniform() - 1, 2 * uniform() - 1)
       let r = x * x + y * y
       if r < 1, r > 0 {
         let factor = (-2 * log(r) / r).squareRoot()

@@ -6,12 +6,9 @@ public struct Stopwatch: Sendable {
 
   /// Starts it.
   public init() { start = Self.now }
-
   /// Seconds since the start.
   public var seconds: Double { Double(Self.now &- start) * 1e-9 }
-
   /// Starts again from zero.
   public mutating func restart() { start = Self.now }
-
   private static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
 }

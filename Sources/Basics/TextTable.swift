@@ -13,8 +13,7 @@ public struct TextTable: Equatable, Sendable {
 
     /// - Parameter alignment: left unless said otherwise; a column with a unit is one of numbers and stands right.
     public init(_ title: String, unit: String? = nil, alignment: Alignment? = nil) {
-      self.title = title
-      self.unit = unit
+      (self.title, self.unit) = (title, unit)
       self.alignment = alignment ?? (unit == nil ? .left : .right)
     }
 
@@ -26,10 +25,7 @@ public struct TextTable: Equatable, Sendable {
   public let columns: [Column]
   public private(set) var rows: [[String]] = []
 
-  public init(title: String? = nil, columns: [Column]) {
-    self.title = title
-    self.columns = columns
-  }
+  public init(title: String? = nil, columns: [Column]) { (self.title, self.columns) = (title, columns) }
 
   /// Appends a row; missing cells stay empty, surplus ones are left out.
   public mutating func addRow(_ cells: [String]) {

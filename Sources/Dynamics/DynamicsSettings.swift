@@ -6,20 +6,14 @@ public struct TorsionMove: Equatable, Sendable {
   public var atoms: [Int]
 
   public init(axis: [Int], isThird: Bool, atoms: [Int]) {
-    self.axis = axis
-    self.isThird = isThird
-    self.atoms = atoms
+    (self.axis, self.isThird, self.atoms) = (axis, isThird, atoms)
   }
 }
 
 /// How Langevin dynamics runs, whatever it samples.
 public struct DynamicsSettings: Equatable, Sendable {
-  /// K
-  public var temperature: Double
-  /// ps
-  public var timestep: Double
-  /// 1/ps
-  public var friction: Double
+  /// K, ps and 1/ps.
+  public var temperature, timestep, friction: Double
   public var threads: Int
   /// All random numbers of a simulation derive from it; `LangevinDynamics` itself is handed a seed with every segment.
   public var seed: UInt64
@@ -35,14 +29,8 @@ public struct DynamicsSettings: Equatable, Sendable {
     temperature: Double, timestep: Double = 0.001, friction: Double = 1, threads: Int, seed: UInt64 = 0,
     masses: [Double]? = nil, plainForces: Bool = false, moves: [TorsionMove] = []
   ) {
-    self.temperature = temperature
-    self.timestep = timestep
-    self.friction = friction
-    self.threads = threads
-    self.seed = seed
-    self.masses = masses
-    self.plainForces = plainForces
-    self.moves = moves
+    (self.temperature, self.timestep, self.friction, self.threads) = (temperature, timestep, friction, threads)
+    (self.seed, self.masses, self.plainForces, self.moves) = (seed, masses, plainForces, moves)
   }
 }
 
@@ -51,8 +39,7 @@ public struct DynamicsWork: Equatable, Sendable {
   /// An integer, because a sum of times would depend on their order.
   public var steps = 0
   /// How often each torsion move was tried and taken.
-  public var movesTried: [Int]
-  public var movesTaken: [Int]
+  public var movesTried, movesTaken: [Int]
 
   public init(moves: Int) {
     movesTried = [Int](repeating: 0, count: moves)

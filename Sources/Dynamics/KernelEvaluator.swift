@@ -12,8 +12,7 @@ public final class KernelEvaluator {
 
   /// `openMM` is the kernel's alone from here on. Throws `OpenMMError`.
   public init(_ openMM: BatchEvaluator) throws {
-    guard let made = bm_kernel_engine_create(openMM.handle) else { throw OpenMMError.last() }
-    handle = made
+    handle = try OpenMMError.unwrap(bm_kernel_engine_create(openMM.handle))
     self.openMM = openMM
   }
 
@@ -24,18 +23,15 @@ public final class KernelEvaluator {
 
   /// As `BatchEvaluator.energies`.
   public func energies(_ coordinates: [Double]) throws -> [Double] {
-    let frames = try openMM.system.frameCount(of: coordinates)
-    var energies = [Double](repeating: 0, count: frames)
-    try OpenMMError.check(bm_kernel_engine_evaluate(handle, coordinates, Int64(frames), &energies, nil))
-    return energies
+    try openMM.system.energies(coordinates) { bm_kernel_engine_evaluate(handle, coordinates, $0, $1, nil) }
   }
 
   /// As `BatchEvaluator.energiesAndForces`.
   public func energiesAndForces(_ coordinates: [Double]) throws -> (energies: [Double], forces: [Double]) {
-    let frames = try openMM.system.frameCount(of: coordinates)
-    var energies = [Double](repeating: 0, count: frames)
     var forces = [Double](repeating: 0, count: coordinates.count)
-    try OpenMMError.check(bm_kernel_engine_evaluate(handle, coordinates, Int64(frames), &energies, &forces))
+    let energies = try openMM.system.energies(coordinates) {
+      bm_kernel_engine_evaluate(handle, coordinates, $0, $1, &forces)
+    }
     return (energies, forces)
   }
 }

@@ -8,12 +8,10 @@ import OpenMM
 public final class LangevinDynamics {
   /// A walk's state: nm and nm/ps, [atoms, 3] each.
   public struct State: Equatable, Sendable {
-    public var positions: [Double]
-    public var velocities: [Double]
+    public var positions, velocities: [Double]
 
     public init(positions: [Double], velocities: [Double]) {
-      self.positions = positions
-      self.velocities = velocities
+      (self.positions, self.velocities) = (positions, velocities)
     }
   }
 
@@ -21,23 +19,19 @@ public final class LangevinDynamics {
   public struct Segment: Equatable, Sendable {
     /// rad, one per biased torsion.
     public var centers: [Double]
-    /// Steps that are not recorded, first.
-    public var equilibrationSteps: Int
-    public var productionSteps: Int
+    /// Steps that are not recorded, which come first, and those that are.
+    public var equilibrationSteps, productionSteps: Int
     public var seed: UInt64
 
     public init(centers: [Double], equilibrationSteps: Int, productionSteps: Int, seed: UInt64) {
-      self.centers = centers
-      self.equilibrationSteps = equilibrationSteps
-      self.productionSteps = productionSteps
+      (self.centers, self.equilibrationSteps, self.productionSteps) = (centers, equilibrationSteps, productionSteps)
       self.seed = seed
     }
   }
 
   /// What one segment left: torsions in rad, [records, torsions], and the frame it ended with, nm, [atoms, 3].
   public struct Record: Equatable, Sendable {
-    public var torsions: [Double]
-    public var endPositions: [Double]
+    public var torsions, endPositions: [Double]
   }
 
   public let system: System
@@ -58,17 +52,15 @@ public final class LangevinDynamics {
     system: System, settings: DynamicsSettings, torsions: [[Int]] = [], forceConstants: [Double] = [],
     recordInterval: Int
   ) throws {
-    guard torsions.allSatisfy({ $0.count == 4 }) else {
-      throw OpenMMError.invalidArgument("a torsion is of four atoms; given were \(torsions)")
-    }
+    guard torsions.allSatisfy({ $0.count == 4 })
+    else { throw OpenMMError.invalidArgument("a torsion is of four atoms; given were \(torsions)") }
     guard forceConstants.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
       throw OpenMMError.invalidArgument(
         "force constants \(forceConstants) kJ/mol/rad^2 must be finite and not negative")
     }
     let masses = settings.masses ?? system.masses
-    guard masses.count == system.atomCount else {
-      throw OpenMMError.invalidArgument("\(masses.count) masses for \(system.atomCount) particles")
-    }
+    guard masses.count == system.atomCount
+    else { throw OpenMMError.invalidArgument("\(masses.count) masses for \(system.atomCount) particles") }
     let moves = settings.moves
     guard moves.allSatisfy({ $0.axis.count == 2 && !$0.atoms.isEmpty }) else {
       throw OpenMMError.invalidArgument("a torsion move is about two atoms and turns others; given were \(moves)")
@@ -80,27 +72,18 @@ public final class LangevinDynamics {
     let made = withPointers(lists.map { $0.map(Int32.init(clamping:)) }) { lists in
       withPointers([forceConstants, masses]) { numbers in
         var native = bm_dynamics_settings()
-        native.temperature = settings.temperature
-        native.friction = settings.friction
-        native.timestep = settings.timestep
-        native.threads = Int32(clamping: settings.threads)
-        native.recorded_torsions = Int32(torsions.count)
-        native.biased_torsions = Int32(forceConstants.count)
-        native.torsions = lists[0]
-        native.force_constants = numbers[0]
+        (native.temperature, native.friction) = (settings.temperature, settings.friction)
+        (native.timestep, native.threads) = (settings.timestep, Int32(clamping: settings.threads))
+        (native.torsions, native.force_constants, native.masses) = (lists[0], numbers[0], numbers[1])
+        (native.recorded_torsions, native.biased_torsions) = (Int32(torsions.count), Int32(forceConstants.count))
         native.record_interval = Int32(clamping: recordInterval)
-        native.masses = numbers[1]
-        native.plain_forces = settings.plainForces ? 1 : 0
-        native.moves = Int32(moves.count)
-        native.move_axes = lists[1]
-        native.move_thirds = lists[2]
-        native.move_sizes = lists[3]
-        native.move_atoms = lists[4]
+        (native.plain_forces, native.moves) = (settings.plainForces ? 1 : 0, Int32(moves.count))
+        (native.move_axes, native.move_thirds) = (lists[1], lists[2])
+        (native.move_sizes, native.move_atoms) = (lists[3], lists[4])
         return bm_dynamics_create(system.handle, &native)
       }
     }
-    guard let made else { throw OpenMMError.last() }
-    handle = made
+    handle = try OpenMMError.unwrap(made)
     (self.system, self.settings, self.recordInterval) = (system, settings, recordInterval)
     (self.torsions, self.forceConstants) = (torsions, forceConstants)
   }
@@ -144,8 +127,7 @@ public final class LangevinDynamics {
   public func biasedForces(_ positions: [Double], centers: [Double]) throws -> (energy: Double, forces: [Double]) {
     try requireOneFrame(positions)
     try requireCenters(centers)
-    var energy = 0.0
-    var forces = [Double](repeating: 0, count: positions.count)
+    var (energy, forces) = (0.0, [Double](repeating: 0, count: positions.count))
     try OpenMMError.check(bm_dynamics_forces(handle, positions, centers, &energy, &forces))
     return (energy, forces)
   }
@@ -164,11 +146,9 @@ public final class LangevinDynamics {
   public func run(
     _ states: inout [State], _ segments: [[Segment]], adding work: inout DynamicsWork
   ) throws -> [[Record]] {
-    guard states.count == segments.count else {
-      throw OpenMMError.invalidArgument("\(states.count) walks with segments for \(segments.count)")
-    }
-    let atoms3 = 3 * system.atomCount
-    let longest = segments.map(\.count).max() ?? 0
+    guard states.count == segments.count
+    else { throw OpenMMError.invalidArgument("\(states.count) walks with segments for \(segments.count)") }
+    let (atoms3, longest) = (3 * system.atomCount, segments.map(\.count).max() ?? 0)
     guard longest > 0 else { return segments.map { _ in [] } }
     let torsionCount = torsions.count
     let capacity = segments.joined().map { $0.productionSteps / recordInterval }.max() ?? 0
@@ -177,8 +157,7 @@ public final class LangevinDynamics {
       try requireOneFrame(state.positions)
       try requireOneFrame(state.velocities)
     }
-    var positions = states.flatMap(\.positions)
-    var velocities = states.flatMap(\.velocities)
+    var (positions, velocities) = (states.flatMap(\.positions), states.flatMap(\.velocities))
     // Walks of fewer segments idle through empty ones at the end.
     let idle = Segment(
       centers: [Double](repeating: 0, count: forceConstants.count), equilibrationSteps: 0, productionSteps: 0,
@@ -201,12 +180,11 @@ public final class LangevinDynamics {
 
     for walk in states.indices {
       let range = walk * atoms3..<(walk + 1) * atoms3
-      states[walk] = State(positions: Array(positions[range]), velocities: Array(velocities[range]))
+      states[walk] = .init(positions: Array(positions[range]), velocities: Array(velocities[range]))
     }
     return segments.enumerated().map { walk, list in
       list.enumerated().map { index, segment in
-        let at = walk * longest + index
-        let rows = segment.productionSteps / recordInterval
+        let (at, rows) = (walk * longest + index, segment.productionSteps / recordInterval)
         let first = at * capacity * torsionCount
         return Record(
           torsions: Array(records[first..<first + rows * torsionCount]),
@@ -222,14 +200,12 @@ public final class LangevinDynamics {
   }
 
   private func requireOneFrame(_ values: [Double]) throws {
-    guard values.count == 3 * system.atomCount else {
-      throw OpenMMError.wrongShape(values: values.count, atoms: system.atomCount)
-    }
+    guard values.count == 3 * system.atomCount
+    else { throw OpenMMError.wrongShape(values: values.count, atoms: system.atomCount) }
   }
 
   private func requireCenters(_ centers: [Double]) throws {
-    guard centers.count == forceConstants.count else {
-      throw OpenMMError.invalidArgument("\(centers.count) centres for \(forceConstants.count) biased torsions")
-    }
+    guard centers.count == forceConstants.count
+    else { throw OpenMMError.invalidArgument("\(centers.count) centres for \(forceConstants.count) biased torsions") }
   }
 }

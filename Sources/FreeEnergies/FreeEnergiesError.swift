@@ -16,13 +16,12 @@ public enum FreeEnergiesError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .shape(let text), .invalidValue(let text), .emptyState(let text): return text
+    case .shape(let text), .invalidValue(let text), .emptyState(let text): text
     case .notConverged(let step, let gradient, let iterations):
-      return
-        "MBAR did not converge: after \(iterations) iterations the free energies still move by \(step) kT (largest "
+      "MBAR did not converge: after \(iterations) iterations the free energies still move by \(step) kT (largest "
         + "relative gradient \(gradient)); the states probably do not overlap"
-    case .disconnected(let text): return "the states do not overlap: \(text)"
-    case .coverageGap(let text): return "umbrella windows leave a gap: \(text)"
+    case .disconnected(let text): "the states do not overlap: \(text)"
+    case .coverageGap(let text): "umbrella windows leave a gap: \(text)"
     }
   }
 }

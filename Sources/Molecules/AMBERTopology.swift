@@ -49,7 +49,6 @@ public struct AMBERTopology: Equatable, Sendable {
   public let bornRadii, bornScreens: [Double]?
 
   public var atomCount: Int { atomNames.count }
-
   /// Throws `MoleculesError.unreadable`, and `.malformed` with file and line.
   public static func read(_ url: URL) throws -> AMBERTopology { try AMBERTopology(PrmtopSections.read(url)) }
 
@@ -104,9 +103,8 @@ public struct AMBERTopology: Equatable, Sendable {
 
   /// What makes this another molecule than `topology`, or atoms in another order; nil when they are the same.
   public func difference(from topology: Topology) -> String? {
-    guard atomCount == topology.atoms.count else {
-      return "the prmtop has \(atomCount) atoms, the topology \(topology.atoms.count)"
-    }
+    guard atomCount == topology.atoms.count
+    else { return "the prmtop has \(atomCount) atoms, the topology \(topology.atoms.count)" }
     if let atomicNumbers {
       for (index, number) in atomicNumbers.enumerated()
       where Element(symbol: topology.atoms[index].element)?.number != number {
@@ -116,9 +114,8 @@ public struct AMBERTopology: Equatable, Sendable {
     }
     let own = Set(bonds.map { Topology.Bond($0.atoms[0], $0.atoms[1]) })
     let others = Set(topology.bonds)
-    guard let bond = own.symmetricDifference(others).min(by: { ($0.first, $0.second) < ($1.first, $1.second) }) else {
-      return nil
-    }
+    guard let bond = own.symmetricDifference(others).min(by: { ($0.first, $0.second) < ($1.first, $1.second) })
+    else { return nil }
     return "\(topology.label(of: bond.first)) and \(topology.label(of: bond.second)) are bonded in the "
       + (own.contains(bond) ? "prmtop and not in the topology" : "topology and not in the prmtop")
   }

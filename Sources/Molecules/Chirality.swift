@@ -20,23 +20,19 @@ public struct Chirality: Equatable, Sendable {
 
   /// `reference`: [atoms, 3]. Throws `MoleculesError.coordinateCount`, or `.flatCentre` for a reference without a hand.
   public init(topology: Topology, reference: [Double]) throws {
-    guard reference.count == 3 * topology.atoms.count else {
-      throw MoleculesError.coordinateCount(count: reference.count, expected: "3 x \(topology.atoms.count) atoms")
-    }
+    guard reference.count == 3 * topology.atoms.count
+    else { throw MoleculesError.coordinateCount(count: reference.count, expected: "3 x \(topology.atoms.count) atoms") }
     atomCount = topology.atoms.count
     centres = try Self.stereocentres(of: topology).map { atom in
       let neighbours = topology.neighbours[atom]
       let volume = reference.withUnsafeBufferPointer { Self.volume($0, 0, neighbours, normalised: true) }
       guard abs(volume) > 0.1 else { throw MoleculesError.flatCentre(atom: topology.label(of: atom)) }
-      return Centre(
-        atom: atom, neighbours: neighbours, sign: volume > 0 ? 1 : -1, label: topology.label(of: atom))
+      return Centre(atom: atom, neighbours: neighbours, sign: volume > 0 ? 1 : -1, label: topology.label(of: atom))
     }
   }
 
   /// With the topology's own coordinates as the reference.
-  public init(topology: Topology) throws {
-    try self.init(topology: topology, reference: topology.referenceCoordinates)
-  }
+  public init(topology: Topology) throws { try self.init(topology: topology, reference: topology.referenceCoordinates) }
 
   /// Atoms of the stereocentres whose hand differs from the reference's in one frame of `coordinates` [frames, atoms, 3].
   ///
@@ -87,8 +83,7 @@ public struct Chirality: Equatable, Sendable {
     _ all: UnsafeBufferPointer<Double>, _ base: Int, _ neighbours: [Int], normalised: Bool = false
   ) -> Double {
     let last = Vector3(all, base + 3 * neighbours[3])
-    let a = Vector3(all, base + 3 * neighbours[0]) - last
-    let b = Vector3(all, base + 3 * neighbours[1]) - last
+    let (a, b) = (Vector3(all, base + 3 * neighbours[0]) - last, Vector3(all, base + 3 * neighbours[1]) - last)
     let c = Vector3(all, base + 3 * neighbours[2]) - last
     let volume = a.dot(b.cross(c))
     return normalised ? volume / (a.length * b.length * c.length) : volume

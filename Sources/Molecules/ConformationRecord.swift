@@ -17,8 +17,7 @@ public struct ConformationRecord: Sendable {
         "\(atoms) are not four atoms of a molecule with \(topology.atoms.count) (from 0)")
     }
     chirality = try Chirality(topology: topology)
-    atomCount = topology.atoms.count
-    indices = torsions
+    (atomCount, indices) = (topology.atoms.count, torsions)
     self.torsions = torsions.map { _ in [] }
   }
 
@@ -27,9 +26,8 @@ public struct ConformationRecord: Sendable {
 
   /// `coordinates` [frames, atoms, 3] in any unit. Throws `MoleculesError.coordinateCount`.
   public mutating func append(_ coordinates: [Double]) throws {
-    guard coordinates.count % (3 * atomCount) == 0 else {
-      throw MoleculesError.coordinateCount(count: coordinates.count, expected: "frames x \(atomCount) atoms x 3")
-    }
+    guard coordinates.count % (3 * atomCount) == 0
+    else { throw MoleculesError.coordinateCount(count: coordinates.count, expected: "frames x \(atomCount) atoms x 3") }
     for (k, angles) in torsionColumns(coordinates, atoms: atomCount, torsions: indices).enumerated() {
       torsions[k] += angles
     }

@@ -4,10 +4,8 @@
 public struct Element: Equatable, Sendable {
   public let symbol: String
   public let number: Int
-  /// Atomic mass, u.
-  public let mass: Double
-  /// Covalent radius, nm.
-  public let covalentRadius: Double
+  /// Atomic mass, u, and covalent radius, nm.
+  public let mass, covalentRadius: Double
 
   /// The element with this symbol in any case ("C", "CL", "cl"); nil when it is not in the table.
   public init?(symbol: String) {
@@ -23,10 +21,7 @@ public struct Element: Equatable, Sendable {
   }
 
   private init(_ symbol: String, _ number: Int, _ mass: Double, _ radius: Double) {
-    self.symbol = symbol
-    self.number = number
-    self.mass = mass
-    covalentRadius = radius
+    (self.symbol, self.number, self.mass, covalentRadius) = (symbol, number, mass, radius)
   }
 
   private static let table: [Element] = [

@@ -7,19 +7,14 @@ public struct FrameFault: Equatable, Sendable {
     case badCell, bondLength, chirality
 
     /// "bond length": for tables and files.
-    public var name: String {
-      ["not finite", "bad cell", "bond length", "chirality"][Int(rawValue)]
-    }
+    public var name: String { ["not finite", "bad cell", "bond length", "chirality"][Int(rawValue)] }
   }
 
   public let reason: Reason
   /// The reason with its place and value: "bond CA of ALA 2 - CB of ALA 2 is 0.31 nm long, 0.15 in the topology".
   public let detail: String
 
-  public init(reason: Reason, detail: String) {
-    self.reason = reason
-    self.detail = detail
-  }
+  public init(reason: Reason, detail: String) { (self.reason, self.detail) = (reason, detail) }
 }
 
 /// Turns raw frames of a molecule into sound ones: finite, whole across the periodic box, with bonds of sensible length, the
@@ -40,8 +35,7 @@ public struct FramePreparation: Sendable {
   ///
   /// Throws `MoleculesError.flatCentre` where the structure has no hand to compare with.
   public init(topology: Topology, bondTolerance: Double = 0.3) throws {
-    self.topology = topology
-    tolerance = bondTolerance
+    (self.topology, tolerance) = (topology, bondTolerance)
     chirality = try Chirality(topology: topology)
     bondLengths = topology.bonds.map { Self.distance(topology.referenceCoordinates[...], $0.first, $0.second) }
     let masses = topology.masses
@@ -106,7 +100,6 @@ public struct FramePreparation: Sendable {
   }
 
   private func label(_ atom: Int) -> String { topology.label(of: atom) }
-
   private static func text(_ length: Double) -> String { String(format: "%.4g", length) }
 
   private static func distance(_ positions: ArraySlice<Double>, _ a: Int, _ b: Int) -> Double {

@@ -65,8 +65,7 @@ extension InternalCoordinates {
   ) -> Double {
     let angles = out + atomCount - 1
     let torsions = angles + atomCount - 2
-    var volume = 1.0
-    var logVolume = 0.0
+    var (volume, logVolume) = (1.0, 0.0)
     for i in 1..<atomCount {
       let row = rows[i]
       let b = Vector3(x, base + 3 * row.b)
@@ -102,10 +101,8 @@ extension InternalCoordinates {
     _ rows: UnsafeBufferPointer<Row>
   ) -> Double {
     let angles = base + atomCount - 1
-    let torsions = angles + atomCount - 2
-    let read = UnsafeBufferPointer(x)
-    var volume = 1.0
-    var logVolume = 0.0
+    let (torsions, read) = (angles + atomCount - 2, UnsafeBufferPointer(x))
+    var (volume, logVolume) = (1.0, 0.0)
     var valid = true
     for i in 0..<atomCount {
       let row = rows[i]
@@ -132,15 +129,12 @@ extension InternalCoordinates {
             let raw = back.cross(along)
             let normal = (1 / raw.length) * raw
             let inPlane = normal.cross(along)
-            position =
-              b + (-r * cosine) * along + (r * sine * cos(phi)) * inPlane + (r * sine * sin(phi)) * normal
+            position = b + (-r * cosine) * along + (r * sine * cos(phi)) * inPlane + (r * sine * sin(phi)) * normal
           }
         }
       }
       let target = out + 3 * row.atom
-      x[target] = position.x
-      x[target + 1] = position.y
-      x[target + 2] = position.z
+      (x[target], x[target + 1], x[target + 2]) = (position.x, position.y, position.z)
       if i % 8 == 0, i > 0 {
         logVolume += log(abs(volume))
         volume = 1

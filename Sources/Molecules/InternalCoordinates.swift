@@ -20,10 +20,7 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
 
   /// How one atom is placed; `c` and `d` are -1 where there is none yet.
   struct Row: Codable, Sendable, Equatable {
-    let atom: Int
-    let b: Int
-    let c: Int
-    let d: Int
+    let atom, b, c, d: Int
     let relative: Bool
   }
 
@@ -80,8 +77,7 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
     guard frames > 0 else { return ([], centres) }
     for k in 0..<dimension where kinds[k] != .bond {
       let sorted = (0..<frames).map { wrappedAngle(values[$0 * dimension + k]) }.sorted()
-      var widest = sorted[0] + 2 * .pi - sorted[frames - 1]
-      var start = sorted[0]
+      var (widest, start) = (sorted[0] + 2 * .pi - sorted[frames - 1], sorted[0])
       for i in 1..<max(1, frames) where sorted[i] - sorted[i - 1] > widest {
         widest = sorted[i] - sorted[i - 1]
         start = sorted[i]

@@ -40,28 +40,28 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .unreadable(let file, let reason): return "\(file): cannot be read: \(reason)"
-    case .malformed(let file, let line, let reason): return "\(file):\(line): \(reason)"
+    case .unreadable(let file, let reason): "\(file): cannot be read: \(reason)"
+    case .malformed(let file, let line, let reason): "\(file):\(line): \(reason)"
     case .disconnected(let atom, let reached, let total):
-      return "the molecule is not connected: \(atom) is not bonded to the part that holds the first atom "
+      "the molecule is not connected: \(atom) is not bonded to the part that holds the first atom "
         + "(\(reached) of \(total) atoms); give one molecule, with sound coordinates or complete CONECT records"
-    case .inconsistent(let reason): return reason
+    case .inconsistent(let reason): reason
     case .unknownTorsion(let name, let available):
-      return "no torsion is called \"\(name)\" here; this molecule has: " + available.joined(separator: ", ")
+      "no torsion is called \"\(name)\" here; this molecule has: " + available.joined(separator: ", ")
     case .ambiguousTorsion(let name, let candidates):
-      return "several torsions are called \"\(name)\"; say which: " + candidates.joined(separator: ", ")
+      "several torsions are called \"\(name)\"; say which: " + candidates.joined(separator: ", ")
     case .torsionAtoms(let name, let atoms, let atomCount):
-      return "torsion \(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
-    case .coordinateCount(let count, let expected): return "\(count) values were given where \(expected) are needed"
-    case .nonFinite(let frame, let index): return "frame \(frame): value \(index) is not a finite number"
+      "torsion \(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
+    case .coordinateCount(let count, let expected): "\(count) values were given where \(expected) are needed"
+    case .nonFinite(let frame, let index): "frame \(frame): value \(index) is not a finite number"
     case .degenerate(let frame, let atoms):
-      return "frame \(frame): atoms \(atoms) (from 0) coincide or lie on a line, so that they define no angle"
+      "frame \(frame): atoms \(atoms) (from 0) coincide or lie on a line, so that they define no angle"
     case .flatCentre(let atom):
-      return "stereocentre \(atom) is flat in the reference structure; give a reference with sound geometry"
+      "stereocentre \(atom) is flat in the reference structure; give a reference with sound geometry"
     case .tooFewAtoms(let count):
-      return "a molecule of \(count) atom(s) has no internal coordinates here; at least 3 are needed"
+      "a molecule of \(count) atom(s) has no internal coordinates here; at least 3 are needed"
     case .hydrogenMass(let mass, let atom, let left):
-      return "a hydrogen mass of \(mass) dalton leaves \(atom) with \(left); 3 suits all molecules"
+      "a hydrogen mass of \(mass) dalton leaves \(atom) with \(left); 3 suits all molecules"
     }
   }
 }

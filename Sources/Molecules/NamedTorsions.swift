@@ -30,8 +30,7 @@ public struct NamedTorsions: Equatable, Sendable {
 extension Topology {
   /// Throws `MoleculesError.torsionAtoms` unless these are four atoms of the molecule. `name` is what the error calls them.
   public func checkTorsion(_ atoms: [Int], name: String) throws {
-    guard atoms.count == 4, atoms.allSatisfy(self.atoms.indices.contains) else {
-      throw MoleculesError.torsionAtoms(name: name, atoms: atoms, atomCount: self.atoms.count)
-    }
+    guard atoms.count == 4, atoms.allSatisfy(self.atoms.indices.contains)
+    else { throw MoleculesError.torsionAtoms(name: name, atoms: atoms, atomCount: self.atoms.count) }
   }
 }

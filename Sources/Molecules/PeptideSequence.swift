@@ -27,18 +27,14 @@ public struct PeptideSequence: Equatable, Sendable {
     let isClosed = body.hasSuffix("-nme")
     if isClosed { body = body.dropLast(4) }
     guard !body.isEmpty else { throw PeptideSequenceError.empty(sequence: text) }
-    guard body.count <= Self.longest else {
-      throw PeptideSequenceError.tooLong(sequence: text, count: body.count)
-    }
+    guard body.count <= Self.longest else { throw PeptideSequenceError.tooLong(sequence: text, count: body.count) }
     for (place, letter) in body.enumerated() {
-      guard let name = Self.letters[letter] else {
-        throw PeptideSequenceError.letter(letter, position: offset + place + 1, sequence: text)
-      }
+      guard let name = Self.letters[letter]
+      else { throw PeptideSequenceError.letter(letter, position: offset + place + 1, sequence: text) }
       residues.append(name)
     }
     if isClosed { residues.append("NME") }
-    self.text = text
-    self.residues = residues
+    (self.text, self.residues) = (text, residues)
   }
 }
 

@@ -23,8 +23,7 @@ struct PrmtopReader {
   struct FoundTorsion {
     let term: AMBERTopology.Torsion
     let isPair: Bool
-    let type: Int
-    let line: Int
+    let type, line: Int
   }
 
   let sections: PrmtopSections
@@ -38,9 +37,8 @@ struct PrmtopReader {
     for (line, bytes) in section.lines {
       for field in String(decoding: bytes, as: UTF8.self).split(separator: " ") {
         // so that products of two do not overflow
-        guard let value = Int(field), (0...100_000_000).contains(value) else {
-          throw sections.fail(line, "POINTERS: \"\(field)\" is not a count")
-        }
+        guard let value = Int(field), (0...100_000_000).contains(value)
+        else { throw sections.fail(line, "POINTERS: \"\(field)\" is not a count") }
         values.append(value)
       }
     }
@@ -48,21 +46,16 @@ struct PrmtopReader {
       throw sections.fail(section.line, "the section POINTERS holds \(values.count) values; at least 30 are needed")
     }
     pointers = Pointers(values: values)
-    guard pointers[.atoms] > 0, pointers[.types] > 0, pointers[.residues] > 0 else {
-      throw sections.fail(section.line, "POINTERS announce no atoms, no atom types or no residues")
-    }
+    guard pointers[.atoms] > 0, pointers[.types] > 0, pointers[.residues] > 0
+    else { throw sections.fail(section.line, "POINTERS announce no atoms, no atom types or no residues") }
     for (pointer, what) in [
       (Pointer.perturbation, "perturbed atoms"), (.box, "a periodic box"), (.cap, "a water cap"),
-    ] where pointers[pointer] != 0 {
-      throw sections.fail(section.line, "the file has \(what), which is not supported")
-    }
+    ] where pointers[pointer] != 0 { throw sections.fail(section.line, "the file has \(what), which is not supported") }
     for (name, what) in [
       ("CTITLE", "a CHARMM force field (CHAMBER)"), ("CMAP_COUNT", "CMAP terms"), ("CHARMM_CMAP_COUNT", "CMAP terms"),
       ("LENNARD_JONES_CCOEF", "12-6-4 terms"), ("CHARMM_UREY_BRADLEY", "Urey-Bradley terms"),
       ("POLARIZABILITY", "polarisable atoms"),
-    ] {
-      if let found = sections[name] { throw sections.fail(found.line, "the file has \(what), not supported here") }
-    }
+    ] { if let found = sections[name] { throw sections.fail(found.line, "the file has \(what), not supported here") } }
   }
 
   func residueIndices() throws -> [Int] {
@@ -70,9 +63,8 @@ struct PrmtopReader {
     var indices = [Int](repeating: 0, count: atoms)
     for (residue, start) in starts.enumerated() {
       let end = residue + 1 < starts.count ? starts[residue + 1].value : atoms + 1
-      guard start.value >= 1, start.value < end, end <= atoms + 1, residue > 0 || start.value == 1 else {
-        throw sections.fail(start.line, "RESIDUE_POINTER: residue \(residue + 1) begins at atom \(start.value)")
-      }
+      guard start.value >= 1, start.value < end, end <= atoms + 1, residue > 0 || start.value == 1
+      else { throw sections.fail(start.line, "RESIDUE_POINTER: residue \(residue + 1) begins at atom \(start.value)") }
       for atom in start.value - 1..<end - 1 { indices[atom] = residue }
     }
     return indices
@@ -102,19 +94,15 @@ struct PrmtopReader {
       for (place, field) in fields.dropLast().enumerated() {
         // in torsions the signs of the last two atoms carry a meaning
         guard field.value >= 0 || (width == 5 && place >= 2), field.value % 3 == 0, field.value.magnitude / 3 < atoms
-        else {
-          throw sections.fail(field.line, "\(name): \(field.value) is three times no atom's index")
-        }
+        else { throw sections.fail(field.line, "\(name): \(field.value) is three times no atom's index") }
         indices.append(Int(field.value.magnitude / 3))
         negative.append(field.value < 0)
       }
-      guard Set(indices).count == indices.count else {
-        throw sections.fail(line, "\(name): a term of atoms \(indices), which are not different")
-      }
+      guard Set(indices).count == indices.count
+      else { throw sections.fail(line, "\(name): a term of atoms \(indices), which are not different") }
       let type = values[(row + 1) * width - 1]
-      guard (1...max(1, types)).contains(type.value), types > 0 else {
-        throw sections.fail(type.line, "\(name): type \(type.value) of \(types)")
-      }
+      guard (1...max(1, types)).contains(type.value), types > 0
+      else { throw sections.fail(type.line, "\(name): type \(type.value) of \(types)") }
       return make(indices, negative, type.value - 1, line)
     }
   }
@@ -142,9 +130,8 @@ struct PrmtopReader {
     let constants = try sections.numbers("DIHEDRAL_FORCE_CONSTANT", count: types)
     let phases = try sections.numbers("DIHEDRAL_PHASE", count: types)
     let periodicities = try sections.numbers("DIHEDRAL_PERIODICITY", count: types).map { value in
-      guard (-100...100).contains(value) else {
-        throw sections.fail(try sections.required("DIHEDRAL_PERIODICITY").line, "a periodicity of \(value)")
-      }
+      guard (-100...100).contains(value)
+      else { throw sections.fail(try sections.required("DIHEDRAL_PERIODICITY").line, "a periodicity of \(value)") }
       return Int((value + 0.5).rounded(.down))
     }
     return try terms("DIHEDRALS", .torsionsWithHydrogen, .torsionsWithout, width: 5, types: types) {
@@ -171,9 +158,8 @@ struct PrmtopReader {
     var seen: Set<Topology.Bond> = []
     for torsion in torsions where torsion.isPair {
       let (first, last) = (torsion.term.atoms[0], torsion.term.atoms[3])
-      guard seen.insert(Topology.Bond(first, last)).inserted else {
-        throw sections.fail(torsion.line, "a second torsion counts atoms \(first) and \(last) as a 1-4 pair")
-      }
+      guard seen.insert(Topology.Bond(first, last)).inserted
+      else { throw sections.fail(torsion.line, "a second torsion counts atoms \(first) and \(last) as a 1-4 pair") }
       guard electrostatic[torsion.type] != 0, dispersive[torsion.type] != 0 else {
         throw sections.fail(torsion.line, "the 1-4 pair of atoms \(first) and \(last) is divided by a scale of zero")
       }
@@ -216,8 +202,7 @@ struct LennardJonesTable {
   private let types: Int
 
   init(_ reader: PrmtopReader) throws {
-    let sections = reader.sections
-    let types = reader.pointers[.types]
+    let (sections, types) = (reader.sections, reader.pointers[.types])
     self.types = types
     for name in ["HBOND_ACOEF", "HBOND_BCOEF"] where sections[name] != nil {
       if try sections.numbers(name, count: reader.pointers[.hydrogenBondTypes]).contains(where: { $0 != 0 }) {
@@ -233,9 +218,8 @@ struct LennardJonesTable {
     }
     let index = found.map { $0.value - 1 }  // below 0: a 10-12 pair
     let typeOfAtom = try sections.integers("ATOM_TYPE_INDEX", count: reader.atoms).map { type in
-      guard (1...types).contains(type.value), index[(types + 1) * (type.value - 1)] >= 0 else {
-        throw sections.fail(type.line, "ATOM_TYPE_INDEX: type \(type.value) of \(types)")
-      }
+      guard (1...types).contains(type.value), index[(types + 1) * (type.value - 1)] >= 0
+      else { throw sections.fail(type.line, "ATOM_TYPE_INDEX: type \(type.value) of \(types)") }
       return type.value - 1
     }
     var parameters = [(sigma: Double, epsilon: Double)](repeating: (0, 0), count: types)

@@ -24,13 +24,11 @@ struct PrmtopSections {
   static func read(_ url: URL) throws -> PrmtopSections {
     let data = try MoleculesError.reading(url) {
       let attributes = try FileManager.default.attributesOfItem(atPath: url.resolvingSymlinksInPath().path)
-      guard attributes[.type] as? FileAttributeType == .typeRegular else {
-        throw MoleculesError.unreadable(file: url.path, reason: "it is not a regular file")
-      }
+      guard attributes[.type] as? FileAttributeType == .typeRegular
+      else { throw MoleculesError.unreadable(file: url.path, reason: "it is not a regular file") }
       let size = attributes[.size] as? Int ?? 0
-      guard size <= largestFile else {
-        throw MoleculesError.unreadable(file: url.path, reason: "\(size) bytes are more than \(largestFile)")
-      }
+      guard size <= largestFile
+      else { throw MoleculesError.unreadable(file: url.path, reason: "\(size) bytes are more than \(largestFile)") }
       return try Data(contentsOf: url)
     }
     return try PrmtopSections(Array(data), file: url.path)
@@ -39,8 +37,7 @@ struct PrmtopSections {
   init(_ bytes: [UInt8], file: String) throws {
     self.file = file
     var current: String?
-    var number = 0
-    var start = 0
+    var (number, start) = (0, 0)
     while start < bytes.count {
       let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
       var line = bytes[start..<end]
@@ -54,15 +51,13 @@ struct PrmtopSections {
       let text = String(decoding: line, as: UTF8.self)
       if text.hasPrefix("%FLAG") {
         let name = text.dropFirst(5).trimmingCharacters(in: .whitespaces)
-        guard !name.isEmpty, sections[name] == nil else {
-          throw fail(number, name.isEmpty ? "%FLAG without a name" : "the section \(name) is given twice")
-        }
+        guard !name.isEmpty, sections[name] == nil
+        else { throw fail(number, name.isEmpty ? "%FLAG without a name" : "the section \(name) is given twice") }
         sections[name] = Section(name: name, line: number)
         current = name
       } else if text.hasPrefix("%FORMAT") {
-        guard let current, sections[current]?.hasFormat == false, sections[current]?.lines.isEmpty == true else {
-          throw fail(number, "%FORMAT must follow a %FLAG line")
-        }
+        guard let current, sections[current]?.hasFormat == false, sections[current]?.lines.isEmpty == true
+        else { throw fail(number, "%FORMAT must follow a %FLAG line") }
         setFormat(of: current, text)
       }
     }
@@ -82,14 +77,12 @@ struct PrmtopSections {
   }
 
   func fail(_ line: Int, _ reason: String) -> MoleculesError { .malformed(file: file, line: line, reason: reason) }
-
   subscript(name: String) -> Section? { sections[name] }
 
   /// Throws where the file lacks the section.
   func required(_ name: String) throws -> Section {
-    guard let section = sections[name] else {
-      throw MoleculesError.unreadable(file: file, reason: "it holds no section %FLAG \(name)")
-    }
+    guard let section = sections[name]
+    else { throw MoleculesError.unreadable(file: file, reason: "it holds no section %FLAG \(name)") }
     return section
   }
 

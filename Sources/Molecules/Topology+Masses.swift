@@ -6,9 +6,8 @@ extension Topology {
   /// `masses`: the force field's, [atoms]. Throws `MoleculesError.hydrogenMass` where a heavy atom would be left with less than
   /// a hydrogen, `.inconsistent` where the masses are of another molecule.
   public func repartitionedMasses(_ masses: [Double], hydrogenMass: Double) throws -> [Double] {
-    guard masses.count == atoms.count else {
-      throw MoleculesError.inconsistent("\(masses.count) masses for \(atoms.count) atoms")
-    }
+    guard masses.count == atoms.count
+    else { throw MoleculesError.inconsistent("\(masses.count) masses for \(atoms.count) atoms") }
     var result = masses
     for atom in atoms.indices where atoms[atom].element == "H" {
       guard let heavy = neighbours[atom].first(where: { atoms[$0].element != "H" }) else { continue }

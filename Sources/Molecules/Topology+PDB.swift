@@ -19,9 +19,8 @@ extension Topology {
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       guard try parser.consume(Array(line.utf8), number: index + 1) else { break }
     }
-    guard !parser.atoms.isEmpty else {
-      throw MoleculesError.unreadable(file: file, reason: "it holds no ATOM or HETATM record; give a PDB file")
-    }
+    guard !parser.atoms.isEmpty
+    else { throw MoleculesError.unreadable(file: file, reason: "it holds no ATOM or HETATM record; give a PDB file") }
     let close = try bondsByDistance(parser.atoms, parser.coordinates, tolerance: bondTolerance)
     return try Topology(
       atoms: parser.atoms, residues: parser.residues, bonds: try parser.explicitBonds() + close,
@@ -35,8 +34,7 @@ extension Topology {
   /// so that a large structure takes time in proportion to its size. Throws `MoleculesError.inconsistent`.
   static func bondsByDistance(_ atoms: [Atom], _ coordinates: [Double], tolerance: Double) throws -> [Bond] {
     let radii = atoms.map { Element(symbol: $0.element)?.covalentRadius ?? 0 }
-    let isHydrogen = atoms.map { $0.element == "H" }
-    let edge = max(1e-3, 2 * tolerance * (radii.max() ?? 0))
+    let (isHydrogen, edge) = (atoms.map { $0.element == "H" }, max(1e-3, 2 * tolerance * (radii.max() ?? 0)))
     struct Cell: Hashable {
       var x, y, z: Int
     }
@@ -51,26 +49,23 @@ extension Topology {
     var counts = [Int](repeating: 0, count: atoms.count)
     for j in atoms.indices {
       let home = cell(j)
-      for dx in -1...1 {
-        for dy in -1...1 {
-          for dz in -1...1 {
-            for i in cells[Cell(x: home.x + dx, y: home.y + dy, z: home.z + dz)] ?? [] {
-              let x = coordinates[3 * i] - coordinates[3 * j]
-              let y = coordinates[3 * i + 1] - coordinates[3 * j + 1]
-              let z = coordinates[3 * i + 2] - coordinates[3 * j + 2]
-              let limit = tolerance * (radii[i] + radii[j])
-              guard x * x + y * y + z * z < limit * limit else { continue }
-              counts[i] += 1
-              counts[j] += 1
-              guard max(counts[i], counts[j]) <= bondsAtMost else {
-                let atom = counts[i] > bondsAtMost ? i : j
-                throw MoleculesError.inconsistent(
-                  "atom \(atom + 1) (\(atoms[atom].name)) has more than \(bondsAtMost) atoms within the length of a bond; "
-                    + "the coordinates are not those of a molecule")
-              }
-              if !(isHydrogen[i] && isHydrogen[j]) { bonds.append(Bond(i, j)) }
-            }
+      for step in 0..<27 {
+        let near = Cell(x: home.x + step / 9 - 1, y: home.y + step / 3 % 3 - 1, z: home.z + step % 3 - 1)
+        for i in cells[near] ?? [] {
+          let x = coordinates[3 * i] - coordinates[3 * j]
+          let y = coordinates[3 * i + 1] - coordinates[3 * j + 1]
+          let z = coordinates[3 * i + 2] - coordinates[3 * j + 2]
+          let limit = tolerance * (radii[i] + radii[j])
+          guard x * x + y * y + z * z < limit * limit else { continue }
+          counts[i] += 1
+          counts[j] += 1
+          guard max(counts[i], counts[j]) <= bondsAtMost else {
+            let atom = counts[i] > bondsAtMost ? i : j
+            throw MoleculesError.inconsistent(
+              "atom \(atom + 1) (\(atoms[atom].name)) has more than \(bondsAtMost) atoms within the length of a bond; "
+                + "the coordinates are not those of a molecule")
           }
+          if !(isHydrogen[i] && isHydrogen[j]) { bonds.append(Bond(i, j)) }
         }
       }
       cells[home, default: []].append(j)
@@ -145,9 +140,8 @@ private struct PDBParser {
     }
     if residues.last != residue { residues.append(residue) }
     let element = try self.element(line, name: name, number)
-    guard indexOfSerial.updateValue(atoms.count, forKey: serial) == nil else {
-      throw fail(number, "atom number \(serial) is given twice")
-    }
+    guard indexOfSerial.updateValue(atoms.count, forKey: serial) == nil
+    else { throw fail(number, "atom number \(serial) is given twice") }
     atoms.append(Topology.Atom(name: name, element: element, residueIndex: residues.count - 1, serial: serial))
     coordinates += position
   }
@@ -155,9 +149,8 @@ private struct PDBParser {
   private func element(_ line: [UInt8], name: String, _ number: Int) throws -> String {
     let written = field(line, 77, 78)
     if !written.isEmpty {
-      guard let element = Element(symbol: written) else {
-        throw fail(number, "\"\(written)\" in columns 77-78 is not an element known here")
-      }
+      guard let element = Element(symbol: written)
+      else { throw fail(number, "\"\(written)\" in columns 77-78 is not an element known here") }
       return element.symbol
     }
     // The format puts a one-letter element into column 14 and a two-letter one into columns 13-14.
@@ -184,9 +177,8 @@ private struct PDBParser {
     for (number, serials) in connections {
       var indices: [Int] = []
       for serial in serials where !skipped.contains(serial) {
-        guard let index = indexOfSerial[serial] else {
-          throw fail(number, "CONECT names atom number \(serial), which the file does not hold")
-        }
+        guard let index = indexOfSerial[serial]
+        else { throw fail(number, "CONECT names atom number \(serial), which the file does not hold") }
         indices.append(index)
       }
       guard let first = indices.first else { continue }

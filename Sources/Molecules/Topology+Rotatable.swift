@@ -10,26 +10,19 @@ public struct RotatableTorsion: Equatable, Sendable {
   public let isStaggered: Bool
 
   public init(name: String, atoms: [Int], fold: Int = 1, isStaggered: Bool = false) {
-    self.name = name
-    self.atoms = atoms
-    self.fold = fold
-    self.isStaggered = isStaggered
+    (self.name, self.atoms, self.fold, self.isStaggered) = (name, atoms, fold, isStaggered)
   }
 }
 
 extension Topology {
   /// Every bond outside rings with further atoms on both sides, by its first atom.
   public var rotatableTorsions: [RotatableTorsion] {
-    let colours = Chirality.refinedColours(of: self)
-    let named = namedTorsions
+    let (colours, named) = (Chirality.refinedColours(of: self), namedTorsions)
     return bonds.compactMap { bond -> RotatableTorsion? in
       let (first, second) = (bond.first, bond.second)
-      let left = neighbours[first].filter { $0 != second }
-      let right = neighbours[second].filter { $0 != first }
+      let (left, right) = (neighbours[first].filter { $0 != second }, neighbours[second].filter { $0 != first })
       guard !left.isEmpty, !right.isEmpty, !isInRing(bond) else { return nil }
-      func fold(_ ends: [Int]) -> Int {
-        ends.count > 1 && Set(ends.map { colours[$0] }).count == 1 ? ends.count : 1
-      }
+      func fold(_ ends: [Int]) -> Int { ends.count > 1 && Set(ends.map { colours[$0] }).count == 1 ? ends.count : 1 }
       let match = named.first {
         Set($0.atoms[1...2]) == [first, second] && !$0.name.hasPrefix("methyl") && $0.name != "ammonium"
       }
@@ -56,9 +49,8 @@ extension Topology {
   /// What turns when the third atom of a torsion turns about the bond before it: the atoms beyond it, without itself. Nil where the bond
   /// is in a ring, or nothing is beyond.
   public func turningAtoms(of torsion: [Int]) -> [Int]? {
-    guard torsion.count == 4, neighbours.indices.contains(torsion[1]), neighbours.indices.contains(torsion[2]) else {
-      return nil
-    }
+    guard torsion.count == 4, neighbours.indices.contains(torsion[1]), neighbours.indices.contains(torsion[2])
+    else { return nil }
     let next = neighbours[torsion[2]].filter { $0 != torsion[1] }
     let moved = next + walk(from: next) { $0 != torsion[2] }.map(\.to)
     return moved.isEmpty || moved.contains(torsion[1]) ? nil : moved.sorted()

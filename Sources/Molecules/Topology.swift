@@ -3,19 +3,13 @@
 /// Indices count from 0 in file order; that order is the order of atoms in every trajectory of the molecule.
 public struct Topology: Equatable, Sendable {
   public struct Atom: Equatable, Sendable {
-    public let name: String
-    /// Element symbol, "C" or "Cl".
-    public let element: String
-    /// Index into `residues`.
-    public let residueIndex: Int
-    /// The number the file gave it.
-    public let serial: Int
+    /// "CA", and the element's symbol, "C".
+    public let name, element: String
+    /// Index into `residues`, and the number the file gave the atom.
+    public let residueIndex, serial: Int
 
     public init(name: String, element: String, residueIndex: Int, serial: Int) {
-      self.name = name
-      self.element = element
-      self.residueIndex = residueIndex
-      self.serial = serial
+      (self.name, self.element, self.residueIndex, self.serial) = (name, element, residueIndex, serial)
     }
   }
 
@@ -26,10 +20,7 @@ public struct Topology: Equatable, Sendable {
     public let insertionCode, chain, segment: String
 
     public init(name: String, sequence: Int, insertionCode: String = "", chain: String = "", segment: String = "") {
-      self.name = name
-      self.sequence = sequence
-      self.insertionCode = insertionCode
-      self.chain = chain
+      (self.name, self.sequence, self.insertionCode, self.chain) = (name, sequence, insertionCode, chain)
       self.segment = segment
     }
   }
@@ -76,9 +67,7 @@ public struct Topology: Equatable, Sendable {
       neighbours[bond.first].append(bond.second)
       neighbours[bond.second].append(bond.first)
     }
-    self.atoms = atoms
-    self.residues = residues
-    self.bonds = unique
+    (self.atoms, self.residues, self.bonds) = (atoms, residues, unique)
     self.neighbours = neighbours.map { $0.sorted() }
     self.referenceCoordinates = referenceCoordinates
     try checkConnected()

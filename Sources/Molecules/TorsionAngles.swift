@@ -50,11 +50,7 @@ struct Vector3 {
   var x, y, z: Double
 
   @inline(__always)
-  init(_ x: Double, _ y: Double, _ z: Double) {
-    self.x = x
-    self.y = y
-    self.z = z
-  }
+  init(_ x: Double, _ y: Double, _ z: Double) { (self.x, self.y, self.z) = (x, y, z) }
 
   @inline(__always)
   init(_ values: UnsafeBufferPointer<Double>, _ offset: Int) {

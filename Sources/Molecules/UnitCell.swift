@@ -7,11 +7,7 @@ public struct UnitCell: Equatable, Sendable {
   /// alpha (between b and c), beta (a, c) and gamma (a, b), degrees.
   public var angles: [Double]
 
-  public init(lengths: [Double], angles: [Double]) {
-    self.lengths = lengths
-    self.angles = angles
-  }
-
+  public init(lengths: [Double], angles: [Double]) { (self.lengths, self.angles) = (lengths, angles) }
   /// Files without periodic images may carry boxes of zeros.
   public var isAbsent: Bool { lengths == [0, 0, 0] }
 }

@@ -77,8 +77,7 @@ struct ZMatrixPlan {
     var starts = topology.atoms.indices.filter(allowed)
     let isLarge = starts.count > manyAtoms
     if isLarge { starts.removeSubrange(1...) }
-    var next = 0
-    var previous = [Int](repeating: -1, count: topology.atoms.count)
+    var (next, previous) = (0, [Int](repeating: -1, count: topology.atoms.count))
     while next < starts.count {
       let start = starts[next]
       next += 1

@@ -10,12 +10,8 @@ public final class BatchEvaluator {
 
   /// Throws `OpenMMError.invalidArgument` for an unknown platform, `.openMM` when OpenMM refuses the System.
   public init(system: System, platform: String = "Reference", threads: Int) throws {
-    guard let made = bm_engine_create(system.handle, platform, Int32(clamping: threads)) else {
-      throw OpenMMError.last()
-    }
-    handle = made
-    self.system = system
-    self.platform = platform
+    handle = try OpenMMError.unwrap(bm_engine_create(system.handle, platform, Int32(clamping: threads)))
+    (self.system, self.platform) = (system, platform)
   }
 
   deinit { bm_engine_free(handle) }
@@ -23,18 +19,13 @@ public final class BatchEvaluator {
   /// kJ/mol, [frames], of coordinates in nm, [frames, atoms, 3]. A frame with a number that is not finite, or with atoms on
   /// top of each other, has energy +infinity. Throws `OpenMMError.wrongShape`.
   public func energies(_ coordinates: [Double]) throws -> [Double] {
-    let frames = try system.frameCount(of: coordinates)
-    var energies = [Double](repeating: 0, count: frames)
-    try OpenMMError.check(bm_engine_evaluate(handle, coordinates, Int64(frames), &energies, nil))
-    return energies
+    try system.energies(coordinates) { bm_engine_evaluate(handle, coordinates, $0, $1, nil) }
   }
 
   /// As `energies`, and forces in kJ/mol/nm, [frames, atoms, 3]; those of a frame of infinite energy are NaN.
   public func energiesAndForces(_ coordinates: [Double]) throws -> (energies: [Double], forces: [Double]) {
-    let frames = try system.frameCount(of: coordinates)
-    var energies = [Double](repeating: 0, count: frames)
     var forces = [Double](repeating: 0, count: coordinates.count)
-    try OpenMMError.check(bm_engine_evaluate(handle, coordinates, Int64(frames), &energies, &forces))
+    let energies = try system.energies(coordinates) { bm_engine_evaluate(handle, coordinates, $0, $1, &forces) }
     return (energies, forces)
   }
 }

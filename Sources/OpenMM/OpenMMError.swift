@@ -19,18 +19,17 @@ public enum OpenMMError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .unreadable(let path, let reason):
-      return "\(path): the force field cannot be read: \(reason)"
+    case .unreadable(let path, let reason): "\(path): the force field cannot be read: \(reason)"
     case .brokenXML(let source, let reason):
-      return "\(source): not well-formed XML: \(reason); serialise the System again (openmm.XmlSerializer.serialize)"
+      "\(source): not well-formed XML: \(reason); serialise the System again (openmm.XmlSerializer.serialize)"
     case .notASystem(let source, let found):
-      return "\(source): \(found); a serialised OpenMM System is needed (openmm.XmlSerializer.serialize(system))"
+      "\(source): \(found); a serialised OpenMM System is needed (openmm.XmlSerializer.serialize(system))"
     case .wrongShape(let values, let atoms):
-      return "\(values) coordinates are no frames of \(atoms) atoms (3 x \(atoms) = \(3 * atoms) numbers each): "
+      "\(values) coordinates are no frames of \(atoms) atoms (3 x \(atoms) = \(3 * atoms) numbers each): "
         + "the coordinates and the force field are of different molecules"
-    case .invalidArgument(let reason): return "OpenMM: \(reason)"
-    case .unstable(let reason): return "OpenMM: \(reason)"
-    case .openMM(let message): return "OpenMM: \(message)"
+    case .invalidArgument(let reason): "OpenMM: \(reason)"
+    case .unstable(let reason): "OpenMM: \(reason)"
+    case .openMM(let message): "OpenMM: \(message)"
     }
   }
 
@@ -46,7 +45,10 @@ public enum OpenMMError: Error, Equatable, CustomStringConvertible {
     }
   }
 
-  package static func check(_ status: Int32) throws {
-    if status != 0 { throw last() }
+  package static func unwrap(_ made: OpaquePointer?, source: String = "System") throws -> OpaquePointer {
+    guard let made else { throw last(source: source) }
+    return made
   }
+
+  package static func check(_ status: Int32) throws { if status != 0 { throw last() } }
 }

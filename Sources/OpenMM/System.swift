@@ -17,15 +17,12 @@ public final class System: @unchecked Sendable {
 
   /// Throws `OpenMMError.unreadable`, `.brokenXML` or `.notASystem`, with the path.
   public convenience init(contentsOf url: URL) throws {
-    let data: Data
     do {
-      data = try Data(contentsOf: url)
-    } catch {
-      throw OpenMMError.unreadable(
-        path: url.path,
-        reason: FileManager.default.fileExists(atPath: url.path) ? "\(error)" : "there is no such file")
+      try self.init(xml: Data(contentsOf: url), source: url.path)
+    } catch let error where !(error is OpenMMError) {
+      let missing = !FileManager.default.fileExists(atPath: url.path)
+      throw OpenMMError.unreadable(path: url.path, reason: missing ? "there is no such file" : "\(error)")
     }
-    try self.init(xml: data, source: url.path)
   }
 
   /// `source` names the text in errors.
@@ -37,8 +34,7 @@ public final class System: @unchecked Sendable {
     let made = xml.withUnsafeBytes { bytes in
       bm_system_from_xml(bytes.bindMemory(to: CChar.self).baseAddress, bytes.count)
     }
-    guard let made else { throw OpenMMError.last(source: source) }
-    self.init(made)
+    self.init(try OpenMMError.unwrap(made, source: source))
   }
 
   /// Takes the handle over.
@@ -64,9 +60,17 @@ public final class System: @unchecked Sendable {
 
   /// Number of frames in `coordinates`; throws `OpenMMError.wrongShape` when they are not whole.
   package func frameCount(of coordinates: [Double]) throws -> Int {
-    guard atomCount > 0, coordinates.count % (3 * atomCount) == 0 else {
-      throw OpenMMError.wrongShape(values: coordinates.count, atoms: atomCount)
-    }
+    guard atomCount > 0, coordinates.count % (3 * atomCount) == 0
+    else { throw OpenMMError.wrongShape(values: coordinates.count, atoms: atomCount) }
     return coordinates.count / (3 * atomCount)
+  }
+
+  /// kJ/mol, [frames], as a C function writes them that is handed the number of frames.
+  package func energies(_ coordinates: [Double], by body: (Int64, UnsafeMutablePointer<Double>) -> Int32) throws
+    -> [Double]
+  {
+    var energies = [Double](repeating: 0, count: try frameCount(of: coordinates))
+    try OpenMMError.check(body(Int64(energies.count), &energies))
+    return energies
   }
 }

@@ -11,9 +11,7 @@ public struct SystemTerms: Sendable {
   /// dalton, [particles].
   public var masses: [Double]
   /// Elementary charges, nm and kJ/mol, [particles] each.
-  public var charges: [Double]
-  public var sigmas: [Double]
-  public var epsilons: [Double]
+  public var charges, sigmas, epsilons: [Double]
   /// Energy k/2 (r - length)^2; nm, kJ/mol/nm^2.
   public var bonds: [(atoms: [Int], length: Double, forceConstant: Double)] = []
   /// Energy k/2 (theta - angle)^2; rad, kJ/mol/rad^2.
@@ -24,22 +22,17 @@ public struct SystemTerms: Sendable {
   public var exceptions: [(atoms: [Int], chargeProduct: Double, sigma: Double, epsilon: Double)] = []
   public var implicitSolvent = ImplicitSolvent.none
   /// nm and screening factors, [particles]; read with an implicit solvent only.
-  public var bornRadii: [Double] = []
-  public var bornScreens: [Double] = []
+  public var bornRadii: [Double] = [], bornScreens: [Double] = []
 
   public init(masses: [Double], charges: [Double], sigmas: [Double], epsilons: [Double]) {
-    self.masses = masses
-    self.charges = charges
-    self.sigmas = sigmas
-    self.epsilons = epsilons
+    (self.masses, self.charges, self.sigmas, self.epsilons) = (masses, charges, sigmas, epsilons)
   }
 }
 
 extension System {
   /// Throws `OpenMMError.invalidArgument` where lists do not fit each other, `.openMM` where OpenMM refuses a term.
   public convenience init(_ terms: SystemTerms) throws {
-    let count = terms.masses.count
-    let hasBorn = terms.implicitSolvent != .none
+    let (count, hasBorn) = (terms.masses.count, terms.implicitSolvent != .none)
     try require("charges", terms.charges.count, count)
     try require("radii (sigma)", terms.sigmas.count, count)
     try require("well depths", terms.epsilons.count, count)
@@ -64,39 +57,29 @@ extension System {
       terms.exceptions.flatMap { [$0.chargeProduct, $0.sigma, $0.epsilon] }, terms.bornRadii, terms.bornScreens,
     ]) { numbers in
       withPointers([bondAtoms, angleAtoms, torsionAtoms, exceptionAtoms]) { atoms in
-        native.masses = numbers[0]
-        native.charges = numbers[1]
-        native.sigmas = numbers[2]
-        native.epsilons = numbers[3]
-        native.bond_parameters = numbers[4]
-        native.angle_parameters = numbers[5]
-        native.torsion_parameters = numbers[6]
-        native.exception_parameters = numbers[7]
-        native.born_radii = numbers[8]
-        native.born_screens = numbers[9]
-        native.bond_atoms = atoms[0]
-        native.angle_atoms = atoms[1]
-        native.torsion_atoms = atoms[2]
+        (native.masses, native.charges, native.sigmas, native.epsilons) = (
+          numbers[0], numbers[1], numbers[2], numbers[3]
+        )
+        (native.bond_parameters, native.angle_parameters, native.torsion_parameters) = (
+          numbers[4], numbers[5], numbers[6]
+        )
+        (native.exception_parameters, native.born_radii, native.born_screens) = (numbers[7], numbers[8], numbers[9])
+        (native.bond_atoms, native.angle_atoms, native.torsion_atoms) = (atoms[0], atoms[1], atoms[2])
         native.exception_atoms = atoms[3]
         return bm_system_from_terms(&native)
       }
     }
-    guard let made else { throw OpenMMError.last() }
-    self.init(made)
+    self.init(try OpenMMError.unwrap(made))
   }
-}
 
-extension System {
   /// The same System with further torsions, beside those it has.
   ///
   /// Throws `OpenMMError.invalidArgument` where a torsion does not fit the System, `.openMM` where OpenMM refuses it.
   public func adding(torsions: [SystemTerms.Torsion]) throws -> System {
     let atoms = try torsionIndices(torsions, of: atomCount)
     let parameters = torsions.flatMap { [$0.phase, $0.forceConstant] }
-    guard let made = bm_system_adding_torsions(handle, Int32(clamping: torsions.count), atoms, parameters) else {
-      throw OpenMMError.last()
-    }
-    return System(made)
+    return System(
+      try OpenMMError.unwrap(bm_system_adding_torsions(handle, Int32(clamping: torsions.count), atoms, parameters)))
   }
 
   /// Height of the barriers that the force field's threefold torsion terms about a bond make together, kJ/mol, where both ends
@@ -107,9 +90,7 @@ extension System {
 }
 
 private func require(_ name: String, _ found: Int, _ expected: Int) throws {
-  if found != expected {
-    throw OpenMMError.invalidArgument("\(found) \(name) where \(expected) belong")
-  }
+  if found != expected { throw OpenMMError.invalidArgument("\(found) \(name) where \(expected) belong") }
 }
 
 /// Atoms of terms, one after another, of a System of `count` particles.
@@ -117,9 +98,8 @@ private func indices(_ rows: [[Int]], _ width: Int, of count: Int) throws -> [In
   try rows.flatMap { row in
     try require("atoms of a term", row.count, width)
     return try row.map { atom in
-      guard (0..<count).contains(atom) else {
-        throw OpenMMError.invalidArgument("a term of atom \(atom), where there are \(count)")
-      }
+      guard (0..<count).contains(atom)
+      else { throw OpenMMError.invalidArgument("a term of atom \(atom), where there are \(count)") }
       return Int32(atom)
     }
   }

@@ -94,6 +94,12 @@ extension EnergyMethodError: AdvisableError {
   }
 }
 
+extension XTBError: AdvisableError {
+  var advice: String? {
+    if case .oddElectrons = self { " (forcefield: { method: gfn2-xtb, charge: ... })" } else { nil }
+  }
+}
+
 extension AMBERForceFieldError: AdvisableError {
   var advice: String? {
     switch self {

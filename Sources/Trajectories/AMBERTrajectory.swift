@@ -10,8 +10,7 @@ import NetCDF
 /// units: nm and ps.
 public final class AMBERTrajectory: TrajectoryReader {
   public let url: URL
-  public let frameCount: Int
-  public let atomCount: Int
+  public let frameCount, atomCount: Int
   public let hasTimes: Bool
   /// Departures from the convention that do not change the meaning of the coordinates.
   public let warnings: [String]
@@ -52,13 +51,9 @@ public final class AMBERTrajectory: TrajectoryReader {
     var warnings: [String] = []
     let conventions = try file.attribute("Conventions")?.description
     let names = conventions?.split(whereSeparator: { $0 == " " || $0 == "," || $0 == "\0" }).map(String.init) ?? []
-    guard names.contains("AMBER") else {
-      throw TrajectoryError.wrongConvention(file: path, found: conventions)
-    }
+    guard names.contains("AMBER") else { throw TrajectoryError.wrongConvention(file: path, found: conventions) }
     let version = try file.attribute("ConventionVersion")?.description
-    if version != "1.0" {
-      warnings.append("\(path): ConventionVersion is \(version ?? "missing"), read as 1.0")
-    }
+    if version != "1.0" { warnings.append("\(path): ConventionVersion is \(version ?? "missing"), read as 1.0") }
     self.warnings = warnings
 
     let lengthUnits = ["angstrom", "angstroms"]
@@ -66,8 +61,7 @@ public final class AMBERTrajectory: TrajectoryReader {
       "coordinates", ["frame", "atom", "spatial"], of: file, units: lengthUnits, toProjectUnit: 0.1)
     (frameCount, atomCount) = (coordinates.variable.shape[0], coordinates.variable.shape[1])
     guard frameCount > 0 else { throw TrajectoryError.noFrames(file: path) }
-    times = try Self.scaled(
-      "time", ["frame"], of: file, units: ["picosecond", "picoseconds", "ps"], toProjectUnit: 1)
+    times = try Self.scaled("time", ["frame"], of: file, units: ["picosecond", "picoseconds", "ps"], toProjectUnit: 1)
     hasTimes = times != nil
     cellLengths = try Self.scaled(
       "cell_lengths", ["frame", "cell_spatial"], of: file, units: lengthUnits, toProjectUnit: 0.1)
@@ -107,9 +101,8 @@ public final class AMBERTrajectory: TrajectoryReader {
   private static func required(
     _ name: String, _ dimensions: [String], of file: NetCDFFile, units: [String], toProjectUnit factor: Double
   ) throws -> Scaled {
-    guard let found = try scaled(name, dimensions, of: file, units: units, toProjectUnit: factor) else {
-      throw TrajectoryError.missingVariable(file: file.url.path, variable: name)
-    }
+    guard let found = try scaled(name, dimensions, of: file, units: units, toProjectUnit: factor)
+    else { throw TrajectoryError.missingVariable(file: file.url.path, variable: name) }
     return found
   }
 
@@ -122,24 +115,20 @@ public final class AMBERTrajectory: TrajectoryReader {
       .wrongShape(file: file.url.path, variable: name, found: found, expected: expected)
     }
     guard variable.dimensions == dimensions else {
-      throw wrongShape(
-        "(\(variable.dimensions.joined(separator: ", ")))", "(\(dimensions.joined(separator: ", ")))")
+      throw wrongShape("(\(variable.dimensions.joined(separator: ", ")))", "(\(dimensions.joined(separator: ", ")))")
     }
-    guard dimensions.count == 1 || variable.shape.last == 3 else {
-      throw wrongShape("\(variable.shape)", dimensions.count == 3 ? "[frames, atoms, 3]" : "[frames, 3]")
-    }
+    guard dimensions.count == 1 || variable.shape.last == 3
+    else { throw wrongShape("\(variable.shape)", dimensions.count == 3 ? "[frames, atoms, 3]" : "[frames, 3]") }
     let found = try file.attribute("units", of: variable)?.description
     guard let found, units.contains(found.lowercased()) else {
-      throw TrajectoryError.wrongUnits(
-        file: file.url.path, variable: variable.name, found: found, expected: units[0])
+      throw TrajectoryError.wrongUnits(file: file.url.path, variable: variable.name, found: found, expected: units[0])
     }
     switch try file.attribute("scale_factor", of: variable) {
     case nil: return Scaled(variable: variable, factor: factor)
     case .numbers(let values) where values.count == 1 && values[0].isFinite && values[0] > 0:
       return Scaled(variable: variable, factor: factor * values[0])
     case .some(let other):
-      throw TrajectoryError.badScaleFactor(
-        file: file.url.path, variable: variable.name, found: other.description)
+      throw TrajectoryError.badScaleFactor(file: file.url.path, variable: variable.name, found: other.description)
     }
   }
 
@@ -147,7 +136,6 @@ public final class AMBERTrajectory: TrajectoryReader {
 
   /// Coordinates of a range of frames, [frames, atoms, 3], nm. Throws `TrajectoryError.frameRange`.
   public func readFrames(_ range: Range<Int>) throws -> [Double] { try read(coordinates, range) }
-
   /// Times of a range of frames, ps; nil when the file has none.
   public func readTimes(_ range: Range<Int>) throws -> [Double]? { try times.map { try read($0, range) } }
 
@@ -163,16 +151,13 @@ public final class AMBERTrajectory: TrajectoryReader {
   }
 
   private func read(_ scaled: Scaled, _ range: Range<Int>) throws -> [Double] {
-    guard range.lowerBound >= 0, range.upperBound <= frameCount else {
-      throw TrajectoryError.frameRange(file: url.path, requested: range, available: frameCount)
-    }
+    guard range.lowerBound >= 0, range.upperBound <= frameCount
+    else { throw TrajectoryError.frameRange(file: url.path, requested: range, available: frameCount) }
     let shape = scaled.variable.shape
     var values = try file.read(
       scaled.variable, as: Double.self, start: [range.lowerBound] + Array(repeating: 0, count: shape.count - 1),
       count: [range.count] + shape.dropFirst())
-    if scaled.factor != 1 {
-      for index in values.indices { values[index] *= scaled.factor }
-    }
+    if scaled.factor != 1 { for index in values.indices { values[index] *= scaled.factor } }
     return values
   }
 }

@@ -12,9 +12,7 @@ public final class AMBERTrajectoryWriter: TrajectoryWriter {
 
   /// Creates the file, replacing one that exists. `hasCell` adds a periodic box to every frame. Throws `NetCDFError`.
   public init(url: URL, atomCount: Int, hasCell: Bool = false, title: String = "") throws {
-    self.url = url
-    self.atomCount = atomCount
-    self.hasCell = hasCell
+    (self.url, self.atomCount, self.hasCell) = (url, atomCount, hasCell)
     file = try NetCDFFile.create(url)
     try file.addDimension("frame", length: nil)
     try file.addDimension("spatial", length: 3)
@@ -35,12 +33,10 @@ public final class AMBERTrajectoryWriter: TrajectoryWriter {
       try file.addVariable("cell_angles", type: .float64, dimensions: ["frame", "cell_angular"])
       try file.setAttribute("units", .text("degree"), of: "cell_angles")
     }
-    try file.setAttribute("title", .text(title.isEmpty ? "trajectory" : title))
-    try file.setAttribute("application", .text("boltzmill"))
-    try file.setAttribute("program", .text("pipeline"))
-    try file.setAttribute("programVersion", .text("1"))
-    try file.setAttribute("Conventions", .text("AMBER"))
-    try file.setAttribute("ConventionVersion", .text("1.0"))
+    for (name, text) in [
+      ("title", title.isEmpty ? "trajectory" : title), ("application", "boltzmill"), ("program", "pipeline"),
+      ("programVersion", "1"), ("Conventions", "AMBER"), ("ConventionVersion", "1.0"),
+    ] { try file.setAttribute(name, .text(text)) }
     try file.endDefinitions()
     try file.write("spatial", text: "xyz")
     if hasCell {

@@ -24,36 +24,34 @@ public enum TrajectoryError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .noSuchFile(let file): return "\(file): no such trajectory file"
+    case .noSuchFile(let file): "\(file): no such trajectory file"
     case .unknownFormat(let file, let found, let readable):
-      return "\(file): is no trajectory that can be read here: it is \(found); readable are "
+      "\(file): is no trajectory that can be read here: it is \(found); readable are "
         + "\(readable.joined(separator: ", ")): convert it with a trajectory tool (cpptraj, MDTraj, MDAnalysis)"
-    case .unreadable(let file, let message): return "\(file): cannot be read as a trajectory: \(message)"
+    case .unreadable(let file, let message): "\(file): cannot be read as a trajectory: \(message)"
     case .wrongConvention(let file, let found):
-      return
-        "\(file): the attribute Conventions is \(found.map { "\"\($0)\"" } ?? "missing"); an AMBER trajectory says "
+      "\(file): the attribute Conventions is \(found.map { "\"\($0)\"" } ?? "missing"); an AMBER trajectory says "
         + "\"AMBER\""
     case .wrongUnits(let file, let variable, let found, let expected):
-      return "\(file): the units of \(variable) are \(found.map { "\"\($0)\"" } ?? "missing"), not \"\(expected)\"; "
+      "\(file): the units of \(variable) are \(found.map { "\"\($0)\"" } ?? "missing"), not \"\(expected)\"; "
         + "convert the file, or correct the attribute if it is wrong"
-    case .missingVariable(let file, let variable): return "\(file): there is no variable \"\(variable)\" in it"
+    case .missingVariable(let file, let variable): "\(file): there is no variable \"\(variable)\" in it"
     case .wrongShape(let file, let variable, let found, let expected):
-      return "\(file): \(variable) has dimensions \(found), not \(expected)"
+      "\(file): \(variable) has dimensions \(found), not \(expected)"
     case .badScaleFactor(let file, let variable, let found):
-      return "\(file): scale_factor of \(variable) is \(found), not one positive number"
+      "\(file): scale_factor of \(variable) is \(found), not one positive number"
     case .atomCount(let file, let found, let expected):
-      return
-        "\(file): the trajectory has \(found) atoms and the topology \(expected); one of the two is another system's"
+      "\(file): the trajectory has \(found) atoms and the topology \(expected); one of the two is another system's"
     case .truncated(let file, let promised, let present):
-      return "\(file): the file is cut off: its header promises \(promised) frames, \(present) are there; "
+      "\(file): the file is cut off: its header promises \(promised) frames, \(present) are there; "
         + "copy it again, or cut it to whole frames with a trajectory tool"
-    case .noFrames(let file): return "\(file): there are no frames in it"
+    case .noFrames(let file): "\(file): there are no frames in it"
     case .frameRange(let file, let requested, let available):
-      return "\(file): frames \(requested) were asked for, \(available) are there"
+      "\(file): frames \(requested) were asked for, \(available) are there"
     case .selection(let file, let first, let last, let available):
-      return "\(file): frames \(first) to \(last) were asked for, the file has 0 to \(available - 1)"
-    case .incompleteFrames(let file, let message): return "\(file): \(message)"
-    case .unwritable(let file, let reason): return "\(file): the trajectory cannot be written: \(reason)"
+      "\(file): frames \(first) to \(last) were asked for, the file has 0 to \(available - 1)"
+    case .incompleteFrames(let file, let message): "\(file): \(message)"
+    case .unwritable(let file, let reason): "\(file): the trajectory cannot be written: \(reason)"
     }
   }
 }

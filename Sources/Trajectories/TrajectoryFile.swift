@@ -26,9 +26,7 @@ public enum TrajectoryFile {
       defer { try? handle.close() }
       return [UInt8](try handle.read(upToCount: TrajectoryFormat.startLength) ?? Data())
     } catch {
-      guard FileManager.default.fileExists(atPath: url.path) else {
-        throw TrajectoryError.noSuchFile(file: url.path)
-      }
+      guard FileManager.default.fileExists(atPath: url.path) else { throw TrajectoryError.noSuchFile(file: url.path) }
       throw TrajectoryError.unreadable(file: url.path, message: error.localizedDescription)
     }
   }
@@ -43,9 +41,8 @@ public enum TrajectoryFile {
     to url: URL, format: TrajectoryFormat = .amberNetCDF, atoms: Int, title: String = "", frames: Int,
     read: (Range<Int>) throws -> (coordinates: [Double], times: [Double])
   ) throws {
-    guard let create = format.create else {
-      throw TrajectoryError.unwritable(file: url.path, reason: "\(format.name) is only read here")
-    }
+    guard let create = format.create
+    else { throw TrajectoryError.unwritable(file: url.path, reason: "\(format.name) is only read here") }
     let folder = url.deletingLastPathComponent()
     let prefix = ".\(url.lastPathComponent).tmp-"
     // what a process left behind that was killed while it wrote
@@ -61,9 +58,8 @@ public enum TrajectoryFile {
         try writer.append(part.coordinates, times: part.times, cells: nil)
       }
       try writer.close()
-      guard rename(temporary.path, url.path) == 0 else {
-        throw TrajectoryError.unwritable(file: url.path, reason: String(cString: strerror(errno)))
-      }
+      guard rename(temporary.path, url.path) == 0
+      else { throw TrajectoryError.unwritable(file: url.path, reason: String(cString: strerror(errno))) }
     } catch {
       unlink(temporary.path)
       throw error

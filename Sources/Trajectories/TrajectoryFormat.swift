@@ -20,12 +20,7 @@ public struct TrajectoryFormat: Sendable {
   public init(
     name: String, matches: @escaping @Sendable ([UInt8]) -> Bool,
     open: @escaping @Sendable (URL) throws -> any TrajectoryReader, create: Create? = nil
-  ) {
-    self.name = name
-    self.matches = matches
-    self.open = open
-    self.create = create
-  }
+  ) { (self.name, self.matches, self.open, self.create) = (name, matches, open, create) }
 
   /// The formats this package has. The first that matches reads a file.
   public static let all: [TrajectoryFormat] = [.amberNetCDF]

@@ -68,9 +68,8 @@ extension TrajectoryReader {
   /// - Precondition: `stride` is positive.
   public func selection(first: Int = 0, last: Int? = nil, stride: Int = 1) throws -> FrameSelection {
     let end = last ?? frameCount - 1
-    guard first >= 0, first <= end, end < frameCount else {
-      throw TrajectoryError.selection(file: url.path, first: first, last: end, available: frameCount)
-    }
+    guard first >= 0, first <= end, end < frameCount
+    else { throw TrajectoryError.selection(file: url.path, first: first, last: end, available: frameCount) }
     return FrameSelection(first: first, last: end, stride: stride)
   }
 
@@ -136,9 +135,7 @@ public struct BadFrame: Equatable, Sendable, CustomStringConvertible {
   public let fault: FrameFault
 
   public init(file: String, frame: Int, fault: FrameFault) {
-    self.file = file
-    self.frame = frame
-    self.fault = fault
+    (self.file, self.frame, self.fault) = (file, frame, fault)
   }
 
   public var description: String { "\(file), frame \(frame): \(fault.detail)" }

@@ -39,17 +39,15 @@ public final class XTBCalculator {
       throw XTBError.unknownElement(number: number, atom: atom)
     }
     let electrons = atomicNumbers.reduce(0, +) - charge
-    guard unpairedElectrons >= 0, electrons >= unpairedElectrons, (electrons - unpairedElectrons) % 2 == 0 else {
-      throw XTBError.oddElectrons(electrons: electrons, charge: charge, unpaired: unpairedElectrons)
-    }
+    guard unpairedElectrons >= 0, electrons >= unpairedElectrons, (electrons - unpairedElectrons) % 2 == 0
+    else { throw XTBError.oddElectrons(electrons: electrons, charge: charge, unpaired: unpairedElectrons) }
     if let solvent, !Self.solvents.contains(solvent) { throw XTBError.unknownSolvent(solvent, known: Self.solvents) }
     let numbers = atomicNumbers.map(Int32.init)
     guard
       let made = bm_xtb_create(
         count, numbers, Double(charge), Int32(unpairedElectrons), solvent ?? "", Int32(clamping: threads))
     else { throw XTBError.last() }
-    handle = made
-    atomCount = atomicNumbers.count
+    (handle, atomCount) = (made, atomicNumbers.count)
   }
 
   deinit { bm_xtb_free(handle) }
@@ -65,13 +63,11 @@ public final class XTBCalculator {
   }
 
   private func evaluate(_ coordinates: [Double], forces: UnsafeMutablePointer<Double>?) throws -> [Double] {
-    guard coordinates.count % (3 * atomCount) == 0 else {
-      throw XTBError.wrongShape(values: coordinates.count, atoms: atomCount)
-    }
+    guard coordinates.count % (3 * atomCount) == 0
+    else { throw XTBError.wrongShape(values: coordinates.count, atoms: atomCount) }
     var energies = [Double](repeating: 0, count: coordinates.count / (3 * atomCount))
-    guard bm_xtb_evaluate(handle, coordinates, Int64(energies.count), &energies, forces) == 0 else {
-      throw XTBError.last()
-    }
+    guard bm_xtb_evaluate(handle, coordinates, Int64(energies.count), &energies, forces) == 0
+    else { throw XTBError.last() }
     return energies
   }
 }

@@ -21,8 +21,7 @@ public enum XTBError: Error, Equatable, CustomStringConvertible {
     case .unknownElement(let number, let atom):
       "atom \(atom) has atomic number \(number); GFN2-xTB covers 1 to \(XTBCalculator.largestAtomicNumber)"
     case .oddElectrons(let electrons, let charge, let unpaired):
-      "\(electrons) electrons at charge \(charge) do not leave \(unpaired) unpaired: set the molecule's charge "
-        + "(forcefield: { method: gfn2-xtb, charge: ... })"
+      "\(electrons) electrons at charge \(charge) do not leave \(unpaired) unpaired: set the molecule's charge"
     case .unknownSolvent(let name, let known):
       "GFN2-xTB has no solvent '\(name)'; there are: \(known.joined(separator: ", "))"
     case .noAtoms: "GFN2-xTB: a molecule without atoms"

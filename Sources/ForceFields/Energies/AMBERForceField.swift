@@ -9,8 +9,7 @@ public struct AMBERForceField: EnergyMethod, Equatable {
   public var implicitSolvent: SystemTerms.ImplicitSolvent
 
   public init(file: URL, implicitSolvent: SystemTerms.ImplicitSolvent = .obc2) {
-    self.file = file
-    self.implicitSolvent = implicitSolvent
+    (self.file, self.implicitSolvent) = (file, implicitSolvent)
   }
 
   public var name: String {
@@ -36,9 +35,8 @@ extension SystemTerms {
     torsions = amber.torsions.map { ($0.atoms, $0.periodicity, $0.phase, $0.forceConstant) }
     exceptions = amber.exceptions.map { ($0.atoms, $0.chargeProduct, $0.sigma, $0.epsilon) }
     guard implicitSolvent != .none else { return }
-    guard let radii = amber.bornRadii, let screens = amber.bornScreens else {
-      throw AMBERForceFieldError.noBornRadii(file: file)
-    }
+    guard let radii = amber.bornRadii, let screens = amber.bornScreens
+    else { throw AMBERForceFieldError.noBornRadii(file: file) }
     self.implicitSolvent = implicitSolvent
     (bornRadii, bornScreens) = (radii, screens)
   }
@@ -52,11 +50,9 @@ public enum AMBERForceFieldError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .otherMolecule(let file, let difference):
-      return "\(file) and the topology are of different molecules: \(difference)"
+    case .otherMolecule(let file, let difference): "\(file) and the topology are of different molecules: \(difference)"
     case .noBornRadii(let file):
-      return
-        "\(file) has no sections RADII and SCREEN, which an implicit solvent needs; make it again with a radius set"
+      "\(file) has no sections RADII and SCREEN, which an implicit solvent needs; make it again with a radius set"
     }
   }
 }

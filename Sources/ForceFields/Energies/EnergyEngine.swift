@@ -15,13 +15,8 @@ extension EnergyEngine {
   /// As `energies`, in pieces: after each, `progress` hears how many frames are done. What it throws ends the work.
   public func energies(_ coordinates: [Double], progress: (Int) throws -> Void) throws -> [Double] {
     let size = 3 * atomCount * framesPerCall
-    guard coordinates.count > size else {
-      let all = try energies(coordinates)
-      try progress(all.count)
-      return all
-    }
     var result: [Double] = []
-    for start in stride(from: 0, to: coordinates.count, by: size) {
+    for start in stride(from: 0, to: max(1, coordinates.count), by: size) {
       result += try energies(Array(coordinates[start..<min(start + size, coordinates.count)]))
       try progress(result.count)
     }

@@ -6,7 +6,6 @@ public struct GFN2xTB: EnergyMethod, Equatable {
   public var settings: XTBEngine.Settings
 
   public init(_ settings: XTBEngine.Settings = .init()) { self.settings = settings }
-
   public var name: String { "GFN2-xTB" }
 
   /// Throws `XTBError`, also for an element that nobody knows.
@@ -24,14 +23,11 @@ public final class XTBEngine: EnergyEngine {
   public struct Settings: Equatable, Sendable {
     /// One of `XTBCalculator.solvents`, around the molecule as GBSA has it; nil: no solvent.
     public var solvent: String?
-    /// Elementary charges.
-    public var charge: Int
-    public var unpairedElectrons: Int
+    /// Elementary charges, and a number of electrons.
+    public var charge, unpairedElectrons: Int
 
     public init(solvent: String? = "water", charge: Int = 0, unpairedElectrons: Int = 0) {
-      self.solvent = solvent
-      self.charge = charge
-      self.unpairedElectrons = unpairedElectrons
+      (self.solvent, self.charge, self.unpairedElectrons) = (solvent, charge, unpairedElectrons)
     }
   }
 

@@ -21,8 +21,7 @@ public final class OpenMMEngine: EnergyEngine {
   /// `origin`: where the System came from, for `summary`. Platforms other than Reference compute everything themselves.
   public init(system: System, origin: String = "an OpenMM System", platform: String = "Reference", threads: Int) throws
   {
-    self.system = system
-    self.origin = origin
+    (self.system, self.origin) = (system, origin)
     evaluator = try BatchEvaluator(system: system, platform: platform, threads: threads)
     kernel = platform == "Reference" ? try KernelEvaluator(evaluator) : nil
   }

@@ -29,12 +29,9 @@ extension LangevinSimulation {
       let current = state.runs[run]
       return (current.done..<min(current.done + count, pieces(current))).map { segment(run: run, current, piece: $0) }
     }
-    var moved = runs.map { state.runs[$0].walk }
-    var work = state.work
+    var (moved, work) = (runs.map { state.runs[$0].walk }, state.work)
     let records = try (phase == .steering ? steered : dynamics).run(&moved, segments, adding: &work)
-    if phase == .production {
-      for (index, run) in runs.enumerated() { try checkFrames(records[index], run: run) }
-    }
+    if phase == .production { for (index, run) in runs.enumerated() { try checkFrames(records[index], run: run) } }
     state.work = work
     for (index, run) in runs.enumerated() {
       if phase == .production { for record in records[index] { waiting[run] += record.endPositions } }
@@ -100,9 +97,8 @@ extension LangevinSimulation {
 
   private func startAgain(_ run: Int, _ reason: String) throws {
     let attempt = state.runs[run].attempt + 1
-    guard attempt < settings.attempts else {
-      throw SimulationError.start(run: run, targets: targets[run], attempts: attempt, reason: reason)
-    }
+    guard attempt < settings.attempts
+    else { throw SimulationError.start(run: run, targets: targets[run], attempts: attempt, reason: reason) }
     state.runs[run] = try beginning(run: run, attempt: attempt)
   }
 }

@@ -24,6 +24,9 @@ public final class LangevinSimulation: DynamicsRun {
     public var length = 1000.0
     /// ps between frames.
     public var saveInterval = 0.5
+
+    /// All else as the fields are declared.
+    public init(_ dynamics: DynamicsSettings) { self.dynamics = dynamics }
   }
 
   /// What is wrong with a frame [atoms, 3] in nm, in words, or nil. `isStart`: the wells have just reached their targets.
@@ -48,8 +51,7 @@ public final class LangevinSimulation: DynamicsRun {
   /// Without wells.
   public let dynamics: LangevinDynamics
   /// The structure that every attempt begins at, and its steered torsions.
-  let origin: [Double]
-  let originTorsions: [Double]
+  let origin, originTorsions: [Double]
   let interval: Int, equilibrationSteps: Int
   /// Frames that nobody has taken yet, [runs][frames x atoms x 3].
   var waiting: [[Double]]
@@ -69,9 +71,8 @@ public final class LangevinSimulation: DynamicsRun {
         "every start needs one angle for each of the \(torsions.count) steered torsions; given are \(targets)")
     }
     func steps(_ name: String, _ time: Double) throws -> Int {
-      guard time >= 0, time / settings.dynamics.timestep < 1e12 else {
-        throw SimulationError.settings("\(name) of \(time) ps at a timestep of \(settings.dynamics.timestep) ps")
-      }
+      guard time >= 0, time / settings.dynamics.timestep < 1e12
+      else { throw SimulationError.settings("\(name) of \(time) ps at a timestep of \(settings.dynamics.timestep) ps") }
       return Int((time / settings.dynamics.timestep).rounded())
     }
     interval = try steps("a save interval", settings.saveInterval)
@@ -82,9 +83,7 @@ public final class LangevinSimulation: DynamicsRun {
       throw SimulationError.settings(
         "a run of \(settings.length) ps holds no frame every \(settings.saveInterval) ps, or there is no attempt")
     }
-    self.settings = settings
-    self.targets = targets
-    self.check = check
+    (self.settings, self.targets, self.check) = (settings, targets, check)
     // the dynamics tries a move after each of its record intervals; it is asked for no records
     let moves = max(1, Int((Double(interval) * settings.dynamics.timestep / Self.moveInterval).rounded()))
     let recordInterval = max(1, interval / moves)
@@ -112,9 +111,8 @@ public final class LangevinSimulation: DynamicsRun {
 
   /// Goes on from a saved state. Throws `SimulationError.state` when it is of another set-up.
   public func resume(_ saved: SimulationState) throws {
-    guard saved.runs.count == targets.count else {
-      throw SimulationError.state("\(saved.runs.count) runs where \(targets.count) belong")
-    }
+    guard saved.runs.count == targets.count
+    else { throw SimulationError.state("\(saved.runs.count) runs where \(targets.count) belong") }
     let moves = settings.dynamics.moves.count
     for found in [saved.work.movesTried, saved.work.movesTaken] where found.count != moves {
       throw SimulationError.state("\(found.count) torsion moves where \(moves) belong")
@@ -184,17 +182,11 @@ public final class LangevinSimulation: DynamicsRun {
         centers: [], equilibrationSteps: min(interval, equilibrationSteps - piece * interval), productionSteps: 0,
         seed: seed("equilibration \(state.attempt)", run, piece))
     case .production, .finished:
-      return .init(
-        centers: [], equilibrationSteps: interval, productionSteps: 0, seed: seed("production", run, piece))
+      return .init(centers: [], equilibrationSteps: interval, productionSteps: 0, seed: seed("production", run, piece))
     }
   }
 
   private func seed(_ kind: String, _ run: Int, _ piece: Int) -> UInt64 {
     RandomStream.derivedSeed(settings.dynamics.seed, [kind, "run \(run)", "segment \(piece)"])
   }
-}
-
-extension LangevinSimulation.Settings {
-  /// All else as the fields are declared.
-  public init(_ dynamics: DynamicsSettings) { self.init(dynamics: dynamics) }
 }

@@ -12,9 +12,7 @@ public struct SimulationStarts: Equatable, Sendable {
 
   /// `starts`: rad, [starts][torsions].
   public init(names: [String], torsions: [[Int]], starts: [[Double]], runsPerStart: Int) {
-    self.names = names
-    self.torsions = torsions
-    self.runsPerStart = runsPerStart
+    (self.names, self.torsions, self.runsPerStart) = (names, torsions, runsPerStart)
     targets = starts.flatMap { start in (0..<runsPerStart).map { _ in start } }
   }
 

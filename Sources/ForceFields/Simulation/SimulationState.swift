@@ -39,10 +39,7 @@ public struct SimulationState: Equatable, Sendable {
   public var work: DynamicsWork
 
   /// For a state that was saved; `LangevinSimulation.resume` checks it.
-  public init(runs: [Run], work: DynamicsWork) {
-    self.runs = runs
-    self.work = work
-  }
+  public init(runs: [Run], work: DynamicsWork) { (self.runs, self.work) = (runs, work) }
 }
 
 /// What a simulation was asked for that cannot be, or what became of it. Runs and frames count from 0.
@@ -60,8 +57,7 @@ public enum SimulationError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .settings(let reason): return "simulation: \(reason)"
-    case .state(let reason):
-      return "simulation: the saved state does not fit: \(reason)"
+    case .state(let reason): return "simulation: the saved state does not fit: \(reason)"
     case .start(let run, let targets, let attempts, let reason):
       let place = targets.map { String(format: "%.2f", $0) }.joined(separator: ", ")
       return

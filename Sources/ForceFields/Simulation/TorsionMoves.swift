@@ -9,10 +9,7 @@ public struct TorsionMoves: Sendable {
 
   public static let none = TorsionMoves(moves: [], names: [])
 
-  private init(moves: [TorsionMove], names: [String]) {
-    self.moves = moves
-    self.names = names
-  }
+  private init(moves: [TorsionMove], names: [String]) { (self.moves, self.names) = (moves, names) }
 
   /// Every side-chain torsion whose turning moves one part of the molecule alone, but for those named (four atoms each).
   public init(sideChainsOf topology: Topology, besides biased: [[Int]] = []) {

@@ -7,9 +7,8 @@ public struct UmbrellaGrid: Equatable, Sendable {
 
   /// Throws `UmbrellaSamplerError.grid` without an axis or with fewer than one window on one.
   public init(counts: [Int]) throws {
-    guard !counts.isEmpty, counts.allSatisfy({ $0 >= 1 }) else {
-      throw UmbrellaSamplerError.grid("windows \(counts): every torsion needs at least one window")
-    }
+    guard !counts.isEmpty, counts.allSatisfy({ $0 >= 1 })
+    else { throw UmbrellaSamplerError.grid("windows \(counts): every torsion needs at least one window") }
     self.counts = counts
   }
 
@@ -26,10 +25,7 @@ public struct UmbrellaGrid: Equatable, Sendable {
 
   /// The window at indices that may lie any number of turns outside.
   public func window(at indices: [Int]) -> Int {
-    zip(indices, counts).reduce(0) { number, axis in
-      let (index, count) = axis
-      return number * count + (index % count + count) % count
-    }
+    zip(indices, counts).reduce(0) { $0 * $1.1 + ($1.0 % $1.1 + $1.1) % $1.1 }
   }
 
   /// rad in (-pi, pi), one per axis: cell i of n is centred at -pi + 2 pi (i + 1/2)/n.
@@ -42,11 +38,8 @@ public struct UmbrellaGrid: Equatable, Sendable {
 
   /// The window whose cell holds these torsions (rad).
   public func nearestWindow(to torsions: [Double]) -> Int {
-    let cells = zip(torsions, counts).map { torsion, count -> Int in
-      let turn = (torsion + .pi) / (2 * .pi)
-      return Int((turn * Double(count)).rounded(.down))
-    }
-    return window(at: cells)
+    let turns = torsions.map { ($0 + .pi) / (2 * .pi) }
+    return window(at: zip(turns, counts).map { Int(($0 * Double($1)).rounded(.down)) })
   }
 
   /// Pairs of windows side by side along one axis, around the period too; `axis` tells which.
@@ -74,13 +67,11 @@ public enum UmbrellaSamplerError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .grid(let reason), .settings(let reason): return "umbrella sampling: \(reason)"
+    case .grid(let reason), .settings(let reason): "umbrella sampling: \(reason)"
     case .forces(let provider, let deviation):
-      return
-        "umbrella sampling: forces by \(provider) differ from OpenMM's by \(deviation) (relative) on the end frames of the "
+      "umbrella sampling: forces by \(provider) differ from OpenMM's by \(deviation) (relative) on the end frames of the "
         + "windows"
-    case .state(let reason):
-      return "umbrella sampling: the saved state does not fit: \(reason)"
+    case .state(let reason): "umbrella sampling: the saved state does not fit: \(reason)"
     }
   }
 }

@@ -62,8 +62,7 @@ extension UmbrellaSampler {
 
   /// Some of the windows go on by one piece; when all have, neighbours exchange.
   func advanceExchange() throws -> [Visit] {
-    let pieces = samplingPieces
-    let time = Double(samplesPerPiece) * settings.sampleInterval
+    let (pieces, time) = (samplingPieces, Double(samplesPerPiece) * settings.sampleInterval)
     guard let walks = nextWalks(pieces: pieces, timePerPiece: time) else {
       try begin(.finished, walks: [])
       return []
@@ -93,8 +92,7 @@ extension UmbrellaSampler {
   private func exchange(round: Int) throws {
     let axes = grid.counts.indices.filter { grid.counts[$0] > 1 }
     guard !axes.isEmpty else { return }
-    let axis = axes[round % axes.count]
-    let parity = round / axes.count % 2
+    let (axis, parity) = (axes[round % axes.count], round / axes.count % 2)
     let count = grid.counts[axis]
     let torsions = try dynamics.torsions(state.positions)
     let kT = PhysicalConstants.thermalEnergy(temperature: settings.dynamics.temperature)

@@ -21,6 +21,9 @@ public final class UmbrellaSampler: DynamicsRun {
     public var sampleInterval = 0.2
     /// ps between exchanges of neighbouring windows; nil: windows do not exchange.
     public var exchangeInterval: Double?
+
+    /// All else as the fields are declared.
+    public init(_ dynamics: DynamicsSettings) { self.dynamics = dynamics }
   }
 
   public static let directions = 2
@@ -76,9 +79,7 @@ public final class UmbrellaSampler: DynamicsRun {
     } else {
       samplesPerPiece = max(1, try steps("a piece", 20) / interval)
     }
-    self.grid = grid
-    self.settings = settings
-    torsionCount = torsions.count
+    (self.grid, self.settings, torsionCount) = (grid, settings, torsions.count)
     dynamics = try LangevinDynamics(
       system: system, settings: settings.dynamics, torsions: torsions, forceConstants: forceConstants,
       recordInterval: interval)
@@ -104,9 +105,8 @@ public final class UmbrellaSampler: DynamicsRun {
   /// all windows of a finished run. Throws `UmbrellaSamplerError.forces` beyond the tolerance.
   public func checkForces(tolerance: Double = forceTolerance) throws -> Double {
     let deviation = try max(dynamics.forceDeviation(state.rowStarts), dynamics.forceDeviation(state.endPositions))
-    guard deviation <= tolerance else {
-      throw UmbrellaSamplerError.forces(provider: forceProvider, deviation: deviation)
-    }
+    guard deviation <= tolerance
+    else { throw UmbrellaSamplerError.forces(provider: forceProvider, deviation: deviation) }
     return deviation
   }
 
@@ -140,8 +140,7 @@ public final class UmbrellaSampler: DynamicsRun {
   /// A visit that has come to its end: the window's samples of this direction, and its end frame, are there.
   public struct Visit: Equatable, Sendable {
     /// 0: the walks up, 1: the walks down.
-    public var direction: Int
-    public var window: Int
+    public var direction, window: Int
   }
 
   /// Does about a second's work. Returns the visits that it finished.
@@ -187,7 +186,6 @@ public final class UmbrellaSampler: DynamicsRun {
   }
 
   func frame(_ list: [Double], _ index: Int) -> [Double] { Array(list[index * size..<(index + 1) * size]) }
-
   private func around(_ index: Int, _ count: Int) -> Int { (index % count + count) % count }
 
   /// The row that a spine reaches, or the window that a rib reaches, after so many steps: up from the origin in direction 0,
@@ -234,9 +232,4 @@ public final class UmbrellaSampler: DynamicsRun {
     state.records.replaceSubrange(first..<first + record.torsions.count, with: record.torsions)
     state.endPositions.replaceSubrange(visit * size..<(visit + 1) * size, with: record.endPositions)
   }
-}
-
-extension UmbrellaSampler.Settings {
-  /// All else as the fields are declared.
-  public init(_ dynamics: DynamicsSettings) { self.init(dynamics: dynamics) }
 }

@@ -19,8 +19,7 @@ public struct UmbrellaState: Equatable, Sendable {
   /// Pieces done, per walk of the phase.
   public var done: [Int] = []
   /// nm and nm/ps, [walks, atoms, 3].
-  public var positions: [Double] = []
-  public var velocities: [Double] = []
+  public var positions: [Double] = [], velocities: [Double] = []
   /// Where the ribs begin, nm, [2, rows, atoms, 3].
   public var rowStarts: [Double] = []
   /// Recorded torsions, rad, [2, windows, samples, torsions].
@@ -28,8 +27,7 @@ public struct UmbrellaState: Equatable, Sendable {
   /// The last frame of every window, nm, [2, windows, atoms, 3].
   public var endPositions: [Double] = []
   /// Exchanges tried and accepted, per axis of the grid.
-  public var attempts: [Int] = []
-  public var acceptances: [Int] = []
+  public var attempts: [Int] = [], acceptances: [Int] = []
   public var work = DynamicsWork(moves: 0)
 
   /// The beginning, and for a state that was saved: `UmbrellaSampler.resume` checks it.

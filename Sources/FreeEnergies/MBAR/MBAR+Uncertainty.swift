@@ -13,8 +13,7 @@ extension MBAR {
     for i in 0..<stateCount {
       for j in 0..<stateCount where i != j {
         differences[i * stateCount + j] = reducedFreeEnergies[j] - reducedFreeEnergies[i]
-        let variance =
-          theta[i * stateCount + i] - 2 * theta[i * stateCount + j] + theta[j * stateCount + j]
+        let variance = theta[i * stateCount + i] - 2 * theta[i * stateCount + j] + theta[j * stateCount + j]
         errors[i * stateCount + j] = max(0, variance).squareRoot()
       }
     }
@@ -59,8 +58,7 @@ extension MBAR {
     let roots = sampled.map { Double(sampleCounts[$0]).squareRoot() }
     let projected = matrix.project(influences, solution.freeEnergies)
     return zip(influences, projected).map { influence, projection in
-      let b = zip(projection, roots).map { $0 / $1 }
-      let own = influence.reduce(0) { $0 + $1 * $1 }
+      let (b, own) = (zip(projection, roots).map { $0 / $1 }, influence.reduce(0) { $0 + $1 * $1 })
       return max(0, own + zip(b, factor.solve(b)).reduce(0) { $0 + $1.0 * $1.1 })
     }
   }
@@ -105,23 +103,19 @@ extension MBAR {
         result[i * stateCount + j] = gram[a * sampled.count + b] / Double(sampleCounts[i]) / Double(sampleCounts[j])
       }
     }
-    let columns = unsampledColumns()
-    for (column, i) in zip(columns.weights, columns.states) {
+    let unsampled = unsampledLogWeights.keys.sorted()
+    let weights = unsampled.map { (unsampledLogWeights[$0] ?? []).map { exp($0) } }
+    for (column, i) in zip(weights, unsampled) {
       let products = matrix.project([column], solution.freeEnergies)[0]
       for (b, j) in sampled.enumerated() {
         result[i * stateCount + j] = products[b] / Double(sampleCounts[j])
         result[j * stateCount + i] = result[i * stateCount + j]
       }
-      for (other, j) in zip(columns.weights, columns.states) {
+      for (other, j) in zip(weights, unsampled) {
         result[i * stateCount + j] = zip(column, other).reduce(0) { $0 + $1.0 * $1.1 }
       }
     }
     return result
-  }
-
-  private func unsampledColumns() -> (states: [Int], weights: [[Double]]) {
-    let states = unsampledLogWeights.keys.sorted()
-    return (states, states.map { (unsampledLogWeights[$0] ?? []).map { exp($0) } })
   }
 
   /// Theta over all states, up to the constant that cancels in differences.
@@ -135,11 +129,7 @@ extension MBAR {
     let solved = parallelMap(stateCount) { factor.solve(columns[$0]) }
     var theta = products
     for i in 0..<stateCount {
-      for j in 0..<stateCount {
-        var sum = 0.0
-        for k in sampled.indices { sum += columns[i][k] * solved[j][k] }
-        theta[i * stateCount + j] += sum
-      }
+      for j in 0..<stateCount { theta[i * stateCount + j] += zip(columns[i], solved[j]).reduce(0) { $0 + $1.0 * $1.1 } }
     }
     return theta
   }

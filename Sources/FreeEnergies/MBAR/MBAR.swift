@@ -15,11 +15,8 @@ public struct MBAR {
   public let reducedFreeEnergies: [Double]
   /// Of the solver, over all matrices it needed.
   public let iterations: Int
-  /// The last Newton step, kT: the size of what is left to converge.
-  public let remainingStep: Double
-  /// Largest |expected share - N_k| / N_k over sampled states.
-  public let largestGradient: Double
-
+  /// The last Newton step, kT, which is what is left to converge; the largest |expected share - N_k| / N_k of sampled states.
+  public let remainingStep, largestGradient: Double
   /// ln D_n = ln sum_k N_k exp(f_k - u_kn) of every sample, with f as in `reducedFreeEnergies`.
   public let logDenominators: [Double]
 
@@ -50,9 +47,7 @@ public struct MBAR {
     try self.init(sampleCounts: sampleCounts, sampleTotal: samples, tolerance: tolerance, initial: initial) {
       range, out in
       reducedPotentials.values.withUnsafeBufferPointer { u in
-        for k in 0..<states {
-          for (i, n) in range.enumerated() { out[i * states + k] = u[k * samples + n] }
-        }
+        for k in 0..<states { for (i, n) in range.enumerated() { out[i * states + k] = u[k * samples + n] } }
       }
     }
   }
@@ -73,18 +68,18 @@ public struct MBAR {
     }
     let sampled = sampleCounts.indices.filter { sampleCounts[$0] > 0 }
     let counts = sampled.map { Double(sampleCounts[$0]) }
+    let logCounts = counts.map { log($0) }
     var start = sampled.map { initial?[$0] ?? 0 }
     if initial == nil {
       start = MBARMatrix.selfConsistentStep(
-        from: start, allStates: states, sampled: sampled, logCounts: counts.map { log($0) }, sampleCount: sampleTotal,
-        fill: fill)
+        from: start, allStates: states, sampled: sampled, logCounts: logCounts, sampleCount: sampleTotal, fill: fill)
     }
     var total = 0
     var found: (MBARMatrix, MBARSolution)?
     for _ in 0..<20 {
       let matrix = try MBARMatrix(
-        allStates: states, sampled: sampled, logCounts: counts.map { log($0) }, reference: start,
-        sampleCount: sampleTotal, fill: fill)
+        allStates: states, sampled: sampled, logCounts: logCounts, reference: start, sampleCount: sampleTotal,
+        fill: fill)
       let solution = try MBARSolver(matrix: matrix, counts: counts, tolerance: tolerance).solve(from: start)
       total += solution.iterations
       let moved = zip(solution.freeEnergies, start).map { abs($0 - $1) }.max() ?? 0
@@ -94,18 +89,11 @@ public struct MBAR {
       }
       start = solution.freeEnergies
     }
-    guard let (matrix, solution) = found else {
-      throw FreeEnergiesError.notConverged(largestStep: .infinity, largestGradient: .infinity, iterations: total)
-    }
-    stateCount = states
-    self.sampleCounts = sampleCounts
-    self.sampled = sampled
-    self.matrix = matrix
-    self.solution = solution
-    iterations = total
-    remainingStep = solution.remainingStep
-    largestGradient = solution.largestGradient
-    gram = matrix.gram(solution.freeEnergies)
+    guard let (matrix, solution) = found
+    else { throw FreeEnergiesError.notConverged(largestStep: .infinity, largestGradient: .infinity, iterations: total) }
+    (stateCount, self.sampleCounts, self.sampled, self.matrix) = (states, sampleCounts, sampled, matrix)
+    (self.solution, iterations, remainingStep) = (solution, total, solution.remainingStep)
+    (largestGradient, gram) = (solution.largestGradient, matrix.gram(solution.freeEnergies))
 
     let denominators = matrix.logDenominators(solution.freeEnergies)
     let unsampled = sampleCounts.indices.filter { sampleCounts[$0] == 0 }

@@ -26,8 +26,7 @@ final class MBARMatrix: @unchecked Sendable {
     var objective: Double
   }
 
-  let stateCount: Int
-  let sampleCount: Int
+  let stateCount, sampleCount: Int
   let reference: [Double]
   private let blocks: [Block]
   private static let tile = 64
@@ -36,11 +35,8 @@ final class MBARMatrix: @unchecked Sendable {
   init(
     allStates: Int, sampled: [Int], logCounts: [Double], reference: [Double], sampleCount: Int, fill: @escaping Fill
   ) throws {
-    stateCount = sampled.count
-    self.sampleCount = sampleCount
-    self.reference = reference
-    let offset = zip(logCounts, reference).map { $0 + $1 }
-    let ranges = Self.ranges(sampleCount)
+    (stateCount, self.sampleCount, self.reference) = (sampled.count, sampleCount, reference)
+    let (offset, ranges) = (zip(logCounts, reference).map { $0 + $1 }, Self.ranges(sampleCount))
     let made = parallelMap(ranges.count) { b -> Block in
       Self.makeBlock(ranges[b], allStates: allStates, sampled: sampled, offset: offset, fill: fill)
     }
@@ -80,8 +76,7 @@ final class MBARMatrix: @unchecked Sendable {
       let range = start..<min(start + tile, samples.upperBound)
       fill(range, buffer)
       for i in 0..<range.count {
-        var top = -Double.infinity
-        var sound = true
+        var (top, sound) = (-Double.infinity, true)
         for k in sampled.indices {
           let u = buffer[i * allStates + sampled[k]]
           sound = sound && u > -.infinity
@@ -175,8 +170,7 @@ final class MBARMatrix: @unchecked Sendable {
 
   /// sum over n of p_kn x_n for several columns x [samples]; result [columns][states].
   func project(_ columns: [[Double]], _ f: [Double]) -> [[Double]] {
-    let factors = self.factors(f, nil)
-    let states = stateCount
+    let (factors, states) = (self.factors(f, nil), stateCount)
     let partial = parallelMap(blocks.count) { b -> [Double] in
       var sums = [Double](repeating: 0, count: states * columns.count)
       sums.withUnsafeMutableBufferPointer { sums in
@@ -207,8 +201,7 @@ final class MBARMatrix: @unchecked Sendable {
 
   /// sum over n of m_n p_in p_jn, [states, states], from every `stride`-th sample (times `stride`).
   func gram(_ f: [Double], stride step: Int = 1, multiplicity: [Double]? = nil) -> [Double] {
-    let factors = self.factors(f, nil)
-    let states = stateCount
+    let (factors, states) = (self.factors(f, nil), stateCount)
     let groups = min(blocks.count, max(1, min(8, ProcessInfo.processInfo.activeProcessorCount)))
     let partial = parallelMap(groups) { group -> [Double] in
       var sum = [Double](repeating: 0, count: states * states)
@@ -296,8 +289,7 @@ private struct GramKernel {
   private var filled = 0
 
   init(states: Int, sum: UnsafeMutableBufferPointer<Double>) {
-    self.states = states
-    self.sum = sum
+    (self.states, self.sum) = (states, sum)
     rows = .allocate(capacity: Self.vectors * states)
     rows.initialize(repeating: .zero, count: Self.vectors * states)
     dense = UnsafeMutableRawPointer(rows)
@@ -326,8 +318,7 @@ private struct GramKernel {
     }
     if count * 2 < states {
       for i in 0..<count {
-        let row = Int(kept[i]) * states
-        let p = probabilities[i] * weight
+        let (row, p) = (Int(kept[i]) * states, probabilities[i] * weight)
         for j in 0...i { sum[row + Int(kept[j])] += p * probabilities[j] }
       }
       return

@@ -4,8 +4,7 @@ import Foundation
 struct MBARSolution {
   var freeEnergies: [Double]
   var iterations: Int
-  var remainingStep: Double
-  var largestGradient: Double
+  var remainingStep, largestGradient: Double
   var isConverged: Bool
   /// Factor of the last Hessian, for solutions near this one.
   var factor: Cholesky?
@@ -29,14 +28,10 @@ struct MBARSolver {
   ///
   /// `factor`: of the Hessian at a solution nearby, of data `1 / factorScale` times as many.
   func solve(from start: [Double], factor given: Cholesky? = nil, factorScale: Double = 1) throws -> MBARSolution {
-    var f = start
-    var factor = given
-    var scale = given == nil ? 1 : factorScale
+    var (f, factor, scale) = (start, given, given == nil ? 1 : factorScale)
     let patience = given == nil ? 0.3 : 0.8
     var sums = matrix.sums(f, logCountShift: logCountShift, multiplicity: multiplicity)
-    var lastGradient = Double.infinity
-    var step = Double.infinity
-    var gradient = Double.infinity
+    var (lastGradient, step, gradient) = (Double.infinity, Double.infinity, Double.infinity)
     let selfConsistent = given == nil ? 8 : 0
     for iteration in 1...maximumIterations {
       let residual = zip(sums.shares, counts).map { $0 - $1 }
@@ -73,14 +68,12 @@ struct MBARSolver {
         let trial = zip(f, move).map { $0 + fraction * $1 }
         let trialSums = matrix.sums(trial, logCountShift: logCountShift, multiplicity: multiplicity)
         if value(trialSums, trial) <= objective + 1e-12 * abs(objective) || attempt == 19 {
-          f = trial
-          sums = trialSums
+          (f, sums) = (trial, trialSums)
           break
         }
       }
     }
-    throw FreeEnergiesError.notConverged(
-      largestStep: step, largestGradient: gradient, iterations: maximumIterations)
+    throw FreeEnergiesError.notConverged(largestStep: step, largestGradient: gradient, iterations: maximumIterations)
   }
 
   private func value(_ sums: MBARMatrix.Sums, _ f: [Double]) -> Double {

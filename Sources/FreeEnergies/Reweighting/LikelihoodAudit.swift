@@ -70,24 +70,37 @@ public struct LikelihoodAudit: LikelihoodAuditing {
     meanError = (errors.mean, errors.standardError)
     spearman = spearmanCorrelation(used, exact)
 
-    let all = Sums(
-      errors: errors.values, used: normalisedWeights(logWeights: logWeights),
-      exact: normalisedWeights(logWeights: exactLogWeights), inside: inside)
-    let (whole, samples) = (all.total(nil), inside.filter { $0 }.count)
+    let (usedWeights, exactWeights) = (
+      normalisedWeights(logWeights: logWeights), normalisedWeights(logWeights: exactLogWeights)
+    )
+    func total(_ multiplicity: [Double]?) -> Total {
+      var (result, counted) = (Total(), 0.0)
+      for n in 0..<count {
+        let times = multiplicity?[n] ?? 1
+        guard times > 0 else { continue }
+        let state = inside[n] ? 0 : 1
+        result.used[state] += times * usedWeights[n]
+        result.exact[state] += times * exactWeights[n]
+        result.errors[state] += times * exactWeights[n] * errors.values[n]
+        result.mean += times * errors.values[n]
+        counted += times
+      }
+      result.mean /= counted
+      return result
+    }
+    let (whole, samples) = (total(nil), inside.filter { $0 }.count)
     guard whole.used.allSatisfy({ $0 > 0 }), whole.exact.allSatisfy({ $0 > 0 }) else {
       throw FreeEnergiesError.emptyState(
         "of \(count) audited samples \(samples) lie in the state, and one side of it holds no weight: audit more samples"
       )
     }
-    stateBias = whole.bias
-    correction = whole.correction
-    exactDeltaF = whole.exactDeltaF
+    (stateBias, correction, exactDeltaF) = (whole.bias, whole.correction, whole.exactDeltaF)
     effectiveFraction = kishEffectiveSampleSize(logWeights: logWeights) / Double(count)
     effectiveFractionExact = kishEffectiveSampleSize(logWeights: exactLogWeights) / Double(count)
 
     let replicates = parallelMap(options.bootstrapReplicates) { replicate in
       var random = RandomStream(seed: options.seed, "audit bootstrap", "\(replicate)")
-      return all.total(bootstrapMultiplicity(count, &random))
+      return total(bootstrapMultiplicity(count, &random))
     }
     stateBiasStandardError = (0..<2).map { k in finiteStandardDeviation(replicates.map { $0.bias[k] }) }
     correctionStandardError = finiteStandardDeviation(replicates.map(\.correction))
@@ -98,9 +111,7 @@ public struct LikelihoodAudit: LikelihoodAuditing {
   public static func subset(of count: Int, logWeights: [Double], seed: UInt64) -> [Int] {
     var random = RandomStream(seed: seed, "audit subset")
     var left = logWeights.indices.filter { logWeights[$0] > -.infinity }
-    for k in 0..<min(count, left.count) {
-      left.swapAt(k, k + Int(random.next(upperBound: UInt64(left.count - k))))
-    }
+    for k in 0..<min(count, left.count) { left.swapAt(k, k + Int(random.next(upperBound: UInt64(left.count - k)))) }
     return left.prefix(count).sorted()
   }
 
@@ -114,8 +125,7 @@ public struct LikelihoodAudit: LikelihoodAuditing {
 
   /// What a resample says. States are ordered: in the state, elsewhere.
   private struct Total: Sendable {
-    var used = [0.0, 0.0]
-    var exact = [0.0, 0.0]
+    var used = [0.0, 0.0], exact = [0.0, 0.0]
     /// Exact-weighted errors.
     var errors = [0.0, 0.0]
     var mean = 0.0
@@ -123,29 +133,5 @@ public struct LikelihoodAudit: LikelihoodAuditing {
     var bias: [Double] { (0..<2).map { errors[$0] / exact[$0] - mean } }
     var exactDeltaF: Double { -log(exact[0] / exact[1]) }
     var correction: Double { exactDeltaF + log(used[0] / used[1]) }
-  }
-
-  private struct Sums: Sendable {
-    let errors: [Double]
-    let used: [Double]
-    let exact: [Double]
-    let inside: [Bool]
-
-    func total(_ multiplicity: [Double]?) -> Total {
-      var result = Total()
-      var count = 0.0
-      for n in errors.indices {
-        let times = multiplicity?[n] ?? 1
-        guard times > 0 else { continue }
-        let state = inside[n] ? 0 : 1
-        result.used[state] += times * used[n]
-        result.exact[state] += times * exact[n]
-        result.errors[state] += times * exact[n] * errors[n]
-        result.mean += times * errors[n]
-        count += times
-      }
-      result.mean /= count
-      return result
-    }
   }
 }

@@ -10,10 +10,8 @@ public func meanEstimate(_ estimates: [[Double]]) -> [Double] {
 public struct LogDensityErrors: Sendable, Equatable {
   /// Of every sample.
   public let values: [Double]
-  /// Their mean.
-  public let mean: Double
-  /// Of the mean, for independent samples.
-  public let standardError: Double
+  /// Their mean, and its standard error for independent samples.
+  public let mean, standardError: Double
   /// After removing the mean: a constant in ln q changes no weights.
   public let rootMeanSquare: Double
 
@@ -21,8 +19,7 @@ public struct LogDensityErrors: Sendable, Equatable {
   public init(_ values: [Double]) {
     let (count, mean) = (Double(values.count), values.reduce(0, +) / Double(values.count))
     let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
-    self.values = values
-    self.mean = mean
+    (self.values, self.mean) = (values, mean)
     standardError = (variance / count).squareRoot()
     rootMeanSquare = variance.squareRoot()
   }
@@ -55,9 +52,8 @@ public struct LogDensityComparison: Sendable {
     reweighting = try Reweighting(
       reducedPotential: reducedPotential, logDensities: estimates, angle: angle, state: state,
       noiseAngles: noiseAngles, options: options)
-    guard exact.count == reducedPotential.count else {
-      throw FreeEnergiesError.shape("\(exact.count) exact log-densities for \(reducedPotential.count) samples")
-    }
+    guard exact.count == reducedPotential.count
+    else { throw FreeEnergiesError.shape("\(exact.count) exact log-densities for \(reducedPotential.count) samples") }
     let mean = meanEstimate(estimates)
     errors = LogDensityErrors(mean, exact: exact)
     spearman = spearmanCorrelation(mean, exact)

@@ -57,11 +57,7 @@ struct LogDensityNoise: Sendable {
     for _ in 0..<steps {
       let mu = smoothed(beta)
       let pull = (0..<sampleCount).map { n in weights[n] > 0 ? weights[n] * (variance[n] / mu[n] - 1) : 0 }
-      let score = features.map { column in
-        var sum = 0.0
-        for n in 0..<sampleCount { sum += pull[n] * column[n] }
-        return sum
-      }
+      let score = features.map { column in zip(pull, column).reduce(0) { $0 + $1.0 * $1.1 } }
       let move = fisher.solve(score)
       let size = move.map { abs($0) }.max() ?? 0
       for i in 0..<p { beta[i] += move[i] * min(1, 1 / max(size, 1e-300)) }
@@ -72,15 +68,12 @@ struct LogDensityNoise: Sendable {
 
   /// X^T C X with a whiff of ridge for features that say the same.
   private static func fisher(_ features: [[Double]], _ weights: [Double]) -> Cholesky? {
-    let p = features.count
-    let total = weights.reduce(0, +)
+    let (p, total) = (features.count, weights.reduce(0, +))
     var matrix = [Double](repeating: 0, count: p * p)
     for i in 0..<p {
       for j in 0...i {
-        var sum = 0.0
-        for n in weights.indices { sum += weights[n] * features[i][n] * features[j][n] }
-        matrix[i * p + j] = sum
-        matrix[j * p + i] = sum
+        let sum = weights.indices.reduce(0) { $0 + weights[$1] * features[i][$1] * features[j][$1] }
+        (matrix[i * p + j], matrix[j * p + i]) = (sum, sum)
       }
       matrix[i * p + i] += 1e-6 * total
     }

@@ -111,8 +111,7 @@ public struct Reweighting: Sendable {
       }
       return smoothed.shape
     }
-    let weights = normalisedWeights(logWeights: corrected)
-    let norm = logSumExp(corrected)
+    let (weights, norm) = (normalisedWeights(logWeights: corrected), logSumExp(corrected))
     logWeights = corrected.map { $0 - norm }
     deltaF = try Self.difference(weights, inside)
     effectiveFraction = kishEffectiveSampleSize(logWeights: corrected) / Double(count)
@@ -156,9 +155,7 @@ public struct Reweighting: Sendable {
 
   /// One resample of the samples.
   private struct Replicate {
-    var deltaF: Double
-    var effect: Double
-    var inside: Double
+    var deltaF, effect, inside: Double
     var histogram: [Double]
   }
 
@@ -166,8 +163,7 @@ public struct Reweighting: Sendable {
   private static func bootstrap(
     raw: [Double], inside: [Bool], bins: [Int], model: LogDensityNoise?, fitWeights: [Double], options: Options
   ) -> [Replicate] {
-    let count = raw.count
-    let top = raw.max() ?? 0
+    let (count, top) = (raw.count, raw.max() ?? 0)
     let weights = raw.map { exp($0 - top) }
     return parallelMap(options.bootstrapReplicates) { replicate in
       var random = RandomStream(seed: options.seed, "reweighting bootstrap", "\(replicate)")
@@ -191,8 +187,7 @@ public struct Reweighting: Sendable {
           sums.rawQ += w
         }
       }
-      let deltaF = -log(sums.p / sums.q)
-      let total = sums.p + sums.q
+      let (deltaF, total) = (-log(sums.p / sums.q), sums.p + sums.q)
       return Replicate(
         deltaF: deltaF, effect: deltaF + log(sums.rawP / sums.rawQ), inside: sums.p / total,
         histogram: histogram.map { $0 / total })

@@ -88,8 +88,7 @@ public struct WeightedLikelihoodAudit: LikelihoodAuditing {
 
     let ratioOf = Dictionary(
       uniqueKeysWithValues: distinct.indices.map { (distinct[$0], exactLogWeights[$0] - logWeights[distinct[$0]]) })
-    let top = ratioOf.values.max() ?? 0
-    let weights = normalisedWeights(logWeights: logWeights)
+    let (top, weights) = (ratioOf.values.max() ?? 0, normalisedWeights(logWeights: logWeights))
     let sides = [true, false].enumerated().map { k, side in
       Side(
         errors: errors[k].map { $0 - all.mean }, ratios: draws.rows[k].map { exp((ratioOf[$0] ?? .nan) - top) },
@@ -117,17 +116,14 @@ public struct WeightedLikelihoodAudit: LikelihoodAuditing {
     /// Sum of the weights as they were used.
     let total: Double
     /// Sums over the state's samples of exact weights and their squares.
-    let exact: Double
-    let squares: Double
+    let exact, squares: Double
     /// Mean error under exact weights.
-    let bias: Double
-    let biasStandardError: Double
+    let bias, biasStandardError: Double
 
     init(errors: [Double], ratios: [Double], weights: [Double], total: Double) {
       let count = Double(errors.count)
       let mean = ratios.reduce(0, +) / count
-      self.mean = mean
-      self.total = total
+      (self.mean, self.total) = (mean, total)
       variance = ratios.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1) / count / (mean * mean)
       exact = total * mean
       squares = total * zip(ratios, weights).reduce(0) { $0 + $1.0 * $1.0 * $1.1 } / count

@@ -69,8 +69,7 @@ public struct SlowTorsionRecorder {
   private var last: (source: Int, time: Double)?
 
   public init(_ topology: Topology) {
-    atoms = topology.atoms.count
-    torsions = topology.rotatableTorsions
+    (atoms, torsions) = (topology.atoms.count, topology.rotatableTorsions)
     series = torsions.map { _ in [] }
   }
 
@@ -89,7 +88,5 @@ public struct SlowTorsionRecorder {
     }
   }
 
-  public func finish() -> SlowTorsions {
-    SlowTorsions(torsions, series: series.map { $0.map { $0.map(Double.init) } })
-  }
+  public func finish() -> SlowTorsions { SlowTorsions(torsions, series: series.map { $0.map { $0.map(Double.init) } }) }
 }

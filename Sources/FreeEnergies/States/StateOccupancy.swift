@@ -4,10 +4,8 @@ import Foundation
 public struct StateOccupancy: Sendable {
   /// Whether a frame lies in the state.
   public let inside: [Bool]
-  /// Entries and exits, see `StateTransitions`.
-  public private(set) var changes = 0
-  /// Exits alone.
-  public private(set) var exits = 0
+  /// Entries and exits, see `StateTransitions`, and exits alone.
+  public private(set) var changes = 0, exits = 0
   /// Frames inside by the last border that was crossed for good: what the exits are to be divided by.
   public private(set) var framesInside = 0
   private let runs: [Int]
@@ -27,13 +25,9 @@ public struct StateOccupancy: Sendable {
   }
 
   /// 0 or 1: runs take turns between the halves; a single run is cut in the middle.
-  public func half(of frame: Int) -> Int {
-    (runs.last ?? 0) > 0 ? runs[frame] % 2 : (2 * frame < runs.count ? 0 : 1)
-  }
-
+  public func half(of frame: Int) -> Int { (runs.last ?? 0) > 0 ? runs[frame] % 2 : (2 * frame < runs.count ? 0 : 1) }
   /// Share of the frames that lie in the state.
   public var population: Double { share { _ in true } }
-
   /// -ln(P(state) / P(elsewhere)), kT; infinite where all frames lie on one side.
   public var deltaF: Double { Self.deltaF(population) }
 

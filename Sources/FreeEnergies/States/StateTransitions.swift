@@ -2,10 +2,8 @@
 ///
 /// A change counts once the angle stands `margin` deep on the other side: a look over the border is none.
 public struct StateTransitions: Equatable, Sendable {
-  /// Changes into the state.
-  public private(set) var entries = 0
-  /// Changes out of it.
-  public private(set) var exits = 0
+  /// Changes into the state, and out of it.
+  public private(set) var entries = 0, exits = 0
   /// Samples inside, by the last border that was crossed for good.
   public private(set) var samplesInside = 0
 
@@ -14,8 +12,7 @@ public struct StateTransitions: Equatable, Sendable {
 
   /// `angles` and `margin` in rad; the margin is at most a quarter of the state's width, or of the rest's.
   public init(_ angles: [Double], state: TorsionState, margin: Double = 0.3) {
-    let period = 2 * Double.pi
-    let width = positiveTurn(state.to - state.from)
+    let (period, width) = (2 * Double.pi, positiveTurn(state.to - state.from))
     let depthWanted = min(margin, width / 4, (period - width) / 4)
     var inside: Bool?
     for angle in angles {

@@ -24,8 +24,7 @@ public struct TorsionCells: Sendable {
       shares[cell(reference.columns.map { $0[row] }, referenceInside[row]), default: 0] += weight
     }
     self.frames = inside.indices.map { row in cell(frames.map { $0[row] }, inside[row]) }
-    self.inside = inside
-    self.shares = shares
+    (self.inside, self.shares) = (inside, shares)
     let visited = Set(self.frames)
     // in one order: a dictionary's own differs from run to run, and with it the last digits of a sum
     let ordered = shares.sorted { $0.key < $1.key }

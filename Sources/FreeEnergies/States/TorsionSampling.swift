@@ -17,10 +17,8 @@ public struct TorsionSampling: Sendable {
 
   /// A hill of the histogram.
   public struct Basin: Equatable, Sendable {
-    /// rad in (-pi, pi], where the histogram is highest.
-    public var center: Double
-    /// Share of all samples.
-    public var population: Double
+    /// Where the histogram is highest, rad in (-pi, pi], and the share of all samples.
+    public var center, population: Double
     /// The shares in the first and the second halves of the series.
     public var halves: [Double]
     /// Times it was entered or left.
@@ -111,25 +109,19 @@ public struct TorsionSampling: Sendable {
   /// The basin of every sample. A sample near a border belongs to the basin that the series was in.
   private func track(_ values: [Double]) -> [Int] {
     guard basins.count > 1 else { return [Int](repeating: 0, count: values.count) }
-    var result: [Int] = []
-    result.reserveCapacity(values.count)
-    for value in values {
-      let angle = wrapped(value * Double(fold))
-      let (basin, depth) = place(angle)
-      if let last = result.last, basin != last, depth < Self.margin * Double(fold) {
-        result.append(last)
-      } else {
-        result.append(basin)
-      }
+    var current: Int?
+    return values.map { value in
+      let (basin, depth) = place(wrapped(value * Double(fold)))
+      if let last = current, basin != last, depth < Self.margin * Double(fold) { return last }
+      current = basin
+      return basin
     }
-    return result
   }
 
   /// The basin of an angle and its distance to the nearer border. Basin b lies between border b - 1 and border b.
   private func place(_ angle: Double) -> (basin: Int, depth: Double) {
     let next = borders.firstIndex { angle < $0 } ?? 0
-    let before = borders[(next + borders.count - 1) % borders.count]
-    let after = borders[next]
+    let (before, after) = (borders[(next + borders.count - 1) % borders.count], borders[next])
     return (next, min(positiveTurn(angle - before), positiveTurn(after - angle)))
   }
 
@@ -139,9 +131,7 @@ public struct TorsionSampling: Sendable {
     for value in series.joined() { counts[FreeEnergyProfile.bin(of: value * Double(fold), bins: bins)] += 1 }
     let width = 2 * Double.pi / Double(bins)
     let kernel = (-7...7).map { exp(-0.5 * (Double($0) * width / 0.15) * (Double($0) * width / 0.15)) }
-    return counts.indices.map { i in
-      kernel.indices.reduce(0) { $0 + kernel[$1] * counts[(i + $1 - 7 + bins) % bins] }
-    }
+    return counts.indices.map { i in kernel.indices.reduce(0) { $0 + kernel[$1] * counts[(i + $1 - 7 + bins) % bins] } }
   }
 
   /// Centres of the hills, ascending, and the borders after each of them.

@@ -2,16 +2,11 @@ import Molecules
 
 /// An arc of the circle that defines a metastable state: the angles met when going from `from` upwards to `to`, rad.
 public struct TorsionState: Codable, Equatable, Sendable {
-  /// rad.
-  public var from: Double
-  /// rad; below `from` for an arc over the end of the period.
-  public var to: Double
+  /// rad; `to` is below `from` for an arc over the end of the period.
+  public var from, to: Double
 
   /// The default is alanine dipeptide's rare state, 0 < phi < 2 rad.
-  public init(from: Double = 0, to: Double = 2) {
-    self.from = from
-    self.to = to
-  }
+  public init(from: Double = 0, to: Double = 2) { (self.from, self.to) = (from, to) }
 
   /// Of the arc, rad in (-pi, pi].
   public var middle: Double {

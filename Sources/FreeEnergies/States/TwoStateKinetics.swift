@@ -6,16 +6,11 @@ import Foundation
 /// 2 p (1 - p) tau / T with tau = 1 / (k_in + k_out); dF = -ln(p / (1 - p)) therefore 2 tau / (T p (1 - p)), and with detailed balance,
 /// tau = (1 - p) / k_out, that is 2 / (k_out p T).
 public struct TwoStateKinetics: Equatable, Sendable {
-  /// P(state).
-  public var population: Double
-  /// Exits per unit of time spent in the state.
-  public var exitRate: Double
+  /// P(state), and exits per unit of time spent in it.
+  public var population, exitRate: Double
 
   /// See the properties.
-  public init(population: Double, exitRate: Double) {
-    self.population = population
-    self.exitRate = exitRate
-  }
+  public init(population: Double, exitRate: Double) { (self.population, self.exitRate) = (population, exitRate) }
 
   /// From -ln(P(state) / P(elsewhere)), kT, and the exits that were seen in the time spent inside. No exit counts as one: the times
   /// are lower bounds then.

@@ -5,8 +5,7 @@ struct Cholesky: Sendable {
 
   /// Nil when the matrix (row-major, `size` x `size`) is not positive definite to rounding.
   init?(_ matrix: [Double], size: Int) {
-    self.size = size
-    lower = matrix
+    (self.size, lower) = (size, matrix)
     let isDefinite = lower.withUnsafeMutableBufferPointer { a -> Bool in
       for j in 0..<size {
         let rowJ = j * size
@@ -45,8 +44,7 @@ struct Cholesky: Sendable {
   /// Dot product of two row beginnings, in four strands so that additions do not wait for each other.
   @inline(__always)
   private static func dot(_ a: UnsafeMutableBufferPointer<Double>, _ p: Int, _ q: Int, _ count: Int) -> Double {
-    var s = SIMD4<Double>.zero
-    var k = 0
+    var (s, k) = (SIMD4<Double>.zero, 0)
     while k + 4 <= count {
       let first = SIMD4(a[p + k], a[p + k + 1], a[p + k + 2], a[p + k + 3])
       let second = SIMD4(a[q + k], a[q + k + 1], a[q + k + 2], a[q + k + 3])

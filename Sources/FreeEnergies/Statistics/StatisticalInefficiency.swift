@@ -18,12 +18,9 @@ public func statisticalInefficiency(segments: [[Double]], minimumLag: Int = 3) -
   guard variance > 1e-24 * max(1e-6, mean * mean) else { return 1 }
   var g = 1.0
   for lag in 1..<(longest - 1) {
-    var sum = 0.0
-    var pairs = 0
+    var (sum, pairs) = (0.0, 0)
     for values in centred where values.count > lag {
-      values.withUnsafeBufferPointer { v in
-        for i in 0..<(v.count - lag) { sum += v[i] * v[i + lag] }
-      }
+      values.withUnsafeBufferPointer { v in for i in 0..<(v.count - lag) { sum += v[i] * v[i + lag] } }
       pairs += values.count - lag
     }
     let correlation = sum / (Double(pairs) * variance)
@@ -34,9 +31,7 @@ public func statisticalInefficiency(segments: [[Double]], minimumLag: Int = 3) -
 }
 
 /// Statistical inefficiency of angles (rad): the larger of those of cosine and sine, which know no cut at pi.
-public func statisticalInefficiency(angles: [Double]) -> Double {
-  statisticalInefficiency(angleSegments: [angles])
-}
+public func statisticalInefficiency(angles: [Double]) -> Double { statisticalInefficiency(angleSegments: [angles]) }
 
 /// The same over several independent series about their common mean.
 public func statisticalInefficiency(angleSegments: [[Double]]) -> Double {

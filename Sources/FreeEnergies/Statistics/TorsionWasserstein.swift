@@ -7,6 +7,17 @@ public enum TorsionMetric {
   /// d mod pi per torsion, as published code has it. Not a metric (points half a turn apart coincide, and d(a, b) is not d(b, a)):
   /// for comparison with published values only.
   case published
+
+  fileprivate func distance(_ difference: Double) -> Double {
+    switch self {
+    case .torus:
+      let turns = (difference / (2 * Double.pi)).rounded()
+      return abs(difference - turns * 2 * Double.pi)
+    case .published:
+      let rest = difference.truncatingRemainder(dividingBy: Double.pi)
+      return rest < 0 ? rest + Double.pi : rest
+    }
+  }
 }
 
 /// Exact 2-Wasserstein distance between two sets of torsion tuples, rad.
@@ -20,9 +31,8 @@ public func torsionWasserstein(
   guard torsions > 0, a.count % torsions == 0, b.count % torsions == 0, !a.isEmpty, !b.isEmpty else {
     throw TransportError.invalidArgument("\(a.count) and \(b.count) values are no points of \(torsions) torsions")
   }
-  guard a.allSatisfy(\.isFinite), b.allSatisfy(\.isFinite) else {
-    throw TransportError.invalidArgument("a torsion is not finite")
-  }
+  guard a.allSatisfy(\.isFinite), b.allSatisfy(\.isFinite)
+  else { throw TransportError.invalidArgument("a torsion is not finite") }
   let (rows, columns) = (a.count / torsions, b.count / torsions)
   let costs = [Double](unsafeUninitializedCapacity: rows * columns) { costs, count in
     for i in 0..<rows {
@@ -40,17 +50,4 @@ public func torsionWasserstein(
   return try Transport.cost(
     costs, rows: rows, columns: columns, rowWeights: weightsOfA, columnWeights: weightsOfB
   ).squareRoot()
-}
-
-extension TorsionMetric {
-  fileprivate func distance(_ difference: Double) -> Double {
-    switch self {
-    case .torus:
-      let turns = (difference / (2 * Double.pi)).rounded()
-      return abs(difference - turns * 2 * Double.pi)
-    case .published:
-      let rest = difference.truncatingRemainder(dividingBy: Double.pi)
-      return rest < 0 ? rest + Double.pi : rest
-    }
-  }
 }

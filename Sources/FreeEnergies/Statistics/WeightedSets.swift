@@ -9,11 +9,7 @@ public struct WeightedTorsions: Sendable {
   public var weights: [Double]
 
   /// - Precondition: as many weights as points in every column.
-  public init(columns: [[Double]], weights: [Double]) {
-    self.columns = columns
-    self.weights = weights
-  }
-
+  public init(columns: [[Double]], weights: [Double]) { (self.columns, self.weights) = (columns, weights) }
   /// The same points, all of one weight.
   public var unweighted: WeightedTorsions { WeightedTorsions(columns: columns, weights: weights.map { _ in 1 }) }
 
@@ -37,11 +33,7 @@ public struct WeightedValues: Sendable {
   public var weights: [Double]
 
   /// - Precondition: as many weights as values.
-  public init(values: [Double], weights: [Double]) {
-    self.values = values
-    self.weights = weights
-  }
-
+  public init(values: [Double], weights: [Double]) { (self.values, self.weights) = (values, weights) }
   /// The same values, all of one weight.
   public var unweighted: WeightedValues { WeightedValues(values: values, weights: values.map { _ in 1 }) }
 
@@ -64,16 +56,12 @@ public struct WeightedValues: Sendable {
 
 /// 2-Wasserstein distances on the torus (T-W2) of weighted samples from a reference, rad, between points drawn from each by weight.
 public struct TorsionDistances: Sendable, Equatable {
-  /// Of the samples by their weights.
-  public let weighted: Double
-  /// Of the samples as they are.
-  public let unweighted: Double
+  /// Of the samples by their weights, and as they are.
+  public let weighted, unweighted: Double
   /// Of the reference's halves from each other: what no samples come below but by chance.
   public let floor: Double
   /// As `weighted` and `floor`, by `TorsionMetric.published`.
-  public let published: Double
-  /// See `published`.
-  public let publishedFloor: Double
+  public let published, publishedFloor: Double
 
   /// `points` are drawn from each set, in streams of `seed`; memory and time grow as their square. Throws
   /// `FreeEnergiesError.invalidValue` for sets without weight, `TransportError` for torsions that are not finite.

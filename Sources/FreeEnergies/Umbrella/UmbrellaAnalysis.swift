@@ -40,8 +40,7 @@ public struct UmbrellaAnalysis: Sendable {
 
   /// Nothing is computed before `run`.
   public init(data: UmbrellaData, options: Options = Options()) {
-    self.data = data
-    self.options = options
+    (self.data, self.options) = (data, options)
     numbers = Array(0..<data.windowCount)
   }
 
@@ -60,12 +59,11 @@ public struct UmbrellaAnalysis: Sendable {
     let mbar = try pool.solve()
     let overlap = try mbar.overlapMatrix()
     _ = try UmbrellaCoverageCheck.checkOverlap(overlap, threshold: options.overlapThreshold)
-    guard let ceiling = options.ceiling else { return try analyse(pool, mbar, overlap, coverage, progress) }
     let lower = UmbrellaCeiling(
-      freeEnergies: mbar.reducedFreeEnergies, overlap: overlap, threshold: options.overlapThreshold, wanted: ceiling)
-    guard lower.windows.count < data.windowCount else {
-      return try analyse(pool, mbar, overlap, coverage, progress)
-    }
+      freeEnergies: mbar.reducedFreeEnergies, overlap: overlap, threshold: options.overlapThreshold,
+      wanted: options.ceiling ?? .infinity)
+    guard let ceiling = options.ceiling, lower.windows.count < data.windowCount
+    else { return try analyse(pool, mbar, overlap, coverage, progress) }
     var rest = UmbrellaAnalysis(data: try data.keeping(lower.windows), options: options)
     rest.numbers = lower.windows
     let restPool = UmbrellaPool(data: rest.data, torsion: options.torsion)
@@ -96,8 +94,7 @@ public struct UmbrellaAnalysis: Sendable {
     let halves = try estimate.parts(["first half", "second half"]) { pool, n in
       pool.time[n] * 2 < pool.samplesPerWalk ? 0 : 1
     }
-    let directions =
-      data.walks.count > 1 ? try estimate.parts(data.walks.map(\.name)) { pool, n in pool.walk[n] } : []
+    let directions = data.walks.count > 1 ? try estimate.parts(data.walks.map(\.name)) { pool, n in pool.walk[n] } : []
 
     let statistical = max(errors.correlated, resampled.deltaF)
     var result = UmbrellaResult(
@@ -196,8 +193,7 @@ struct UmbrellaPool: Sendable {
   let stride: Int
   /// After thinning.
   let samplesPerWalk: Int
-  let window: [Int]
-  let walk: [Int]
+  let window, walk: [Int]
   /// Position in its walk's window.
   let time: [Int]
   /// The torsion that defines state and profile.
@@ -212,8 +208,8 @@ struct UmbrellaPool: Sendable {
     let step = max(1, min((all + maximum - 1) / max(1, maximum), data.samplesPerWalk / 8))
     stride = step
     samplesPerWalk = (data.samplesPerWalk + step - 1) / step
-    var (window, walk, time, angle, coordinates) = ([Int](), [Int](), [Int](), [Double](), [Double]())
-    var shared: [Double] = []
+    var (window, walk, time) = ([Int](), [Int](), [Int]())
+    var (angle, coordinates, shared) = ([Double](), [Double](), [Double]())
     let d = data.torsionCount
     for k in 0..<data.windowCount {
       for (w, pass) in data.walks.enumerated() {
@@ -238,8 +234,7 @@ struct UmbrellaPool: Sendable {
 
   func solve() throws -> MBAR {
     let counts = [Int](repeating: samplesPerWindow, count: data.windowCount)
-    let d = data.torsionCount
-    let centres = data.centers.flatMap { $0.map(wrapped) }
+    let (d, centres) = (data.torsionCount, data.centers.flatMap { $0.map(wrapped) })
     let half = data.forceConstants.map { 0.5 * $0 }
     let (x, states) = (coordinates, data.windowCount)
     return try MBAR(sampleCounts: counts, sampleTotal: count) { range, out in

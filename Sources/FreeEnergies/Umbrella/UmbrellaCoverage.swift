@@ -42,8 +42,7 @@ struct UmbrellaCoverageCheck {
   /// weakest link of the strongest spanning tree.
   static func checkOverlap(_ overlap: NDArray<Double>, threshold: Double) throws -> Double {
     let count = overlap.shape[0]
-    var best = [Double](repeating: -1, count: count)
-    var inTree = [Bool](repeating: false, count: count)
+    var (best, inTree) = ([Double](repeating: -1, count: count), [Bool](repeating: false, count: count))
     best[0] = .infinity
     var weakest = Double.infinity
     for added in 0..<count {
@@ -80,9 +79,7 @@ struct UmbrellaCoverageCheck {
   }
 
   private func spacing(torsion t: Int) -> Double {
-    let steps = data.neighbours.map { abs(wrapped(data.centers[$0.0][t] - data.centers[$0.1][t])) }.filter {
-      $0 > 1e-6
-    }
+    let steps = data.neighbours.map { abs(wrapped(data.centers[$0.0][t] - data.centers[$0.1][t])) }.filter { $0 > 1e-6 }
     return steps.isEmpty ? .infinity : steps.reduce(0, +) / Double(steps.count)
   }
 
@@ -175,8 +172,7 @@ struct UmbrellaCoverageCheck {
       }
       throw FreeEnergiesError.coverageGap(
         "the sampled region falls into \(large.count) parts with nothing between them ("
-          + described.joined(separator: "; ")
-          + "); use a larger force constant and more windows")
+          + described.joined(separator: "; ") + "); use a larger force constant and more windows")
     }
   }
 }

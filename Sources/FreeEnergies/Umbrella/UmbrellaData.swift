@@ -40,9 +40,7 @@ public struct UmbrellaData: Sendable {
   func angles(window k: Int, torsion t: Int) -> [[Double]] {
     let (n, d, m) = (samplesPerWalk, torsionCount, otherNames.count)
     return walks.map { walk in
-      (0..<n).map { i in
-        t < d ? walk.series.values[(k * n + i) * d + t] : walk.others.values[(k * n + i) * m + t - d]
-      }
+      (0..<n).map { i in t < d ? walk.series.values[(k * n + i) * d + t] : walk.others.values[(k * n + i) * m + t - d] }
     }
   }
 
@@ -65,12 +63,10 @@ public struct UmbrellaData: Sendable {
       throw FreeEnergiesError.invalidValue(
         "force constants \(forceConstants) and interval \(sampleInterval) must be positive")
     }
-    guard neighbours.allSatisfy({ (0..<k).contains($0.0) && (0..<k).contains($0.1) }), !neighbours.isEmpty else {
-      throw FreeEnergiesError.shape("a pair of neighbours names a window that is not there (there are \(k))")
-    }
-    guard let first = walks.first, first.series.shape.count == 3, first.series.shape[1] >= 8 else {
-      throw FreeEnergiesError.shape("umbrella analysis needs at least 8 samples in every window")
-    }
+    guard neighbours.allSatisfy({ (0..<k).contains($0.0) && (0..<k).contains($0.1) }), !neighbours.isEmpty
+    else { throw FreeEnergiesError.shape("a pair of neighbours names a window that is not there (there are \(k))") }
+    guard let first = walks.first, first.series.shape.count == 3, first.series.shape[1] >= 8
+    else { throw FreeEnergiesError.shape("umbrella analysis needs at least 8 samples in every window") }
     let n = first.series.shape[1]
     for walk in walks {
       guard walk.series.shape == [k, n, t], walk.others.shape == [k, n, otherNames.count] else {
@@ -79,9 +75,8 @@ public struct UmbrellaData: Sendable {
             + "\([k, n, t]) and \([k, n, otherNames.count])")
       }
       if let bias = walk.sharedBias {
-        guard bias.shape == [k, n] else {
-          throw FreeEnergiesError.shape("walk \(walk.name): the shared bias \(bias.shape) must be \([k, n])")
-        }
+        guard bias.shape == [k, n]
+        else { throw FreeEnergiesError.shape("walk \(walk.name): the shared bias \(bias.shape) must be \([k, n])") }
         if let bad = bias.values.firstIndex(where: { !$0.isFinite }) {
           throw FreeEnergiesError.invalidValue(
             "walk \(walk.name), window \(bad / n), sample \(bad % n): the shared bias is not a finite number")
@@ -92,5 +87,47 @@ public struct UmbrellaData: Sendable {
           "walk \(walk.name), window \(bad / (n * t)), sample \(bad / t % n): the torsion is not a finite number")
       }
     }
+  }
+}
+
+extension UmbrellaData {
+  /// From the records of a sampler, rad, [walks, windows, samples, torsions], the biased torsions first.
+  ///
+  /// - walkNames: [walks]; torsionNames, folds: [torsions], folds being the equal places of a full turn: between them there is no
+  ///   barrier worth a warning.
+  /// - centers: rad, [windows][biased torsions]; forceConstants: kJ/mol/rad^2, [biased torsions].
+  /// - sharedBias: kJ/mol, [walks, windows, samples], of a bias that all windows have; nil: none.
+  /// - temperature: K; sampleInterval: ps.
+  ///
+  /// Throws `NDArrayError` where the numbers of values do not fit.
+  public init(
+    records: [Double], walkNames: [String], torsionNames: [String], folds: [Int], centers: [[Double]],
+    forceConstants: [Double], neighbours: [(Int, Int)], sampleInterval: Double, sharedBias: [Double]? = nil,
+    temperature: Double
+  ) throws {
+    let (windows, biased, all) = (centers.count, forceConstants.count, torsionNames.count)
+    let rows = records.count / max(1, all * walkNames.count)
+    let samples = rows / max(1, windows)
+    let kT = PhysicalConstants.thermalEnergy(temperature: temperature)
+    let walks = try walkNames.enumerated().map { walk, name in
+      let first = walk * rows
+      func columns(_ range: Range<Int>) throws -> NDArray<Double> {
+        var values: [Double] = []
+        values.reserveCapacity(rows * range.count)
+        for row in first..<first + rows {
+          for column in range { values.append(Double(folds[column]) * records[row * all + column]) }
+        }
+        return try NDArray(values, shape: [windows, samples, range.count])
+      }
+      return Walk(
+        name: name, series: try columns(0..<biased), others: try columns(biased..<all),
+        sharedBias: try sharedBias.map {
+          try NDArray($0[first..<first + rows].map { $0 / kT }, shape: [windows, samples])
+        })
+    }
+    self.init(
+      torsionNames: Array(torsionNames.prefix(biased)), otherNames: Array(torsionNames.dropFirst(biased)),
+      centers: centers, forceConstants: forceConstants.map { $0 / kT }, neighbours: neighbours, walks: walks,
+      sampleInterval: sampleInterval)
   }
 }

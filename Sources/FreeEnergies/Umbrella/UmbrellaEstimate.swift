@@ -9,18 +9,14 @@ struct UmbrellaEstimate {
   let options: UmbrellaAnalysis.Options
   let inside: [Bool]
   let deltaF: Double
-  private let weights: [Double]
-  private let directInfluence: [Double]
+  private let weights, directInfluence: [Double]
   /// What each sample adds to the error, about its window's mean.
   private let influence: [Double]
   /// Statistical inefficiency of that, over all windows together, in samples.
   private let influenceInefficiency: Double
 
   init(pool: UmbrellaPool, mbar: MBAR, correlation: UmbrellaCorrelation, options: UmbrellaAnalysis.Options) throws {
-    self.pool = pool
-    self.mbar = mbar
-    self.correlation = correlation
-    self.options = options
+    (self.pool, self.mbar, self.correlation, self.options) = (pool, mbar, correlation, options)
     inside = pool.angle.map { options.state.contains($0) }
     // u_k of the windows is that of the dynamics without its well; the force field's is less than that by the shared bias
     weights = mbar.logWeights(reducedPotential: pool.sharedBias.map { -$0 }).map { exp($0) }
@@ -42,9 +38,7 @@ struct UmbrellaEstimate {
   /// Standard errors, kT. `correlated`: influences with their own correlation. `slow`: in the windows of `short`, the part of
   /// the variance that goes with the slowest torsion counted by that torsion's inefficiency instead. `mbar`: the asymptotic error on samples thinned by the torsions' inefficiency.
   func linearErrors(short: [Int]) throws -> (correlated: Double, slow: Double, mbar: Double) {
-    let size = pool.samplesPerWindow
-    let isShort = Set(short)
-    let own = influenceInefficiency
+    let (size, isShort, own) = (pool.samplesPerWindow, Set(short), influenceInefficiency)
     var sums = (independent: 0.0, correlated: 0.0, slow: 0.0, thinned: 0.0)
     for k in 0..<pool.data.windowCount {
       let squares = influence[(k * size)..<((k + 1) * size)].reduce(0) { $0 + $1 * $1 }

@@ -14,12 +14,9 @@ public struct UmbrellaResult: Sendable {
   public var deltaF: Double
   /// What to quote, kT: the largest of the estimates below, widened where halves, directions or correlation times ask for it.
   public var standardError: Double
-  /// From block bootstrap over windows, kT.
-  public var bootstrapStandardError: Double
-  /// From MBAR's linear response with each window's own correlation, kT.
-  public var correlatedStandardError: Double
-  /// MBAR's asymptotic error, as if on samples thinned by the torsions' statistical inefficiency, kT.
-  public var mbarStandardError: Double
+  /// From block bootstrap over windows; from MBAR's linear response with each window's own correlation; MBAR's asymptotic error,
+  /// as if on samples thinned by the torsions' statistical inefficiency. kT.
+  public var bootstrapStandardError, correlatedStandardError, mbarStandardError: Double
   /// Along the torsion of the state.
   public var profile: FreeEnergyProfile
   /// f_k of the windows, kT, the first 0.

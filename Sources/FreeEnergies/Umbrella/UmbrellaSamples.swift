@@ -37,9 +37,7 @@ public struct UmbrellaSamples: Sendable {
           + (sharedBias.map { " and \($0.count) energies of a shared bias" } ?? "") + " are not of the same windows")
     }
     guard !used.isEmpty else { throw FreeEnergiesError.invalidValue("no window has a free energy") }
-    let (directions, windows, samples, width) = (
-      records.shape[0], records.shape[1], records.shape[2], records.shape[3]
-    )
+    let (directions, windows, samples, width) = (records.shape[0], records.shape[1], records.shape[2], records.shape[3])
     let stride = max(1, directions * used.count * samples / max(1, maximumSamples))
     var rows: [Int] = []
     for walk in 0..<directions * windows where freeEnergies[walk % windows].isFinite {
@@ -58,18 +56,13 @@ public struct UmbrellaSamples: Sendable {
           return freeEnergies[k] - bias
         })
     }
-    if let sharedBias {
-      for (n, row) in rows.enumerated() { logWeights[n] += sharedBias[row] }
-    }
+    if let sharedBias { for (n, row) in rows.enumerated() { logWeights[n] += sharedBias[row] } }
     weights = normalisedWeights(logWeights: logWeights)
-    self.records = records
-    self.rows = rows
+    (self.records, self.rows) = (records, rows)
   }
 
   /// One of the torsions, rad, [samples].
-  public func angles(_ torsion: Int) -> [Double] {
-    rows.map { records.values[$0 * records.shape[3] + torsion] }
-  }
+  public func angles(_ torsion: Int) -> [Double] { rows.map { records.values[$0 * records.shape[3] + torsion] } }
 
   /// Some of the torsions, with the weights.
   public func torsions(_ indices: [Int]) -> WeightedTorsions {
@@ -79,7 +72,6 @@ public struct UmbrellaSamples: Sendable {
   /// 0 or 1: by the direction of the walk, or where there is one walk, by its first and second half in every window.
   public func half(of sample: Int) -> Int {
     let (windows, samples) = (records.shape[1], records.shape[2])
-    return records.shape[0] > 1
-      ? rows[sample] / samples / windows % 2 : 2 * (rows[sample] % samples) / samples
+    return records.shape[0] > 1 ? rows[sample] / samples / windows % 2 : 2 * (rows[sample] % samples) / samples
   }
 }

@@ -12,8 +12,7 @@ struct Moment {
   static let quietest = 0.02
 
   init(alpha: Tensor, beta: Tensor) throws {
-    self.alpha = alpha
-    self.beta = beta
+    (self.alpha, self.beta) = (alpha, beta)
     noise = try alpha.square() * 2
   }
 

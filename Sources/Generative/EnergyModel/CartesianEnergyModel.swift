@@ -13,9 +13,7 @@ public struct CartesianEnergyModel: EnergyModel {
   public let constant: Double
 
   public init(network: CartesianEnergyNetwork, interpolant: Interpolant = .trigonometric, constant: Double = 0) {
-    self.network = network
-    self.interpolant = interpolant
-    self.constant = constant
+    (self.network, self.interpolant, self.constant) = (network, interpolant, constant)
   }
 
   /// Of the largest molecule.

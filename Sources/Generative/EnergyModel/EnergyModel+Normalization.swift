@@ -80,9 +80,7 @@ func bennettShift(_ lower: [Double], _ upper: [Double]) -> Double {
   func excess(_ c: Double) -> Double {
     lower.reduce(0) { $0 + 1 / (1 + exp(c - $1)) } - upper.reduce(0) { $0 + 1 / (1 + exp($1 - c)) }
   }
-  var (low, high) = (
-    min(lower.min() ?? 0, upper.min() ?? 0) - 1, max(lower.max() ?? 0, upper.max() ?? 0) + 1
-  )
+  var (low, high) = (min(lower.min() ?? 0, upper.min() ?? 0) - 1, max(lower.max() ?? 0, upper.max() ?? 0) + 1)
   guard low.isFinite, high.isFinite else { return .nan }
   while high - low > 1e-10 * max(1, abs(low)) {
     let middle = (low + high) / 2

@@ -24,13 +24,8 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
     score: Double = 1, contrastive: Double = 1, label: Double = 1, scoreLabel: Double = 0,
     negativeWidths: [Double] = [0.02, 0.1, 0.4], huberDelta: Double = 3, dataEndFraction: Double = 0.5
   ) {
-    self.score = score
-    self.contrastive = contrastive
-    self.label = label
-    self.scoreLabel = scoreLabel
-    self.negativeWidths = negativeWidths
-    self.huberDelta = huberDelta
-    self.dataEndFraction = dataEndFraction
+    (self.score, self.contrastive, self.label, self.scoreLabel) = (score, contrastive, label, scoreLabel)
+    (self.negativeWidths, self.huberDelta, self.dataEndFraction) = (negativeWidths, huberDelta, dataEndFraction)
   }
 
   /// Sums over dimensions are divided by this, so that the four losses are of one size.
@@ -55,10 +50,7 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
     /// Their gradients, [n, d]; rows of NaN where they are not known.
     public var score: Tensor?
 
-    public init(logDensity: Tensor? = nil, score: Tensor? = nil) {
-      self.logDensity = logDensity
-      self.score = score
-    }
+    public init(logDensity: Tensor? = nil, score: Tensor? = nil) { (self.logDensity, self.score) = (logDensity, score) }
   }
 
   /// Losses of one batch, data [n, d]. Throws `TrainingError` when no loss has both a weight and what it needs.

@@ -7,10 +7,7 @@ public struct EnergyModelSource {
   public let flow: MolecularFlow
   public let chart: EnergyModelChart
 
-  public init(flow: MolecularFlow, chart: EnergyModelChart) {
-    self.flow = flow
-    self.chart = chart
-  }
+  public init(flow: MolecularFlow, chart: EnergyModelChart) { (self.flow, self.chart) = (flow, chart) }
 
   /// More samples from the stream (seed, "batch", index), all of the reference's hand where that can be had by mirroring. Fewer than
   /// `count` where trajectories were lost; throws `SamplingError.allLost` where none is left.
@@ -32,10 +29,7 @@ public struct LabelledSamples {
   public var scores: Tensor?
 
   public init(latents: Tensor, logJacobian: [Double], logDensity: [Double]? = nil, scores: Tensor? = nil) {
-    self.latents = latents
-    self.logJacobian = logJacobian
-    self.logDensity = logDensity
-    self.scores = scores
+    (self.latents, self.logJacobian, self.logDensity, self.scores) = (latents, logJacobian, logDensity, scores)
   }
 }
 

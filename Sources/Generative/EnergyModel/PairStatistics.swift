@@ -10,7 +10,6 @@ public struct PairStatistics {
   public let variance: Tensor
 
   static let narrowest = 0.01
-
 }
 
 extension PairStatistics {

@@ -20,8 +20,7 @@ public struct ResidualEnergyModel: EnergyModel {
   static let scale = 3.0
 
   public init(network: ResidualNetwork, interpolant: Interpolant) {
-    self.network = network
-    self.interpolant = interpolant
+    (self.network, self.interpolant) = (network, interpolant)
   }
 
   public var space: LatentSpace { network.space }

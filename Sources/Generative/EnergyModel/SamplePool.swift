@@ -4,9 +4,7 @@ import Torch
 public enum SamplePoolError: Error, CustomStringConvertible, Equatable {
   case scoresElsewhere
 
-  public var description: String {
-    "scores are not carried over to other coordinates"
-  }
+  public var description: String { "scores are not carried over to other coordinates" }
 }
 
 /// What a checkpoint keeps of a `SamplePool`.
@@ -21,10 +19,7 @@ public struct SavedPool: Equatable, Sendable {
   public var next: Int
 
   public init(latents: NDArray<Float>, labels: NDArray<Float>?, scores: NDArray<Float>?, next: Int) {
-    self.latents = latents
-    self.labels = labels
-    self.scores = scores
-    self.next = next
+    (self.latents, self.labels, self.scores, self.next) = (latents, labels, scores, next)
   }
 }
 

@@ -17,20 +17,14 @@ public struct CartesianVectorField<Net: CartesianNetwork>: VectorField {
   public init(
     network: Net, space: LatentSpace, networkTimeIsReversed: Bool = false, frame: ElasticFrame? = nil
   ) {
-    self.network = network
-    self.space = space
-    self.networkTimeIsReversed = networkTimeIsReversed
-    self.frame = frame
+    (self.network, self.space, self.networkTimeIsReversed, self.frame) = (network, space, networkTimeIsReversed, frame)
   }
 
   public func replacing(network: Net) -> CartesianVectorField {
-    CartesianVectorField(
-      network: network, space: space, networkTimeIsReversed: networkTimeIsReversed, frame: frame)
+    CartesianVectorField(network: network, space: space, networkTimeIsReversed: networkTimeIsReversed, frame: frame)
   }
 
-  public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor {
-    try frame?.oriented(probes, at: x) ?? probes
-  }
+  public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { try frame?.oriented(probes, at: x) ?? probes }
 
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
     try flattened(network(positions(x), networkTime(t)))

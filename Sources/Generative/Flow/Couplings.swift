@@ -18,12 +18,9 @@ public enum Coupling: String, Codable, CaseIterable, Sendable {
   /// noise and data [n, euclidean] of one batch -> noise [n, euclidean] in its new order or orientation.
   public func coupled(noise: Tensor, data: Tensor) throws -> Tensor {
     switch self {
-    case .independent:
-      return noise
-    case .optimalTransport:
-      return try noise.selected(Self.optimalOrder(noise: noise, data: data))
-    case .kabsch:
-      return try Superposition.rotated(noise, onto: data)
+    case .independent: return noise
+    case .optimalTransport: return try noise.selected(Self.optimalOrder(noise: noise, data: data))
+    case .kabsch: return try Superposition.rotated(noise, onto: data)
     }
   }
 

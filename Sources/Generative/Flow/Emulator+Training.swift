@@ -77,9 +77,7 @@ extension Emulator {
     let latents = try chart.latents(frames.values, frames: count).cast(.float32)
     let split = FrameSplit(frames: count, fraction: settings.validationFraction)
     let generator = try Generator(seed: RandomStream.derivedSeed(settings.seed, ["noise"]))
-    if split.validation.isEmpty {
-      return try train(chart, on: latents, validation: nil, settings, generator, host)
-    }
+    if split.validation.isEmpty { return try train(chart, on: latents, validation: nil, settings, generator, host) }
     return try train(
       chart, on: latents.selected(Tensor(split.training.map(Int64.init))),
       validation: latents.selected(Tensor(split.validation.map(Int64.init))), settings, generator, host)

@@ -30,7 +30,6 @@ public struct Emulator {
       EndpointVectorField(base: field, interpolant: interpolant)
     }
   }
-
 }
 
 extension Emulator {
@@ -73,9 +72,7 @@ extension Emulator {
   /// Throws `DecodingError`, and `TrainingError.badState` where tensors are missing or of another shape.
   public init(_ archive: ModelArchive) throws {
     let (header, chart) = try archive.decoded(Header.self, Chart.self)
-    self.init(
-      header: header, chart: chart,
-      field: try Self.filled(header.field(chart, Generator(seed: 0)), archive))
+    self.init(header: header, chart: chart, field: try Self.filled(header.field(chart, Generator(seed: 0)), archive))
   }
 
   private static func filled<Field: VectorField>(_ blank: Field, _ archive: ModelArchive) throws -> any VectorField {

@@ -23,9 +23,7 @@ public struct FlowMatchingLoss {
   public init(
     interpolant: Interpolant, objective: FlowObjective = .velocity, coupling: Coupling = .independent
   ) {
-    self.interpolant = interpolant
-    self.objective = objective
-    self.coupling = coupling
+    (self.interpolant, self.objective, self.coupling) = (interpolant, objective, coupling)
   }
 
   /// data [n, d], t [n]; the noise is drawn from `generator`. Returns the mean over points and dimensions, a scalar.

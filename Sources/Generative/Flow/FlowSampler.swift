@@ -70,10 +70,8 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
     case .stochasticTraceNeedsFixedSteps:
       return
         "stochastic-trace needs a fixed-step integrator (rk4): with adaptive steps the path would depend on the probes"
-    case .noProbes(let count):
-      return "a log-density by probes needs at least one of them, not \(count)"
-    case .endTime(let time):
-      return "trajectories run from t = 0 to an end in (0, 1], not to \(time)"
+    case .noProbes(let count): return "a log-density by probes needs at least one of them, not \(count)"
+    case .endTime(let time): return "trajectories run from t = 0 to an end in (0, 1], not to \(time)"
     case .scoresNeedFixedStepsAndFreshProbes:
       return "scores of samples need a fixed-step integrator (rk4) and a log-density by stochastic-trace or exact-trace"
     }
@@ -107,11 +105,7 @@ public struct FlowSampler {
     if probes < 1 { throw SamplingError.noProbes(probes) }
     let end = endTime ?? field.latestTime
     guard end > 0, end <= 1 else { throw SamplingError.endTime(end) }
-    self.field = field
-    self.integrator = integrator
-    self.method = method
-    self.probes = probes
-    self.scores = scores
+    (self.field, self.integrator, self.method, self.probes, self.scores) = (field, integrator, method, probes, scores)
     self.endTime = end
     clock = Clock(integrator, endTime: end)
   }
@@ -174,8 +168,7 @@ public struct FlowSampler {
       let (x, rate) = (state[0], clock.rate(s))
       let t = try Tensor.full([x.shape[0]], clock.time(s), type)
       switch method {
-      case .none:
-        return [try field(x, t) * rate]
+      case .none: return [try field(x, t) * rate]
       case .exactTrace:
         let (v, divergence) = try field.withDivergence(x, t)
         return [try v * rate, try divergence.cast(.float64).unsqueezed(0) * -rate]

@@ -10,11 +10,7 @@ public struct LostTrajectory: Equatable, Sendable, CustomStringConvertible {
   /// What the step had fallen to, or the length of the last fixed step; in s.
   public var step: Double
 
-  public init(sample: Int, time: Double, step: Double) {
-    self.sample = sample
-    self.time = time
-    self.step = step
-  }
+  public init(sample: Int, time: Double, step: Double) { (self.sample, self.time, self.step) = (sample, time, step) }
 
   public var description: String {
     String(format: "sample %d was lost at t = %.6g with a step of %.2g", sample, time, step)
@@ -70,9 +66,7 @@ extension FlowSamples {
     var factors = [Double](repeating: 1, count: latents.shape[0])
     for row in lost.map(\.sample) { factors[row] = .nan }
     let blank = try Tensor(factors)
-    func blanked(_ rows: Tensor) throws -> Tensor {
-      try rows * blank.cast(rows.scalarType ?? .float32).unsqueezed(-1)
-    }
+    func blanked(_ rows: Tensor) throws -> Tensor { try rows * blank.cast(rows.scalarType ?? .float32).unsqueezed(-1) }
     var result = self
     result.latents = try blanked(latents)
     result.logDensities = try logDensities.map { try $0 * blank }

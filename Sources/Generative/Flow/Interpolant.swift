@@ -18,8 +18,7 @@ public enum Interpolant: String, Codable, CaseIterable, Sendable {
   public func beta(_ t: Tensor) throws -> Tensor { try self == .linear ? t.clone() : (t * Self.quarter).sin() }
 
   public func alphaDerivative(_ t: Tensor) throws -> Tensor {
-    try self == .linear
-      ? Tensor.full(t.shape, -1, t.scalarType ?? .float32) : (t * Self.quarter).sin() * -Self.quarter
+    try self == .linear ? Tensor.full(t.shape, -1, t.scalarType ?? .float32) : (t * Self.quarter).sin() * -Self.quarter
   }
 
   public func betaDerivative(_ t: Tensor) throws -> Tensor {
@@ -52,9 +51,7 @@ public enum Interpolant: String, Codable, CaseIterable, Sendable {
 public enum TorusPath {
   public static let exponent = 1.5
 
-  public static func sigma(_ t: Tensor) throws -> Tensor {
-    try (1 - t).clamped(0...1).power(exponent) * Double.pi
-  }
+  public static func sigma(_ t: Tensor) throws -> Tensor { try (1 - t).clamped(0...1).power(exponent) * Double.pi }
 
   public static func sigmaDerivative(_ t: Tensor) throws -> Tensor {
     try (1 - t).clamped(0...1).power(exponent - 1) * (-exponent * Double.pi)

@@ -38,8 +38,7 @@ public struct MolecularFlow {
     let sampler = try FlowSampler(field: field, integrator: integrator, method: method)
     var draws = FlowDraws(dimension: chart.space.dimension, estimates: sampler.estimates)
     while draws.begun < count {
-      try draws.append(
-        sampler.batch(min(batch, count - draws.begun), seed: seed, index: draws.begun / batch))
+      try draws.append(sampler.batch(min(batch, count - draws.begun), seed: seed, index: draws.begun / batch))
     }
     var all = try draws.samples(0..<draws.count)
     return try molecules(&all)
@@ -124,8 +123,7 @@ extension MolecularFlow {
       let flow = try sampler.integrate(from: prior.slice(range), generator)
       let values = try flow.logDensities?.values(as: Double.self) ?? []
       for k in estimates.indices {
-        estimates[k] += chart.cartesianLogDensities(
-          values[k * range.count..<(k + 1) * range.count], logJacobian[range])
+        estimates[k] += chart.cartesianLogDensities(values[k * range.count..<(k + 1) * range.count], logJacobian[range])
       }
       let away = try field.space.wrapped(flow.latents - latents.slice(range)).abs()
       let distances = try away.maximum(over: -1).values(as: Double.self)
@@ -136,7 +134,6 @@ extension MolecularFlow {
     guard furthest.distance < Self.reproductionTolerance else {
       throw ReproductionError(sample: furthest.row, difference: furthest.distance)
     }
-    return RetransportedDensities(
-      logDensities: estimates, reproductionError: furthest.distance, seconds: seconds)
+    return RetransportedDensities(logDensities: estimates, reproductionError: furthest.distance, seconds: seconds)
   }
 }

@@ -92,8 +92,7 @@ public struct ResidualVectorField: VectorField {
   public let interpolant: Interpolant
 
   public init(network: ResidualNetwork, interpolant: Interpolant) {
-    self.network = network
-    self.interpolant = interpolant
+    (self.network, self.interpolant) = (network, interpolant)
   }
 
   public var space: LatentSpace { network.space }

@@ -5,10 +5,7 @@ public struct BondGraph: Codable, Equatable, Sendable {
   /// Pairs of atoms.
   public let bonds: [[Int]]
 
-  public init(classes: [Int], bonds: [[Int]]) {
-    self.classes = classes
-    self.bonds = bonds
-  }
+  public init(classes: [Int], bonds: [[Int]]) { (self.classes, self.bonds) = (classes, bonds) }
 
   public var atoms: Int { classes.count }
 

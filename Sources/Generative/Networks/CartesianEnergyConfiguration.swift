@@ -32,13 +32,8 @@ public struct CartesianEnergyConfiguration: Codable, Equatable, Sendable {
     architecture: Architecture, width: Int, feedForward: Int, heads: Int, layers: Int, kernels: Int,
     timeFrequencies: Int = 16, bondedWidth: Int = 32
   ) {
-    self.architecture = architecture
-    self.width = width
-    self.feedForward = feedForward
-    self.heads = heads
-    self.layers = layers
-    self.kernels = kernels
-    self.timeFrequencies = timeFrequencies
+    (self.architecture, self.width, self.feedForward, self.heads) = (architecture, width, feedForward, heads)
+    (self.layers, self.kernels, self.timeFrequencies) = (layers, kernels, timeFrequencies)
     self.bondedWidth = bondedWidth
   }
 

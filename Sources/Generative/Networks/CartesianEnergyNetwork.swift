@@ -24,10 +24,7 @@ public struct CartesianEnergyNetwork: Network {
     configuration: CartesianEnergyConfiguration, graph: MolecularGraph, statistics: PairStatistics,
     parameters: [Tensor], frequencies: Tensor
   ) {
-    self.configuration = configuration
-    self.graph = graph
-    self.statistics = statistics
-    self.parameters = parameters
+    (self.configuration, self.graph, self.statistics, self.parameters) = (configuration, graph, statistics, parameters)
     self.frequencies = frequencies
     weights = CartesianEnergyWeights(configuration, parameters)
   }
@@ -93,8 +90,7 @@ public struct CartesianEnergyNetwork: Network {
 
     var atoms = try weights.atom(h).silu().linear(weights.atomOut, nil).reshaped(x.shape[0], graph.atoms)
     if let mask = graph.atomMask { atoms = try atoms * mask.cast(network: self) }
-    return try atoms.sum(-1) + bonded(h, scaled)
-      + wells(distances, means: means, deviations: deviations, time, moment)
+    return try atoms.sum(-1) + bonded(h, scaled) + wells(distances, means: means, deviations: deviations, time, moment)
   }
 
   /// Gaussians of the scaled distances [n, pairs], after an affine map per pair type: [n, pairs, kernels].
@@ -118,8 +114,7 @@ public struct CartesianEnergyNetwork: Network {
   /// Features of the atoms after the last layer, [n, atoms, width].
   private func features(_ kernels: Tensor, _ time: Tensor) throws -> Tensor {
     let classes = graph.classes
-    let embedding = try weights.embedding.selected(classes.reshaped(-1))
-      .reshaped(classes.shape + [configuration.width])
+    let embedding = try weights.embedding.selected(classes.reshaped(-1)).reshaped(classes.shape + [configuration.width])
     let atPairs = try (graph.first + graph.second).cast(network: self)
     let surroundings = try atPairs.transposed().matmul(kernels).linear(weights.kernelToAtom, nil)
     let h = try surroundings + embedding + time.unsqueezed(1)

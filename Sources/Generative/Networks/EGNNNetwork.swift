@@ -12,10 +12,7 @@ public struct EGNNConfiguration: Codable, Equatable, Sendable {
   public var atomClasses: Int
 
   public init(layers: Int = 5, width: Int = 64, coordinateRange: Double = 15, atomClasses: Int) {
-    self.layers = layers
-    self.width = width
-    self.coordinateRange = coordinateRange
-    self.atomClasses = atomClasses
+    (self.layers, self.width, self.coordinateRange, self.atomClasses) = (layers, width, coordinateRange, atomClasses)
   }
 }
 
@@ -34,9 +31,7 @@ public struct EGNNNetwork: CartesianNetwork {
 
   /// `parameters` in the order of `parameterNames`.
   public init(configuration: EGNNConfiguration, atoms: AtomClasses, parameters: [Tensor]) {
-    self.configuration = configuration
-    self.atoms = atoms
-    self.parameters = parameters
+    (self.configuration, self.atoms, self.parameters) = (configuration, atoms, parameters)
     weights = EGNNWeights(configuration, parameters)
   }
 

@@ -51,9 +51,7 @@ extension GVPNetwork {
   }
 
   /// sqrt(max(sum of squares, 1e-8)) over the axis of x, y, z.
-  static func norm(_ v: Tensor, axis: Int) throws -> Tensor {
-    try v.square().sum(axis).clamped(squaredNorms).sqrt()
-  }
+  static func norm(_ v: Tensor, axis: Int) throws -> Tensor { try v.square().sum(axis).clamped(squaredNorms).sqrt() }
 
   /// x sigmoid(beta x), with beta = 1 where it is not trained.
   private static func swish(_ x: Tensor, _ beta: Tensor?) throws -> Tensor {
@@ -171,8 +169,7 @@ extension GVPNetwork {
       if let before = other.v { v = try v.map { try $0 + before } ?? before }
     }
     let scaled = try v.map { v -> Tensor in
-      let squares = try v.square().sum(-2, keepingDimensions: true)
-        .clamped(squaredNorms)
+      let squares = try v.square().sum(-2, keepingDimensions: true).clamped(squaredNorms)
       return try v / ((squares.mean(-1, keepingDimensions: true) + 1e-5).sqrt() + 1e-5)
     }
     return State(h: try h.layerNorm(norm.weight, norm.bias), v: scaled, x: state.x)

@@ -78,8 +78,7 @@ extension GVPNetwork {
     /// The value and its slope.
     func callAsFunction(_ x: Tensor) throws -> (Tensor, Tensor?) {
       switch self {
-      case .identity:
-        return (x, nil)
+      case .identity: return (x, nil)
       case .sigmoid:
         let y = try x.sigmoid()
         return (y, try y * (1 - y))

@@ -23,13 +23,8 @@ public struct GVPConfiguration: Codable, Equatable, Sendable {
     layers: Int = 5, scalars: Int = 64, vectors: Int = 16, radialFunctions: Int = 16, cutoff: Double = 20,
     messageNorm: Double = 10, positionRange: Double = 10, atomClasses: Int = 21
   ) {
-    self.layers = layers
-    self.scalars = scalars
-    self.vectors = vectors
-    self.radialFunctions = radialFunctions
-    self.cutoff = cutoff
-    self.messageNorm = messageNorm
-    self.positionRange = positionRange
+    (self.layers, self.scalars, self.vectors, self.radialFunctions) = (layers, scalars, vectors, radialFunctions)
+    (self.cutoff, self.messageNorm, self.positionRange) = (cutoff, messageNorm, positionRange)
     self.atomClasses = atomClasses
   }
 }
@@ -63,9 +58,7 @@ public struct GVPNetwork: CartesianNetwork {
   public init(
     configuration: GVPConfiguration, atoms: AtomClasses, parameters: [Tensor], kernel: Kernel = .fused
   ) {
-    self.configuration = configuration
-    self.atoms = atoms
-    self.parameters = parameters
+    (self.configuration, self.atoms, self.parameters) = (configuration, atoms, parameters)
     let fits = configuration.scalars % 8 == 0 && configuration.vectors % 8 == 0 && configuration.vectors < 64
     self.kernel = fits ? kernel : .composed
     weights = GVPWeights(configuration, parameters)
@@ -83,8 +76,7 @@ public struct GVPNetwork: CartesianNetwork {
   public var constants: [(name: String, tensor: Tensor)] { atoms.constants }
 
   public func replacing(parameters: [Tensor], constants: [Tensor]) -> GVPNetwork {
-    GVPNetwork(
-      configuration: configuration, atoms: atoms.replacing(constants), parameters: parameters, kernel: kernel)
+    GVPNetwork(configuration: configuration, atoms: atoms.replacing(constants), parameters: parameters, kernel: kernel)
   }
 
   public func replacing(atoms: AtomClasses) -> GVPNetwork {

@@ -127,8 +127,7 @@ public struct MolecularGraph {
       ends[0][pair * atoms + i] = 1
       ends[1][pair * atoms + j] = 1
     }
-    self.vocabulary = vocabulary
-    self.atoms = atoms
+    (self.vocabulary, self.atoms) = (vocabulary, atoms)
     self.classes = try Tensor(classes, shape: [n, atoms])
     pairTypes = try Tensor(types, shape: [n, p])
     first = try Tensor(ends[0], shape: [p, atoms])
@@ -165,9 +164,7 @@ public struct MolecularGraph {
   /// Positions [n, 3 atoms] without their mean over the atoms that exist; padding at 0.
   func centred(_ x: Tensor) throws -> Tensor {
     let positions = try x.reshaped(-1, atoms, 3)
-    guard let atomMask else {
-      return try (positions - positions.mean(1, keepingDimensions: true)).reshaped(x.shape)
-    }
+    guard let atomMask else { return try (positions - positions.mean(1, keepingDimensions: true)).reshaped(x.shape) }
     let mask = try atomMask.cast(x.scalarType ?? .float32).unsqueezed(-1)
     let mean = try (positions * mask).sum(1, keepingDimensions: true) / mask.sum(1, keepingDimensions: true)
     return try ((positions - mean) * mask).reshaped(x.shape)

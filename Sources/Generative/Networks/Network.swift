@@ -34,7 +34,5 @@ extension Network {
   }
 
   /// A copy whose parameters have storage of their own, e.g. for an average; constants are shared.
-  public func cloned() throws -> Self {
-    replacing(parameters: try parameters.map { try $0.detached().clone() })
-  }
+  public func cloned() throws -> Self { replacing(parameters: try parameters.map { try $0.detached().clone() }) }
 }

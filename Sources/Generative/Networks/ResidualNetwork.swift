@@ -12,10 +12,7 @@ public struct ResidualConfiguration: Codable, Equatable, Sendable {
   public var outputs: Int
 
   public init(width: Int, depth: Int, harmonics: Int = 3, timeFrequencies: Int = 16, outputs: Int) {
-    self.width = width
-    self.depth = depth
-    self.harmonics = harmonics
-    self.timeFrequencies = timeFrequencies
+    (self.width, self.depth, self.harmonics, self.timeFrequencies) = (width, depth, harmonics, timeFrequencies)
     self.outputs = outputs
   }
 }
@@ -46,9 +43,7 @@ public struct ResidualNetwork: Network {
   public init(
     space: LatentSpace, configuration: ResidualConfiguration, parameters: [Tensor], frequencies: Tensor
   ) {
-    self.space = space
-    self.configuration = configuration
-    self.parameters = parameters
+    (self.space, self.configuration, self.parameters) = (space, configuration, parameters)
     self.frequencies = frequencies
     weights = ResidualWeights(configuration, parameters)
   }
@@ -85,9 +80,7 @@ public struct ResidualNetwork: Network {
   // MARK: - evaluation
 
   /// x [n, dimension], t [n] -> [n, outputs].
-  public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
-    try output(of: features(x, t).values)
-  }
+  public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor { try output(of: features(x, t).values) }
 
   /// The output [n, outputs] together with the input's features of position [n, positionFeatures]: the Euclidean coordinates,
   /// then sin and cos of k theta.
@@ -141,9 +134,7 @@ public struct ResidualNetwork: Network {
     let normed = try centred * inverse
     let dCentred = try dh - dh.mean(-1, keepingDimensions: true)
     let along = try (dCentred * normed).mean(-1, keepingDimensions: true)
-    return (
-      try normed * layer.weight + layer.bias, try (dCentred - normed * along) * (inverse * layer.weight)
-    )
+    return (try normed * layer.weight + layer.bias, try (dCentred - normed * along) * (inverse * layer.weight))
   }
 
   /// k theta for every angle and every k: [..., angles] -> [..., angles * harmonics].
@@ -158,9 +149,7 @@ public struct ResidualNetwork: Network {
     let time = try t.reshaped(-1, 1)
     let phase = try time * frequencies
     let clock = [time, try phase.sin(), try phase.cos()]
-    guard space.angles > 0 else {
-      return (try Tensor.concatenated([parts.euclidean] + clock, axis: -1), nil, nil)
-    }
+    guard space.angles > 0 else { return (try Tensor.concatenated([parts.euclidean] + clock, axis: -1), nil, nil) }
     let angle = try harmonicAngles(parts.angles)
     let (sine, cosine) = (try angle.sin(), try angle.cos())
     return (try Tensor.concatenated([parts.euclidean, sine, cosine] + clock, axis: -1), sine, cosine)

@@ -20,9 +20,7 @@ public struct CartesianChart: Codable, Equatable, Sendable {
   public init(atomClasses: [Int], bonds: [[Int]] = [], scale: Double = 10, meanFree: Bool = true) {
     self.bonds = bonds
     atoms = atomClasses.count
-    self.scale = scale
-    self.meanFree = meanFree
-    self.atomClasses = atomClasses
+    (self.scale, self.meanFree, self.atomClasses) = (scale, meanFree, atomClasses)
   }
 
   /// With the topology's bonds. Throws `EmulatorError.atomClasses` where there is not one class per atom.

@@ -48,9 +48,7 @@ public struct InternalChart: Codable, Equatable, Sendable {
     let (broad, arcs) = coordinates.broadTorsions(values, frames: frames)
     let narrow = (0..<dimension).filter { !broad.contains($0) }
     guard frames >= 2 * narrow.count else { throw ChartError.tooFewFrames(frames: frames, narrow: narrow.count) }
-    self.coordinates = coordinates
-    self.narrow = narrow
-    self.broad = broad
+    (self.coordinates, self.narrow, self.broad) = (coordinates, narrow, broad)
     centres = narrow.map { arcs[$0] }
     let (narrowValues, _) = Self.split(values, frames, coordinates, narrow, broad, centres)
 

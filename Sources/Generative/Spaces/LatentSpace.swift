@@ -12,15 +12,11 @@ public struct LatentSpace: Codable, Equatable, Sendable {
   public let meanFree: Bool
 
   public init(euclidean: Int, angles: Int, meanFree: Bool = false) {
-    self.euclidean = euclidean
-    self.angles = angles
-    self.meanFree = meanFree
+    (self.euclidean, self.angles, self.meanFree) = (euclidean, angles, meanFree)
   }
 
   /// Positions of `atoms` atoms.
-  public init(atoms: Int, meanFree: Bool) {
-    self.init(euclidean: 3 * atoms, angles: 0, meanFree: meanFree)
-  }
+  public init(atoms: Int, meanFree: Bool) { self.init(euclidean: 3 * atoms, angles: 0, meanFree: meanFree) }
 
   /// Columns of a point.
   public var dimension: Int { euclidean + angles }

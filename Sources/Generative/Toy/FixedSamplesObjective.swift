@@ -24,9 +24,7 @@ public struct FixedSamplesObjective: Codable, Equatable, Sendable {
   public var targets: Targets
 
   public init(score: Double = 1, contrastive: Double = 1, targets: Targets = .drawn) {
-    self.score = score
-    self.contrastive = contrastive
-    self.targets = targets
+    (self.score, self.contrastive, self.targets) = (score, contrastive, targets)
   }
 
   public struct Terms {
@@ -93,8 +91,7 @@ public struct SamplesPath {
 
   /// data [m, d] in the element type of what shall be asked.
   public init(data: Tensor, interpolant: Interpolant) throws {
-    self.data = data
-    self.interpolant = interpolant
+    (self.data, self.interpolant) = (data, interpolant)
     let half = try data.square().sum(1, keepingDimensions: true) * -0.5
     columns = try Tensor.concatenated([data, half], axis: 1).transposed()
   }

@@ -15,10 +15,7 @@ public struct SwishNetworkConfiguration: Codable, Equatable, Sendable {
   public var hiddenGain: Double
 
   public init(width: Int = 256, depth: Int = 6, inputGain: Double = 1, timeGain: Double = 1, hiddenGain: Double = 1) {
-    self.width = width
-    self.depth = depth
-    self.inputGain = inputGain
-    self.timeGain = timeGain
+    (self.width, self.depth, self.inputGain, self.timeGain) = (width, depth, inputGain, timeGain)
     self.hiddenGain = hiddenGain
   }
 }
@@ -52,9 +49,7 @@ public struct SwishNetwork: Network {
   private static func layer(_ name: String) -> [String] { ["\(name).weight", "\(name).bias", "\(name).beta"] }
 
   public init(dimension: Int, configuration: SwishNetworkConfiguration, parameters: [Tensor]) {
-    self.dimension = dimension
-    self.configuration = configuration
-    self.parameters = parameters
+    (self.dimension, self.configuration, self.parameters) = (dimension, configuration, parameters)
     var next = ParameterReader(parameters)
     layers = (0...configuration.depth).map { _ in Layer(map: next.linear(), beta: next.tensor()) }
     output = next.linear()

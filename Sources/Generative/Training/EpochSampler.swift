@@ -11,9 +11,7 @@ public struct EpochSampler {
 
   public init(count: Int, batch: Int, seed: UInt64) throws {
     guard count >= batch else { throw TrainingError.tooFewSamples(count: count, batch: batch) }
-    self.count = count
-    self.batch = batch
-    self.seed = seed
+    (self.count, self.batch, self.seed) = (count, batch, seed)
   }
 
   /// The batch of a step in words: its place in the epoch and its first rows.

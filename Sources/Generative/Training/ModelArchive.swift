@@ -15,9 +15,7 @@ public struct ModelArchive: Equatable, Sendable {
   public static let groups = ["average", "constants"]
 
   public init(header: String, chart: String, tensors: [String: NDArray<Float>]) {
-    self.header = header
-    self.chart = chart
-    self.tensors = tensors
+    (self.header, self.chart, self.tensors) = (header, chart, tensors)
   }
 
   init(_ header: some Encodable, _ chart: some Encodable, network: some Network) throws {

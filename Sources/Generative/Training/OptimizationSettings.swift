@@ -17,13 +17,8 @@ public struct OptimizationSettings: Codable, Equatable, Sendable {
     steps: Int, batch: Int, learningRate: Double = 1e-3, warmUp: Int = 500, weightDecay: Double = 0.01,
     averageDecay: Double = 0.999, clip: Double = 1
   ) {
-    self.steps = steps
-    self.batch = batch
-    self.learningRate = learningRate
-    self.warmUp = warmUp
-    self.weightDecay = weightDecay
-    self.averageDecay = averageDecay
-    self.clip = clip
+    (self.steps, self.batch, self.learningRate, self.warmUp) = (steps, batch, learningRate, warmUp)
+    (self.weightDecay, self.averageDecay, self.clip) = (weightDecay, averageDecay, clip)
   }
 
   /// Learning rate of step 0, 1, ...

@@ -16,8 +16,7 @@ public enum TrainingError: Error, CustomStringConvertible, Equatable {
     case .broken(let step, let loss, let norm, let batch, let halvings):
       return "training broke at step \(step)\(batch.isEmpty ? "" : ", \(batch)"): loss \(loss), gradient norm \(norm), "
         + "with the learning rate halved \(halvings) times; look at these samples"
-    case .tooFewSamples(let count, let batch):
-      return "\(count) training samples are fewer than one batch of \(batch)"
+    case .tooFewSamples(let count, let batch): return "\(count) training samples are fewer than one batch of \(batch)"
     case .badState(let reason): return "a saved training state does not fit this training: \(reason)"
     }
   }

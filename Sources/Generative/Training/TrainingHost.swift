@@ -28,8 +28,7 @@ public final class UnattendedHost: TrainingHost {
 
   /// `report` hears what would be logged and warned of.
   public init(progress: any ProgressReporting = SilentProgress(), report: @escaping (String) -> Void = { _ in }) {
-    self.progress = progress
-    self.report = report
+    (self.progress, self.report) = (progress, report)
   }
 
   public func log(_ message: String) { report(message) }

@@ -13,11 +13,7 @@ public struct TrainingState: Equatable, Sendable {
   public var halvings: Int
 
   public init(step: Int, tensors: [String: NDArray<Float>], generator: [UInt8], curve: LossCurve, halvings: Int) {
-    self.step = step
-    self.tensors = tensors
-    self.generator = generator
-    self.curve = curve
-    self.halvings = halvings
+    (self.step, self.tensors, self.generator, self.curve, self.halvings) = (step, tensors, generator, curve, halvings)
   }
 }
 
@@ -30,9 +26,7 @@ public struct TrainingCheckpoint: Equatable, Sendable {
   public var pool: SavedPool?
 
   public init(training: TrainingState, recent: [[Double]], pool: SavedPool?) {
-    self.training = training
-    self.recent = recent
-    self.pool = pool
+    (self.training, self.recent, self.pool) = (training, recent, pool)
   }
 }
 

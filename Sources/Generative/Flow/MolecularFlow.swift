@@ -1,5 +1,4 @@
 import Basics
-import Foundation
 import Molecules
 import Torch
 
@@ -18,7 +17,6 @@ public struct MolecularSamples {
   public var scores: Tensor?
   /// How many of them are mirror images of what was drawn.
   public var mirrored = 0
-
   public var count: Int { logJacobian.count }
 }
 
@@ -28,9 +26,8 @@ public struct MolecularFlow {
   public let field: any VectorField
   public let chirality: Chirality
 
-  /// Draws `count` molecules from the streams (seed, "batch", 0, 1, ...), fewer where trajectories are lost. ln q by `method`.
-  ///
-  /// Throws `SamplingError`.
+  /// Draws `count` molecules from the streams (seed, "batch", 0, 1, ...), fewer where trajectories are lost. ln q by
+  /// `method`. Throws `SamplingError`.
   public func samples(
     _ count: Int, seed: UInt64, integrator: Integrator = .rungeKutta4(steps: 8),
     method: LogDensityMethod = .stochasticTrace, batch: Int = 1000
@@ -76,40 +73,13 @@ public struct MolecularFlow {
       coordinates: conformations.coordinates, logJacobian: conformations.logJacobian, logDensities: logDensities,
       scores: flow.scores)
   }
-}
 
-/// Log-densities of samples that were transported again from the points of the prior they came from.
-public struct RetransportedDensities {
-  /// ln q over Cartesian coordinates, [estimates][n].
-  public var logDensities: [[Double]]
-  /// Largest difference of a latent coordinate from the sample's own.
-  public var reproductionError: Double
-  /// Clock time for one sample, s.
-  public var seconds: Double
-}
-
-/// A sample that does not come back from its prior point: the field or the integrator is not the one it was drawn with.
-public struct ReproductionError: Error, CustomStringConvertible, Equatable {
-  /// Row of the sample.
-  public let sample: Int
-  /// Of a latent coordinate.
-  public let difference: Double
-
-  public var description: String {
-    "sample \(sample), transported again from its prior point, ends \(difference) away from where it was; "
-      + "the emulator or the integrator is not the one it was drawn with"
-  }
-}
-
-extension MolecularFlow {
   /// A latent coordinate may come back this far from where it was: Float32 and other batches round differently.
   public static let reproductionTolerance = 1e-2
 
-  /// ln q of samples by `sampler`'s method, from `prior` and `latents` [n, d] and ln |dx/dq| [n] as they were drawn. (Integrating back
-  /// from a sample would be another map: fixed steps have no exact inverse.) `progress` hears how many are done; what it throws
-  /// ends the work.
-  ///
-  /// Throws `ReproductionError`, `SamplingError`.
+  /// ln q of samples by `sampler`'s method, from `prior` and `latents` [n, d] and ln |dx/dq| [n] as they were drawn.
+  /// (Integrating back from a sample would be another map: fixed steps have no exact inverse.) `progress` hears how
+  /// many are done; what it throws ends the work. Throws `ReproductionError`, `SamplingError`.
   public func retransported(
     prior: Tensor, latents: Tensor, logJacobian: [Double], by sampler: FlowSampler, _ generator: Generator,
     batch: Int, progress: (Int) throws -> Void = { _ in }
@@ -135,5 +105,28 @@ extension MolecularFlow {
       throw ReproductionError(sample: furthest.row, difference: furthest.distance)
     }
     return RetransportedDensities(logDensities: estimates, reproductionError: furthest.distance, seconds: seconds)
+  }
+}
+
+/// Log-densities of samples that were transported again from the points of the prior they came from.
+public struct RetransportedDensities {
+  /// ln q over Cartesian coordinates, [estimates][n].
+  public var logDensities: [[Double]]
+  /// Largest difference of a latent coordinate from the sample's own.
+  public var reproductionError: Double
+  /// Clock time for one sample, s.
+  public var seconds: Double
+}
+
+/// A sample that does not come back from its prior point: the field or the integrator is not the one it was drawn with.
+public struct ReproductionError: Error, CustomStringConvertible, Equatable {
+  /// Row of the sample.
+  public let sample: Int
+  /// Of a latent coordinate.
+  public let difference: Double
+
+  public var description: String {
+    "sample \(sample), transported again from its prior point, ends \(difference) away from where it was; "
+      + "the emulator or the integrator is not the one it was drawn with"
   }
 }

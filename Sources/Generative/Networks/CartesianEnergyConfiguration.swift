@@ -55,8 +55,7 @@ public struct CartesianEnergyConfiguration: Codable, Equatable, Sendable {
       for layer in 0..<layers {
         let name = "layer\(layer)."
         list += Shape.norm(name + "norm.0", width)
-        list.append(
-          Shape(name: name + "attention.in.weight", shape: [3 * width, width], start: .uniform(inputs: width)))
+        list += [Shape(name: name + "attention.in.weight", shape: [3 * width, width], start: .uniform(inputs: width))]
         list += Shape.linear(name + "attention.out", width, width) + Shape.norm(name + "norm.1", width)
         list += Shape.linear(name + "feedforward.0", width, feedForward)
         list += Shape.linear(name + "feedforward.1", feedForward, width)
@@ -86,6 +85,5 @@ public struct CartesianEnergyConfiguration: Codable, Equatable, Sendable {
   }
 
   static let wellRank = 8
-
   var timeFeatures: Int { 2 + 2 * timeFrequencies }
 }

@@ -1,4 +1,3 @@
-import Basics
 import Torch
 
 /// Shape of an E(n) equivariant graph network. The defaults are the published ones; with 9 atom classes it has the 147,599
@@ -45,15 +44,14 @@ public struct EGNNNetwork: CartesianNetwork {
   }
 
   public var parameterNames: [String] { Self.parameterShapes(configuration).map(\.name) }
-
   public var constants: [(name: String, tensor: Tensor)] { atoms.constants }
 
-  public func replacing(parameters: [Tensor], constants: [Tensor]) -> EGNNNetwork {
-    EGNNNetwork(configuration: configuration, atoms: atoms.replacing(constants), parameters: parameters)
+  public func replacing(parameters: [Tensor], constants: [Tensor]) -> Self {
+    Self(configuration: configuration, atoms: atoms.replacing(constants), parameters: parameters)
   }
 
-  public func replacing(atoms: AtomClasses) -> EGNNNetwork {
-    EGNNNetwork(configuration: configuration, atoms: atoms, parameters: parameters)
+  public func replacing(atoms: AtomClasses) -> Self {
+    Self(configuration: configuration, atoms: atoms, parameters: parameters)
   }
 
   static func parameterShapes(_ c: EGNNConfiguration) -> [ParameterShape] {
@@ -65,15 +63,12 @@ public struct EGNNNetwork: CartesianNetwork {
       list += ParameterShape.linear(name + "edge.1", width, width)
       list += ParameterShape.linear(name + "attention", width, 1)
       list += ParameterShape.linear(name + "coordinate.0", width, width)
-      list.append(
-        ParameterShape(name: name + "coordinate.1.weight", shape: [1, width], start: .uniform(inputs: width)))
+      list += [ParameterShape(name: name + "coordinate.1.weight", shape: [1, width], start: .uniform(inputs: width))]
       list += ParameterShape.linear(name + "node.0", 2 * width, width)
       list += ParameterShape.linear(name + "node.1", width, width)
     }
     return list + ParameterShape.linear("output", width, c.atomClasses + 1)
   }
-
-  // MARK: - evaluation
 
   /// positions [n, atoms, 3], time [n] -> displacements [n, atoms, 3]. Their mean over atoms is zero but for rounding.
   public func callAsFunction(_ positions: Tensor, _ time: Tensor) throws -> Tensor {
@@ -122,12 +117,10 @@ public struct EGNNNetwork: CartesianNetwork {
   }
 }
 
-/// The parameters by what they are for.
 private struct EGNNWeights {
   struct Layer {
     let edge: (LinearLayer, LinearLayer)
-    let attention: LinearLayer
-    let coordinate: LinearLayer
+    let attention, coordinate: LinearLayer
     let coordinateOut: Tensor
     let node: (LinearLayer, LinearLayer)
   }

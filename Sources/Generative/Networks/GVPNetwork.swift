@@ -1,5 +1,4 @@
 import Basics
-import Foundation
 import Torch
 
 /// Shape of a network of geometric vector perceptrons; lengths in angstrom. The defaults are the published ones.
@@ -72,19 +71,18 @@ public struct GVPNetwork: CartesianNetwork {
   }
 
   public var parameterNames: [String] { Self.parameterShapes(configuration).map(\.name) }
-
   public var constants: [(name: String, tensor: Tensor)] { atoms.constants }
 
-  public func replacing(parameters: [Tensor], constants: [Tensor]) -> GVPNetwork {
-    GVPNetwork(configuration: configuration, atoms: atoms.replacing(constants), parameters: parameters, kernel: kernel)
+  public func replacing(parameters: [Tensor], constants: [Tensor]) -> Self {
+    Self(configuration: configuration, atoms: atoms.replacing(constants), parameters: parameters, kernel: kernel)
   }
 
-  public func replacing(atoms: AtomClasses) -> GVPNetwork {
-    GVPNetwork(configuration: configuration, atoms: atoms, parameters: parameters, kernel: kernel)
+  public func replacing(atoms: AtomClasses) -> Self {
+    Self(configuration: configuration, atoms: atoms, parameters: parameters, kernel: kernel)
   }
 
-  public func replacing(kernel: Kernel) -> GVPNetwork {
-    GVPNetwork(configuration: configuration, atoms: atoms, parameters: parameters, kernel: kernel)
+  public func replacing(kernel: Kernel) -> Self {
+    Self(configuration: configuration, atoms: atoms, parameters: parameters, kernel: kernel)
   }
 
   public var twiceDifferentiable: GVPNetwork { replacing(kernel: .composed) }
@@ -93,11 +91,7 @@ public struct GVPNetwork: CartesianNetwork {
   public func callAsFunction(_ positions: Tensor, _ time: Tensor) throws -> Tensor {
     try evaluate(positions, time, observer: nil)
   }
-}
 
-// MARK: - parameters
-
-extension GVPNetwork {
   /// Takes over weights by name, for example those of a published checkpoint.
   ///
   /// Tensors without elements are left out of account. Throws `CartesianNetworkError` when a tensor is missing, unknown or has
@@ -107,9 +101,7 @@ extension GVPNetwork {
       configuration: configuration, atoms: atoms,
       parameters: try ParameterShape.tensors(Self.parameterShapes(configuration), from: weights))
   }
-}
 
-extension GVPNetwork {
   static func parameterShapes(_ c: GVPConfiguration) -> [ParameterShape] {
     let radial = c.radialFunctions
     var list = ParameterShape.linear("initial_embedding.0", c.atomClasses + 1, c.scalars)
@@ -138,11 +130,9 @@ extension GVPNetwork {
   }
 }
 
-/// The parameters by what they are for.
 struct GVPWeights {
   struct Block {
-    let hidden: Tensor
-    let output: Tensor
+    let hidden, output: Tensor
     let features: LinearLayer
     let beta: Tensor?
     let gate: LinearLayer
@@ -150,8 +140,7 @@ struct GVPWeights {
   struct Layer {
     let message: Block
     let messageNorm: LinearLayer
-    let update: Block
-    let position: Block
+    let update, position: Block
     let updateNorm: LinearLayer
   }
   let embedding: LinearLayer

@@ -22,7 +22,6 @@ extension Network {
   }
 
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
-
   /// Element type of the parameters: what inputs must be cast to.
   public var scalarType: ScalarType { parameters.first?.scalarType ?? .float32 }
 

@@ -1,10 +1,8 @@
-import Basics
 import Torch
 
 /// Shape of a residual network on a latent space: everything needed to rebuild it from its parameters.
 public struct ResidualConfiguration: Codable, Equatable, Sendable {
-  public var width: Int
-  public var depth: Int
+  public var width, depth: Int
   /// Angles enter as sin(k theta) and cos(k theta), k = 1 ... harmonics.
   public var harmonics: Int
   /// Time enters as t and sin, cos of this many random frequencies.
@@ -27,17 +25,7 @@ public struct ResidualNetwork: Network {
   /// Random frequencies of the time features, [timeFrequencies]; fixed, not trained.
   public let frequencies: Tensor
   private let weights: ResidualWeights
-
-  public var parameterNames: [String] {
-    var names = ["input.weight", "input.bias"]
-    for block in 0..<configuration.depth {
-      for part in ["norm.weight", "norm.bias", "first.weight", "first.bias", "second.weight", "second.bias"] {
-        names.append("block\(block).\(part)")
-      }
-    }
-    return names + ["norm.weight", "norm.bias", "output.weight", "output.bias"]
-  }
-
+  public var parameterNames: [String] { Self.parameterShapes(space, configuration).map(\.name) }
   public var constants: [(name: String, tensor: Tensor)] { [(name: "frequencies", tensor: frequencies)] }
 
   public init(
@@ -45,39 +33,44 @@ public struct ResidualNetwork: Network {
   ) {
     (self.space, self.configuration, self.parameters) = (space, configuration, parameters)
     self.frequencies = frequencies
-    weights = ResidualWeights(configuration, parameters)
+    weights = ResidualWeights(depth: configuration.depth, parameters)
   }
 
   /// Fresh parameters: uniform in +-1/sqrt(inputs) for hidden layers (the second of a block at 0.3 of that), a zero head.
   public init(space: LatentSpace, configuration: ResidualConfiguration, generator: Generator) throws {
-    func uniform(_ shape: [Int], _ inputs: Int, _ scale: Double = 1) throws -> Tensor {
-      try (generator.uniform(shape) * 2 - 1) * (scale / Double(inputs).squareRoot())
-    }
-    let width = configuration.width
-    let inputs = Self.inputWidth(space, configuration)
-    var parameters = [try uniform([width, inputs], inputs), try uniform([width], inputs)]
-    for _ in 0..<configuration.depth {
-      parameters += [try Tensor.ones([width]), try Tensor.zeros([width])]
-      parameters += [try uniform([width, width], width), try uniform([width], width)]
-      parameters += [try uniform([width, width], width, 0.3), try Tensor.zeros([width])]
-    }
-    parameters += [try Tensor.ones([width]), try Tensor.zeros([width])]
-    parameters += [try Tensor.zeros([configuration.outputs, width]), try Tensor.zeros([configuration.outputs])]
     self.init(
-      space: space, configuration: configuration, parameters: parameters,
+      space: space, configuration: configuration,
+      parameters: try Self.parameterShapes(space, configuration).map { try $0.fresh(generator) },
       frequencies: try generator.normal([configuration.timeFrequencies]) * (2 * Double.pi))
+  }
+
+  private static func parameterShapes(_ space: LatentSpace, _ c: ResidualConfiguration) -> [ParameterShape] {
+    func layer(_ name: String, _ inputs: Int, _ outputs: Int, weight: Double, bias: Double) -> [ParameterShape] {
+      func start(_ scale: Double) -> ParameterShape.Start {
+        scale == 0 ? .constant(0) : .within(scale / Double(inputs).squareRoot())
+      }
+      return [
+        ParameterShape(name: name + ".weight", shape: [outputs, inputs], start: start(weight)),
+        ParameterShape(name: name + ".bias", shape: [outputs], start: start(bias)),
+      ]
+    }
+    var list = layer("input", inputWidth(space, c), c.width, weight: 1, bias: 1)
+    for block in (0..<c.depth).map({ "block\($0)." }) {
+      list += ParameterShape.norm(block + "norm", c.width)
+      list += layer(block + "first", c.width, c.width, weight: 1, bias: 1)
+      list += layer(block + "second", c.width, c.width, weight: 0.3, bias: 0)
+    }
+    return list + ParameterShape.norm("norm", c.width) + layer("output", c.width, c.outputs, weight: 0, bias: 0)
   }
 
   static func inputWidth(_ space: LatentSpace, _ configuration: ResidualConfiguration) -> Int {
     positionFeatures(space, configuration.harmonics) + 1 + 2 * configuration.timeFrequencies
   }
 
-  public func replacing(parameters: [Tensor], constants: [Tensor]) -> ResidualNetwork {
-    ResidualNetwork(
+  public func replacing(parameters: [Tensor], constants: [Tensor]) -> Self {
+    Self(
       space: space, configuration: configuration, parameters: parameters, frequencies: constants.first ?? frequencies)
   }
-
-  // MARK: - evaluation
 
   /// x [n, dimension], t [n] -> [n, outputs].
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor { try output(of: features(x, t).values) }
@@ -112,7 +105,6 @@ public struct ResidualNetwork: Network {
     }
     let change = try Tensor.concatenated(moved, axis: -1)
     let columns = change.shape[2]
-
     var h = try weights.input(input)
     var dh = try change.linear(weights.input.weight.slice(0..<columns, axis: 1), nil)
     for block in weights.blocks {
@@ -156,25 +148,19 @@ public struct ResidualNetwork: Network {
   }
 }
 
-/// The parameters by what they are for.
 private struct ResidualWeights {
   struct Block {
-    let norm: LinearLayer
-    let first: LinearLayer
-    let second: LinearLayer
+    let norm, first, second: LinearLayer
   }
   let input: LinearLayer
   let blocks: [Block]
-  let norm: LinearLayer
-  let output: LinearLayer
+  let norm, output: LinearLayer
 
   /// `parameters` in the order of `ResidualNetwork.parameterNames`.
-  init(_ configuration: ResidualConfiguration, _ parameters: [Tensor]) {
+  init(depth: Int, _ parameters: [Tensor]) {
     var next = ParameterReader(parameters)
     input = next.linear()
-    blocks = (0..<configuration.depth).map { _ in
-      Block(norm: next.linear(), first: next.linear(), second: next.linear())
-    }
+    blocks = (0..<depth).map { _ in Block(norm: next.linear(), first: next.linear(), second: next.linear()) }
     norm = next.linear()
     output = next.linear()
   }

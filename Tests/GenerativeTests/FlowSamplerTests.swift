@@ -125,7 +125,7 @@ import Torch
       let found = try sampler.integrate(from: spoilt, Generator(seed: 1))
       #expect(sound.lost.isEmpty)
       #expect(found.lost.map(\.sample) == [2])
-      #expect(found.lost[0].time == (integrator.fixedSteps == nil ? 0 : 1))
+      #expect(found.lost[0].time == (integrator.isFixedStep ? 1 : 0))
       #expect("\(found.lost[0])".hasPrefix("sample 2 was lost at t = "))
       #expect(try found.latents.values(as: Double.self).map(\.isNaN) == (0..<30).map { $0 / 5 == 2 })
       #expect(try #require(found.logDensities).values(as: Double.self).map(\.isNaN) == (0..<6).map { $0 == 2 })

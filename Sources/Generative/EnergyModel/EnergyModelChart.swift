@@ -11,9 +11,7 @@ public struct EnergyModelChart: Codable, Sendable {
 
 extension EnergyModelChart {
   /// The emulator's own.
-  public init(of flow: MolecularFlow) {
-    self.init(chart: flow.chart, isEmulators: true)
-  }
+  public init(of flow: MolecularFlow) { self.init(chart: flow.chart, isEmulators: true) }
 
   /// Internal coordinates, fitted to the emulator's samples [n, atoms, 3], nm. Throws `ChartError`, `MoleculesError`.
   public init(internalOf topology: Topology, samples: NDArray<Double>) throws {

@@ -1,4 +1,3 @@
-import Foundation
 import Torch
 
 /// Weights and settings of the energy model's four losses. A weight of 0 leaves its loss out.
@@ -24,13 +23,8 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
     score: Double = 1, contrastive: Double = 1, label: Double = 1, scoreLabel: Double = 0,
     negativeWidths: [Double] = [0.02, 0.1, 0.4], huberDelta: Double = 3, dataEndFraction: Double = 0.5
   ) {
-    self.score = score
-    self.contrastive = contrastive
-    self.label = label
-    self.scoreLabel = scoreLabel
-    self.negativeWidths = negativeWidths
-    self.huberDelta = huberDelta
-    self.dataEndFraction = dataEndFraction
+    (self.score, self.contrastive, self.label, self.scoreLabel) = (score, contrastive, label, scoreLabel)
+    (self.negativeWidths, self.huberDelta, self.dataEndFraction) = (negativeWidths, huberDelta, dataEndFraction)
   }
 
   /// Sums over dimensions are divided by this, so that the four losses are of one size.
@@ -42,10 +36,15 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
 
   public struct Terms {
     public var total: Tensor
-    public var score: Tensor?
-    public var contrastive: Tensor?
-    public var label: Tensor?
-    public var scoreLabel: Tensor?
+    public var score, contrastive, label, scoreLabel: Tensor?
+
+    static func total(_ terms: (loss: Tensor?, weight: Double)...) throws -> Tensor {
+      let weighted = try terms.compactMap { t in try t.weight != 0 ? t.loss.map { try $0 * t.weight } : nil }
+      guard let first = weighted.first else {
+        throw TrainingError.badState("every loss of the energy model has weight 0")
+      }
+      return try weighted.dropFirst().reduce(first) { try $0 + $1 }
+    }
   }
 
   /// What is known of a batch of data at t = 1.
@@ -55,10 +54,7 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
     /// Their gradients, [n, d]; rows of NaN where they are not known.
     public var score: Tensor?
 
-    public init(logDensity: Tensor? = nil, score: Tensor? = nil) {
-      self.logDensity = logDensity
-      self.score = score
-    }
+    public init(logDensity: Tensor? = nil, score: Tensor? = nil) { (self.logDensity, self.score) = (logDensity, score) }
   }
 
   /// Losses of one batch, data [n, d]. Throws `TrainingError` when no loss has both a weight and what it needs.
@@ -69,13 +65,7 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
     _ model: some EnergyModel, data: Tensor, labels: Labels = Labels(), step: Int, _ generator: Generator
   ) throws -> Terms {
     let n = data.shape[0]
-    var total: Tensor?
-    func add(_ term: Tensor?, _ weight: Double) throws {
-      guard let term, weight != 0 else { return }
-      total = try total.map { try $0 + term * weight } ?? term * weight
-    }
-
-    var (scoreLoss, contrastiveLoss): (Tensor?, Tensor?)
+    var (scoreLoss, nceLoss): (Tensor?, Tensor?)
     if score != 0 || contrastive != 0 {
       let t = try times(n, generator)
       let path = try PathPoint(
@@ -91,20 +81,15 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
         let width = negativeWidths[step % negativeWidths.count]
         let other = try reflected(t + generator.normal([n]) * width)
         let there = try model(path.point, other) + logTimeDensity(other)
-        contrastiveLoss = try (there - here - logTimeDensity(t)).softplus().mean()
+        nceLoss = try (there - here - logTimeDensity(t)).softplus().mean()
       }
     }
     let (labelLoss, scoreLabelLoss) = try labelLosses(model, data, labels)
-    try add(scoreLoss, score)
-    try add(contrastiveLoss, contrastive)
-    try add(labelLoss, label)
-    try add(scoreLabelLoss, scoreLabel)
-    guard let total else { throw TrainingError.badState("every loss of the energy model has weight 0") }
-    return Terms(
-      total: total, score: scoreLoss, contrastive: contrastiveLoss, label: labelLoss, scoreLabel: scoreLabelLoss)
+    let total = try Terms.total(
+      (scoreLoss, score), (nceLoss, contrastive), (labelLoss, label), (scoreLabelLoss, scoreLabel))
+    return Terms(total: total, score: scoreLoss, contrastive: nceLoss, label: labelLoss, scoreLabel: scoreLabelLoss)
   }
 
-  /// Losses at the data end.
   private func labelLosses(
     _ model: some EnergyModel, _ data: Tensor, _ labels: Labels
   ) throws -> (label: Tensor?, score: Tensor?) {
@@ -141,5 +126,54 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
   private func reflected(_ t: Tensor) throws -> Tensor {
     let folded = try t.remainder(2)
     return try folded.minimum(2 - folded)
+  }
+}
+
+/// Points I_t between noise and data, with what score matching has to know of how they were made.
+///
+/// Euclidean columns: alpha(t) z + beta(t) x. Angles: theta + sigma(t) times standard normal noise.
+struct PathPoint {
+  /// [n, d]
+  let point: Tensor
+  /// alpha(t), [n, 1].
+  let alpha: Tensor
+  /// Noise of the Euclidean columns, [n, euclidean].
+  let noise: Tensor
+  /// Displacement of the angles and its standard deviation, [n, angles] and [n, 1]; nil without angles.
+  let turn, sigma: Tensor?
+  /// Smallest sigma of the torus path while training: at the data end the score of the path's noise diverges as 1 / sigma.
+  static let smallestTrainingSigma = 0.01
+
+  /// data [n, d], t [n].
+  init(
+    data: Tensor, t: Tensor, space: LatentSpace, interpolant: Interpolant, smallestSigma: Double = 0,
+    _ generator: Generator
+  ) throws {
+    let n = data.shape[0]
+    let time = try t.unsqueezed(-1)
+    let (x, theta) = try space.split(data)
+    noise = try space.noise(n, generator)
+    alpha = try interpolant.alpha(time)
+    let euclidean = try alpha * noise + interpolant.beta(time) * x
+    guard space.angles > 0 else {
+      (point, turn, sigma) = (euclidean, nil, nil)
+      return
+    }
+    let spread = try TorusPath.sigma(time).clamped(smallestSigma...Double.pi)
+    let displacement = try spread * generator.normal([n, space.angles])
+    point = try space.joined(euclidean, theta + displacement)
+    turn = displacement
+    sigma = spread
+  }
+
+  /// What a model's dU/dx [n, d] misses of the path's score, scaled to noise of unit variance, squared and summed over
+  /// dimensions, [n]: |alpha dU/dx + z|^2 over Euclidean columns, |sigma dU/dtheta - sigma s|^2 over angles, s the score of
+  /// the wrapped normal at the displacement.
+  func squaredScoreResidual(_ gradient: Tensor, space: LatentSpace) throws -> Tensor {
+    let parts = try space.split(gradient)
+    let residual = try (alpha * parts.euclidean + noise).square().sum(-1)
+    guard let turn, let sigma else { return residual }
+    let target = try TorusPath.scaledScore(displacement: turn, sigma: sigma)
+    return try residual + (sigma * parts.angles - target).square().sum(-1)
   }
 }

@@ -1,12 +1,10 @@
 import Basics
+import Molecules
 import Torch
 
 public enum SamplePoolError: Error, CustomStringConvertible, Equatable {
   case scoresElsewhere
-
-  public var description: String {
-    "scores are not carried over to other coordinates"
-  }
+  public var description: String { "scores are not carried over to other coordinates" }
 }
 
 /// What a checkpoint keeps of a `SamplePool`.
@@ -21,10 +19,7 @@ public struct SavedPool: Equatable, Sendable {
   public var next: Int
 
   public init(latents: NDArray<Float>, labels: NDArray<Float>?, scores: NDArray<Float>?, next: Int) {
-    self.latents = latents
-    self.labels = labels
-    self.scores = scores
-    self.next = next
+    (self.latents, self.labels, self.scores, self.next) = (latents, labels, scores, next)
   }
 }
 
@@ -41,9 +36,7 @@ final class SamplePool {
 
   private(set) var rows: Rows
   private var next = 0
-
   var count: Int { rows.latents.shape[0] }
-
   init(_ rows: Rows) { self.rows = rows }
 
   /// Throws `SamplePoolError.scoresElsewhere` where score labels are asked for on another chart than the emulator's.
@@ -58,7 +51,6 @@ final class SamplePool {
     }
   }
 
-  /// The rows `index`.
   func batch(_ index: Tensor) throws -> Rows {
     Rows(
       latents: try rows.latents.selected(index), labels: try rows.labels?.selected(index),
@@ -72,9 +64,7 @@ final class SamplePool {
         let offset = (row - next + count) % count
         return Int64(offset < fresh ? count + offset : row)
       })
-    func mixed(_ old: Tensor, _ new: Tensor) throws -> Tensor {
-      try Tensor.concatenated([old, new], axis: 0).selected(index)
-    }
+    func mixed(_ a: Tensor, _ b: Tensor) throws -> Tensor { try Tensor.concatenated([a, b], axis: 0).selected(index) }
     next = (next + fresh) % count
     rows.latents = try mixed(rows.latents, new.latents)
     if let old = rows.labels, let new = new.labels { rows.labels = try mixed(old, new) }
@@ -82,8 +72,7 @@ final class SamplePool {
   }
 
   func saved() throws -> SavedPool {
-    SavedPool(
-      latents: try rows.latents.array(), labels: try rows.labels?.array(), scores: try rows.scores?.array(), next: next)
+    try SavedPool(latents: rows.latents.array(), labels: rows.labels?.array(), scores: rows.scores?.array(), next: next)
   }
 
   func restore(_ saved: SavedPool) throws {
@@ -91,5 +80,61 @@ final class SamplePool {
       latents: try Tensor(saved.latents), labels: try saved.labels.map { try Tensor($0) },
       scores: try saved.scores.map { try Tensor($0) })
     next = saved.next
+  }
+}
+
+/// What an energy model learns from: an emulator's flow, on the chart that the model works on.
+public struct EnergyModelSource {
+  public let flow: MolecularFlow
+  public let chart: EnergyModelChart
+
+  public init(flow: MolecularFlow, chart: EnergyModelChart) { (self.flow, self.chart) = (flow, chart) }
+
+  /// More samples from the stream (seed, "batch", index), all of the reference's hand where that can be had by mirroring. Fewer than
+  /// `count` where trajectories were lost; throws `SamplingError.allLost` where none is left.
+  func draw(_ count: Int, _ sampler: FlowSampler, seed: UInt64, index: Int) throws -> MolecularSamples {
+    var drawn = try sampler.batch(count, seed: seed, index: index).withoutLost()
+    return try flow.molecules(&drawn)
+  }
+}
+
+/// Samples that are there before a training begins, on the energy model's chart.
+public struct LabelledSamples {
+  /// [n, d]
+  public var latents: Tensor
+  /// ln |dx/dq|, [n].
+  public var logJacobian: [Double]
+  /// ln q over Cartesian coordinates, [n]; nil where it is not known.
+  public var logDensity: [Double]?
+  /// Gradient of ln q over latents, [n, d]; nil where it is not known.
+  public var scores: Tensor?
+
+  public init(latents: Tensor, logJacobian: [Double], logDensity: [Double]? = nil, scores: Tensor? = nil) {
+    (self.latents, self.logJacobian, self.logDensity, self.scores) = (latents, logJacobian, logDensity, scores)
+  }
+}
+
+/// Draws from the emulator, with the labels that a pool has.
+struct FreshSamples {
+  let source: EnergyModelSource
+  private let sampler: FlowSampler
+
+  init(_ source: EnergyModelSource, _ pool: SamplePool, steps: Int) throws {
+    self.source = source
+    sampler = try FlowSampler(
+      field: source.flow.field, integrator: .rungeKutta4(steps: steps),
+      method: pool.rows.labels == nil && pool.rows.scores == nil ? .none : .stochasticTrace,
+      scores: pool.rows.scores != nil)
+  }
+
+  func draw(_ count: Int, seed: UInt64, index: Int) throws -> SamplePool.Rows {
+    let drawn = try source.draw(count, sampler, seed: seed, index: index)
+    let (latents, logJacobian) = try source.chart.latents(of: drawn)
+    let estimates = drawn.logDensities.flatMap { source.chart.chart.latentLogDensities($0, logJacobian) }
+    return SamplePool.Rows(
+      latents: latents,
+      labels: estimates.isEmpty
+        ? nil : try Tensor(estimates, shape: [drawn.logDensities.count, drawn.count]).mean(0).cast(.float32),
+      scores: source.chart.isEmulators ? drawn.scores : nil)
   }
 }

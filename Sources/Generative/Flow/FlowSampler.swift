@@ -4,7 +4,7 @@ import Torch
 
 /// How the log-density of a sample is computed along its trajectory.
 public enum LogDensityMethod: String, Codable, CaseIterable, Sendable {
-  /// Not at all: samples only.
+  /// Samples only.
   case none
   /// Hutchinson probes drawn afresh at every evaluation of a FIXED-step integrator: unbiased, because the path does not depend on
   /// them. One estimate per probe; from two on their noise is known.
@@ -25,15 +25,7 @@ public enum Integrator: Codable, Equatable, Sendable {
   /// Adaptive Dormand-Prince 5(4) in s; the error of every sample is held below absolute + relative |x|.
   case dormandPrince(absolute: Double, relative: Double)
 
-  var isFixedStep: Bool { fixedSteps != nil }
-
-  /// Nil for adaptive steps.
-  var fixedSteps: Int? {
-    switch self {
-    case .rungeKutta4(let steps), .uniformRungeKutta4(let steps): return steps
-    case .dormandPrince: return nil
-    }
-  }
+  var isFixedStep: Bool { if case .dormandPrince = self { false } else { true } }
 }
 
 /// The variable s that steps are taken in: t = 1 - (1 - s)^2, or t itself.
@@ -48,7 +40,6 @@ struct Clock {
   }
 
   func time(_ s: Double) -> Double { isUniform ? s : 1 - (1 - s) * (1 - s) }
-
   /// dt/ds
   func rate(_ s: Double) -> Double { isUniform ? 1 : 2 * (1 - s) }
 }
@@ -64,18 +55,14 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     switch self {
     case .allLost(let samples, let first):
-      return
-        "none of \(samples) trajectories reached its end; \(first): the vector field is not smooth there; train the emulator "
+      "none of \(samples) trajectories reached its end; \(first): the vector field is not smooth there; train the emulator "
         + "longer, or sample with looser tolerances or more fixed steps"
     case .stochasticTraceNeedsFixedSteps:
-      return
-        "stochastic-trace needs a fixed-step integrator (rk4): with adaptive steps the path would depend on the probes"
-    case .noProbes(let count):
-      return "a log-density by probes needs at least one of them, not \(count)"
-    case .endTime(let time):
-      return "trajectories run from t = 0 to an end in (0, 1], not to \(time)"
+      "stochastic-trace needs a fixed-step integrator (rk4): with adaptive steps the path would depend on the probes"
+    case .noProbes(let count): "a log-density by probes needs at least one of them, not \(count)"
+    case .endTime(let time): "trajectories run from t = 0 to an end in (0, 1], not to \(time)"
     case .scoresNeedFixedStepsAndFreshProbes:
-      return "scores of samples need a fixed-step integrator (rk4) and a log-density by stochastic-trace or exact-trace"
+      "scores of samples need a fixed-step integrator (rk4) and a log-density by stochastic-trace or exact-trace"
     }
   }
 }
@@ -107,11 +94,7 @@ public struct FlowSampler {
     if probes < 1 { throw SamplingError.noProbes(probes) }
     let end = endTime ?? field.latestTime
     guard end > 0, end <= 1 else { throw SamplingError.endTime(end) }
-    self.field = field
-    self.integrator = integrator
-    self.method = method
-    self.probes = probes
-    self.scores = scores
+    (self.field, self.integrator, self.method, self.probes, self.scores) = (field, integrator, method, probes, scores)
     self.endTime = end
     clock = Clock(integrator, endTime: end)
   }
@@ -165,7 +148,6 @@ public struct FlowSampler {
   /// Derivatives by s of a state at s: of points [n, d]; then, where they are asked for, of ln q [estimates, n] and its gradient [n, d].
   typealias Rates = (_ state: [Tensor], _ s: Double) throws -> [Tensor]
 
-  /// Of points and densities.
   private func rates(like start: Tensor, _ generator: Generator) throws -> Rates {
     let type = start.scalarType ?? .float32
     let shape = [estimates, start.shape[0], field.space.dimension]
@@ -174,8 +156,7 @@ public struct FlowSampler {
       let (x, rate) = (state[0], clock.rate(s))
       let t = try Tensor.full([x.shape[0]], clock.time(s), type)
       switch method {
-      case .none:
-        return [try field(x, t) * rate]
+      case .none: return [try field(x, t) * rate]
       case .exactTrace:
         let (v, divergence) = try field.withDivergence(x, t)
         return [try v * rate, try divergence.cast(.float64).unsqueezed(0) * -rate]
@@ -187,12 +168,9 @@ public struct FlowSampler {
     }
   }
 
-  /// Classical Runge-Kutta.
   private func integrateFixed(_ state: inout [Tensor], steps: Int, _ rates: Rates) throws {
     let h = clock.end / Double(steps)
-    func moved(_ slopes: [Tensor], _ step: Double) throws -> [Tensor] {
-      try zip(state, slopes).map { try $0 + $1 * step }
-    }
+    func moved(_ slopes: [Tensor], _ ds: Double) throws -> [Tensor] { try zip(state, slopes).map { try $0 + $1 * ds } }
     for step in 0..<steps {
       let s = Double(step) * h
       let k1 = try rates(state, s)
@@ -207,13 +185,9 @@ public struct FlowSampler {
   private func integrateAdaptive(
     _ state: inout [Tensor], absolute: Double, relative: Double, _ rates: Rates
   ) throws -> (evaluations: Int, lost: [LostTrajectory]) {
-    let tableau = DormandPrince.self
-    let firstStep = 0.05
-    var s = 0.0
-    var h = firstStep
+    let (tableau, firstStep, end) = (DormandPrince.self, 0.05, clock.end)
+    var (s, h, evaluations) = (0.0, firstStep, 1)
     var first = try rates(state, 0)
-    var evaluations = 1
-    let end = clock.end
     var isLost = [Bool](repeating: false, count: state[0].shape[0])
     var lost: [LostTrajectory] = []
     while s < end, lost.count < isLost.count {
@@ -222,9 +196,7 @@ public struct FlowSampler {
       func change(_ part: Int, _ weights: [Double]) throws -> Tensor {
         try tableau.combination(slopes.map { $0[part] }, weights) * h
       }
-      for stage in 1..<7 {
-        slopes.append(try rates([state[0] + change(0, tableau.a[stage])], s + tableau.c[stage] * h))
-      }
+      for k in 1..<7 { slopes.append(try rates([state[0] + change(0, tableau.a[k])], s + tableau.c[k] * h)) }
       evaluations += 6
       let next = try state[0] + change(0, tableau.b)
       let scale = try state[0].abs().maximum(next.abs()) * relative + absolute
@@ -251,4 +223,53 @@ public struct FlowSampler {
 
   /// In s, of the interval from 0 to 1.
   private static let smallestStep = 1e-9
+
+  /// Of points, densities and scores g = grad ln q along a fixed-step trajectory.
+  ///
+  /// From d ln q/dt = -div v along dx/dt = v follows dg/dt = -J^T g - grad(div v), with J = dv/dx and g(0) the prior's score. Both
+  /// terms are one reverse pass over the scalar v . g + div v, and with e . J e for div v the pass is unbiased too: on fixed
+  /// steps the path does not depend on the probes, and everything is linear in them.
+  func scoreRates(like start: Tensor, _ generator: Generator) throws -> Rates {
+    let (n, type) = (start.shape[0], start.scalarType ?? .float32)
+    let basis = try method == .exactTrace ? identityProbes(n, type) : nil
+    return { state, s in
+      let rate = clock.rate(s)
+      let t = try Tensor.full([n], clock.time(s), type)
+      let directions = try basis ?? generator.rademacher([probes, n, field.space.dimension], type)
+      let (velocity, forms, pull) = try field.withScoreTransport(state[0], t, score: state[2], directions: directions)
+      let divergence = try basis == nil ? forms : forms.mean(0, keepingDimensions: true)
+      return [try velocity * rate, try divergence.cast(.float64) * -rate, try pull * -rate]
+    }
+  }
+
+  /// sqrt(d) times the unit vectors, [d, n, d]: as probes their mean form is the exact divergence.
+  private func identityProbes(_ n: Int, _ type: ScalarType) throws -> Tensor {
+    let d = field.space.dimension
+    let unit = try Tensor.identity(d, type) * Double(d).squareRoot()
+    return try unit.reshaped(d, 1, d).expanded([d, n, d])
+  }
+}
+
+/// Coefficients of the Dormand-Prince 5(4) pair. Source: J. R. Dormand and P. J. Prince, J. Comput. Appl. Math. 6 (1980) 19.
+enum DormandPrince {
+  static let c: [Double] = [0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1, 1]
+  private static let a1: [Double] = [1.0 / 5]
+  private static let a2: [Double] = [3.0 / 40, 9.0 / 40]
+  private static let a3: [Double] = [44.0 / 45, -56.0 / 15, 32.0 / 9]
+  private static let a4: [Double] = [19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729]
+  private static let a5: [Double] = [9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656]
+  private static let a6: [Double] = [35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84]
+  static let a: [[Double]] = [[], a1, a2, a3, a4, a5, a6]
+  static let b: [Double] = a6 + [0]
+  static let fourth: [Double] = [
+    5179.0 / 57600, 0, 7571.0 / 16695, 393.0 / 640, -92097.0 / 339200, 187.0 / 2100, 1.0 / 40,
+  ]
+  static let error = zip(b, fourth).map { $0 - $1 }
+
+  static func combination(_ slopes: [Tensor], _ weights: [Double]) throws -> Tensor {
+    // every row of the tableau has a first weight
+    var sum = try slopes[0] * weights[0]
+    for (slope, weight) in zip(slopes, weights).dropFirst() where weight != 0 { sum = try sum + slope * weight }
+    return sum
+  }
 }

@@ -10,11 +10,7 @@ public struct LostTrajectory: Equatable, Sendable, CustomStringConvertible {
   /// What the step had fallen to, or the length of the last fixed step; in s.
   public var step: Double
 
-  public init(sample: Int, time: Double, step: Double) {
-    self.sample = sample
-    self.time = time
-    self.step = step
-  }
+  public init(sample: Int, time: Double, step: Double) { (self.sample, self.time, self.step) = (sample, time, step) }
 
   public var description: String {
     String(format: "sample %d was lost at t = %.6g with a step of %.2g", sample, time, step)
@@ -35,9 +31,7 @@ public struct FlowSamples {
   public var functionEvaluations: Int
   /// Rows without a result.
   public var lost: [LostTrajectory] = []
-}
 
-extension FlowSamples {
   /// The rows that have a result. Throws `SamplingError.allLost` where there is none.
   public func withoutLost() throws -> FlowSamples {
     guard let first = lost.first else { return self }
@@ -51,32 +45,77 @@ extension FlowSamples {
       scores: try scores.map { try $0.selected(index) }, functionEvaluations: functionEvaluations)
   }
 
-  /// Marks as lost what is not finite, at the end of fixed steps.
   func losingWhatIsNotFinite(time: Double, step: Double) throws -> FlowSamples {
     var sums = try latents.cast(.float64).sum(-1)
     if let logDensities { sums = try sums + logDensities.sum(0) }
     if let scores { sums = try sums + scores.cast(.float64).sum(-1) }
     let values = try sums.values(as: Double.self)
     var result = self
-    result.lost = values.indices.filter { !values[$0].isFinite }.map {
-      LostTrajectory(sample: $0, time: time, step: step)
-    }
+    result.lost = values.indices.filter { !values[$0].isFinite }.map { .init(sample: $0, time: time, step: step) }
     return try result.withLostRowsBlank()
   }
 
-  /// Puts NaN into the rows of lost trajectories.
   func withLostRowsBlank() throws -> FlowSamples {
     guard !lost.isEmpty else { return self }
     var factors = [Double](repeating: 1, count: latents.shape[0])
     for row in lost.map(\.sample) { factors[row] = .nan }
     let blank = try Tensor(factors)
-    func blanked(_ rows: Tensor) throws -> Tensor {
-      try rows * blank.cast(rows.scalarType ?? .float32).unsqueezed(-1)
-    }
+    func blanked(_ rows: Tensor) throws -> Tensor { try rows * blank.cast(rows.scalarType ?? .float32).unsqueezed(-1) }
     var result = self
     result.latents = try blanked(latents)
     result.logDensities = try logDensities.map { try $0 * blank }
     result.scores = try scores.map(blanked)
     return result
+  }
+}
+
+/// Samples drawn so far, as they come from the flow.
+public struct FlowDraws: Equatable {
+  public let dimension: Int
+  public var latents: [Float] = []
+  public var prior: [Float] = []
+  /// Empty without score labels.
+  public var scores: [Float] = []
+  /// [estimates][count]
+  public var estimates: [[Double]]
+  public var functionEvaluations = 0
+  /// Trajectories that gave no sample, by their number among all that were begun.
+  public var lost: [LostTrajectory] = []
+  /// Of drawing, by a clock.
+  public var seconds = 0.0
+
+  public init(dimension: Int, estimates: Int) {
+    self.dimension = dimension
+    self.estimates = [[Double]](repeating: [], count: estimates)
+  }
+
+  public var count: Int { latents.count / max(1, dimension) }
+  /// Trajectories that were begun.
+  public var begun: Int { count + lost.count }
+
+  /// Throws `SamplingError.allLost` where a batch gave no sample at all.
+  public mutating func append(_ batch: FlowSamples) throws {
+    let before = begun
+    functionEvaluations += batch.functionEvaluations * batch.latents.shape[0]
+    let flow = try batch.withoutLost()
+    lost += batch.lost.map { LostTrajectory(sample: before + $0.sample, time: $0.time, step: $0.step) }
+    let n = flow.latents.shape[0]
+    latents += try flow.latents.values(as: Float.self)
+    prior += try flow.prior.values(as: Float.self)
+    if let labels = flow.scores { scores += try labels.values(as: Float.self) }
+    if let values = try flow.logDensities?.values(as: Double.self) {
+      for k in estimates.indices { estimates[k] += values[k * n..<(k + 1) * n] }
+    }
+  }
+
+  public func samples(_ rows: Range<Int>) throws -> FlowSamples {
+    let span = rows.lowerBound * dimension..<rows.upperBound * dimension
+    let shape = [rows.count, dimension]
+    return FlowSamples(
+      latents: try Tensor(Array(latents[span]), shape: shape), prior: try Tensor(Array(prior[span]), shape: shape),
+      logDensities: estimates.isEmpty
+        ? nil : try Tensor(estimates.flatMap { $0[rows] }, shape: [estimates.count, rows.count]),
+      scores: scores.isEmpty ? nil : try Tensor(Array(scores[span]), shape: shape),
+      functionEvaluations: 0)
   }
 }

@@ -10,16 +10,13 @@ public enum Interpolant: String, Codable, CaseIterable, Sendable {
   case linear
   /// alpha = cos(pi t / 2), beta = sin(pi t / 2).
   case trigonometric
-
   private static let quarter = Double.pi / 2
 
   public func alpha(_ t: Tensor) throws -> Tensor { try self == .linear ? 1 - t : (t * Self.quarter).cos() }
-
   public func beta(_ t: Tensor) throws -> Tensor { try self == .linear ? t.clone() : (t * Self.quarter).sin() }
 
   public func alphaDerivative(_ t: Tensor) throws -> Tensor {
-    try self == .linear
-      ? Tensor.full(t.shape, -1, t.scalarType ?? .float32) : (t * Self.quarter).sin() * -Self.quarter
+    try self == .linear ? Tensor.full(t.shape, -1, t.scalarType ?? .float32) : (t * Self.quarter).sin() * -Self.quarter
   }
 
   public func betaDerivative(_ t: Tensor) throws -> Tensor {
@@ -52,25 +49,21 @@ public enum Interpolant: String, Codable, CaseIterable, Sendable {
 public enum TorusPath {
   public static let exponent = 1.5
 
-  public static func sigma(_ t: Tensor) throws -> Tensor {
-    try (1 - t).clamped(0...1).power(exponent) * Double.pi
-  }
+  public static func sigma(_ t: Tensor) throws -> Tensor { try (1 - t).clamped(0...1).power(exponent) * .pi }
 
   public static func sigmaDerivative(_ t: Tensor) throws -> Tensor {
-    try (1 - t).clamped(0...1).power(exponent - 1) * (-exponent * Double.pi)
+    try (1 - t).clamped(0...1).power(exponent - 1) * (-exponent * .pi)
   }
 
   /// theta - 2 pi round(theta / 2 pi), in [-pi, pi].
-  public static func wrapped(_ theta: Tensor) throws -> Tensor {
-    try theta - (theta / (2 * Double.pi)).round() * (2 * Double.pi)
-  }
+  public static func wrapped(_ theta: Tensor) throws -> Tensor { try theta - (theta / (2 * .pi)).round() * (2 * .pi) }
 
   /// sigma times the score of the wrapped normal with standard deviation `sigma` at the displacement `delta`:
   /// sigma d/d(delta) ln sum_k exp(-(delta + 2 pi k)^2 / (2 sigma^2)). Its limit for small sigma is -delta / sigma.
   public static func scaledScore(displacement delta: Tensor, sigma: Tensor) throws -> Tensor {
     let wrapped = try Self.wrapped(delta)
     var images: [Tensor] = []
-    for k in -3...3 { images.append(try (wrapped + 2 * Double.pi * Double(k)) / sigma) }
+    for k in -3...3 { images.append(try (wrapped + 2 * .pi * Double(k)) / sigma) }
     let z = try Tensor.stacked(images, axis: -1)
     let weights = try (z * z * -0.5).softmax(-1)
     return try -(weights * z).sum(-1)

@@ -1,5 +1,4 @@
 import Basics
-import Foundation
 import Molecules
 import Torch
 
@@ -18,7 +17,6 @@ public struct MolecularSamples {
   public var scores: Tensor?
   /// How many of them are mirror images of what was drawn.
   public var mirrored = 0
-
   public var count: Int { logJacobian.count }
 }
 
@@ -28,9 +26,8 @@ public struct MolecularFlow {
   public let field: any VectorField
   public let chirality: Chirality
 
-  /// Draws `count` molecules from the streams (seed, "batch", 0, 1, ...), fewer where trajectories are lost. ln q by `method`.
-  ///
-  /// Throws `SamplingError`.
+  /// Draws `count` molecules from the streams (seed, "batch", 0, 1, ...), fewer where trajectories are lost. ln q by
+  /// `method`. Throws `SamplingError`.
   public func samples(
     _ count: Int, seed: UInt64, integrator: Integrator = .rungeKutta4(steps: 8),
     method: LogDensityMethod = .stochasticTrace, batch: Int = 1000
@@ -38,8 +35,7 @@ public struct MolecularFlow {
     let sampler = try FlowSampler(field: field, integrator: integrator, method: method)
     var draws = FlowDraws(dimension: chart.space.dimension, estimates: sampler.estimates)
     while draws.begun < count {
-      try draws.append(
-        sampler.batch(min(batch, count - draws.begun), seed: seed, index: draws.begun / batch))
+      try draws.append(sampler.batch(min(batch, count - draws.begun), seed: seed, index: draws.begun / batch))
     }
     var all = try draws.samples(0..<draws.count)
     return try molecules(&all)
@@ -77,6 +73,39 @@ public struct MolecularFlow {
       coordinates: conformations.coordinates, logJacobian: conformations.logJacobian, logDensities: logDensities,
       scores: flow.scores)
   }
+
+  /// A latent coordinate may come back this far from where it was: Float32 and other batches round differently.
+  public static let reproductionTolerance = 1e-2
+
+  /// ln q of samples by `sampler`'s method, from `prior` and `latents` [n, d] and ln |dx/dq| [n] as they were drawn.
+  /// (Integrating back from a sample would be another map: fixed steps have no exact inverse.) `progress` hears how
+  /// many are done; what it throws ends the work. Throws `ReproductionError`, `SamplingError`.
+  public func retransported(
+    prior: Tensor, latents: Tensor, logJacobian: [Double], by sampler: FlowSampler, _ generator: Generator,
+    batch: Int, progress: (Int) throws -> Void = { _ in }
+  ) throws -> RetransportedDensities {
+    let count = latents.shape[0]
+    var estimates = [[Double]](repeating: [], count: sampler.estimates)
+    var furthest = (distance: 0.0, row: 0)
+    let watch = Stopwatch()
+    for lower in stride(from: 0, to: count, by: batch) {
+      let range = lower..<min(lower + batch, count)
+      let flow = try sampler.integrate(from: prior.slice(range), generator)
+      let values = try flow.logDensities?.values(as: Double.self) ?? []
+      for k in estimates.indices {
+        estimates[k] += chart.cartesianLogDensities(values[k * range.count..<(k + 1) * range.count], logJacobian[range])
+      }
+      let away = try field.space.wrapped(flow.latents - latents.slice(range)).abs()
+      let distances = try away.maximum(over: -1).values(as: Double.self)
+      for (n, distance) in zip(range, distances) where !(distance <= furthest.distance) { furthest = (distance, n) }
+      try progress(range.upperBound)
+    }
+    let seconds = watch.seconds / Double(max(1, count))
+    guard furthest.distance < Self.reproductionTolerance else {
+      throw ReproductionError(sample: furthest.row, difference: furthest.distance)
+    }
+    return RetransportedDensities(logDensities: estimates, reproductionError: furthest.distance, seconds: seconds)
+  }
 }
 
 /// Log-densities of samples that were transported again from the points of the prior they came from.
@@ -99,44 +128,5 @@ public struct ReproductionError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     "sample \(sample), transported again from its prior point, ends \(difference) away from where it was; "
       + "the emulator or the integrator is not the one it was drawn with"
-  }
-}
-
-extension MolecularFlow {
-  /// A latent coordinate may come back this far from where it was: Float32 and other batches round differently.
-  public static let reproductionTolerance = 1e-2
-
-  /// ln q of samples by `sampler`'s method, from `prior` and `latents` [n, d] and ln |dx/dq| [n] as they were drawn. (Integrating back
-  /// from a sample would be another map: fixed steps have no exact inverse.) `progress` hears how many are done; what it throws
-  /// ends the work.
-  ///
-  /// Throws `ReproductionError`, `SamplingError`.
-  public func retransported(
-    prior: Tensor, latents: Tensor, logJacobian: [Double], by sampler: FlowSampler, _ generator: Generator,
-    batch: Int, progress: (Int) throws -> Void = { _ in }
-  ) throws -> RetransportedDensities {
-    let count = latents.shape[0]
-    var estimates = [[Double]](repeating: [], count: sampler.estimates)
-    var furthest = (distance: 0.0, row: 0)
-    let watch = Stopwatch()
-    for lower in stride(from: 0, to: count, by: batch) {
-      let range = lower..<min(lower + batch, count)
-      let flow = try sampler.integrate(from: prior.slice(range), generator)
-      let values = try flow.logDensities?.values(as: Double.self) ?? []
-      for k in estimates.indices {
-        estimates[k] += chart.cartesianLogDensities(
-          values[k * range.count..<(k + 1) * range.count], logJacobian[range])
-      }
-      let away = try field.space.wrapped(flow.latents - latents.slice(range)).abs()
-      let distances = try away.maximum(over: -1).values(as: Double.self)
-      for (n, distance) in zip(range, distances) where !(distance <= furthest.distance) { furthest = (distance, n) }
-      try progress(range.upperBound)
-    }
-    let seconds = watch.seconds / Double(max(1, count))
-    guard furthest.distance < Self.reproductionTolerance else {
-      throw ReproductionError(sample: furthest.row, difference: furthest.distance)
-    }
-    return RetransportedDensities(
-      logDensities: estimates, reproductionError: furthest.distance, seconds: seconds)
   }
 }

@@ -1,5 +1,7 @@
-import Foundation
 import Torch
+
+/// What `VectorField.withScoreTransport` gives.
+public typealias ScoreTransport = (velocity: Tensor, forms: Tensor, pull: Tensor)
 
 /// A learnt velocity dx/dt = v(t, x) on a latent space, from the prior at t = 0 to the data at t = 1.
 public protocol VectorField {
@@ -7,42 +9,33 @@ public protocol VectorField {
   var network: Net { get }
   var space: LatentSpace { get }
   func replacing(network: Net) -> Self
-
   /// x [n, d], t [n] -> dx/dt [n, d].
   func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor
-
   /// What flow matching compares: the velocity [n, d], of which the angular part is divided by sigma'(t).
   func trainingOutput(_ x: Tensor, _ t: Tensor) throws -> Tensor
 
   /// Velocity [n, d], and for each direction e of `directions` [m, n, d] the value of e . J e, [m, n]. Nothing is recorded for
   /// back-propagation.
   func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor)
-
   /// Velocity [n, d] and the exact divergence [n], by all d directions.
   func withDivergence(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor)
 
   /// Velocity [n, d]; e . J e for each of `directions` [m, n, d], [m, n]; and the gradient of v . score + mean_m e . J e over x,
   /// [n, d], in which `score` [n, d] is held fixed.
-  func withScoreTransport(
-    _ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor
-  ) throws -> (velocity: Tensor, forms: Tensor, pull: Tensor)
-
+  func withScoreTransport(_ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor) throws -> ScoreTransport
   /// The field's guess of the data point on whose path x lies, its Euclidean columns [n, euclidean].
   func endpoint(_ x: Tensor, _ t: Tensor, _ interpolant: Interpolant) throws -> Tensor
 
   /// Random directions [m, n, d] for estimates of the divergence at x [n, d], turned so that the estimates vary less. What comes
   /// back has the same mean of e e^T, the identity.
   func oriented(probes: Tensor, at x: Tensor) throws -> Tensor
-
   /// The field is not to be integrated beyond this time; 1 where it is smooth up to the data.
   var latestTime: Double { get }
 }
 
 extension VectorField {
   public var scalarType: ScalarType { network.scalarType }
-
   public var latestTime: Double { 1 }
-
   public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { probes }
 
   /// (alpha v - alpha' x) / (beta' alpha - alpha' beta): what the velocity implies.
@@ -65,14 +58,41 @@ extension VectorField {
     try withGradients {
       let leaf = try x.detached().requiringGradient()
       let value = try self(leaf, t)
-      var forms: [Tensor] = []
-      for k in 0..<directions.shape[0] {
-        let e = try directions.slice(k..<(k + 1)).reshaped(x.shape)
-        let pulled = try value.vectorJacobianProduct(e, inputs: [leaf], retainGraph: true)[0]
-        forms.append(try (pulled * e).sum(-1))
-      }
-      return (try value.detached(), try Tensor.stacked(forms, axis: 0))
+      return (try value.detached(), try Self.forms(value, leaf, directions, createGraph: false))
     }
+  }
+
+  private static func forms(
+    _ value: Tensor, _ leaf: Tensor, _ directions: Tensor, createGraph: Bool
+  ) throws -> Tensor {
+    let forms = try (0..<directions.shape[0]).map { k in
+      let e = try directions.slice(k..<(k + 1)).reshaped(leaf.shape)
+      let pulled = try value.vectorJacobianProduct(e, inputs: [leaf], createGraph: createGraph, retainGraph: true)
+      return try (pulled[0] * e).sum(-1)
+    }
+    return try Tensor.stacked(forms, axis: 0)
+  }
+
+  /// Velocity [n, d]; e . J e for each of `directions` [m, n, d], [m, n]; and the gradient of v . score + mean_m e . J e over x,
+  /// [n, d], in which `score` [n, d] is held fixed. By double back-propagation.
+  public func withScoreTransport(_ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor) throws -> ScoreTransport {
+    try scoreTransportByDoubleBackPropagation(x, t, score: score, directions: directions)
+  }
+
+  func scoreTransportByDoubleBackPropagation(
+    _ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor
+  ) throws -> ScoreTransport {
+    try withGradients {
+      let leaf = try x.requiringGradient()
+      let value = try self(leaf, t)
+      return try Self.pulled(leaf, value, Self.forms(value, leaf, directions, createGraph: true), score)
+    }
+  }
+
+  static func pulled(_ leaf: Tensor, _ value: Tensor, _ forms: Tensor, _ score: Tensor) throws -> ScoreTransport {
+    let scalar = try (value * score).sum() + forms.sum() / Double(forms.shape[0])
+    let pull = try scalar.gradients(of: [leaf])[0]
+    return (try value.detached(), try forms.detached(), pull)
   }
 
   /// By `withQuadraticForms` of the unit vectors.
@@ -92,15 +112,12 @@ public struct ResidualVectorField: VectorField {
   public let interpolant: Interpolant
 
   public init(network: ResidualNetwork, interpolant: Interpolant) {
-    self.network = network
-    self.interpolant = interpolant
+    (self.network, self.interpolant) = (network, interpolant)
   }
 
   public var space: LatentSpace { network.space }
 
-  public func replacing(network: ResidualNetwork) -> ResidualVectorField {
-    ResidualVectorField(network: network, interpolant: interpolant)
-  }
+  public func replacing(network: ResidualNetwork) -> Self { Self(network: network, interpolant: interpolant) }
 
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
     try velocity(x, network(x, t), Factors(t, interpolant))
@@ -120,9 +137,7 @@ public struct ResidualVectorField: VectorField {
   }
 
   /// Forward mode for the directions, then one backward pass.
-  public func withScoreTransport(
-    _ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor
-  ) throws -> (velocity: Tensor, forms: Tensor, pull: Tensor) {
+  public func withScoreTransport(_ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor) throws -> ScoreTransport {
     try withGradients {
       let leaf = try x.requiringGradient()
       let (value, forms) = try quadraticForms(leaf, t, directions)
@@ -148,13 +163,63 @@ public struct ResidualVectorField: VectorField {
   }
 
   private struct Factors {
-    let c: Tensor
-    let s: Tensor
-    let sigmaDerivative: Tensor
+    let c, s, sigmaDerivative: Tensor
 
     init(_ t: Tensor, _ interpolant: Interpolant) throws {
       (c, s) = try interpolant.velocityPreconditioning(t)
       sigmaDerivative = try TorusPath.sigmaDerivative(t)
     }
+  }
+}
+
+/// The velocity of a field that predicts where its paths end.
+///
+/// The base field gives, in Euclidean coordinates, the displacement x_hat - x from a point to the data point it expects; the
+/// velocity is [alpha' x + (beta' alpha - alpha' beta) x_hat] / alpha. It is singular at t = 1, so paths end at 1 - 1e-3. Angles, where
+/// there are any, are left to the base field. Source: Aggarwal, Chen, Boffi, Koes, "BoltzNCE", arXiv 2507.00846.
+public struct EndpointVectorField<Base: VectorField>: VectorField {
+  public let base: Base
+  public let interpolant: Interpolant
+  public var network: Base.Net { base.network }
+  public var space: LatentSpace { base.space }
+  public var latestTime: Double { 1 - 1e-3 }
+  public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { try base.oriented(probes: probes, at: x) }
+
+  public func replacing(network: Base.Net) -> Self {
+    Self(base: base.replacing(network: network), interpolant: interpolant)
+  }
+
+  public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor { try velocity(x, t, base(x, t)) }
+
+  public func trainingOutput(_ x: Tensor, _ t: Tensor) throws -> Tensor {
+    try velocity(x, t, base.trainingOutput(x, t))
+  }
+
+  /// The base field's own prediction, whatever the interpolant.
+  public func endpoint(_ x: Tensor, _ t: Tensor, _ interpolant: Interpolant) throws -> Tensor {
+    let parts = try space.split(x)
+    return try space.projected(parts.euclidean) + space.split(base(x, t)).euclidean
+  }
+
+  public func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
+    guard space.angles == 0 else { return try quadraticFormsByReverseMode(x, t, directions: directions) }
+    let (displacement, forms) = try base.withQuadraticForms(x, t, directions: directions)
+    let (own, slope) = try factors(t)
+    let squares = try space.projected(directions).square().sum(-1)
+    return (try velocity(x, t, displacement), try squares * own + forms * slope)
+  }
+
+  /// v = own x + slope (x_hat - x).
+  private func factors(_ t: Tensor) throws -> (own: Tensor, slope: Tensor) {
+    let alpha = try interpolant.alpha(t)
+    let slope = try interpolant.endpointSlope(t) / alpha
+    return (try interpolant.alphaDerivative(t) / alpha + slope, slope)
+  }
+
+  private func velocity(_ x: Tensor, _ t: Tensor, _ output: Tensor) throws -> Tensor {
+    let (own, slope) = try factors(t.unsqueezed(-1))
+    let parts = try space.split(output)
+    let euclidean = try own * space.projected(space.split(x).euclidean) + slope * parts.euclidean
+    return try space.angles > 0 ? space.joined(euclidean, parts.angles) : euclidean
   }
 }

@@ -32,13 +32,8 @@ public struct CartesianEnergyConfiguration: Codable, Equatable, Sendable {
     architecture: Architecture, width: Int, feedForward: Int, heads: Int, layers: Int, kernels: Int,
     timeFrequencies: Int = 16, bondedWidth: Int = 32
   ) {
-    self.architecture = architecture
-    self.width = width
-    self.feedForward = feedForward
-    self.heads = heads
-    self.layers = layers
-    self.kernels = kernels
-    self.timeFrequencies = timeFrequencies
+    (self.architecture, self.width, self.feedForward, self.heads) = (architecture, width, feedForward, heads)
+    (self.layers, self.kernels, self.timeFrequencies) = (layers, kernels, timeFrequencies)
     self.bondedWidth = bondedWidth
   }
 
@@ -60,8 +55,7 @@ public struct CartesianEnergyConfiguration: Codable, Equatable, Sendable {
       for layer in 0..<layers {
         let name = "layer\(layer)."
         list += Shape.norm(name + "norm.0", width)
-        list.append(
-          Shape(name: name + "attention.in.weight", shape: [3 * width, width], start: .uniform(inputs: width)))
+        list += [Shape(name: name + "attention.in.weight", shape: [3 * width, width], start: .uniform(inputs: width))]
         list += Shape.linear(name + "attention.out", width, width) + Shape.norm(name + "norm.1", width)
         list += Shape.linear(name + "feedforward.0", width, feedForward)
         list += Shape.linear(name + "feedforward.1", feedForward, width)
@@ -91,6 +85,5 @@ public struct CartesianEnergyConfiguration: Codable, Equatable, Sendable {
   }
 
   static let wellRank = 8
-
   var timeFeatures: Int { 2 + 2 * timeFrequencies }
 }

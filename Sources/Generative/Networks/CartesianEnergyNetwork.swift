@@ -24,10 +24,7 @@ public struct CartesianEnergyNetwork: Network {
     configuration: CartesianEnergyConfiguration, graph: MolecularGraph, statistics: PairStatistics,
     parameters: [Tensor], frequencies: Tensor
   ) {
-    self.configuration = configuration
-    self.graph = graph
-    self.statistics = statistics
-    self.parameters = parameters
+    (self.configuration, self.graph, self.statistics, self.parameters) = (configuration, graph, statistics, parameters)
     self.frequencies = frequencies
     weights = CartesianEnergyWeights(configuration, parameters)
   }
@@ -62,24 +59,20 @@ public struct CartesianEnergyNetwork: Network {
     ).map(\.name)
   }
 
-  public var constants: [(name: String, tensor: Tensor)] {
-    [(name: "frequencies", tensor: frequencies)] + statistics.constants
-  }
+  public var constants: [(name: String, tensor: Tensor)] { [("frequencies", frequencies)] + statistics.constants }
 
-  public func replacing(parameters: [Tensor], constants: [Tensor]) -> CartesianEnergyNetwork {
-    CartesianEnergyNetwork(
+  public func replacing(parameters: [Tensor], constants: [Tensor]) -> Self {
+    Self(
       configuration: configuration, graph: graph, statistics: statistics.replacing(Array(constants.dropFirst())),
       parameters: parameters, frequencies: constants.first ?? frequencies)
   }
 
   /// The same parameters on other molecules of the same vocabulary.
-  public func replacing(graph: MolecularGraph) -> CartesianEnergyNetwork {
-    CartesianEnergyNetwork(
+  public func replacing(graph: MolecularGraph) -> Self {
+    Self(
       configuration: configuration, graph: graph, statistics: statistics, parameters: parameters,
       frequencies: frequencies)
   }
-
-  // MARK: - evaluation
 
   /// Centred positions x [n, 3 atoms] at times t [n], with the interpolant's alpha and beta there [n] -> [n].
   func energy(_ x: Tensor, _ t: Tensor, alpha: Tensor, beta: Tensor) throws -> Tensor {
@@ -90,11 +83,9 @@ public struct CartesianEnergyNetwork: Network {
     let time = try timeEmbedding(t, moment)
     let kernels = try self.kernels(scaled)
     let h = try features(kernels, time).layerNorm(weights.norm.weight, weights.norm.bias)
-
     var atoms = try weights.atom(h).silu().linear(weights.atomOut, nil).reshaped(x.shape[0], graph.atoms)
     if let mask = graph.atomMask { atoms = try atoms * mask.cast(network: self) }
-    return try atoms.sum(-1) + bonded(h, scaled)
-      + wells(distances, means: means, deviations: deviations, time, moment)
+    return try atoms.sum(-1) + bonded(h, scaled) + wells(distances, means: means, deviations: deviations, time, moment)
   }
 
   /// Gaussians of the scaled distances [n, pairs], after an affine map per pair type: [n, pairs, kernels].
@@ -118,8 +109,7 @@ public struct CartesianEnergyNetwork: Network {
   /// Features of the atoms after the last layer, [n, atoms, width].
   private func features(_ kernels: Tensor, _ time: Tensor) throws -> Tensor {
     let classes = graph.classes
-    let embedding = try weights.embedding.selected(classes.reshaped(-1))
-      .reshaped(classes.shape + [configuration.width])
+    let embedding = try weights.embedding.selected(classes.reshaped(-1)).reshaped(classes.shape + [configuration.width])
     let atPairs = try (graph.first + graph.second).cast(network: self)
     let surroundings = try atPairs.transposed().matmul(kernels).linear(weights.kernelToAtom, nil)
     let h = try surroundings + embedding + time.unsqueezed(1)
@@ -166,7 +156,6 @@ extension Tensor {
   func cast(network: some Network) throws -> Tensor { try cast(network.scalarType) }
 }
 
-/// The parameters by what they are for.
 struct CartesianEnergyWeights {
   enum Trunk {
     case graphormer(GraphormerTrunk)
@@ -175,19 +164,10 @@ struct CartesianEnergyWeights {
 
   let embedding: Tensor
   let time: (LinearLayer, LinearLayer)
-  let gain: Tensor
-  let shift: Tensor
-  let centre: Tensor
-  let logWidth: Tensor
-  let kernelToAtom: Tensor
+  let gain, shift, centre, logWidth, kernelToAtom: Tensor
   let trunk: Trunk
-  let norm: LinearLayer
-  let atom: LinearLayer
-  let atomOut: Tensor
-  let bondedAtom: Tensor
-  let bondedType: Tensor
-  let bondedOut: Tensor
-  let bondedSlope: Tensor
+  let norm, atom: LinearLayer
+  let atomOut, bondedAtom, bondedType, bondedOut, bondedSlope: Tensor
   let wellTime: LinearLayer
   let wellType: Tensor
 

@@ -1,4 +1,3 @@
-import Basics
 import Torch
 
 /// Shape of an E(n) equivariant graph network. The defaults are the published ones; with 9 atom classes it has the 147,599
@@ -12,10 +11,7 @@ public struct EGNNConfiguration: Codable, Equatable, Sendable {
   public var atomClasses: Int
 
   public init(layers: Int = 5, width: Int = 64, coordinateRange: Double = 15, atomClasses: Int) {
-    self.layers = layers
-    self.width = width
-    self.coordinateRange = coordinateRange
-    self.atomClasses = atomClasses
+    (self.layers, self.width, self.coordinateRange, self.atomClasses) = (layers, width, coordinateRange, atomClasses)
   }
 }
 
@@ -34,9 +30,7 @@ public struct EGNNNetwork: CartesianNetwork {
 
   /// `parameters` in the order of `parameterNames`.
   public init(configuration: EGNNConfiguration, atoms: AtomClasses, parameters: [Tensor]) {
-    self.configuration = configuration
-    self.atoms = atoms
-    self.parameters = parameters
+    (self.configuration, self.atoms, self.parameters) = (configuration, atoms, parameters)
     weights = EGNNWeights(configuration, parameters)
   }
 
@@ -50,15 +44,14 @@ public struct EGNNNetwork: CartesianNetwork {
   }
 
   public var parameterNames: [String] { Self.parameterShapes(configuration).map(\.name) }
-
   public var constants: [(name: String, tensor: Tensor)] { atoms.constants }
 
-  public func replacing(parameters: [Tensor], constants: [Tensor]) -> EGNNNetwork {
-    EGNNNetwork(configuration: configuration, atoms: atoms.replacing(constants), parameters: parameters)
+  public func replacing(parameters: [Tensor], constants: [Tensor]) -> Self {
+    Self(configuration: configuration, atoms: atoms.replacing(constants), parameters: parameters)
   }
 
-  public func replacing(atoms: AtomClasses) -> EGNNNetwork {
-    EGNNNetwork(configuration: configuration, atoms: atoms, parameters: parameters)
+  public func replacing(atoms: AtomClasses) -> Self {
+    Self(configuration: configuration, atoms: atoms, parameters: parameters)
   }
 
   static func parameterShapes(_ c: EGNNConfiguration) -> [ParameterShape] {
@@ -70,15 +63,12 @@ public struct EGNNNetwork: CartesianNetwork {
       list += ParameterShape.linear(name + "edge.1", width, width)
       list += ParameterShape.linear(name + "attention", width, 1)
       list += ParameterShape.linear(name + "coordinate.0", width, width)
-      list.append(
-        ParameterShape(name: name + "coordinate.1.weight", shape: [1, width], start: .uniform(inputs: width)))
+      list += [ParameterShape(name: name + "coordinate.1.weight", shape: [1, width], start: .uniform(inputs: width))]
       list += ParameterShape.linear(name + "node.0", 2 * width, width)
       list += ParameterShape.linear(name + "node.1", width, width)
     }
     return list + ParameterShape.linear("output", width, c.atomClasses + 1)
   }
-
-  // MARK: - evaluation
 
   /// positions [n, atoms, 3], time [n] -> displacements [n, atoms, 3]. Their mean over atoms is zero but for rounding.
   public func callAsFunction(_ positions: Tensor, _ time: Tensor) throws -> Tensor {
@@ -127,12 +117,10 @@ public struct EGNNNetwork: CartesianNetwork {
   }
 }
 
-/// The parameters by what they are for.
 private struct EGNNWeights {
   struct Layer {
     let edge: (LinearLayer, LinearLayer)
-    let attention: LinearLayer
-    let coordinate: LinearLayer
+    let attention, coordinate: LinearLayer
     let coordinateOut: Tensor
     let node: (LinearLayer, LinearLayer)
   }

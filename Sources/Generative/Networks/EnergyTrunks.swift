@@ -5,8 +5,7 @@ struct GraphormerTrunk {
   struct Layer {
     let attentionNorm: LinearLayer
     let attentionIn: Tensor
-    let attentionOut: LinearLayer
-    let forwardNorm: LinearLayer
+    let attentionOut, forwardNorm: LinearLayer
     let forward: (LinearLayer, LinearLayer)
   }
 
@@ -52,16 +51,12 @@ struct GraphormerTrunk {
 struct EGNNTrunk {
   struct Layer {
     let norm: LinearLayer
-    let receiver: Tensor
-    let sender: Tensor
-    let kernel: LinearLayer
-    let message: LinearLayer
-    let gate: LinearLayer
+    let receiver, sender: Tensor
+    let kernel, message, gate: LinearLayer
     let node: (LinearLayer, LinearLayer)
   }
 
   let layers: [Layer]
-
   /// On sums over neighbours: 16 independent messages then count as one.
   static let messageWeight = 0.25
 

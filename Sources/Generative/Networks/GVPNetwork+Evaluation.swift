@@ -1,4 +1,3 @@
-import Foundation
 import EquivariantKernels
 import Torch
 
@@ -16,9 +15,8 @@ extension GVPNetwork {
     try observer?(state, .embedding)
     let pairs = try kernel == .composed ? atoms.pairs() : nil
     for (index, layer) in weights.layers.enumerated() {
-      let message =
-        try pairs.map { try composedMessage(layer.message, state, $0) } ?? fusedMessage(layer.message, state)
-      state = try Self.normalised(message, layer.messageNorm, adding: state)
+      let sent = try pairs.map { try composedMessage(layer.message, state, $0) } ?? fusedMessage(layer.message, state)
+      state = try Self.normalised(sent, layer.messageNorm, adding: state)
       try observer?(state, .message(layer: index))
       let update = try Self.perceptron(layer.update, state, gate: { try $0.sigmoid() })
       let updated = State(h: try state.h + update.h, v: try state.v.map { try $0 + update.v } ?? update.v, x: state.x)
@@ -51,9 +49,7 @@ extension GVPNetwork {
   }
 
   /// sqrt(max(sum of squares, 1e-8)) over the axis of x, y, z.
-  static func norm(_ v: Tensor, axis: Int) throws -> Tensor {
-    try v.square().sum(axis).clamped(squaredNorms).sqrt()
-  }
+  static func norm(_ v: Tensor, axis: Int) throws -> Tensor { try v.square().sum(axis).clamped(squaredNorms).sqrt() }
 
   /// x sigmoid(beta x), with beta = 1 where it is not trained.
   private static func swish(_ x: Tensor, _ beta: Tensor?) throws -> Tensor {
@@ -98,11 +94,9 @@ extension GVPNetwork {
     let radial = configuration.radialFunctions
     let input = try Tensor.concatenated([radialFunctions(distance), Self.norm(hidden, axis: -2)], axis: -1)
     let perAtom = try state.h.linear(block.features.weight.slice(0..<scalars, axis: 1), block.features.bias)
-    let perPair = try input.linear(
-      block.features.weight.slice(scalars..<(scalars + radial + vectors + 1), axis: 1), nil)
-    let s = try Self.swish(perPair + perAtom.unsqueezed(1), block.beta)
+    let edges = try input.linear(block.features.weight.slice(scalars..<(scalars + radial + vectors + 1), axis: 1), nil)
+    let s = try Self.swish(edges + perAtom.unsqueezed(1), block.beta)
     let gate = try s.linear(block.gate.weight, block.gate.bias).sigmoid() * pairs.unsqueezed(-1)
-
     let weight = 1 / configuration.messageNorm
     let sum = try (pairs.unsqueezed(2) * weight).matmul(s).reshaped(n, count, scalars)
     // gate^T [., j, c] and unit [., j, 3]: both sums over j are matrix products
@@ -114,7 +108,6 @@ extension GVPNetwork {
     return State(h: sum, v: try vector * weight, x: state.x)
   }
 
-  /// The same by the fused operation.
   private func fusedMessage(_ block: GVPWeights.Block, _ state: State) throws -> State {
     let maps = try MessageMaps(block, configuration, composed: kernel == .paired)
     let sums = try maps.message.sums(
@@ -126,9 +119,7 @@ extension GVPNetwork {
   /// A message block's weights, split into what acts on atoms and what acts on pairs.
   struct MessageMaps {
     let message: GVPMessage
-    private let node: Tensor
-    private let mixed: Tensor
-    private let sent: Tensor
+    private let node, mixed, sent: Tensor
 
     init(_ block: GVPWeights.Block, _ configuration: GVPConfiguration, composed: Bool) throws {
       let (vectors, scalars) = (configuration.vectors, configuration.scalars)
@@ -149,8 +140,7 @@ extension GVPNetwork {
     }
 
     func features(_ x: Tensor, _ h: Tensor?, _ v: Tensor?, bias: Tensor?) throws -> GVPMessage.Features {
-      GVPMessage.Features(
-        positions: x, node: try h?.linear(node, bias), mixed: try v?.matmul(mixed), sent: try v?.matmul(sent))
+      try GVPMessage.Features(positions: x, node: h?.linear(node, bias), mixed: v?.matmul(mixed), sent: v?.matmul(sent))
     }
   }
 
@@ -171,8 +161,7 @@ extension GVPNetwork {
       if let before = other.v { v = try v.map { try $0 + before } ?? before }
     }
     let scaled = try v.map { v -> Tensor in
-      let squares = try v.square().sum(-2, keepingDimensions: true)
-        .clamped(squaredNorms)
+      let squares = try v.square().sum(-2, keepingDimensions: true).clamped(squaredNorms)
       return try v / ((squares.mean(-1, keepingDimensions: true) + 1e-5).sqrt() + 1e-5)
     }
     return State(h: try h.layerNorm(norm.weight, norm.bias), v: scaled, x: state.x)

@@ -7,9 +7,7 @@ extension GVPNetwork {
   /// Molecules taken together: so few that what belongs to their directions stays in cache, and on a GPU many.
   private static var chunk: Int { Runtime.device == .cuda ? 2048 : 8 }
 
-  public func withTangents(
-    _ positions: Tensor, _ time: Tensor, directions: Tensor
-  ) throws -> (value: Tensor, tangents: Tensor)? {
+  public func withTangents(_ positions: Tensor, _ time: Tensor, directions: Tensor) throws -> Tangents? {
     guard kernel != .composed else { return nil }
     return try withoutGradients {
       let n = positions.shape[0]
@@ -28,10 +26,7 @@ extension GVPNetwork {
 
   /// Features of atoms and their tangents.
   private struct Moving {
-    var h: Tensor
-    var v: Tensor
-    var dh: Tensor
-    var dv: Tensor
+    var h, v, dh, dv: Tensor
   }
 
   private func tangentChunk(
@@ -49,15 +44,10 @@ extension GVPNetwork {
       var next = Moving(
         h: try sums.scalars * weight + (state?.h ?? first), v: try sums.vectors * weight,
         dh: try sums.scalarTangents * weight, dv: try sums.vectorTangents * weight)
-      if let state {
-        next.v = try next.v + state.v
-        next.dh = try next.dh + state.dh
-        next.dv = try next.dv + state.dv
-      }
+      if let state { (next.v, next.dh, next.dv) = try (next.v + state.v, next.dh + state.dh, next.dv + state.dv) }
       next = try Self.normalised(next, layer.messageNorm)
       let update = try Self.perceptron(layer.update, next, Gate.sigmoid)
-      next = Moving(
-        h: try next.h + update.h, v: try next.v + update.v, dh: try next.dh + update.dh, dv: try next.dv + update.dv)
+      next = try Moving(h: next.h + update.h, v: next.v + update.v, dh: next.dh + update.dh, dv: next.dv + update.dv)
       if index < weights.layers.count - 1 {
         let move = try Self.perceptron(layer.position, next, Gate.tanh)
         x = try x + move.v.reshaped(x.shape) * configuration.positionRange
@@ -78,8 +68,7 @@ extension GVPNetwork {
     /// The value and its slope.
     func callAsFunction(_ x: Tensor) throws -> (Tensor, Tensor?) {
       switch self {
-      case .identity:
-        return (x, nil)
+      case .identity: return (x, nil)
       case .sigmoid:
         let y = try x.sigmoid()
         return (y, try y * (1 - y))
@@ -129,14 +118,12 @@ extension GVPNetwork {
       dv: try moved * g.unsqueezed(-2) + output * dg.unsqueezed(-2))
   }
 
-  /// Layer norm of scalars and vectors.
   private static func normalised(_ state: Moving, _ norm: LinearLayer) throws -> Moving {
     let centred = try state.h - state.h.mean(-1, keepingDimensions: true)
     let inverse = try (centred.square().mean(-1, keepingDimensions: true) + 1e-5).rsqrt()
     let normed = try centred * inverse
     let moved = try state.dh - state.dh.mean(-1, keepingDimensions: true)
     let along = try (moved * normed).mean(-1, keepingDimensions: true)
-
     let squares = try state.v.square().sum(-2, keepingDimensions: true)
     let free = try squares.greater(squaredNorms.lowerBound).cast(state.v.scalarType ?? .float32)
     let root = try (squares.clamped(squaredNorms).mean(-1, keepingDimensions: true) + 1e-5).sqrt()

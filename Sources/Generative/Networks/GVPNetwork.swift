@@ -1,5 +1,4 @@
 import Basics
-import Foundation
 import Torch
 
 /// Shape of a network of geometric vector perceptrons; lengths in angstrom. The defaults are the published ones.
@@ -23,13 +22,8 @@ public struct GVPConfiguration: Codable, Equatable, Sendable {
     layers: Int = 5, scalars: Int = 64, vectors: Int = 16, radialFunctions: Int = 16, cutoff: Double = 20,
     messageNorm: Double = 10, positionRange: Double = 10, atomClasses: Int = 21
   ) {
-    self.layers = layers
-    self.scalars = scalars
-    self.vectors = vectors
-    self.radialFunctions = radialFunctions
-    self.cutoff = cutoff
-    self.messageNorm = messageNorm
-    self.positionRange = positionRange
+    (self.layers, self.scalars, self.vectors, self.radialFunctions) = (layers, scalars, vectors, radialFunctions)
+    (self.cutoff, self.messageNorm, self.positionRange) = (cutoff, messageNorm, positionRange)
     self.atomClasses = atomClasses
   }
 }
@@ -63,9 +57,7 @@ public struct GVPNetwork: CartesianNetwork {
   public init(
     configuration: GVPConfiguration, atoms: AtomClasses, parameters: [Tensor], kernel: Kernel = .fused
   ) {
-    self.configuration = configuration
-    self.atoms = atoms
-    self.parameters = parameters
+    (self.configuration, self.atoms, self.parameters) = (configuration, atoms, parameters)
     let fits = configuration.scalars % 8 == 0 && configuration.vectors % 8 == 0 && configuration.vectors < 64
     self.kernel = fits ? kernel : .composed
     weights = GVPWeights(configuration, parameters)
@@ -79,20 +71,18 @@ public struct GVPNetwork: CartesianNetwork {
   }
 
   public var parameterNames: [String] { Self.parameterShapes(configuration).map(\.name) }
-
   public var constants: [(name: String, tensor: Tensor)] { atoms.constants }
 
-  public func replacing(parameters: [Tensor], constants: [Tensor]) -> GVPNetwork {
-    GVPNetwork(
-      configuration: configuration, atoms: atoms.replacing(constants), parameters: parameters, kernel: kernel)
+  public func replacing(parameters: [Tensor], constants: [Tensor]) -> Self {
+    Self(configuration: configuration, atoms: atoms.replacing(constants), parameters: parameters, kernel: kernel)
   }
 
-  public func replacing(atoms: AtomClasses) -> GVPNetwork {
-    GVPNetwork(configuration: configuration, atoms: atoms, parameters: parameters, kernel: kernel)
+  public func replacing(atoms: AtomClasses) -> Self {
+    Self(configuration: configuration, atoms: atoms, parameters: parameters, kernel: kernel)
   }
 
-  public func replacing(kernel: Kernel) -> GVPNetwork {
-    GVPNetwork(configuration: configuration, atoms: atoms, parameters: parameters, kernel: kernel)
+  public func replacing(kernel: Kernel) -> Self {
+    Self(configuration: configuration, atoms: atoms, parameters: parameters, kernel: kernel)
   }
 
   public var twiceDifferentiable: GVPNetwork { replacing(kernel: .composed) }
@@ -101,11 +91,7 @@ public struct GVPNetwork: CartesianNetwork {
   public func callAsFunction(_ positions: Tensor, _ time: Tensor) throws -> Tensor {
     try evaluate(positions, time, observer: nil)
   }
-}
 
-// MARK: - parameters
-
-extension GVPNetwork {
   /// Takes over weights by name, for example those of a published checkpoint.
   ///
   /// Tensors without elements are left out of account. Throws `CartesianNetworkError` when a tensor is missing, unknown or has
@@ -115,9 +101,7 @@ extension GVPNetwork {
       configuration: configuration, atoms: atoms,
       parameters: try ParameterShape.tensors(Self.parameterShapes(configuration), from: weights))
   }
-}
 
-extension GVPNetwork {
   static func parameterShapes(_ c: GVPConfiguration) -> [ParameterShape] {
     let radial = c.radialFunctions
     var list = ParameterShape.linear("initial_embedding.0", c.atomClasses + 1, c.scalars)
@@ -146,11 +130,9 @@ extension GVPNetwork {
   }
 }
 
-/// The parameters by what they are for.
 struct GVPWeights {
   struct Block {
-    let hidden: Tensor
-    let output: Tensor
+    let hidden, output: Tensor
     let features: LinearLayer
     let beta: Tensor?
     let gate: LinearLayer
@@ -158,8 +140,7 @@ struct GVPWeights {
   struct Layer {
     let message: Block
     let messageNorm: LinearLayer
-    let update: Block
-    let position: Block
+    let update, position: Block
     let updateNorm: LinearLayer
   }
   let embedding: LinearLayer

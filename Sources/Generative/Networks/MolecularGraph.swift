@@ -8,9 +8,7 @@ public struct MolecularVocabulary: Codable, Equatable, Sendable {
 
   /// Classes of both atoms, the lower first, and the bonds between them, at most `farthest`.
   public struct PairType: Codable, Hashable, Comparable, Sendable {
-    public let first: Int
-    public let second: Int
-    public let separation: Int
+    public let first, second, separation: Int
 
     public static func < (a: PairType, b: PairType) -> Bool {
       (a.first, a.second, a.separation) < (b.first, b.second, b.separation)
@@ -52,8 +50,7 @@ public struct MolecularGraph {
   /// Position in the vocabulary, Int64 [1 or n, pairs]; 0 for padding.
   let pairTypes: Tensor
   /// [pairs, atoms], Float32: 1 where the pair's first, second atom stands.
-  let first: Tensor
-  let second: Tensor
+  let first, second: Tensor
   /// For i, j in C order the pair's position; `pairs` where i = j. Int64 [atoms atoms].
   let pairOfAtoms: Tensor
   /// Pairs that are at most `farthestBonded` bonds apart in any molecule, Int64 [bonded].
@@ -63,9 +60,7 @@ public struct MolecularGraph {
   /// [1 or n, bonded], Float32: 1 for bonds and for the ends of bond angles.
   let stiffMask: Tensor
   /// [1 or n, atoms] and [1 or n, pairs], Float32: 1 for atoms that exist; nil without padding.
-  let atomMask: Tensor?
-  let pairMask: Tensor?
-
+  let atomMask, pairMask: Tensor?
   /// Ends of a torsion.
   static let farthestBonded = 3
 
@@ -81,36 +76,24 @@ public struct MolecularGraph {
     let pairs = (0..<atoms).flatMap { i in ((i + 1)..<atoms).map { (i, $0) } }
     let place = Dictionary(uniqueKeysWithValues: vocabulary.pairTypes.enumerated().map { ($1, $0) })
     let classPlace = Dictionary(uniqueKeysWithValues: vocabulary.atomClasses.enumerated().map { ($1, $0) })
-
     var classes: [Int64] = []
     var types: [Int64] = []
     var separations: [Int] = []
     var exists: [Bool] = []
     for molecule in rows {
       for atom in 0..<atoms {
-        exists.append(atom < molecule.atoms)
-        guard atom < molecule.atoms else {
-          classes.append(0)
-          continue
-        }
-        guard let index = classPlace[molecule.classes[atom]] else {
-          throw MolecularGraphError.unknownAtomClass(molecule.classes[atom])
-        }
-        classes.append(Int64(index))
+        let value = atom < molecule.atoms ? molecule.classes[atom] : nil
+        exists.append(value != nil)
+        classes.append(try value.map { try Self.place(of: $0, classPlace, .unknownAtomClass($0)) } ?? 0)
       }
       var own = try MolecularVocabulary.pairTypes(of: molecule)[...]
       for (_, j) in pairs {
-        guard j < molecule.atoms else {
-          types.append(0)
-          separations.append(Int.max)
-          continue
+        let type = j < molecule.atoms ? own.removeFirst() : nil
+        separations.append(type?.separation ?? Int.max)
+        let found = try type.map {
+          try Self.place(of: $0, place, .unknownPair(first: $0.first, second: $0.second, separation: $0.separation))
         }
-        let type = own.removeFirst()
-        guard let index = place[type] else {
-          throw MolecularGraphError.unknownPair(first: type.first, second: type.second, separation: type.separation)
-        }
-        types.append(Int64(index))
-        separations.append(type.separation)
+        types.append(found ?? 0)
       }
     }
     let (n, p) = (rows.count, pairs.count)
@@ -127,8 +110,7 @@ public struct MolecularGraph {
       ends[0][pair * atoms + i] = 1
       ends[1][pair * atoms + j] = 1
     }
-    self.vocabulary = vocabulary
-    self.atoms = atoms
+    (self.vocabulary, self.atoms) = (vocabulary, atoms)
     self.classes = try Tensor(classes, shape: [n, atoms])
     pairTypes = try Tensor(types, shape: [n, p])
     first = try Tensor(ends[0], shape: [p, atoms])
@@ -140,6 +122,11 @@ public struct MolecularGraph {
     let padded = exists.contains(false)
     atomMask = padded ? try Tensor(exists.map { $0 ? 1 : Float(0) }, shape: [n, atoms]) : nil
     pairMask = padded ? try Tensor(separations.map { $0 < Int.max ? 1 : Float(0) }, shape: [n, p]) : nil
+  }
+
+  private static func place<Key>(of key: Key, _ table: [Key: Int], _ error: MolecularGraphError) throws -> Int64 {
+    guard let index = table[key] else { throw error }
+    return Int64(index)
   }
 
   var pairs: Int { first.shape[0] }
@@ -165,11 +152,69 @@ public struct MolecularGraph {
   /// Positions [n, 3 atoms] without their mean over the atoms that exist; padding at 0.
   func centred(_ x: Tensor) throws -> Tensor {
     let positions = try x.reshaped(-1, atoms, 3)
-    guard let atomMask else {
-      return try (positions - positions.mean(1, keepingDimensions: true)).reshaped(x.shape)
-    }
+    guard let atomMask else { return try (positions - positions.mean(1, keepingDimensions: true)).reshaped(x.shape) }
     let mask = try atomMask.cast(x.scalarType ?? .float32).unsqueezed(-1)
     let mean = try (positions * mask).sum(1, keepingDimensions: true) / mask.sum(1, keepingDimensions: true)
     return try ((positions - mean) * mask).reshaped(x.shape)
+  }
+}
+
+/// What networks see of a molecule: classes of atoms, and bonds.
+public struct BondGraph: Codable, Equatable, Sendable {
+  /// Atoms of one class can be exchanged where the bonds allow it. Any numbers.
+  public let classes: [Int]
+  /// Pairs of atoms.
+  public let bonds: [[Int]]
+
+  public init(classes: [Int], bonds: [[Int]]) { (self.classes, self.bonds) = (classes, bonds) }
+  public var atoms: Int { classes.count }
+
+  /// Bonds on the shortest way between any two atoms, [atoms][atoms]; nil where there is none.
+  func separations() throws -> [[Int?]] {
+    var neighbours = [[Int]](repeating: [], count: atoms)
+    for bond in bonds {
+      guard bond.count == 2, bond.allSatisfy(classes.indices.contains), bond[0] != bond[1] else {
+        throw MolecularGraphError.badBond(bond, atoms: atoms)
+      }
+      neighbours[bond[0]].append(bond[1])
+      neighbours[bond[1]].append(bond[0])
+    }
+    return classes.indices.map { start in
+      var distance = [Int?](repeating: nil, count: atoms)
+      distance[start] = 0
+      var shell = [start]
+      var steps = 0
+      while !shell.isEmpty {
+        steps += 1
+        var next: [Int] = []
+        for atom in shell {
+          for other in neighbours[atom] where distance[other] == nil {
+            distance[other] = steps
+            next.append(other)
+          }
+        }
+        shell = next
+      }
+      return distance
+    }
+  }
+}
+
+public enum MolecularGraphError: Error, CustomStringConvertible, Equatable {
+  case badBond([Int], atoms: Int)
+  case unknownAtomClass(Int)
+  case unknownPair(first: Int, second: Int, separation: Int)
+  case noMolecule
+
+  public var description: String {
+    switch self {
+    case .badBond(let bond, let atoms): "\(bond) is no bond between two of \(atoms) atoms"
+    case .unknownAtomClass(let value):
+      "atoms of class \(value) were not among the molecules the energy model was made for"
+    case .unknownPair(let first, let second, let separation):
+      "a pair of atoms of classes \(first) and \(second), \(separation) bonds apart, was not among the molecules "
+        + "the energy model was made for"
+    case .noMolecule: "an energy model needs a molecule with at least two atoms"
+    }
   }
 }

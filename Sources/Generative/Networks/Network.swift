@@ -22,7 +22,6 @@ extension Network {
   }
 
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
-
   /// Element type of the parameters: what inputs must be cast to.
   public var scalarType: ScalarType { parameters.first?.scalarType ?? .float32 }
 
@@ -34,7 +33,5 @@ extension Network {
   }
 
   /// A copy whose parameters have storage of their own, e.g. for an average; constants are shared.
-  public func cloned() throws -> Self {
-    replacing(parameters: try parameters.map { try $0.detached().clone() })
-  }
+  public func cloned() throws -> Self { replacing(parameters: try parameters.map { try $0.detached().clone() }) }
 }

@@ -3,7 +3,7 @@ import Torch
 
 /// Name, shape and start of one trained tensor.
 struct ParameterShape {
-  enum Start { case uniform(inputs: Int), constant(Double) }
+  enum Start { case uniform(inputs: Int), within(Double), constant(Double) }
 
   let name: String
   let shape: [Int]
@@ -12,6 +12,7 @@ struct ParameterShape {
   func fresh(_ generator: Generator) throws -> Tensor {
     switch start {
     case .constant(let value): return try Tensor.full(shape, value)
+    case .within(let limit): return try (generator.uniform(shape) * 2 - 1) * limit
     case .uniform(let inputs): return try (generator.uniform(shape) * 2 - 1) / Double(inputs).squareRoot()
     }
   }
@@ -29,9 +30,7 @@ struct ParameterShape {
       ParameterShape(name: name + ".bias", shape: [width], start: .constant(0)),
     ]
   }
-}
 
-extension ParameterShape {
   static func tensors(_ shapes: [ParameterShape], from weights: [String: NDArray<Float>]) throws -> [Tensor] {
     let known = Set(shapes.map(\.name))
     for (name, array) in weights.sorted(by: { $0.key < $1.key }) where !known.contains(name) && !array.values.isEmpty {
@@ -49,8 +48,7 @@ extension ParameterShape {
 
 /// A trained linear map or norm.
 struct LinearLayer {
-  let weight: Tensor
-  let bias: Tensor
+  let weight, bias: Tensor
 
   func callAsFunction(_ x: Tensor) throws -> Tensor { try x.linear(weight, bias) }
   /// As a layer norm.
@@ -62,7 +60,6 @@ struct ParameterReader {
   private var rest: ArraySlice<Tensor>
 
   init(_ parameters: [Tensor]) { rest = parameters[...] }
-
   mutating func tensor() -> Tensor { rest.removeFirst() }
   mutating func linear() -> LinearLayer { LinearLayer(weight: tensor(), bias: tensor()) }
 }

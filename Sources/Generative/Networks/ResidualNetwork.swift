@@ -1,10 +1,8 @@
-import Basics
 import Torch
 
 /// Shape of a residual network on a latent space: everything needed to rebuild it from its parameters.
 public struct ResidualConfiguration: Codable, Equatable, Sendable {
-  public var width: Int
-  public var depth: Int
+  public var width, depth: Int
   /// Angles enter as sin(k theta) and cos(k theta), k = 1 ... harmonics.
   public var harmonics: Int
   /// Time enters as t and sin, cos of this many random frequencies.
@@ -12,10 +10,7 @@ public struct ResidualConfiguration: Codable, Equatable, Sendable {
   public var outputs: Int
 
   public init(width: Int, depth: Int, harmonics: Int = 3, timeFrequencies: Int = 16, outputs: Int) {
-    self.width = width
-    self.depth = depth
-    self.harmonics = harmonics
-    self.timeFrequencies = timeFrequencies
+    (self.width, self.depth, self.harmonics, self.timeFrequencies) = (width, depth, harmonics, timeFrequencies)
     self.outputs = outputs
   }
 }
@@ -30,64 +25,55 @@ public struct ResidualNetwork: Network {
   /// Random frequencies of the time features, [timeFrequencies]; fixed, not trained.
   public let frequencies: Tensor
   private let weights: ResidualWeights
-
-  public var parameterNames: [String] {
-    var names = ["input.weight", "input.bias"]
-    for block in 0..<configuration.depth {
-      for part in ["norm.weight", "norm.bias", "first.weight", "first.bias", "second.weight", "second.bias"] {
-        names.append("block\(block).\(part)")
-      }
-    }
-    return names + ["norm.weight", "norm.bias", "output.weight", "output.bias"]
-  }
-
+  public var parameterNames: [String] { Self.parameterShapes(space, configuration).map(\.name) }
   public var constants: [(name: String, tensor: Tensor)] { [(name: "frequencies", tensor: frequencies)] }
 
   public init(
     space: LatentSpace, configuration: ResidualConfiguration, parameters: [Tensor], frequencies: Tensor
   ) {
-    self.space = space
-    self.configuration = configuration
-    self.parameters = parameters
+    (self.space, self.configuration, self.parameters) = (space, configuration, parameters)
     self.frequencies = frequencies
-    weights = ResidualWeights(configuration, parameters)
+    weights = ResidualWeights(depth: configuration.depth, parameters)
   }
 
   /// Fresh parameters: uniform in +-1/sqrt(inputs) for hidden layers (the second of a block at 0.3 of that), a zero head.
   public init(space: LatentSpace, configuration: ResidualConfiguration, generator: Generator) throws {
-    func uniform(_ shape: [Int], _ inputs: Int, _ scale: Double = 1) throws -> Tensor {
-      try (generator.uniform(shape) * 2 - 1) * (scale / Double(inputs).squareRoot())
-    }
-    let width = configuration.width
-    let inputs = Self.inputWidth(space, configuration)
-    var parameters = [try uniform([width, inputs], inputs), try uniform([width], inputs)]
-    for _ in 0..<configuration.depth {
-      parameters += [try Tensor.ones([width]), try Tensor.zeros([width])]
-      parameters += [try uniform([width, width], width), try uniform([width], width)]
-      parameters += [try uniform([width, width], width, 0.3), try Tensor.zeros([width])]
-    }
-    parameters += [try Tensor.ones([width]), try Tensor.zeros([width])]
-    parameters += [try Tensor.zeros([configuration.outputs, width]), try Tensor.zeros([configuration.outputs])]
     self.init(
-      space: space, configuration: configuration, parameters: parameters,
+      space: space, configuration: configuration,
+      parameters: try Self.parameterShapes(space, configuration).map { try $0.fresh(generator) },
       frequencies: try generator.normal([configuration.timeFrequencies]) * (2 * Double.pi))
+  }
+
+  private static func parameterShapes(_ space: LatentSpace, _ c: ResidualConfiguration) -> [ParameterShape] {
+    func layer(_ name: String, _ inputs: Int, _ outputs: Int, weight: Double, bias: Double) -> [ParameterShape] {
+      func start(_ scale: Double) -> ParameterShape.Start {
+        scale == 0 ? .constant(0) : .within(scale / Double(inputs).squareRoot())
+      }
+      return [
+        ParameterShape(name: name + ".weight", shape: [outputs, inputs], start: start(weight)),
+        ParameterShape(name: name + ".bias", shape: [outputs], start: start(bias)),
+      ]
+    }
+    var list = layer("input", inputWidth(space, c), c.width, weight: 1, bias: 1)
+    for block in (0..<c.depth).map({ "block\($0)." }) {
+      list += ParameterShape.norm(block + "norm", c.width)
+      list += layer(block + "first", c.width, c.width, weight: 1, bias: 1)
+      list += layer(block + "second", c.width, c.width, weight: 0.3, bias: 0)
+    }
+    return list + ParameterShape.norm("norm", c.width) + layer("output", c.width, c.outputs, weight: 0, bias: 0)
   }
 
   static func inputWidth(_ space: LatentSpace, _ configuration: ResidualConfiguration) -> Int {
     positionFeatures(space, configuration.harmonics) + 1 + 2 * configuration.timeFrequencies
   }
 
-  public func replacing(parameters: [Tensor], constants: [Tensor]) -> ResidualNetwork {
-    ResidualNetwork(
+  public func replacing(parameters: [Tensor], constants: [Tensor]) -> Self {
+    Self(
       space: space, configuration: configuration, parameters: parameters, frequencies: constants.first ?? frequencies)
   }
 
-  // MARK: - evaluation
-
   /// x [n, dimension], t [n] -> [n, outputs].
-  public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
-    try output(of: features(x, t).values)
-  }
+  public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor { try output(of: features(x, t).values) }
 
   /// The output [n, outputs] together with the input's features of position [n, positionFeatures]: the Euclidean coordinates,
   /// then sin and cos of k theta.
@@ -119,7 +105,6 @@ public struct ResidualNetwork: Network {
     }
     let change = try Tensor.concatenated(moved, axis: -1)
     let columns = change.shape[2]
-
     var h = try weights.input(input)
     var dh = try change.linear(weights.input.weight.slice(0..<columns, axis: 1), nil)
     for block in weights.blocks {
@@ -141,9 +126,7 @@ public struct ResidualNetwork: Network {
     let normed = try centred * inverse
     let dCentred = try dh - dh.mean(-1, keepingDimensions: true)
     let along = try (dCentred * normed).mean(-1, keepingDimensions: true)
-    return (
-      try normed * layer.weight + layer.bias, try (dCentred - normed * along) * (inverse * layer.weight)
-    )
+    return (try normed * layer.weight + layer.bias, try (dCentred - normed * along) * (inverse * layer.weight))
   }
 
   /// k theta for every angle and every k: [..., angles] -> [..., angles * harmonics].
@@ -158,34 +141,26 @@ public struct ResidualNetwork: Network {
     let time = try t.reshaped(-1, 1)
     let phase = try time * frequencies
     let clock = [time, try phase.sin(), try phase.cos()]
-    guard space.angles > 0 else {
-      return (try Tensor.concatenated([parts.euclidean] + clock, axis: -1), nil, nil)
-    }
+    guard space.angles > 0 else { return (try Tensor.concatenated([parts.euclidean] + clock, axis: -1), nil, nil) }
     let angle = try harmonicAngles(parts.angles)
     let (sine, cosine) = (try angle.sin(), try angle.cos())
     return (try Tensor.concatenated([parts.euclidean, sine, cosine] + clock, axis: -1), sine, cosine)
   }
 }
 
-/// The parameters by what they are for.
 private struct ResidualWeights {
   struct Block {
-    let norm: LinearLayer
-    let first: LinearLayer
-    let second: LinearLayer
+    let norm, first, second: LinearLayer
   }
   let input: LinearLayer
   let blocks: [Block]
-  let norm: LinearLayer
-  let output: LinearLayer
+  let norm, output: LinearLayer
 
   /// `parameters` in the order of `ResidualNetwork.parameterNames`.
-  init(_ configuration: ResidualConfiguration, _ parameters: [Tensor]) {
+  init(depth: Int, _ parameters: [Tensor]) {
     var next = ParameterReader(parameters)
     input = next.linear()
-    blocks = (0..<configuration.depth).map { _ in
-      Block(norm: next.linear(), first: next.linear(), second: next.linear())
-    }
+    blocks = (0..<depth).map { _ in Block(norm: next.linear(), first: next.linear(), second: next.linear()) }
     norm = next.linear()
     output = next.linear()
   }

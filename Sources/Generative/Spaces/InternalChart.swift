@@ -11,12 +11,10 @@ public enum ChartError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     switch self {
     case .tooFewFrames(let frames, let narrow):
-      return
-        "\(frames) frames cannot give the covariance of \(narrow) internal coordinates; give at least \(2 * narrow)"
+      "\(frames) frames cannot give the covariance of \(narrow) internal coordinates; give at least \(2 * narrow)"
     case .constantCoordinate(let index):
-      return
-        "internal coordinate \(index) does not vary over the frames (a constraint?); remove the constraint in the simulation"
-    case .malformed(let reason): return "a saved chart cannot be read: \(reason)"
+      "internal coordinate \(index) does not vary over the frames (a constraint?); remove the constraint in the simulation"
+    case .malformed(let reason): "a saved chart cannot be read: \(reason)"
     }
   }
 }
@@ -28,18 +26,15 @@ public enum ChartError: Error, CustomStringConvertible, Equatable {
 public struct InternalChart: Codable, Equatable, Sendable {
   public let coordinates: InternalCoordinates
   /// Internal coordinates that are whitened, and those that stay angles.
-  public let narrow: [Int]
-  public let broad: [Int]
+  public let narrow, broad: [Int]
   /// Centre of each narrow coordinate's arc, rad; 0 for bonds. [narrow]
   public let centres: [Double]
   /// nm or rad, relative to `centres`. [narrow]
   public let mean: [Double]
   /// W and its inverse, [narrow, narrow], row-major.
-  public let whitening: [Double]
-  public let unwhitening: [Double]
+  public let whitening, unwhitening: [Double]
   /// ln |det dy/dn|, a constant: log-densities over internal coordinates are those of the latents plus this.
   public let logDeterminant: Double
-
   public var space: LatentSpace { LatentSpace(euclidean: narrow.count, angles: broad.count) }
 
   /// From training frames: `values` [frames, dimension] as `InternalCoordinates.internalCoordinates` gives them.
@@ -48,12 +43,9 @@ public struct InternalChart: Codable, Equatable, Sendable {
     let (broad, arcs) = coordinates.broadTorsions(values, frames: frames)
     let narrow = (0..<dimension).filter { !broad.contains($0) }
     guard frames >= 2 * narrow.count else { throw ChartError.tooFewFrames(frames: frames, narrow: narrow.count) }
-    self.coordinates = coordinates
-    self.narrow = narrow
-    self.broad = broad
+    (self.coordinates, self.narrow, self.broad) = (coordinates, narrow, broad)
     centres = narrow.map { arcs[$0] }
     let (narrowValues, _) = Self.split(values, frames, coordinates, narrow, broad, centres)
-
     let n = try Tensor(narrowValues, shape: [frames, narrow.count])
     let mean = try n.mean(0)
     let centred = try n - mean
@@ -96,9 +88,7 @@ public struct InternalChart: Codable, Equatable, Sendable {
         let value = n[frame * count + column]
         values[frame * dimension + index] = coordinates.kinds[index].isTorsion ? wrappedAngle(value) : value
       }
-      for (column, index) in broad.enumerated() {
-        values[frame * dimension + index] = angles[frame * broad.count + column]
-      }
+      for (k, index) in broad.enumerated() { values[frame * dimension + index] = angles[frame * broad.count + k] }
     }
     return values
   }
@@ -115,9 +105,7 @@ public struct InternalChart: Codable, Equatable, Sendable {
         let shifted = values[frame * dimension + index] - centres[column]
         n[frame * narrow.count + column] = coordinates.kinds[index].isTorsion ? wrappedAngle(shifted) : shifted
       }
-      for (column, index) in broad.enumerated() {
-        theta[frame * broad.count + column] = values[frame * dimension + index]
-      }
+      for (k, index) in broad.enumerated() { theta[frame * broad.count + k] = values[frame * dimension + index] }
     }
     return (n, theta)
   }

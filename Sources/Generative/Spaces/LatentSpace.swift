@@ -6,25 +6,18 @@ import Torch
 /// narrow coordinates first and its broad torsions after them; a molecule in Cartesian coordinates has [atoms, 3] of them, flattened,
 /// and where `meanFree`, only points whose mean over atoms vanishes: a subspace of 3 (atoms - 1) dimensions.
 public struct LatentSpace: Codable, Equatable, Sendable {
-  public let euclidean: Int
-  public let angles: Int
+  public let euclidean, angles: Int
   /// Euclidean coordinates are positions [atoms, 3] whose mean over atoms is zero.
   public let meanFree: Bool
 
   public init(euclidean: Int, angles: Int, meanFree: Bool = false) {
-    self.euclidean = euclidean
-    self.angles = angles
-    self.meanFree = meanFree
+    (self.euclidean, self.angles, self.meanFree) = (euclidean, angles, meanFree)
   }
 
   /// Positions of `atoms` atoms.
-  public init(atoms: Int, meanFree: Bool) {
-    self.init(euclidean: 3 * atoms, angles: 0, meanFree: meanFree)
-  }
-
+  public init(atoms: Int, meanFree: Bool) { self.init(euclidean: 3 * atoms, angles: 0, meanFree: meanFree) }
   /// Columns of a point.
   public var dimension: Int { euclidean + angles }
-
   /// Dimensions of the space that densities refer to: 3 fewer than columns where points are mean-free.
   public var degreesOfFreedom: Int { dimension - (meanFree ? 3 : 0) }
 

@@ -24,16 +24,10 @@ public struct FixedSamplesObjective: Codable, Equatable, Sendable {
   public var targets: Targets
 
   public init(score: Double = 1, contrastive: Double = 1, targets: Targets = .drawn) {
-    self.score = score
-    self.contrastive = contrastive
-    self.targets = targets
+    (self.score, self.contrastive, self.targets) = (score, contrastive, targets)
   }
 
-  public struct Terms {
-    public var total: Tensor
-    public var score: Tensor?
-    public var contrastive: Tensor?
-  }
+  public typealias Terms = EnergyModelObjective.Terms
 
   /// Losses of the samples in rows `index` [n]. Throws `TrainingError.badState` when both weights are 0.
   public func callAsFunction(
@@ -44,20 +38,13 @@ public struct FixedSamplesObjective: Codable, Equatable, Sendable {
     let t = try FlowMatchingLoss.stratifiedTimes(n, generator).cast(type)
     let path = try PathPoint(
       data: samples.data.selected(index), t: t, space: model.space, interpolant: model.interpolant, generator)
-    var total: Tensor?
-    func add(_ term: Tensor, _ weight: Double) throws {
-      total = try total.map { try $0 + term * weight } ?? term * weight
-    }
-
     let leaf = try score != 0 ? path.point.requiringGradient() : path.point
     let here = try model(leaf, t)
     var (scoreLoss, contrastiveLoss): (Tensor?, Tensor?)
     if score != 0 {
       let gradient = try here.sum().gradients(of: [leaf], createGraph: true)[0]
       let noise = try targets == .drawn ? path.noise : samples.expectedNoise(path.point, t)
-      let loss = try (path.alpha * gradient + noise).square().mean()
-      scoreLoss = loss
-      try add(loss, score)
+      scoreLoss = try (path.alpha * gradient + noise).square().mean()
     }
     if contrastive != 0 {
       let other = try FlowMatchingLoss.stratifiedTimes(n, generator).cast(type)
@@ -67,11 +54,9 @@ public struct FixedSamplesObjective: Codable, Equatable, Sendable {
         let ratio = try (samples.logDensity(path.point, other) - samples.logDensity(path.point, t)).sigmoid()
         loss = try loss - ratio * advantage
       }
-      let mean = try loss.mean()
-      contrastiveLoss = mean
-      try add(mean, contrastive)
+      contrastiveLoss = try loss.mean()
     }
-    guard let total else { throw TrainingError.badState("every loss of the energy model has weight 0") }
+    let total = try Terms.total((scoreLoss, score), (contrastiveLoss, contrastive))
     return Terms(total: total, score: scoreLoss, contrastive: contrastiveLoss)
   }
 }
@@ -87,14 +72,12 @@ public struct SamplesPath {
   public let interpolant: Interpolant
   /// [x | -|x|^2 / 2] of all samples, [d + 1, m].
   private let columns: Tensor
-
   /// Below this alpha there is no more to see in Float32 than which sample is nearest.
   static let smallestAlpha = 1e-4
 
   /// data [m, d] in the element type of what shall be asked.
   public init(data: Tensor, interpolant: Interpolant) throws {
-    self.data = data
-    self.interpolant = interpolant
+    (self.data, self.interpolant) = (data, interpolant)
     let half = try data.square().sum(1, keepingDimensions: true) * -0.5
     columns = try Tensor.concatenated([data, half], axis: 1).transposed()
   }

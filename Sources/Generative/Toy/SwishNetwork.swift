@@ -1,3 +1,4 @@
+import Basics
 import Torch
 
 /// Shape of a `SwishNetwork` and how its parameters are drawn.
@@ -15,10 +16,7 @@ public struct SwishNetworkConfiguration: Codable, Equatable, Sendable {
   public var hiddenGain: Double
 
   public init(width: Int = 256, depth: Int = 6, inputGain: Double = 1, timeGain: Double = 1, hiddenGain: Double = 1) {
-    self.width = width
-    self.depth = depth
-    self.inputGain = inputGain
-    self.timeGain = timeGain
+    (self.width, self.depth, self.inputGain, self.timeGain) = (width, depth, inputGain, timeGain)
     self.hiddenGain = hiddenGain
   }
 }
@@ -52,9 +50,7 @@ public struct SwishNetwork: Network {
   private static func layer(_ name: String) -> [String] { ["\(name).weight", "\(name).bias", "\(name).beta"] }
 
   public init(dimension: Int, configuration: SwishNetworkConfiguration, parameters: [Tensor]) {
-    self.dimension = dimension
-    self.configuration = configuration
-    self.parameters = parameters
+    (self.dimension, self.configuration, self.parameters) = (dimension, configuration, parameters)
     var next = ParameterReader(parameters)
     layers = (0...configuration.depth).map { _ in Layer(map: next.linear(), beta: next.tensor()) }
     output = next.linear()
@@ -67,26 +63,20 @@ public struct SwishNetwork: Network {
       try (generator.uniform(shape) * 2 - 1) * (gain / Double(inputs).squareRoot())
     }
     let (width, inputs) = (configuration.width, dimension + 1)
-    let columns = [
-      try uniform([width, dimension], inputs, configuration.inputGain),
-      try uniform([width, 1], inputs, configuration.timeGain),
-    ]
-    var parameters = [
-      try Tensor.concatenated(columns, axis: 1),
-      try uniform([width], inputs, configuration.inputGain), try Tensor.ones([1]),
-    ]
+    let (spatial, temporal) = (configuration.inputGain, configuration.timeGain)
+    let columns = [try uniform([width, dimension], inputs, spatial), try uniform([width, 1], inputs, temporal)]
+    let first = try Tensor.concatenated(columns, axis: 1)
+    var parameters = [first, try uniform([width], inputs, spatial), try Tensor.ones([1])]
     for _ in 0..<configuration.depth {
-      parameters += [
-        try uniform([width, width], width, configuration.hiddenGain), try uniform([width], width, 1),
-        try Tensor.ones([1]),
-      ]
+      parameters += [try uniform([width, width], width, configuration.hiddenGain), try uniform([width], width, 1)]
+      parameters.append(try Tensor.ones([1]))
     }
     parameters += [try Tensor.zeros([1, width]), try Tensor.zeros([1])]
     self.init(dimension: dimension, configuration: configuration, parameters: parameters)
   }
 
-  public func replacing(parameters: [Tensor], constants: [Tensor]) -> SwishNetwork {
-    SwishNetwork(dimension: dimension, configuration: configuration, parameters: parameters)
+  public func replacing(parameters: [Tensor], constants: [Tensor]) -> Self {
+    Self(dimension: dimension, configuration: configuration, parameters: parameters)
   }
 
   /// x [n, dimension], t [n] -> [n].
@@ -101,12 +91,32 @@ public struct SwishNetwork: Network {
 public struct SwishEnergyModel: EnergyModel {
   public let network: SwishNetwork
   public let interpolant: Interpolant
-
   public var space: LatentSpace { LatentSpace(euclidean: network.dimension, angles: 0) }
 
-  public func replacing(network: SwishNetwork) -> SwishEnergyModel {
-    SwishEnergyModel(network: network, interpolant: interpolant)
-  }
+  public func replacing(network: SwishNetwork) -> Self { Self(network: network, interpolant: interpolant) }
 
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor { try network(x, t) }
+
+  /// Fits the model to `samples`, and nothing else is drawn. The model that comes back is in Float64; the loss curve's
+  /// columns are "train", "score" and "contrastive". Throws `TrainingError`.
+  public static func train(
+    on samples: SamplesPath, network: SwishNetworkConfiguration, objective: FixedSamplesObjective,
+    settings: OptimizationSettings, seed: UInt64, host: any TrainingHost = UnattendedHost()
+  ) throws -> (model: SwishEnergyModel, state: TrainingState) {
+    let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["noise"]))
+    let trainer = try Trainer(
+      network: SwishNetwork(dimension: samples.data.shape[1], configuration: network, generator: generator),
+      settings: settings, generator: generator, columns: ["train", "score", "contrastive"])
+    var order = try EpochSampler(
+      count: samples.data.shape[0], batch: settings.batch, seed: RandomStream.derivedSeed(seed, ["order"]))
+    let loop = TrainingLoop(
+      trainer: trainer, host: host, title: "energy model", recordEvery: 50, labels: ["loss", "score", "nce"])
+    try loop.run(batch: { try order.name(step: $0) }) {
+      let model = SwishEnergyModel(network: trainer.network, interpolant: samples.interpolant)
+      let terms = try objective(model, samples: samples, index: order.indices(step: trainer.step), generator)
+      return [try trainer.update(terms.total), try terms.score?.item() ?? .nan, try terms.contrastive?.item() ?? .nan]
+    }
+    let model = SwishEnergyModel(network: try trainer.average.cast(.float64), interpolant: samples.interpolant)
+    return (model, try trainer.state())
+  }
 }

@@ -8,7 +8,6 @@ public enum ToySystem: String, Codable, CaseIterable, Sendable {
   case eightGaussians = "eight-gaussians"
   /// Uniform on every other square of side 0.4 within [-1, 1] x [-1, 1]; a corner of four squares lies at the origin, and the outermost are cut.
   case checkerboard
-
   static let modes = 8
   static let deviation = 0.1
   static let cell = 0.4

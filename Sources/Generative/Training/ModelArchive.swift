@@ -10,14 +10,11 @@ public struct ModelArchive: Equatable, Sendable {
   public var chart: String
   /// The network's averaged parameters, "average/NAME", and "constants/NAME".
   public var tensors: [String: NDArray<Float>]
-
   /// Groups of tensors that belong to a model; a training state has others beside them.
   public static let groups = ["average", "constants"]
 
   public init(header: String, chart: String, tensors: [String: NDArray<Float>]) {
-    self.header = header
-    self.chart = chart
-    self.tensors = tensors
+    (self.header, self.chart, self.tensors) = (header, chart, tensors)
   }
 
   init(_ header: some Encodable, _ chart: some Encodable, network: some Network) throws {
@@ -33,13 +30,10 @@ public struct ModelArchive: Equatable, Sendable {
   }
 
   func decoded<Header: Decodable, Chart: Decodable>(_: Header.Type, _: Chart.Type) throws -> (Header, Chart) {
-    let decoder = JSONDecoder()
-    return (
-      try decoder.decode(Header.self, from: Data(header.utf8)), try decoder.decode(Chart.self, from: Data(chart.utf8))
-    )
+    let json = JSONDecoder()
+    return try (json.decode(Header.self, from: Data(header.utf8)), json.decode(Chart.self, from: Data(chart.utf8)))
   }
 
-  /// `blank` with the archive's parameters and constants.
   func network<Net: Network>(like blank: Net) throws -> Net {
     blank.replacing(
       parameters: try zip(blank.parameterNames, blank.parameters).map { try tensors.tensor("average/\($0)", like: $1) },

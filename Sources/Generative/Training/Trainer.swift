@@ -11,14 +11,12 @@ public enum TrainingError: Error, CustomStringConvertible, Equatable {
 
   public var description: String {
     switch self {
-    case .notFinite(let step, let loss, let norm):
-      return "training broke at step \(step): loss \(loss), gradient norm \(norm)"
+    case .notFinite(let step, let loss, let norm): "training broke at step \(step): loss \(loss), gradient norm \(norm)"
     case .broken(let step, let loss, let norm, let batch, let halvings):
-      return "training broke at step \(step)\(batch.isEmpty ? "" : ", \(batch)"): loss \(loss), gradient norm \(norm), "
+      "training broke at step \(step)\(batch.isEmpty ? "" : ", \(batch)"): loss \(loss), gradient norm \(norm), "
         + "with the learning rate halved \(halvings) times; look at these samples"
-    case .tooFewSamples(let count, let batch):
-      return "\(count) training samples are fewer than one batch of \(batch)"
-    case .badState(let reason): return "a saved training state does not fit this training: \(reason)"
+    case .tooFewSamples(let count, let batch): "\(count) training samples are fewer than one batch of \(batch)"
+    case .badState(let reason): "a saved training state does not fit this training: \(reason)"
     }
   }
 }
@@ -65,8 +63,6 @@ public final class Trainer<Net: Network> {
     return value
   }
 
-  // MARK: - saving and going on
-
   /// All that a state holds, by group and name.
   private var tensors: [(name: String, tensor: Tensor)] {
     let groups = [
@@ -92,5 +88,33 @@ public final class Trainer<Net: Network> {
     step = state.step
     curve = state.curve
     halvings = state.halvings
+  }
+}
+
+/// Optimiser settings that the emulator and the energy model share.
+public struct OptimizationSettings: Codable, Equatable, Sendable {
+  public var steps, batch: Int
+  public var learningRate: Double
+  /// Steps of linear warm-up; a cosine to zero follows.
+  public var warmUp: Int
+  public var weightDecay: Double
+  /// Decay of the moving average of the parameters, which is what is used in the end.
+  public var averageDecay: Double
+  /// Largest 2-norm of the gradient.
+  public var clip: Double
+
+  public init(
+    steps: Int, batch: Int, learningRate: Double = 1e-3, warmUp: Int = 500, weightDecay: Double = 0.01,
+    averageDecay: Double = 0.999, clip: Double = 1
+  ) {
+    (self.steps, self.batch, self.learningRate, self.warmUp) = (steps, batch, learningRate, warmUp)
+    (self.weightDecay, self.averageDecay, self.clip) = (weightDecay, averageDecay, clip)
+  }
+
+  /// Learning rate of step 0, 1, ...
+  public func learningRate(at step: Int) -> Double {
+    if step < warmUp { return learningRate * Double(step + 1) / Double(warmUp) }
+    let progress = Double(step - warmUp) / Double(max(1, steps - warmUp))
+    return learningRate * 0.5 * (1 + cos(Double.pi * min(1, progress)))
   }
 }

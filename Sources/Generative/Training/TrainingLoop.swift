@@ -16,17 +16,14 @@ struct TrainingLoop<Net: Network> {
   var pool: SamplePool?
   /// Steps between rollback points, at least: so many that writing one is lost among them.
   var leastRollbackInterval = 500
-
   private static var halvingsAtMost: Int { 3 }
-
   /// Depends on nothing but the settings, so that a run that was killed rolls back as one that was not.
   private var rollbackInterval: Int { max(leastRollbackInterval, (trainer.settings.steps + 9) / 10) }
 
-  /// Goes on from the newest state, if there is one, and calls `step` (one optimisation step that returns its losses, the curve's first
-  /// columns) until training is finished. A row of the curve has the means of the losses since the last one, and what
-  /// `atRecord` gives for the other columns. `batch` names the samples of a step.
-  ///
-  /// Throws `TrainingError.broken` where halving the learning rate did not help, and what the host throws to stop.
+  /// Goes on from the newest state, if there is one, and calls `step` (one optimisation step that returns its losses,
+  /// the curve's first columns) until training is finished. A row of the curve has the means of the losses since the
+  /// last one, and what `atRecord` gives for the other columns. `batch` names the samples of a step. Throws
+  /// `TrainingError.broken` where halving the learning rate did not help, and what the host throws to stop.
   func run(
     batch: (Int) throws -> String = { _ in "" }, atRecord: () throws -> [Double] = { [] }, step: () throws -> [Double]
   ) throws {
@@ -108,5 +105,40 @@ struct TrainingLoop<Net: Network> {
         step: step, loss: loss, gradientNorm: gradientNorm, batch: try batch(step), halvings: trainer.halvings)
     }
     return (saved, place)
+  }
+}
+
+/// Batches that visit every sample once per epoch, in an order that (seed, epoch) alone decides.
+public struct EpochSampler {
+  let count, batch: Int
+  private let seed: UInt64
+  private var epoch = -1
+  private var order: Tensor?
+
+  public init(count: Int, batch: Int, seed: UInt64) throws {
+    guard count >= batch else { throw TrainingError.tooFewSamples(count: count, batch: batch) }
+    (self.count, self.batch, self.seed) = (count, batch, seed)
+  }
+
+  /// The batch of a step in words: its place in the epoch and its first rows.
+  mutating func name(step: Int) throws -> String {
+    let rows = try indices(step: step).array(as: Int64.self).values.prefix(8).map(String.init)
+    let perEpoch = count / batch
+    return "batch \(step % perEpoch + 1) of epoch \(step / perEpoch + 1) (samples \(rows.joined(separator: ", "))"
+      + "\(batch > 8 ? ", ..." : ""))"
+  }
+
+  /// Row indices [batch] of training step `step`. The incomplete batch at the end of an epoch is left out.
+  public mutating func indices(step: Int) throws -> Tensor {
+    let perEpoch = count / batch
+    let wanted = step / perEpoch
+    if wanted != epoch || order == nil {
+      let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["epoch", String(wanted)]))
+      order = try generator.permutation(count)
+      epoch = wanted
+    }
+    let start = (step % perEpoch) * batch
+    guard let order else { throw TrainingError.badState("no epoch order") }
+    return try order.slice(start..<(start + batch))
   }
 }

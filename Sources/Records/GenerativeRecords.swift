@@ -92,8 +92,7 @@ public struct SampleRecord: StageRecord {
     "internal", axes: ["frame", "coordinate"], "bonds (nm), angles and torsions (rad)")
   public let logJacobian = Numbers<Double>("log_jacobian", axes: ["frame"], "ln |dx/dq|")
   public let logDensity = LogDensityRecord()
-  public let probes = Numbers<Double>(
-    "log_density_probes", axes: ["estimate", "frame"], "its independent estimates")
+  public let probes = Numbers<Double>("log_density_probes", axes: ["estimate", "frame"], "its independent estimates")
   public let lost = LostTrajectoryRecord(group: "results")
   public let mirroredFraction = Number<Double>("results/mirrored_fraction", "drawn with the other hand")
   public let inverted = Number<Int>(Paths.inverted, "samples with a stereocentre of the other hand")

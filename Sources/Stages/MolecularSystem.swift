@@ -64,9 +64,7 @@ struct MolecularSystem {
   }
 
   /// What results call the state and what is not in it: "phi in (0, 2)".
-  var stateNames: [String] {
-    ["\(stateTorsion) in " + String(format: "(%g, %g)", state.from, state.to), "elsewhere"]
-  }
+  var stateNames: [String] { ["\(stateTorsion) in " + String(format: "(%g, %g)", state.from, state.to), "elsewhere"] }
 
   private static func naming<T>(_ body: () throws -> T) throws -> T {
     do {
@@ -100,8 +98,7 @@ struct MolecularSystem {
 
   private func check(_ particles: Int) throws {
     guard particles == topology.atoms.count else {
-      throw MolecularSystemError.forceFieldAtoms(
-        file: forceFieldName, found: particles, expected: topology.atoms.count)
+      throw MolecularSystemError.forceFieldAtoms(file: forceFieldName, found: particles, expected: topology.atoms.count)
     }
   }
 

@@ -103,8 +103,7 @@ struct AuditSubset {
       return LikelihoodEstimates(
         estimates: found.logDensities, seconds: found.seconds, reproductionError: found.reproductionError)
     } catch let error as ReproductionError {
-      throw AuditError.notReproduced(
-        stage: samples.samples.name, difference: error.difference, row: rows[error.sample])
+      throw AuditError.notReproduced(stage: samples.samples.name, difference: error.difference, row: rows[error.sample])
     }
   }
 

@@ -28,8 +28,7 @@ struct LikelihoodMethods {
       let found = try LogDensityComparison(
         estimates: likelihoods.estimates, exact: exact.estimates[0], reducedPotential: subset.reducedPotential,
         angle: subset.stateAngle, state: subset.samples.system.state, noiseAngles: subset.torsions, options: options)
-      rows.append(
-        Row(name: name, found: found, meanError: found.errors.mean - shift, seconds: likelihoods.seconds))
+      rows.append(Row(name: name, found: found, meanError: found.errors.mean - shift, seconds: likelihoods.seconds))
     }
     try add("exact-trace", exact)
     for (method, counts) in [

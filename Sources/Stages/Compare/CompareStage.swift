@@ -36,8 +36,7 @@ enum CompareStage: RecordedStage {
 
   struct Parameters: ParameterGroup {
     @Parameter("of T-W2, by name", count: 1...4, single: true) var torsions = ["phi", "psi"]
-    @Parameter("drawn from each side for T-W2; memory and time grow as their square", in: 50...10_000)
-    var points = 1500
+    @Parameter("drawn from each side for T-W2; memory and time grow as their square", in: 50...10_000) var points = 1500
   }
 
   static var method: ((StageInput) throws -> String)? { { _ in type } }

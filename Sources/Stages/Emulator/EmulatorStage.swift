@@ -35,8 +35,7 @@ enum EmulatorStage: RecordedStage {
     @Parameter(
       "how noise and frames of a batch are paired: as drawn, by exact optimal transport, or rotated onto each other")
     var coupling = Coupling.independent
-    @Parameter(
-      "what the network predicts: the velocity, or the data point (then trajectories end at t = 0.999)")
+    @Parameter("what the network predicts: the velocity, or the data point (then trajectories end at t = 0.999)")
     var objective = Objective.velocity
     @Parameter(
       "endpoint: its weight ((beta' alpha - alpha' beta) / alpha)^2 is held between these", in: .positive, count: 2...2)

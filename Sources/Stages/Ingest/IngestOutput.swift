@@ -42,9 +42,7 @@ struct IngestOutput {
   private var writer: ArtifactWriter { context.output }
   private var angles: [Numbers<Double>] { torsions.names.map { record.trajectory.torsions.angles[$0] } }
 
-  init(
-    context: StageContext, topology: Topology, torsions: NamedTorsions, files: [URL], hasTimes: Bool
-  ) throws {
+  init(context: StageContext, topology: Topology, torsions: NamedTorsions, files: [URL], hasTimes: Bool) throws {
     self.context = context
     self.topology = topology
     self.torsions = torsions
@@ -85,9 +83,7 @@ struct IngestOutput {
   }
 
   /// Checks and prepares raw frames of a file, and writes the good ones; with `saving` also to a part, for `savePart`.
-  mutating func add(
-    _ raw: TrajectoryFrames, file: Int, checkedBy preparation: FramePreparation, saving: Bool
-  ) throws {
+  mutating func add(_ raw: TrajectoryFrames, file: Int, checkedBy preparation: FramePreparation, saving: Bool) throws {
     let (sound, bad) = raw.prepared(by: preparation, file: files[file].path)
     badCount += bad.count
     listed += bad.prefix(Self.listedAtMost - listed.count)
@@ -171,9 +167,7 @@ struct IngestOutput {
   /// Throws `IngestError.badFrames` or `.nothingLeft` where the policy says so; else writes the counts.
   func finish(policy: IngestStage.BadFrames) throws {
     if badCount > 0 {
-      guard policy == .drop else {
-        throw IngestError.badFrames(count: badCount, of: badCount + kept, listed: listed)
-      }
+      guard policy == .drop else { throw IngestError.badFrames(count: badCount, of: badCount + kept, listed: listed) }
       guard kept > 0 else { throw IngestError.nothingLeft(count: badCount, listed: listed) }
       let names = listed.prefix(3).map(\.description).joined(separator: "; ")
       context.warn(

@@ -15,9 +15,7 @@ enum ReportStage: RecordedStage {
   static let reads: [SharedField] = [.temperature, .state]
   static let output = Recorded.report
   static var indirectInputs: [InputPath] {
-    let (compared, samples, density) = (
-      \Inputs.compare, \ReweightStage.Inputs.samples, \ReweightStage.Inputs.density
-    )
+    let (compared, samples, density) = (\Inputs.compare, \ReweightStage.Inputs.samples, \ReweightStage.Inputs.density)
     let (emulator, frames) = (\SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames)
     let (modelled, audited) = (\EnergyModelStage.Inputs.samples, \AuditStage.Inputs.reweight)
     return [
@@ -38,8 +36,7 @@ enum ReportStage: RecordedStage {
     let state = context.system.state
     let options = Report.Options(
       title: folder.lastPathComponent, temperature: context.temperature,
-      state:
-        "\(NumberText.significant(state.from)) < \(state.torsion) < \(NumberText.significant(state.to)) rad",
+      state: "\(NumberText.significant(state.from)) < \(state.torsion) < \(NumberText.significant(state.to)) rad",
       torsion: state.torsion)
     let report = try Report(compared: compared, options: options)
 

@@ -19,8 +19,7 @@ struct ReweightFrames {
     let named = try system.namedTorsions()
     var record = try ConformationRecord(topology: system.topology, torsions: named.atoms + [system.stateAtoms()])
     for start in stride(from: 0, to: count, by: Self.chunk) {
-      try record.append(
-        samples.artifact.read(coordinates, rows: start..<min(start + Self.chunk, count)).values)
+      try record.append(samples.artifact.read(coordinates, rows: start..<min(start + Self.chunk, count)).values)
     }
     torsions = zip(named.names, record.torsions).map { (name: $0, angles: $1) }
     stateAngle = record.torsions[named.names.count]
@@ -64,8 +63,7 @@ struct ReweightEnergies {
     context.progress.begin("energies", total: count, unit: "samples")
     while values.count < count {
       let rows = values.count..<min(values.count + engine.framesPerCall, count)
-      values += try engine.energies(
-        samples.artifact.read(Recorded.sample.trajectory.coordinates, rows: rows).values)
+      values += try engine.energies(samples.artifact.read(Recorded.sample.trajectory.coordinates, rows: rows).values)
       context.progress.update(completed: values.count)
       try clock.saveIfDue { try save() }
     }

@@ -10,8 +10,7 @@ import Workflow
 enum ReweightStage: RecordedStage {
   static let type = ReweightRecord.stageType
   static let version = 2
-  static let summary =
-    "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
+  static let summary = "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
   static let reads: [SharedField] = [.topology, .forcefield, .temperature, .torsions, .state]
   static let output = Recorded.reweight
 

@@ -76,8 +76,7 @@ enum SampleStage: RecordedStage {
     // one order of the keys in every process
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    try context.output.write(
-      output.integrator, String(decoding: try encoder.encode(sampler.integrator), as: UTF8.self))
+    try context.output.write(output.integrator, String(decoding: try encoder.encode(sampler.integrator), as: UTF8.self))
   }
 
   /// Integrates batch after batch. Each has a random stream of its own, so a draw that was stopped goes on with the next batch.

@@ -29,9 +29,7 @@ struct SimulateFrames {
       let counts = try part.artifact.read(record.counts).values
       let values = try part.artifact.read(record.frames).values
       guard counts.count == coordinates.count, counts.allSatisfy({ $0 >= 0 }), counts.reduce(0, +) == values.count
-      else {
-        throw SimulationError.state("\(values.count) numbers of frames where \(counts) belong")
-      }
+      else { throw SimulationError.state("\(values.count) numbers of frames where \(counts) belong") }
       var first = 0
       for (run, count) in counts.enumerated() {
         coordinates[run] += values[first..<first + count]

@@ -16,8 +16,7 @@ extension UmbrellaSetup {
     try writer.write(
       output.centers, (0..<grid.windowCount).flatMap(grid.center(of:)), shape: [grid.windowCount, grid.counts.count])
     try writer.write(output.forceConstants, parameters.forceConstant)
-    try writer.write(
-      output.endCoordinates, state.endPositions, shape: visits + [molecule.topology.atoms.count, 3])
+    try writer.write(output.endCoordinates, state.endPositions, shape: visits + [molecule.topology.atoms.count, 3])
     if let lowering {
       let bias = lowering.energies(of: sampler)
       try writer.write(output.sharedBias, bias, shape: visits + [sampler.samples])

@@ -25,8 +25,7 @@ enum UmbrellaStage: RecordedStage {
       "of k/2 (torsion - centre)^2, for each coordinate", unit: "kJ/mol/rad2", in: .positive, count: 1...2, single: true
     )
     var forceConstant = [200.0, 80]
-    @Parameter("before each of the two visits of a window", unit: "ps", in: .atLeastZero) var equilibration =
-      5.0
+    @Parameter("before each of the two visits of a window", unit: "ps", in: .atLeastZero) var equilibration = 5.0
     @Parameter("per window, half of it in each direction", unit: "ps", in: .positive) var production = 40.0
     @Parameter(
       "share of the force field's threefold torsion terms, 1 for all, that is taken away from side chains (where these terms make more "

@@ -77,8 +77,7 @@ extension Parameter: DeclaredParameter {
       return ParameterField(name, .object(group.fields), unit: unit, help: help)
     }
     let standard = Value.isOptional ? nil : box.standard?.parameterValue
-    return ParameterField(
-      name, kind, default: standard, optional: Value.isOptional, unit: unit, help: help)
+    return ParameterField(name, kind, default: standard, optional: Value.isOptional, unit: unit, help: help)
   }
 
   func assign(_ value: ParameterValue) -> Bool {

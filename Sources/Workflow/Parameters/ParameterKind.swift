@@ -84,9 +84,7 @@ extension ParameterValue {
   /// The method and the parameters that a value of kind `fileOrVariant` names; nil for a file.
   public var variant: (name: String, parameters: ParameterValue)? {
     guard let name = self[ParameterVariant.nameKey]?.string, let parameters = self[ParameterVariant.parametersKey]
-    else {
-      return nil
-    }
+    else { return nil }
     return (name, parameters)
   }
 }

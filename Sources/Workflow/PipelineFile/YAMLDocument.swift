@@ -114,9 +114,7 @@ enum YAMLDocument {
     private func place(_ node: Node) -> SourceLocation { locate(node.mark?.line ?? 1, node.mark?.column ?? 1) }
   }
 
-  private static func translated(
-    _ error: YamlError, _ locate: (Int, Int) -> SourceLocation
-  ) -> PipelineFileError {
+  private static func translated(_ error: YamlError, _ locate: (Int, Int) -> SourceLocation) -> PipelineFileError {
     switch error {
     case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
       .composer(let context, let problem, let mark, _):

@@ -22,9 +22,7 @@ struct StageRun {
 
   /// Whether the stage has to run, given its inputs' digests. What is damaged is moved out of its way. `begin` is called before
   /// the stage is announced. Throws what `begin` throws, and `EngineError`.
-  func decide(
-    _ digests: [String: String], begin: (StageAssessment) throws -> Void = { _ in }
-  ) throws -> Decision {
+  func decide(_ digests: [String: String], begin: (StageAssessment) throws -> Void = { _ in }) throws -> Decision {
     let assessment = try engine.assessor.assess(stage, digests: digests)
     var threads = options.defaultThreads
     if let expectedKey {

@@ -1,5 +1,4 @@
 import Artifacts
-import HDF5
 import Records
 import Workflow
 
@@ -12,6 +11,10 @@ protocol RecordedStage: StageType where Parameters: ParameterGroup {
   static var method: ((StageInput) throws -> String)? { get }
   /// Numbers of its artifact that the table of a batch shows.
   static var columns: [BatchColumn] { get }
+}
+
+extension RecordedStage where Output: StageRecord {
+  static var type: String { Output.stageType }
 }
 
 extension RecordedStage {

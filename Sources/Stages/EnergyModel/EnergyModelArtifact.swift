@@ -10,7 +10,7 @@ public enum EnergyModelArtifactError: Error, CustomStringConvertible, Equatable 
   public var description: String {
     switch self {
     case .anotherEmulator(let samples, let energyModel):
-      return "the samples \(samples) and the energy model \(energyModel) come from two different emulators; "
+      "the samples \(samples) and the energy model \(energyModel) come from two different emulators; "
         + "a log-density of one says nothing about samples of the other"
     }
   }

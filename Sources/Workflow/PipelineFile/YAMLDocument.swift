@@ -53,8 +53,6 @@ enum YAMLDocument {
     }
   }
 
-  // MARK: Conversion
-
   private struct Converter {
     let folder: URL
     let locate: (Int, Int) -> SourceLocation
@@ -131,8 +129,6 @@ enum YAMLDocument {
     default: return PipelineFileError(locate(1, 1), .syntax("not valid YAML: \(error)"))
     }
   }
-
-  // MARK: Guards
 
   /// Whether a text that uses aliases could also have a list, a group or an alias as a key. Yams compares keys while it
   /// composes, before any limit of ours, and comparing such keys can take exponential time.

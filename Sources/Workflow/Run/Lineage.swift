@@ -1,5 +1,3 @@
-import Artifacts
-
 /// A stage that another one is made from, directly or not.
 public struct Ancestor: Equatable, Sendable {
   public let name: String

@@ -66,12 +66,8 @@ struct StageRun {
         ended(result)
         return result
       }
-    } catch let damage as DamagedInput {
-      return .damagedInput(stage: damage.stage, reason: damage.reason)
-    } catch is WorkflowInterruption {
-      return .interrupted
-    } catch let error as EngineError {
-      return .failed("\(error)")
+    } catch let error where error is DamagedInput || error is WorkflowInterruption || error is EngineError {
+      return StageResult(error)
     }
   }
 

@@ -1,3 +1,6 @@
+import Artifacts
+import HDF5
+
 /// A free-energy difference of the state, in the fixed places of every stage that gives one.
 public struct FreeEnergyRecord: Record {
   public let deltaF = Real(

@@ -1,3 +1,6 @@
+import Artifacts
+import HDF5
+
 /// A trained network as it stands in an artifact or a checkpoint.
 public struct TrainingRecord: Record {
   public let step = Integer("training/step", "optimisation steps so far")

@@ -1,4 +1,5 @@
 import Artifacts
+import HDF5
 
 /// Frames of a molecule, in MDTraj's HDF5 trajectory convention 1.1: `mdtraj.load` reads the file.
 public struct TrajectoryRecord<Coordinate: ArtifactScalar>: Record {

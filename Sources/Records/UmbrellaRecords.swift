@@ -1,3 +1,6 @@
+import Artifacts
+import HDF5
+
 /// `umbrella`: umbrella sampling with two walks, up and down.
 public struct UmbrellaRecord: StageRecord {
   public static let stageType = "umbrella"

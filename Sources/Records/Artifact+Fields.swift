@@ -1,5 +1,4 @@
 import Artifacts
-import HDF5
 import Basics
 
 extension Artifact {
@@ -37,8 +36,6 @@ extension Artifact {
   public func read<T, U: ArtifactScalar>(_ field: Numbers<T>, as _: U.Type, rows: Range<Int>) throws -> NDArray<U> {
     try read(field.path, as: U.self, rows: rows)
   }
-
-  // MARK: What may be absent
 
   /// Nil where the dataset is not there.
   public func readIfThere<T>(_ field: Number<T>) throws -> T? { has(field) ? try read(field) : nil }

@@ -1,5 +1,4 @@
 import Artifacts
-import HDF5
 import Basics
 
 extension ArtifactWriter {
@@ -20,6 +19,12 @@ extension ArtifactWriter {
   public func write(_ field: Texts, _ texts: [String]) throws { try write(field.path, strings: texts) }
   public func write(_ field: Measured, _ value: Double) throws { try writeMeasurement(field.path, value) }
   public func write(_ field: Attribute, _ text: String) throws { try setAttribute(field.owner, field.name, text) }
+
+  /// Several fields, in this order.
+  public func write<each Written: WrittenField>(_ values: repeat (each Written, (each Written).Written)) throws {
+    func write<F: WrittenField>(_ value: (F, F.Written)) throws { try value.0.write(value.1, to: self) }
+    for value in repeat each values { try write(value) }
+  }
 
   /// Makes an empty dataset that grows along its first axis by `append`.
   public func begin<T>(_ field: Numbers<T>, rowShape: [Int] = []) throws {

@@ -1,6 +1,5 @@
 import Artifacts
 import HDF5
-import Basics
 
 /// A dataset or an attribute of artifacts, declared once: every stage that writes it, and everything that reads it, goes through the
 /// declaration. docs/artifacts.md is made from these.
@@ -16,27 +15,40 @@ public protocol Field: Sendable {
   var meaning: String { get }
 }
 
+extension Field {
+  public var unit: String? { nil }
+  public var axes: [String] { [] }
+}
+
+/// A field that one call writes.
+public protocol WrittenField: Field {
+  associatedtype Written
+  func write(_ value: Written, to writer: ArtifactWriter) throws
+}
+
+public typealias Real = Number<Double>
+public typealias Reals = Numbers<Double>
+public typealias Integer = Number<Int>
+public typealias Integers = Numbers<Int>
+
 /// One number.
-public struct Number<Value: ArtifactScalar>: Field {
-  public let path: String
+public struct Number<Value: ArtifactScalar>: WrittenField {
+  public let path, meaning: String
   public let unit: String?
-  public let meaning: String
-  public let axes: [String] = []
   public var typeName: String { Value.hdf5Type.description }
 
   public init(_ path: String, unit: String? = nil, _ meaning: String) {
-    self.path = path
-    self.unit = unit
-    self.meaning = meaning
+    (self.path, self.unit, self.meaning) = (path, unit, meaning)
   }
+
+  public func write(_ value: Value, to writer: ArtifactWriter) throws { try writer.write(self, value) }
 }
 
 /// Numbers along one axis or several, written at once or row by row.
-public struct Numbers<Value: ArtifactScalar>: Field {
-  public let path: String
+public struct Numbers<Value: ArtifactScalar>: WrittenField {
+  public let path, meaning: String
   public let unit: String?
   public let axes: [String]
-  public let meaning: String
   let compression: Compression
   /// Whether the file holds the names of the axes: what only a stage itself reads again does without.
   let namesAxes: Bool
@@ -46,83 +58,65 @@ public struct Numbers<Value: ArtifactScalar>: Field {
     _ path: String, unit: String? = nil, axes: [String], _ meaning: String, namesAxes: Bool = true,
     compression: Compression = .automatic
   ) {
-    self.path = path
-    self.unit = unit
-    self.axes = axes
-    self.meaning = meaning
-    self.namesAxes = namesAxes
-    self.compression = compression
+    (self.path, self.unit, self.axes, self.meaning) = (path, unit, axes, meaning)
+    (self.namesAxes, self.compression) = (namesAxes, compression)
   }
+
+  public func write(_ values: [Value], to writer: ArtifactWriter) throws { try writer.write(self, values) }
 
   var dims: [String]? { namesAxes ? axes : nil }
 }
 
 /// One text.
-public struct Text: Field {
-  public let path: String
-  public let meaning: String
-  public let unit: String? = nil
-  public let axes: [String] = []
+public struct Text: WrittenField {
+  public let path, meaning: String
   public let typeName = "text"
 
-  public init(_ path: String, _ meaning: String) {
-    self.path = path
-    self.meaning = meaning
-  }
+  public init(_ path: String, _ meaning: String) { (self.path, self.meaning) = (path, meaning) }
+
+  public func write(_ text: String, to writer: ArtifactWriter) throws { try writer.write(self, text) }
 }
 
 /// A list of texts.
-public struct Texts: Field {
-  public let path: String
+public struct Texts: WrittenField {
+  public let path, meaning: String
   public let axes: [String]
-  public let meaning: String
-  public let unit: String? = nil
   public let typeName = "text"
 
   public init(_ path: String, axes: [String], _ meaning: String) {
-    self.path = path
-    self.axes = axes
-    self.meaning = meaning
+    (self.path, self.axes, self.meaning) = (path, axes, meaning)
   }
+
+  public func write(_ texts: [String], to writer: ArtifactWriter) throws { try writer.write(self, texts) }
 }
 
 /// A number that a clock gave. It is no part of the content digest: equal runs have equal digests.
-public struct Measured: Field {
-  public let path: String
+public struct Measured: WrittenField {
+  public let path, meaning: String
   public let unit: String? = "s"
-  public let meaning: String
-  public let axes: [String] = []
   public let typeName = "float64, measured"
 
-  public init(_ path: String, _ meaning: String) {
-    self.path = path
-    self.meaning = meaning
-  }
+  public init(_ path: String, _ meaning: String) { (self.path, self.meaning) = (path, meaning) }
+
+  public func write(_ value: Double, to writer: ArtifactWriter) throws { try writer.write(self, value) }
 }
 
 /// A text attribute of a dataset, or of the file itself.
-public struct Attribute: Field {
+public struct Attribute: WrittenField {
   /// Of the dataset; "" for the file.
   public let owner: String
-  public let name: String
-  public let meaning: String
-  public let unit: String? = nil
-  public let axes: [String] = []
+  public let name, meaning: String
   public let typeName = "attribute"
   public var path: String { "\(owner)@\(name)" }
 
   public init(of owner: some Field, _ name: String, _ meaning: String) {
-    self.owner = owner.path
-    self.name = name
-    self.meaning = meaning
+    (self.owner, self.name, self.meaning) = (owner.path, name, meaning)
   }
 
   /// Of the file.
-  public init(_ name: String, _ meaning: String) {
-    owner = ""
-    self.name = name
-    self.meaning = meaning
-  }
+  public init(_ name: String, _ meaning: String) { (owner, self.name, self.meaning) = ("", name, meaning) }
+
+  public func write(_ text: String, to writer: ArtifactWriter) throws { try writer.write(self, text) }
 }
 
 /// Fields or records below one group, by names that only the run knows: results/torsions/NAME.
@@ -133,8 +127,7 @@ public struct Named<Member: Sendable>: Sendable {
 
   /// `make` is given the member's path.
   public init(under group: String, _ make: @escaping @Sendable (String) -> Member) {
-    self.group = group
-    self.make = make
+    (self.group, self.make) = (group, make)
   }
 
   public subscript(name: String) -> Member { make("\(group)/\(name)") }
@@ -197,11 +190,18 @@ public enum Recorded {
   public static let toySamples = ToySamplesRecord()
   public static let toyEnergyModel = ToyEnergyModelRecord()
 
+  public static let simulateCheckpoint = SimulateCheckpointRecord()
+  public static let ingestPart = IngestPartRecord()
+  public static let draws = DrawsRecord()
+  public static let trainingCheckpoint = TrainingCheckpointRecord()
+  public static let reweightCheckpoint = ReweightCheckpointRecord()
+  public static let umbrellaCheckpoint = UmbrellaCheckpointRecord()
+
   /// What checkpoints of a stage type hold beside the fields of its artifact.
   public static let checkpoints: [RecordDocument.Section] = [
-    (SimulateRecord.stageType, SimulateCheckpointRecord()), (IngestRecord.stageType, IngestPartRecord()),
-    (SampleRecord.stageType, DrawsRecord()), (EnergyModelRecord.stageType, PoolRecord()),
-    (ReweightRecord.stageType, ReweightCheckpointRecord()), (UmbrellaRecord.stageType, UmbrellaCheckpointRecord()),
+    (SimulateRecord.stageType, simulateCheckpoint), (IngestRecord.stageType, ingestPart),
+    (SampleRecord.stageType, draws), (EnergyModelRecord.stageType, trainingCheckpoint.pool),
+    (ReweightRecord.stageType, reweightCheckpoint), (UmbrellaRecord.stageType, umbrellaCheckpoint),
   ]
 }
 

@@ -3,10 +3,10 @@ import HDF5
 
 /// A free-energy difference of the state, in the fixed places of every stage that gives one.
 public struct FreeEnergyRecord: Record {
-  public let deltaF = Number<Double>(
+  public let deltaF = Real(
     Paths.deltaF, unit: "kT", "-ln(P(state) / P(elsewhere)): positive where the state is the rarer one")
-  public let standardError = Number<Double>(Paths.deltaFStandardError, unit: "kT", "one standard error")
-  public let interval = Numbers<Double>(Paths.deltaFInterval, unit: "kT", axes: ["end"], "95 %")
+  public let standardError = Real(Paths.deltaFStandardError, unit: "kT", "one standard error")
+  public let interval = Reals(Paths.deltaFInterval, unit: "kT", axes: ["end"], "95 %")
 
   public init() {}
 }
@@ -14,101 +14,88 @@ public struct FreeEnergyRecord: Record {
 /// Free energy along the state's torsion.
 public struct ProfileRecord: Record {
   public let angles = Named(under: "results/profile") {
-    Numbers<Double>($0, unit: "rad", axes: ["bin"], "middles of the bins of the torsion of that name")
+    Reals($0, unit: "rad", axes: ["bin"], "middles of the bins of the torsion of that name")
   }
-  public let freeEnergy = Numbers<Double>("results/profile/free_energy", unit: "kT", axes: ["bin"], "minimum 0")
-  public let standardError = Numbers<Double>("results/profile/standard_error", unit: "kT", axes: ["bin"], "its error")
-
-  public init() {}
+  public let freeEnergy = Reals("results/profile/free_energy", unit: "kT", axes: ["bin"], "minimum 0")
+  public let standardError = Reals("results/profile/standard_error", unit: "kT", axes: ["bin"], "its error")
 }
 
 /// `reweight`: weights that turn an emulator's samples into the Boltzmann distribution.
 public struct ReweightRecord: StageRecord {
   public static let stageType = "reweight"
-  public let logWeights = Numbers<Double>(
+  public let logWeights = Reals(
     "log_weights", axes: ["frame"], "normalised (sum of w = 1), corrected for noise; -infinity without weight")
   public let logDensity = LogDensityRecord()
-  public let energies = Numbers<Double>(Paths.energies, unit: "kJ/mol", axes: ["frame"], "potential energy")
+  public let energies = Reals(Paths.energies, unit: "kJ/mol", axes: ["frame"], "potential energy")
   public let torsions = TorsionRecord()
   public let freeEnergy = FreeEnergyRecord()
-  public let effectiveFraction = Number<Double>(Paths.effectiveFraction, "Kish's, of all samples")
-  public let effectiveFractionTruncated = Number<Double>(
-    Paths.effectiveFractionTruncated, "the same without the largest weights")
-  public let dropped = Number<Int>("results/dropped", "how many weights the truncated one leaves out")
-  public let largestWeight = Number<Double>("results/largest_weight", "share of the heaviest sample")
-  public let tailShape = Numbers<Double>(
+  public let effectiveFraction = Real(Paths.effectiveFraction, "Kish's, of all samples")
+  public let effectiveFractionTruncated = Real(Paths.effectiveFractionTruncated, "the same without the largest weights")
+  public let dropped = Integer("results/dropped", "how many weights the truncated one leaves out")
+  public let largestWeight = Real("results/largest_weight", "share of the heaviest sample")
+  public let tailShape = Reals(
     "results/tail_shape", axes: ["state"],
     "Pareto shape of the weights' tails before any smoothing: above 0.7 their sums are not to be believed")
-  public let unsmoothedDeltaF = Number<Double>("results/unsmoothed_delta_f", unit: "kT", "where weights were smoothed")
-  public let nonFinite = Number<Int>("results/non_finite", "samples without a finite energy or density: no weight")
-  public let inverted = Number<Int>(Paths.inverted, "samples with a stereocentre of the other hand: no weight")
-  public let energyEvaluations = Number<Int>(Paths.energyEvaluations, "of the force field")
+  public let unsmoothedDeltaF = Real("results/unsmoothed_delta_f", unit: "kT", "where weights were smoothed")
+  public let nonFinite = Integer("results/non_finite", "samples without a finite energy or density: no weight")
+  public let inverted = Integer(Paths.inverted, "samples with a stereocentre of the other hand: no weight")
+  public let energyEvaluations = Integer(Paths.energyEvaluations, "of the force field")
   public let energyMethod = Text("results/energy_method", "what computed the energies")
   public let secondsPerEnergy = Measured("results/seconds_per_energy", "wall time of one energy")
   public let stateNames = Texts(Paths.stateNames, axes: ["state"], "the state, and elsewhere")
-  public let statePopulations = Numbers<Double>("results/state_populations", axes: ["state"], "shares by weight")
-  public let stateIntervals = Numbers<Double>("results/state_intervals", axes: ["state", "end"], "95 %")
-  public let statePopulationsUnweighted = Numbers<Double>(
+  public let statePopulations = Reals("results/state_populations", axes: ["state"], "shares by weight")
+  public let stateIntervals = Reals("results/state_intervals", axes: ["state", "end"], "95 %")
+  public let statePopulationsUnweighted = Reals(
     "results/state_populations_unweighted", axes: ["state"], "shares of the samples as they were drawn")
   public let profile = ProfileRecord()
-  public let noiseVariance = Numbers<Double>(
+  public let noiseVariance = Reals(
     "results/noise/variance", unit: "nat2", axes: ["state"], "of ln q, where it was estimated twice")
-  public let noiseEffect = Number<Double>("results/noise/effect", unit: "kT", "what its correction did to dF")
-  public let noiseEffectError = Number<Double>("results/noise/effect_standard_error", unit: "kT", "its error")
-  public let auditRMSE = Number<Double>(
+  public let noiseEffect = Real("results/noise/effect", unit: "kT", "what its correction did to dF")
+  public let noiseEffectError = Real("results/noise/effect_standard_error", unit: "kT", "its error")
+  public let auditRMSE = Real(
     "results/audit/rmse_log_density", unit: "nat", "of the energy model against the samples' own ln q")
-  public let auditStateBias = Number<Double>(
+  public let auditStateBias = Real(
     "results/audit/state_bias", unit: "nat", "its mean error in the state minus that elsewhere")
-
-  public init() {}
 }
 
 /// Checkpoints of `reweight`.
 public struct ReweightCheckpointRecord: Record {
-  public let energies = Numbers<Double>(
+  public let energies = Reals(
     "reweight/energies", unit: "kJ/mol", axes: ["frame"], "those that are done", namesAxes: false, compression: .none)
-  public let seconds = Number<Double>("reweight/seconds", unit: "s", "wall time so far")
-
-  public init() {}
+  public let seconds = Real("reweight/seconds", unit: "s", "wall time so far")
 }
 
 /// `audit`: what a log-density did to a free energy.
 public struct AuditRecord: StageRecord {
   public static let stageType = "audit"
-  public let audited = Numbers<Int>("audited", axes: ["sample"], "rows of the samples, ascending")
-  public let exactLogDensity = Numbers<Double>(
-    "exact_log_density", unit: "nat", axes: ["sample"], "their ln q by exact trace")
+  public let audited = Integers("audited", axes: ["sample"], "rows of the samples, ascending")
+  public let exactLogDensity = Reals("exact_log_density", unit: "nat", axes: ["sample"], "their ln q by exact trace")
   public let freeEnergy = FreeEnergyRecord()
-  public let correction = Number<Double>("results/correction", unit: "kT", "what was added to dF")
-  public let correctionError = Number<Double>("results/correction_standard_error", unit: "kT", "its error")
-  public let auditedSamples = Number<Int>("results/audited_samples", "how many")
-  public let draws = Number<Int>("results/draws", "weighted draws: how many, repeated ones included")
-  public let rmse = Number<Double>(
-    Paths.rmseLogDensity, unit: "nat", "ln q as it was used against the exact one, mean removed")
-  public let spearman = Number<Double>(Paths.spearman, "rank correlation; uniform draws alone")
-  public let meanError = Number<Double>(
-    "results/mean_error", unit: "nat", "used minus exact, before any absolute constant")
-  public let meanErrorError = Number<Double>("results/mean_error_standard_error", unit: "nat", "its error")
+  public let correction = Real("results/correction", unit: "kT", "what was added to dF")
+  public let correctionError = Real("results/correction_standard_error", unit: "kT", "its error")
+  public let auditedSamples = Integer("results/audited_samples", "how many")
+  public let draws = Integer("results/draws", "weighted draws: how many, repeated ones included")
+  public let rmse = Real(Paths.rmseLogDensity, unit: "nat", "ln q as it was used against the exact one, mean removed")
+  public let spearman = Real(Paths.spearman, "rank correlation; uniform draws alone")
+  public let meanError = Real("results/mean_error", unit: "nat", "used minus exact, before any absolute constant")
+  public let meanErrorError = Real("results/mean_error_standard_error", unit: "nat", "its error")
   public let stateNames = Texts(Paths.stateNames, axes: ["state"], "the state, and elsewhere")
-  public let stateBias = Numbers<Double>(
+  public let stateBias = Reals(
     "results/state_bias", unit: "nat", axes: ["state"], "mean error under the weights, that of all samples removed")
-  public let stateBiasError = Numbers<Double>(
-    "results/state_bias_standard_error", unit: "nat", axes: ["state"], "its error")
-  public let effectiveFraction = Number<Double>(Paths.effectiveFraction, "Kish's, by exact weights")
-  public let effectiveFractionUsed = Number<Double>("results/ess_fraction_used", "by those that were used")
-  public let exactDeltaF = Number<Double>("results/exact_delta_f", unit: "kT", "of the subset alone; uniform draws")
-  public let exactDeltaFError = Number<Double>("results/exact_delta_f_standard_error", unit: "kT", "its error")
-  public let reproductionError = Number<Double>(
+  public let stateBiasError = Reals("results/state_bias_standard_error", unit: "nat", axes: ["state"], "its error")
+  public let effectiveFraction = Real(Paths.effectiveFraction, "Kish's, by exact weights")
+  public let effectiveFractionUsed = Real("results/ess_fraction_used", "by those that were used")
+  public let exactDeltaF = Real("results/exact_delta_f", unit: "kT", "of the subset alone; uniform draws")
+  public let exactDeltaFError = Real("results/exact_delta_f_standard_error", unit: "kT", "its error")
+  public let reproductionError = Real(
     "results/reproduction_error", "largest difference of a latent coordinate from the stored one")
   public let methodOrder = Texts("results/methods/order", axes: ["method"], "ways to the same likelihoods")
   public let methods = Named(under: "results/methods") { LikelihoodMethodRecord(group: $0) }
-
-  public init() {}
 }
 
 /// One way to the likelihoods of the audited samples.
 public struct LikelihoodMethodRecord: Record {
-  public let rmse, meanError, spearman, effectiveFraction, deltaF, deltaFError: Number<Double>
+  public let rmse, meanError, spearman, effectiveFraction, deltaF, deltaFError: Real
   public let seconds: Measured
 
   init(group: String) {
@@ -128,39 +115,37 @@ public struct CompareRecord: StageRecord {
   public static let stageType = "compare"
   public let difference = DifferenceRecord(group: "results")
   public let audited = DifferenceRecord(group: "results/audited")
-  public let torsionDistance = Number<Double>("results/t_w2", unit: "rad", "samples to reference, on the torus")
-  public let torsionFloor = Number<Double>("results/t_w2_floor", unit: "rad", "one half of the reference to the other")
-  public let torsionUnweighted = Number<Double>("results/t_w2_unweighted", unit: "rad", "samples without weights")
-  public let torsionPublished = Number<Double>(
+  public let torsionDistance = Real("results/t_w2", unit: "rad", "samples to reference, on the torus")
+  public let torsionFloor = Real("results/t_w2_floor", unit: "rad", "one half of the reference to the other")
+  public let torsionUnweighted = Real("results/t_w2_unweighted", unit: "rad", "samples without weights")
+  public let torsionPublished = Real(
     "results/t_w2_published", unit: "rad", "with angles modulo pi, for comparison with published values alone")
-  public let torsionPublishedFloor = Number<Double>("results/t_w2_published_floor", unit: "rad", "its floor")
-  public let energyDistance = Number<Double>("results/e_w2", unit: "kT", "samples to reference, of energies")
-  public let energyFloor = Number<Double>("results/e_w2_floor", unit: "kT", "one half of the reference to the other")
-  public let energyUnweighted = Number<Double>("results/e_w2_unweighted", unit: "kT", "samples without weights")
-  public let energyCoverage = Number<Double>(
+  public let torsionPublishedFloor = Real("results/t_w2_published_floor", unit: "rad", "its floor")
+  public let energyDistance = Real("results/e_w2", unit: "kT", "samples to reference, of energies")
+  public let energyFloor = Real("results/e_w2_floor", unit: "kT", "one half of the reference to the other")
+  public let energyUnweighted = Real("results/e_w2_unweighted", unit: "kT", "samples without weights")
+  public let energyCoverage = Real(
     "results/e_w2_coverage", "share of the reference in cells that the energies' frames visit")
-  public let evaluations = Number<Int>(
+  public let evaluations = Integer(
     "results/cost/energy_evaluations", "of the samples' side: the dynamics it was trained on and the reweighting")
-  public let evaluationsReference = Number<Int>("results/cost/energy_evaluations_reference", "of the reference")
-  public let saving = Number<Double>("results/cost/energy_saving", "the second over the first")
+  public let evaluationsReference = Integer("results/cost/energy_evaluations_reference", "of the reference")
+  public let saving = Real("results/cost/energy_saving", "the second over the first")
   public let seconds = Measured("results/cost/seconds", "wall time of the samples' side")
   public let secondsReference = Measured("results/cost/seconds_reference", "of the reference")
-  public let dynamicsTime = Number<Double>(
+  public let dynamicsTime = Real(
     "results/md/time", unit: "ps", "of dynamics like the simulate stage's for the same error")
-  public let dynamicsEvaluations = Number<Double>("results/md/energy_evaluations", "its energies")
-  public let speedUp = Number<Double>("results/md/speed_up", "these over ours")
+  public let dynamicsEvaluations = Real("results/md/energy_evaluations", "its energies")
+  public let speedUp = Real("results/md/speed_up", "these over ours")
   public let dynamicsSeconds = Measured("results/md/seconds", "wall time of that dynamics")
   public let wallSpeedUp = Measured("results/md/wall_speed_up", "it over ours")
-  public let dynamicsError = Number<Double>("results/md/error", unit: "kT", "the error that is meant")
-  public let exits = Number<Int>(
+  public let dynamicsError = Real("results/md/error", unit: "kT", "the error that is meant")
+  public let exits = Integer(
     "results/md/exits", "exits from the state that the rate stands on; with none, times are lower bounds")
-
-  public init() {}
 }
 
 /// dF of samples against that of a reference.
 public struct DifferenceRecord: Record {
-  public let difference, error, standardError: Number<Double>
+  public let difference, error, standardError: Real
 
   init(group: String) {
     difference = Number("\(group)/delta_f_difference", unit: "kT", "samples minus reference")
@@ -173,16 +158,13 @@ public struct DifferenceRecord: Record {
 public struct ReportRecord: StageRecord {
   public static let stageType = "report"
   public let stages = Texts("results/stages", axes: ["stage"], "their names")
-  public let deltaF = Numbers<Double>(Paths.deltaF, unit: "kT", axes: ["stage"], "free-energy difference")
-  public let standardError = Numbers<Double>(
-    Paths.deltaFStandardError, unit: "kT", axes: ["stage"], "one standard error")
-  public let interval = Numbers<Double>(Paths.deltaFInterval, unit: "kT", axes: ["stage", "end"], "95 %")
-  public let effectiveFraction = Numbers<Double>(Paths.effectiveFraction, axes: ["stage"], "Kish's, of all samples")
-  public let effectiveFractionTruncated = Numbers<Double>(
+  public let deltaF = Reals(Paths.deltaF, unit: "kT", axes: ["stage"], "free-energy difference")
+  public let standardError = Reals(Paths.deltaFStandardError, unit: "kT", axes: ["stage"], "one standard error")
+  public let interval = Reals(Paths.deltaFInterval, unit: "kT", axes: ["stage", "end"], "95 %")
+  public let effectiveFraction = Reals(Paths.effectiveFraction, axes: ["stage"], "Kish's, of all samples")
+  public let effectiveFractionTruncated = Reals(
     Paths.effectiveFractionTruncated, axes: ["stage"], "without the largest weights")
-  public let divergence = Numbers<Double>(
+  public let divergence = Reals(
     Paths.divergence, unit: "nat", axes: ["stage"], "where a system of known density is among them")
   public let table = Text("results/table", "the table as it was printed, without times")
-
-  public init() {}
 }

@@ -3,8 +3,8 @@ import HDF5
 
 /// A trained network as it stands in an artifact or a checkpoint.
 public struct TrainingRecord: Record {
-  public let step = Number<Int>("training/step", "optimisation steps so far")
-  public let halvings = Number<Int>("training/halvings", "of the learning rate, where training broke")
+  public let step = Integer("training/step", "optimisation steps so far")
+  public let halvings = Integer("training/halvings", "of the learning rate, where training broke")
   /// By "GROUP/NAME". Never compressed: network weights do not shrink.
   public let tensors = Named(under: "training/tensors") {
     Numbers<Float>(
@@ -14,20 +14,16 @@ public struct TrainingRecord: Record {
   public let generator = Numbers<UInt8>(
     "training/generator", axes: ["byte"], "state of the random stream", namesAxes: false)
   public let curveColumns = Texts("training/curve/columns", axes: ["column"], "of the loss curve")
-  public let curveSteps = Numbers<Int>("training/curve/steps", axes: ["row"], "of its rows", namesAxes: false)
-  public let curveRows = Numbers<Double>("training/curve/rows", axes: ["row", "column"], "its rows", namesAxes: false)
-
-  public init() {}
+  public let curveSteps = Integers("training/curve/steps", axes: ["row"], "of its rows", namesAxes: false)
+  public let curveRows = Reals("training/curve/rows", axes: ["row", "column"], "its rows", namesAxes: false)
 }
 
 /// Checkpoints of a training.
 public struct TrainingCheckpointRecord: Record {
   public let training = TrainingRecord()
-  public let recent = Numbers<Double>(
+  public let recent = Reals(
     "recent", axes: ["step", "column"], "losses since the last row of the curve", namesAxes: false)
   public let pool = PoolRecord()
-
-  public init() {}
 }
 
 /// Of an energy model's training: the samples it trains on.
@@ -38,9 +34,7 @@ public struct PoolRecord: Record {
     "pool/labels", axes: ["row"], "their log-densities over latents", namesAxes: false, compression: .none)
   public let scores = Numbers<Float>(
     "pool/scores", axes: ["row", "latent"], "gradients of these", namesAxes: false, compression: .none)
-  public let next = Number<Int>("pool/next", "the row that is replaced next")
-
-  public init() {}
+  public let next = Integer("pool/next", "the row that is replaced next")
 }
 
 /// A model but for its numbers, which are among the training's tensors.
@@ -48,19 +42,16 @@ public struct ModelRecord: Record {
   public let header, chart: Text
 
   init(group: String, header: String, chart: String) {
-    self.header = Text("\(group)/header", header)
-    self.chart = Text("\(group)/chart", chart)
+    (self.header, self.chart) = (Text("\(group)/header", header), Text("\(group)/chart", chart))
   }
 }
 
 /// Losses for a plot.
 public struct LossRecord: Record {
-  public let step = Numbers<Int>("results/loss/step", axes: ["step"], "optimisation steps")
+  public let step = Integers("results/loss/step", axes: ["step"], "optimisation steps")
   public let columns = Named(under: "results/loss") {
-    Numbers<Double>($0, axes: ["step"], "a loss: train, validation, score, contrastive, label, score_label")
+    Reals($0, axes: ["step"], "a loss: train, validation, score, contrastive, label, score_label")
   }
-
-  public init() {}
 }
 
 /// `emulator` and `imported-emulator`: the chart, the network's shape, its numbers.
@@ -72,10 +63,8 @@ public struct EmulatorRecord: StageRecord {
   public let topology = Texts(Paths.topology, axes: ["one"], "the molecule, in MDTraj's JSON")
   public let training = TrainingRecord()
   public let loss = LossRecord()
-  public let parameters = Number<Int>(Paths.parameters, "of the network")
-  public let trainingFrames = Number<Int>("results/training_frames", "frames that it was trained on")
-
-  public init() {}
+  public let parameters = Integer(Paths.parameters, "of the network")
+  public let trainingFrames = Integer("results/training_frames", "frames that it was trained on")
 }
 
 /// `sample`: conformations with their log-density.
@@ -88,20 +77,19 @@ public struct SampleRecord: StageRecord {
   public let integrator: Attribute
   public let scores = Numbers<Float>(
     "scores", axes: ["frame", "latent"], "gradient of the log-density over latents, where it was asked for")
-  public let internalCoordinates = Numbers<Double>(
+  public let internalCoordinates = Reals(
     "internal", axes: ["frame", "coordinate"], "bonds (nm), angles and torsions (rad)")
-  public let logJacobian = Numbers<Double>("log_jacobian", axes: ["frame"], "ln |dx/dq|")
+  public let logJacobian = Reals("log_jacobian", axes: ["frame"], "ln |dx/dq|")
   public let logDensity = LogDensityRecord()
-  public let probes = Numbers<Double>(
-    "log_density_probes", axes: ["estimate", "frame"], "its independent estimates")
+  public let probes = Reals("log_density_probes", axes: ["estimate", "frame"], "its independent estimates")
   public let lost = LostTrajectoryRecord(group: "results")
-  public let mirroredFraction = Number<Double>("results/mirrored_fraction", "drawn with the other hand")
-  public let inverted = Number<Int>(Paths.inverted, "samples with a stereocentre of the other hand")
-  public let samples = Number<Int>("results/samples", "how many there are")
-  public let functionEvaluations = Number<Int>("results/function_evaluations", "of the network")
+  public let mirroredFraction = Real("results/mirrored_fraction", "drawn with the other hand")
+  public let inverted = Integer(Paths.inverted, "samples with a stereocentre of the other hand")
+  public let samples = Integer("results/samples", "how many there are")
+  public let functionEvaluations = Integer("results/function_evaluations", "of the network")
   public let seconds = Measured(Paths.seconds, "wall time of the integration")
 
-  public init() {
+  init() {
     emulator = Attribute(of: latents, "emulator", "content digest of the emulator they are of")
     integrator = Attribute(of: prior, "integrator", "how they were integrated; JSON")
   }
@@ -109,20 +97,20 @@ public struct SampleRecord: StageRecord {
 
 /// ln q of samples.
 public struct LogDensityRecord: Record {
-  public let values = Numbers<Double>(
+  public let values = Reals(
     "log_density", axes: ["frame"], "ln q over Cartesian coordinates, up to the rigid-body constant; nat")
   public let method: Attribute
 
-  public init() { method = Attribute(of: values, "method", "what computed it") }
+  init() { method = Attribute(of: values, "method", "what computed it") }
 }
 
 /// Trajectories of the flow that gave no sample.
 public struct LostTrajectoryRecord: Record {
-  public let sample: Numbers<Int>
-  public let time, step: Numbers<Double>
+  public let sample: Integers
+  public let time, step: Reals
 
   /// `group`: results, or draws in checkpoints.
-  public init(group: String) {
+  init(group: String) {
     sample = Numbers("\(group)/lost/sample", axes: ["trajectory"], "which of those that were begun")
     time = Numbers("\(group)/lost/time", axes: ["trajectory"], "where it was lost, 0 to 1")
     step = Numbers("\(group)/lost/step", axes: ["trajectory"], "the step's length there")
@@ -134,13 +122,11 @@ public struct DrawsRecord: Record {
   public let latents = rows("latents", "on the emulator's chart")
   public let prior = rows("prior", "the points of the prior they came from")
   public let scores = rows("scores", "gradient of the log-density over latents")
-  public let estimates = Numbers<Double>(
+  public let estimates = Reals(
     "draws/estimates", axes: ["estimate", "frame"], "of the log-density over latents", namesAxes: false)
-  public let functionEvaluations = Number<Int>("draws/function_evaluations", "of the network")
-  public let seconds = Number<Double>("draws/seconds", "wall time so far")
+  public let functionEvaluations = Integer("draws/function_evaluations", "of the network")
+  public let seconds = Real("draws/seconds", "wall time so far")
   public let lost = LostTrajectoryRecord(group: "draws")
-
-  public init() {}
 
   private static func rows(_ name: String, _ meaning: String) -> Numbers<Float> {
     Numbers("draws/\(name)", axes: ["frame", "latent"], meaning, namesAxes: false, compression: .none)
@@ -155,41 +141,37 @@ public struct EnergyModelRecord: StageRecord {
     chart: "the coordinates it works on; JSON")
   public let training = TrainingRecord()
   public let loss = LossRecord()
-  public let exactLogDensity = Numbers<Double>(
+  public let exactLogDensity = Reals(
     "results/exact_log_density", unit: "nat", axes: ["sample"], "by exact trace, of samples it has not seen")
-  public let modelLogDensity = Numbers<Double>(
+  public let modelLogDensity = Reals(
     "results/model_log_density", unit: "nat", axes: ["sample"], "by the model, up to its constant")
-  public let rmse = Number<Double>(Paths.rmseLogDensity, unit: "nat", "after removing the mean")
-  public let meanError = Number<Double>("results/mean_error_log_density", unit: "nat", "model minus exact")
-  public let spearman = Number<Double>(Paths.spearman, "rank correlation")
-  public let priorOffset = Number<Double>("results/prior_offset", unit: "nat", "the constant, from the prior's end")
-  public let priorOffsetError = Number<Double>("results/prior_offset_standard_error", unit: "nat", "its error")
-  public let absoluteError = Number<Double>(
+  public let rmse = Real(Paths.rmseLogDensity, unit: "nat", "after removing the mean")
+  public let meanError = Real("results/mean_error_log_density", unit: "nat", "model minus exact")
+  public let spearman = Real(Paths.spearman, "rank correlation")
+  public let priorOffset = Real("results/prior_offset", unit: "nat", "the constant, from the prior's end")
+  public let priorOffsetError = Real("results/prior_offset_standard_error", unit: "nat", "its error")
+  public let absoluteError = Real(
     "results/absolute_error", unit: "nat", "mean error of the absolute log-density by that constant")
-  public let dataOffset = Number<Double>("results/data_offset", unit: "nat", "the constant, followed to the data's end")
-  public let dataOffsetError = Number<Double>("results/data_offset_standard_error", unit: "nat", "its error")
-  public let absoluteErrorNormalized = Number<Double>(
+  public let dataOffset = Real("results/data_offset", unit: "nat", "the constant, followed to the data's end")
+  public let dataOffsetError = Real("results/data_offset_standard_error", unit: "nat", "its error")
+  public let absoluteErrorNormalized = Real(
     "results/absolute_error_normalized", unit: "nat", "mean error by that constant")
-  public let normalizationTime = Numbers<Double>("results/normalization/time", axes: ["time"], "0 noise, 1 data")
-  public let normalizationOffset = Numbers<Double>(
+  public let normalizationTime = Reals("results/normalization/time", axes: ["time"], "0 noise, 1 data")
+  public let normalizationOffset = Reals(
     "results/normalization/offset", unit: "nat", axes: ["time"], "the constant on its way")
   public let secondsPerLikelihood = Measured("results/seconds_per_likelihood", "wall time of one likelihood")
   public let exactSecondsPerLikelihood = Measured(
     "results/exact_seconds_per_likelihood", "of one by exact trace, with its sample")
-
-  public init() {}
 }
 
 /// `toy-samples`.
 public struct ToySamplesRecord: StageRecord {
   public static let stageType = "toy-samples"
   public let system = Text("system", "name of the law")
-  public let samples = Numbers<Double>("samples", axes: ["sample", "coordinate"], "independent draws")
-  public let count = Number<Int>("results/count", "how many")
-  public let mean = Numbers<Double>("results/mean", axes: ["coordinate"], "of the draws")
-  public let covariance = Numbers<Double>("results/covariance", axes: ["coordinate", "coordinate"], "of the draws")
-
-  public init() {}
+  public let samples = Reals("samples", axes: ["sample", "coordinate"], "independent draws")
+  public let count = Integer("results/count", "how many")
+  public let mean = Reals("results/mean", axes: ["coordinate"], "of the draws")
+  public let covariance = Reals("results/covariance", axes: ["coordinate", "coordinate"], "of the draws")
 }
 
 /// `toy-energy-model`.
@@ -197,15 +179,12 @@ public struct ToyEnergyModelRecord: StageRecord {
   public static let stageType = "toy-energy-model"
   public let training = TrainingRecord()
   public let loss = LossRecord()
-  public let divergence = Number<Double>(
-    Paths.divergence, unit: "nat", "KL(truth || model) on the grid, both normalised there")
-  public let parameters = Number<Int>(Paths.parameters, "of the network")
-  public let x = Numbers<Double>("results/grid/x", axes: ["x"], "places of the grid")
-  public let y = Numbers<Double>("results/grid/y", axes: ["y"], "places of the grid")
-  public let logDensity = Numbers<Double>(
+  public let divergence = Real(Paths.divergence, unit: "nat", "KL(truth || model) on the grid, both normalised there")
+  public let parameters = Integer(Paths.parameters, "of the network")
+  public let x = Reals("results/grid/x", axes: ["x"], "places of the grid")
+  public let y = Reals("results/grid/y", axes: ["y"], "places of the grid")
+  public let logDensity = Reals(
     "results/grid/log_density", unit: "nat", axes: ["y", "x"], "the model's, normalised on the grid")
-  public let trueLogDensity = Numbers<Double>(
+  public let trueLogDensity = Reals(
     "results/grid/true_log_density", unit: "nat", axes: ["y", "x"], "-inf where there is no density")
-
-  public init() {}
 }

@@ -14,53 +14,44 @@ public struct TrajectoryRecord<Coordinate: ArtifactScalar>: Record {
   public let time = Numbers<Float>("time", unit: "picoseconds", axes: ["frame"], "of each frame, where it has one")
   public let torsions = TorsionRecord()
 
-  public init() { origin = Attribute(of: coordinates, "origin", "what lies at the origin: the centre of mass") }
+  init() { origin = Attribute(of: coordinates, "origin", "what lies at the origin: the centre of mass") }
 }
 
 /// The named torsions of frames.
 public struct TorsionRecord: Record {
   public let angles = Named(under: Paths.torsions) {
-    Numbers<Double>($0, unit: "rad", axes: ["frame"], "the torsion of that name, in (-pi, pi]")
+    Reals($0, unit: "rad", axes: ["frame"], "the torsion of that name, in (-pi, pi]")
   }
   public let atoms = Named(under: Paths.torsions) {
-    Attribute(of: Numbers<Double>($0, axes: ["frame"], ""), "atoms", "its four atoms, counted from 0")
+    Attribute(of: Reals($0, axes: ["frame"], ""), "atoms", "its four atoms, counted from 0")
   }
-
-  public init() {}
 }
 
 /// `simulate`: frames of all runs, run after run.
 public struct SimulateRecord: StageRecord {
   public static let stageType = "simulate"
   public let trajectory = TrajectoryRecord<Float>()
-  public let energies = Numbers<Double>(Paths.energies, unit: "kJ/mol", axes: ["frame"], "potential energy")
-  public let frames = Number<Int>(Paths.frames, "frames in all")
+  public let energies = Reals(Paths.energies, unit: "kJ/mol", axes: ["frame"], "potential energy")
+  public let frames = Integer(Paths.frames, "frames in all")
   public let run = Numbers<Int32>("results/run", axes: ["frame"], "which run a frame is of, from 0")
   public let steeredTorsions = Texts("results/steered_torsions", axes: ["torsion"], "torsions that led to the starts")
-  public let targets = Numbers<Double>(
-    "results/targets", unit: "rad", axes: ["run", "torsion"], "where each run was led to")
-  public let attempts = Numbers<Int>("results/attempts", axes: ["run"], "how often it was led, until it was there")
-  public let transitions = Numbers<Int>("results/runs/transitions", axes: ["run"], "changes of the state")
-  public let exits = Numbers<Int>("results/runs/exits", axes: ["run"], "exits from the state")
-  public let statePopulation = Numbers<Double>("results/runs/state_population", axes: ["run"], "share of frames in it")
-  public let statisticalInefficiency = Numbers<Double>(
+  public let targets = Reals("results/targets", unit: "rad", axes: ["run", "torsion"], "where each run was led to")
+  public let attempts = Integers("results/attempts", axes: ["run"], "how often it was led, until it was there")
+  public let transitions = Integers("results/runs/transitions", axes: ["run"], "changes of the state")
+  public let exits = Integers("results/runs/exits", axes: ["run"], "exits from the state")
+  public let statePopulation = Reals("results/runs/state_population", axes: ["run"], "share of frames in it")
+  public let statisticalInefficiency = Reals(
     "results/runs/statistical_inefficiency", unit: "frames", axes: ["run"], "of the state's torsion")
-  public let simulatedTime = Number<Double>(
-    Paths.simulatedTime, unit: "ps", "all runs, with steering and equilibration")
-  public let energyEvaluations = Number<Int>(Paths.energyEvaluations, "steps of dynamics, and what moves cost")
+  public let simulatedTime = Real(Paths.simulatedTime, unit: "ps", "all runs, with steering and equilibration")
+  public let energyEvaluations = Integer(Paths.energyEvaluations, "steps of dynamics, and what moves cost")
   public let moves = TorsionMoveRecord()
   public let seconds = Measured(Paths.seconds, "wall time of the dynamics")
-
-  public init() {}
 }
 
 /// Monte Carlo moves of side chains: key `rotamer_moves`.
 public struct TorsionMoveRecord: Record {
   public let names = Texts("results/turned_torsions", axes: ["torsion"], "torsions that moves turned")
-  public let acceptance = Numbers<Double>(
-    "results/turn_acceptance", axes: ["torsion"], "share of moves that were taken")
-
-  public init() {}
+  public let acceptance = Reals("results/turn_acceptance", axes: ["torsion"], "share of moves that were taken")
 }
 
 /// Checkpoints of `simulate`: frames since the last part, and the state of all runs.
@@ -72,11 +63,9 @@ public struct SimulateCheckpointRecord: Record {
   public let done = checkpoint(Int.self, "done", "steps or frames of its phase")
   public let turnsTried = checkpoint(Int.self, "turns_tried", "moves by torsion")
   public let turnsTaken = checkpoint(Int.self, "turns_taken", "those that were taken")
-  public let steps = Number<Int>("simulate/steps", "of all runs")
+  public let steps = Integer("simulate/steps", "of all runs")
   public let positions = checkpoint(Double.self, "positions", "of each run")
   public let velocities = checkpoint(Double.self, "velocities", "of each run")
-
-  public init() {}
 
   private static func checkpoint<T>(_: T.Type, _ name: String, unit: String? = nil, _ meaning: String) -> Numbers<T> {
     Numbers("simulate/\(name)", unit: unit, axes: [], meaning, namesAxes: false, compression: .none)
@@ -87,50 +76,44 @@ public struct SimulateCheckpointRecord: Record {
 public struct IngestRecord: StageRecord {
   public static let stageType = "ingest"
   public let trajectory = TrajectoryRecord<Float>()
-  public let frames = Number<Int>(Paths.frames, "frames taken over")
+  public let frames = Integer(Paths.frames, "frames taken over")
   public let files = Texts("results/files", axes: ["file"], "names of the files, without folders")
   public let sourceFile = Numbers<Int32>("results/source/file", axes: ["frame"], "which of the files")
-  public let sourceFrame = Numbers<Int>("results/source/frame", axes: ["frame"], "which frame of it, from 0")
-  public let droppedCount = Number<Int>("results/dropped/count", "frames left out")
+  public let sourceFrame = Integers("results/source/frame", axes: ["frame"], "which frame of it, from 0")
+  public let droppedCount = Integer("results/dropped/count", "frames left out")
   public let droppedFile = Numbers<Int32>("results/dropped/file", axes: ["dropped"], "which of the files")
-  public let droppedFrame = Numbers<Int>("results/dropped/frame", axes: ["dropped"], "which frame of it, from 0")
+  public let droppedFrame = Integers("results/dropped/frame", axes: ["dropped"], "which frame of it, from 0")
   public let droppedReason = Numbers<UInt8>("results/dropped/reason", axes: ["dropped"], "which of the reasons")
   public let reasonNames = Texts("results/dropped/reason_names", axes: ["reason"], "reasons to leave frames out")
   public let slowTorsions = SlowTorsionRecord()
-
-  public init() {}
 }
 
 /// Parts of an `ingest` that are saved on the way, beside the rows of the artifact itself.
 public struct IngestPartRecord: Record {
-  public let frame = Numbers<Int>("listed/frame", axes: ["listed"], "bad frames named so far", namesAxes: false)
+  public let frame = Integers("listed/frame", axes: ["listed"], "bad frames named so far", namesAxes: false)
   public let reason = Numbers<UInt8>("listed/reason", axes: ["listed"], "why they are bad", namesAxes: false)
   public let file = Texts("listed/file", axes: ["listed"], "their files")
   public let detail = Texts("listed/detail", axes: ["listed"], "the reasons in words")
-
-  public init() {}
 }
 
 /// Which torsions of a molecule frames do not sample.
 public struct SlowTorsionRecord: Record {
   public let names = Texts("results/slow_torsions/names", axes: ["torsion"], "rotatable torsions without a bias")
-  public let fold = Numbers<Int>("results/slow_torsions/fold", axes: ["torsion"], "2 pi / fold is a full turn")
-  public let changes = Numbers<Int>("results/slow_torsions/changes", axes: ["torsion"], "of the basin")
+  public let fold = Integers("results/slow_torsions/fold", axes: ["torsion"], "2 pi / fold is a full turn")
+  public let changes = Integers("results/slow_torsions/changes", axes: ["torsion"], "of the basin")
   public let sampled = Numbers<UInt8>(
     "results/slow_torsions/sampled", axes: ["torsion"],
     "1 where every basin was changed often enough, and halves agree")
-  public let center = Numbers<Double>(
+  public let center = Reals(
     "results/slow_torsions/basins/center", unit: "rad", axes: ["torsion", "basin"], "nan where there is none")
-  public let population = Numbers<Double>(
+  public let population = Reals(
     "results/slow_torsions/basins/population", axes: ["torsion", "basin"], "share of the frames")
-  public let basinChanges = Numbers<Int>(
+  public let basinChanges = Integers(
     "results/slow_torsions/basins/changes", axes: ["torsion", "basin"], "times it was entered or left; -1 for none")
-  public let halves = Numbers<Double>(
+  public let halves = Reals(
     "results/slow_torsions/basins/halves", axes: ["torsion", "basin", "half"],
     "shares in the first and second halves of each stretch of time")
-  public let disagreeingWindows = Numbers<Int>(
+  public let disagreeingWindows = Integers(
     "results/slow_torsions/disagreeing_windows", axes: ["torsion"],
     "umbrella sampling: windows in which the two walks stand in different basins")
-
-  public init() {}
 }

@@ -66,5 +66,5 @@ extension ReportedStage {
 
   func torsionNames() throws -> [String] { try artifact.names(Self.torsions.angles).sorted() }
 
-  private static let torsions = TorsionRecord()
+  private static let torsions = Recorded.reweight.torsions
 }

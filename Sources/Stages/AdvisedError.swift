@@ -29,8 +29,6 @@ func withAdvice<Result>(_ body: () throws -> Result) throws -> Result {
   }
 }
 
-// MARK: Generative
-
 extension TrainingError: AdvisableError {
   var advice: String? {
     switch self {

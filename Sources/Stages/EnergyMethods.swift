@@ -68,11 +68,11 @@ struct UnknownEnergyMethod: Error, Equatable, CustomStringConvertible {
   }
 }
 
-extension SystemFiles {
-  /// Nil where the pipeline file names no force field. Throws `UnknownEnergyMethod`.
+extension ParameterValue {
+  /// The method that a force field's value names. Nil where the pipeline file names no force field. Throws `UnknownEnergyMethod`.
   func energyMethod() throws -> (any EnergyMethod)? {
-    guard let (name, parameters) = forcefield.variant else {
-      return forcefield.string.map { EnergyMethods.method(file: URL(fileURLWithPath: $0)) }
+    guard let (name, parameters) = variant else {
+      return string.map { EnergyMethods.method(file: URL(fileURLWithPath: $0)) }
     }
     guard let entry = EnergyMethods.table.first(where: { $0.variant.name == name }) else {
       throw UnknownEnergyMethod(name: name, known: EnergyMethods.all.map(\.name))
@@ -82,7 +82,7 @@ extension SystemFiles {
 
   /// What messages call the force field.
   var forcefieldName: String {
-    forcefield.string.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "the force field"
+    string.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "the force field"
   }
 }
 

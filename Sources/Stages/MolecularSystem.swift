@@ -9,33 +9,24 @@ import Workflow
 /// the keys of the file.
 struct MolecularSystem {
   let topology: Topology
-  /// K; NaN for a stage that did not ask for it.
-  let temperature: Double
+  let temperature: Double  // K; NaN for a stage that did not ask for it
   let state: TorsionState
-  /// Of the torsion that defines the state.
-  let stateTorsion: String
-  /// Nil where the file names no force field.
-  private let energyMethod: (any EnergyMethod)?
+  let stateTorsion: String  // Of the torsion that defines the state
+  private let energyMethod: (any EnergyMethod)?  // Nil where the file names no force field
   private let forceFieldName: String
-  /// As the file names them, four atoms each, not yet checked.
-  private let declaredTorsions: [String: [Int]]
+  private let declaredTorsions: [String: [Int]]  // As the file names them, four atoms each, not yet checked
 
   /// Reads the topology, and nothing of the force field. Throws `MoleculesError`.
   init(_ context: StageContext) throws {
-    let files = context.system
-    topology = try Topology.read(pdb: files.topology)
+    topology = try Topology.read(pdb: context.topologyFile)
     temperature = context.temperature
-    state = TorsionState(from: files.state.from, to: files.state.to)
-    stateTorsion = files.state.torsion
-    energyMethod = try files.energyMethod()
-    forceFieldName = files.forcefieldName
-    declaredTorsions = files.torsions
+    state = TorsionState(from: context.state.from, to: context.state.to)
+    stateTorsion = context.state.torsion
+    energyMethod = try context.forcefield.energyMethod()
+    (forceFieldName, declaredTorsions) = (context.forcefield.forcefieldName, context.torsions)
   }
 
-  // MARK: Torsions
-
   /// The torsions that stages report: those the file names, or phi and psi where the molecule has just one of each.
-  ///
   /// Throws `MolecularSystemError.torsionAtoms`.
   func namedTorsions() throws -> NamedTorsions {
     if declaredTorsions.isEmpty { return NamedTorsions(backboneOf: topology) }
@@ -43,7 +34,6 @@ struct MolecularSystem {
   }
 
   /// Four atoms of a torsion: the file's, or the molecule's own of that name.
-  ///
   /// Throws `MolecularSystemError.torsionAtoms`, `MoleculesError.unknownTorsion`, `.ambiguousTorsion`.
   func torsion(named name: String) throws -> [Int] {
     guard let atoms = declaredTorsions[name] else { return try topology.torsion(named: name) }
@@ -52,7 +42,6 @@ struct MolecularSystem {
   }
 
   /// Four atoms of the torsion that defines the state.
-  ///
   /// Throws `MolecularSystemError.torsionAtoms`, `.stateTorsion`, `MoleculesError.ambiguousTorsion`.
   func stateAtoms() throws -> [Int] {
     do {
@@ -64,9 +53,7 @@ struct MolecularSystem {
   }
 
   /// What results call the state and what is not in it: "phi in (0, 2)".
-  var stateNames: [String] {
-    ["\(stateTorsion) in " + String(format: "(%g, %g)", state.from, state.to), "elsewhere"]
-  }
+  var stateNames: [String] { ["\(stateTorsion) in " + String(format: "(%g, %g)", state.from, state.to), "elsewhere"] }
 
   private static func naming<T>(_ body: () throws -> T) throws -> T {
     do {
@@ -76,10 +63,7 @@ struct MolecularSystem {
     }
   }
 
-  // MARK: Force field
-
   /// The engine that gives the molecule's potential energies. `purpose` begins the message where there is none: "reweighting".
-  ///
   /// Throws `MolecularSystemError`, and the method's own errors.
   func engine(for purpose: String, threads: Int) throws -> any EnergyEngine {
     guard let energyMethod else { throw MolecularSystemError.noEnergies(purpose: purpose) }
@@ -89,7 +73,6 @@ struct MolecularSystem {
   }
 
   /// The OpenMM System that dynamics runs on. `purpose` begins the message where there is none: "umbrella sampling".
-  ///
   /// Throws `MolecularSystemError`, and the method's own errors.
   func dynamicsSystem(for purpose: String) throws -> System {
     guard let energyMethod else { throw MolecularSystemError.noDynamics(purpose: purpose) }
@@ -100,8 +83,7 @@ struct MolecularSystem {
 
   private func check(_ particles: Int) throws {
     guard particles == topology.atoms.count else {
-      throw MolecularSystemError.forceFieldAtoms(
-        file: forceFieldName, found: particles, expected: topology.atoms.count)
+      throw MolecularSystemError.forceFieldAtoms(file: forceFieldName, found: particles, expected: topology.atoms.count)
     }
   }
 
@@ -131,20 +113,17 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .noEnergies(let purpose):
-      return
-        "\(purpose) needs energies: give system.forcefield (a serialised OpenMM System, an AMBER prmtop, or gfn2-xtb) in the "
+      "\(purpose) needs energies: give system.forcefield (a serialised OpenMM System, an AMBER prmtop, or gfn2-xtb) in the "
         + "pipeline file"
-    case .noDynamics(let purpose):
-      return "\(purpose) needs system.forcefield, a serialised OpenMM System or an AMBER prmtop"
+    case .noDynamics(let purpose): "\(purpose) needs system.forcefield, a serialised OpenMM System or an AMBER prmtop"
     case .forceFieldAtoms(let file, let found, let expected):
-      return "\(file) has \(found) particles, the topology \(expected) atoms: they are of different molecules"
+      "\(file) has \(found) particles, the topology \(expected) atoms: they are of different molecules"
     case .otherMolecule(let what, let found, let expected):
-      return "\(what): \(found) atoms, but system.topology has \(expected): they are of different molecules"
+      "\(what): \(found) atoms, but system.topology has \(expected): they are of different molecules"
     case .torsionAtoms(let name, let atoms, let atomCount):
-      return "system.torsions.\(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
+      "system.torsions.\(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
     case .stateTorsion(let name, let known):
-      return
-        "system.state.torsion '\(name)' is none of the named torsions (\(known.joined(separator: ", "))); name its four "
+      "system.state.torsion '\(name)' is none of the named torsions (\(known.joined(separator: ", "))); name its four "
         + "atoms under system.torsions"
     }
   }

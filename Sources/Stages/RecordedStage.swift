@@ -1,5 +1,4 @@
 import Artifacts
-import HDF5
 import Records
 import Workflow
 
@@ -12,6 +11,10 @@ protocol RecordedStage: StageType where Parameters: ParameterGroup {
   static var method: ((StageInput) throws -> String)? { get }
   /// Numbers of its artifact that the table of a batch shows.
   static var columns: [BatchColumn] { get }
+}
+
+extension RecordedStage where Output: StageRecord {
+  static var type: String { Output.stageType }
 }
 
 extension RecordedStage {
@@ -37,7 +40,5 @@ extension StageCatalog {
 
 extension BatchColumn {
   init(_ title: String, _ field: Number<some ArtifactScalar>, scale: Double = 1, unit: String? = nil, decimals: Int = 2)
-  {
-    self.init(title, unit: unit ?? field.unit, dataset: field.path, scale: scale, decimals: decimals)
-  }
+  { self.init(title, unit: unit ?? field.unit, dataset: field.path, scale: scale, decimals: decimals) }
 }

@@ -59,7 +59,7 @@ enum DeviceChoice: String, CaseIterable, ParameterType {
   case cpu, cuda
 
   static let setting = ParameterField(
-    "device", kind(in: nil, count: nil, single: false), default: auto.parameterValue,
+    "device", kind(ParameterLimits()), default: auto.parameterValue,
     help: "where networks are trained and evaluated; auto: on a GPU if there is one")
 }
 
@@ -67,40 +67,25 @@ extension StageContext {
   /// K. NaN for a stage that does not declare that it reads it.
   var temperature: Double { shared[SharedField.temperature.name].flatMap(Double.init(_:)) ?? .nan }
 
-  /// The molecule as the pipeline file states it.
-  var system: SystemFiles { SystemFiles(shared) }
+  /// A PDB file.
+  var topologyFile: URL { URL(fileURLWithPath: shared[SharedField.topology.name]?.string ?? "") }
+
+  var state: StateDefinition { shared[SharedField.state.name].flatMap(StateDefinition.init(_:)) ?? StateDefinition() }
+
+  /// Torsions that the file names, four atom indices each, from 0.
+  var torsions: [String: [Int]] {
+    guard case .object(let named)? = shared[SharedField.torsions.name] else { return [:] }
+    return named.compactMapValues([Int].init(_:))
+  }
+
+  /// A force field's file, or a method with its parameters; null where the file names none.
+  var forcefield: ParameterValue { shared[SharedField.forcefield.name] ?? .null }
 
   /// Gives LibTorch the stage's threads and the pipeline's device; to be called before the first tensor. Throws `NoGPUError` where
   /// the pipeline asks for a GPU and none is there.
   func prepareTorch() throws {
-    let wanted: Runtime.Device? =
-      switch settings[DeviceChoice.setting.name].flatMap(DeviceChoice.init(_:)) {
-      case .auto, nil: nil
-      case .cpu: .cpu
-      case .cuda: .cuda
-      }
-    try Runtime.initialize(threads: threads, device: wanted)
+    let choice = settings[DeviceChoice.setting.name].flatMap(DeviceChoice.init(_:))
+    try Runtime.initialize(threads: threads, device: choice == .cpu ? .cpu : choice == .cuda ? .cuda : nil)
     usesDevice(Runtime.deviceName)
-  }
-}
-
-/// The molecule as the pipeline file states it; what a stage's type does not declare to read is not there.
-struct SystemFiles {
-  /// A PDB file.
-  var topology: URL
-  /// A force field's file, or a method with its parameters; null where the file names none.
-  var forcefield: ParameterValue
-  /// By name, four atom indices each (from 0).
-  var torsions: [String: [Int]]
-  var state: StateDefinition
-
-  init(_ shared: [String: ParameterValue]) {
-    topology = URL(fileURLWithPath: shared[SharedField.topology.name]?.string ?? "")
-    forcefield = shared[SharedField.forcefield.name] ?? .null
-    state = shared[SharedField.state.name].flatMap(StateDefinition.init(_:)) ?? StateDefinition()
-    torsions = [:]
-    if case .object(let named)? = shared[SharedField.torsions.name] {
-      torsions = named.compactMapValues([Int].init(_:))
-    }
   }
 }

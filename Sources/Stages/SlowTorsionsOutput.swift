@@ -4,16 +4,15 @@ import Records
 
 extension SlowTorsions {
   func write(to writer: ArtifactWriter) throws {
-    let output = SlowTorsionRecord()
+    let output = Recorded.ingest.slowTorsions
     let shape = [torsions.count, max(1, found.map(\.basins.count).max() ?? 1)]
     func padded<T>(_ missing: T, _ value: (TorsionSampling.Basin) -> T) -> [T] {
       found.flatMap { torsion in
         torsion.basins.map(value) + [T](repeating: missing, count: shape[1] - torsion.basins.count)
       }
     }
-    try writer.write(output.names, torsions.map(\.name))
-    try writer.write(output.fold, torsions.map(\.fold))
-    try writer.write(output.changes, found.map(\.changes))
+    try writer.write(
+      (output.names, torsions.map(\.name)), (output.fold, torsions.map(\.fold)), (output.changes, found.map(\.changes)))
     try writer.write(
       output.sampled, zip(torsions, found).map { $1.verdict(expectsSeveral: $0.isStaggered) == .sampled ? 1 : 0 })
     try writer.write(output.center, padded(.nan, \.center), shape: shape)

@@ -10,9 +10,7 @@ public enum StageCatalog {
   ]
 
   /// Whether `report` sets answers of the type side by side.
-  static func isCompared(_ type: any StageType.Type) -> Bool {
-    (type as? any RecordedStage.Type)?.method != nil
-  }
+  static func isCompared(_ type: any StageType.Type) -> Bool { (type as? any RecordedStage.Type)?.method != nil }
 
   /// What the table of a batch shows of results.
   public static func columns(_ types: [any StageType.Type] = all) -> [BatchColumn] {

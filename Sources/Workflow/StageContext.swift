@@ -5,10 +5,8 @@ import Foundation
 /// What a running stage is given: its parameters, its inputs, what it reads of the shared values, and where its results, checkpoints, progress
 /// and warnings go.
 public final class StageContext {
-  /// The stage's name in the pipeline file.
-  public let stage: String
-  /// Derived from the pipeline's seed and the stage's name.
-  public let seed: UInt64
+  public let stage: String  // The stage's name in the pipeline file
+  public let seed: UInt64  // Derived from the pipeline's seed and the stage's name
   /// The values of the pipeline file that all stages share, by name; those that the stage type declared in `reads`.
   public let shared: [String: ParameterValue]
   /// The run's settings, by name. No key depends on them.
@@ -18,12 +16,10 @@ public final class StageContext {
   /// The stage's checkpoints of this key; removed by the engine once the stage is finished.
   public let checkpoints: CheckpointStore
   public let progress: any Basics.ProgressReporting
-  /// How many threads the stage may keep busy.
-  public let threads: Int
+  public let threads: Int  // How many threads the stage may keep busy
   /// Where its numbers come from, for the provenance; see `usesDevice`.
   public private(set) var deviceName = "cpu"
-  /// Seconds between checkpoints.
-  public let checkpointInterval: Double
+  public let checkpointInterval: Double  // Seconds between checkpoints
   /// The resolved parameters: defaults filled in, paths absolute, inputs by stage name.
   public let values: ParameterValue
   /// Warnings so far; they end up in the artifact's provenance.
@@ -43,18 +39,9 @@ public final class StageContext {
     interruption: @escaping () -> Bool = { false },
     log: @escaping (String) -> Void = { _ in }
   ) {
-    self.stage = stage
-    self.seed = seed
-    self.values = values
-    self.inputsBySlot = inputs
-    self.output = output
-    self.checkpoints = checkpoints
-    self.shared = shared
-    self.settings = settings
-    self.progress = progress
-    self.threads = threads
-    self.checkpointInterval = checkpointInterval
-    self.interruption = interruption
+    (self.stage, self.seed, self.values, self.inputsBySlot, self.output) = (stage, seed, values, inputs, output)
+    (self.checkpoints, self.shared, self.settings, self.progress) = (checkpoints, shared, settings, progress)
+    (self.threads, self.checkpointInterval, self.interruption) = (threads, checkpointInterval, interruption)
     self.logger = log
   }
 
@@ -106,13 +93,11 @@ public final class StageContext {
 
 /// A finished stage that another one reads.
 public struct StageInput {
-  /// The input stage's name and type.
-  public let name: String
+  public let name: String  // The input stage's name and type
   public let type: String
   /// Its type as the registry has it; nil for an input that was made without one.
   public let stageType: (any StageType.Type)?
-  /// Its finished artifact, verified.
-  public let artifact: Artifact
+  public let artifact: Artifact  // Its finished artifact, verified
   private let inputsBySlot: [String: [StageInput]]
   private let lineageSeconds: () -> Double?
 
@@ -121,11 +106,7 @@ public struct StageInput {
     name: String, type: String, stageType: (any StageType.Type)? = nil, artifact: Artifact,
     inputs: [String: [StageInput]] = [:], lineageSeconds: (() -> Double?)? = nil
   ) {
-    self.name = name
-    self.type = type
-    self.stageType = stageType
-    self.artifact = artifact
-    self.inputsBySlot = inputs
+    (self.name, self.type, self.stageType, self.artifact, self.inputsBySlot) = (name, type, stageType, artifact, inputs)
     self.lineageSeconds = lineageSeconds ?? { artifact.provenance.wallSeconds }
   }
 

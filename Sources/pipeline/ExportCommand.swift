@@ -2,16 +2,13 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Stages
-import Workflow
 
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Write a stage's frames or samples as an AMBER NetCDF trajectory.")
 
   @OptionGroup var pipeline: PipelineOptions
-
   @Argument(help: "The stage: simulate, ingest or sample.") var stage: String
-
   @Option(help: ArgumentHelp("The file to write; a file of that name is replaced.", valueName: "file.nc"))
   var output: String
 

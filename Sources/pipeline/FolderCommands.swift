@@ -29,9 +29,7 @@ struct CleanCommand: ParsableCommand {
       + "that are not in the file. Nothing is deleted without --yes.")
 
   @OptionGroup var pipeline: PipelineOptions
-
   @Flag(help: "Every artifact and checkpoint.") var all = false
-
   @Flag(help: "Delete the files.") var yes = false
 
   func run() throws {

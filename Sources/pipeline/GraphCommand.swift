@@ -8,7 +8,6 @@ struct GraphCommand: ParsableCommand {
   enum Format: String, ExpressibleByArgument, CaseIterable { case text, dot, mermaid }
 
   @OptionGroup var pipeline: PipelineOptions
-
   @Option(help: "text, dot (Graphviz) or mermaid.") var format = Format.text
 
   func run() throws {

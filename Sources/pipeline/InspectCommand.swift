@@ -8,7 +8,6 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect", abstract: "Show what an artifact holds: names, types, shapes, units, small values.")
 
   @OptionGroup var pipeline: PipelineOptions
-
   @Argument(help: "The stage; left out where the file is an artifact itself.") var stage: String?
 
   func run() throws {

@@ -6,11 +6,9 @@ import Workflow
 /// The pipeline file and what changes it: what nearly every command takes.
 struct PipelineOptions: ParsableArguments {
   @Argument(help: "The pipeline file; looked for here and in pipelines/.") var file: String
-
   @Option(
     name: .customLong("set"), help: ArgumentHelp("Override a value of the file.", valueName: "stage.parameter=value"))
   var overrides: [String] = []
-
   @Option(help: ArgumentHelp("The folder of all run folders.", valueName: "folder")) var runs = "runs"
 
   func load() throws -> PipelineDefinition {
@@ -48,11 +46,9 @@ struct WorkOptions: ParsableArguments {
     help: ArgumentHelp(
       "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
       valueName: "stage,...")) var only: [String] = []
-
   @Option(
     help: "Threads of each stage (default: of 'run' the cores, divided by the jobs; of 'submit' the profile's cpus).")
   var threads: Int?
-
   @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds")) var checkpointInterval = 60.0
 
   func validate() throws {

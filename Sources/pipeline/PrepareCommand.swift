@@ -11,15 +11,10 @@ struct PrepareCommand: ParsableCommand {
   )
 
   @Argument(help: "One-letter codes, charged ends: AC. With caps: ace-V-nme.") var sequence: String
-
   @Option(help: ArgumentHelp("The folder to write to; made if it is not there.", valueName: "folder"))
   var output: String
-
-  @Option(
-    help: ArgumentHelp(
-      "One of \(PeptidePreparation.forceFields.joined(separator: ", ")).", valueName: "name"))
+  @Option(help: ArgumentHelp("One of \(PeptidePreparation.forceFields.joined(separator: ", ")).", valueName: "name"))
   var forceField = PeptidePreparation.forceFields[0]
-
   @Option(help: ArgumentHelp("Where interactions end, nm, not periodic; 0 for none.", valueName: "nm")) var cutoff = 2.0
 
   func validate() throws {

@@ -34,8 +34,7 @@ struct ReportCommand: ParsableCommand {
     let folder = pipeline.folder(definition)
     try folder.lock(as: CommandLineText.command(["report"] + pipeline.words))
     var options = RunOptions()
-    options.only = [stage]
-    options.force = [stage]
+    (options.only, options.force) = ([stage], [stage])
     let engine = Engine(
       pipeline: definition, folder: folder, console: Console(quiet: true), environment: Libraries.environment)
     for outcome in try engine.run(options).stages {

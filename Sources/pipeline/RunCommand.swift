@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Stages
 import Workflow
 
@@ -8,21 +7,13 @@ struct RunCommand: ParsableCommand {
     commandName: "run", abstract: "Run the stages that are not finished or whose inputs or parameters changed.")
 
   @OptionGroup var pipeline: PipelineOptions
-
   @Flag(help: "Say what would run and why, and run nothing.") var dryRun = false
-
   @Option(help: ArgumentHelp("Only this stage and what needs it.", valueName: "stage")) var from: String?
-
   @Option(help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage")) var until: String?
-
   @OptionGroup var work: WorkOptions
-
   @Flag(help: "Run the selected stages again though they are finished.") var force = false
-
   @Flag(help: "After a failure go on with stages that do not need the failed one.") var keepGoing = false
-
   @Flag(help: "Print the result as JSON.") var json = false
-
   @Option(
     help: ArgumentHelp(
       "Run up to this many stages side by side, each in a process of its own: a crash ends that stage alone.",

@@ -9,10 +9,7 @@ struct SchemaCommand: ParsableCommand {
   @Flag(help: "Print what artifacts hold (docs/artifacts.md) instead.") var artifacts = false
 
   func run() {
-    if artifacts {
-      print(StageCatalog.artifactDocument, terminator: "")
-    } else {
-      print(PipelineSchema.schema(StageCatalog.registry).prettyJSON)
-    }
+    let schema = { PipelineSchema.schema(StageCatalog.registry).prettyJSON + "\n" }
+    print(artifacts ? StageCatalog.artifactDocument : schema(), terminator: "")
   }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Workflow
 
 /// One stage, in the process that `run --jobs` starts for it.
@@ -8,13 +7,9 @@ struct StageCommand: ParsableCommand {
     commandName: "run-stage", abstract: "Run one stage for a run that waits for it.", shouldDisplay: false)
 
   @OptionGroup var pipeline: PipelineOptions
-
   @Option var stage: String
-
   @Option var key: String
-
   @Option var threads: Int
-
   @Option var checkpointInterval: Double
 
   static func worker(_ pipeline: PipelineOptions) -> WorkerCommand {
@@ -35,8 +30,7 @@ struct StageCommand: ParsableCommand {
       pipeline: definition, folder: folder, console: worker, interruption: interruption,
       environment: Libraries.environment)
     var options = RunOptions()
-    options.threads = threads
-    options.checkpointInterval = checkpointInterval
+    (options.threads, options.checkpointInterval) = (threads, checkpointInterval)
     throw ExitCode(worker.run(engine, stage: stage, key: key, options: options))
   }
 }

@@ -7,7 +7,6 @@ struct StatusCommand: ParsableCommand {
     commandName: "status", abstract: "Show each stage's state, why, when it was finished, and its warnings.")
 
   @OptionGroup var pipeline: PipelineOptions
-
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
@@ -47,7 +46,6 @@ struct ExplainCommand: ParsableCommand {
     commandName: "explain", abstract: "Say why stages run or are skipped: the fields of their keys that differ.")
 
   @OptionGroup var pipeline: PipelineOptions
-
   @Argument(help: "Stages, by full names, names in the file or patterns; all of them if left out.") var stages:
     [String] = []
 

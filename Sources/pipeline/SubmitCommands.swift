@@ -1,5 +1,4 @@
 import ArgumentParser
-import Basics
 import Foundation
 import Stages
 import Workflow
@@ -10,13 +9,9 @@ struct SubmitCommand: ParsableCommand {
     discussion: "What is in the queue already is not submitted again. 'status' shows where the jobs are.")
 
   @OptionGroup var pipeline: PipelineOptions
-
   @Option(help: "The profile: what jobs ask of the cluster; looked for here and in pipelines/.") var profile: String
-
   @OptionGroup var work: WorkOptions
-
   @Flag(help: "Print the jobs and their sbatch lines, and submit nothing.") var dryRun = false
-
   @Flag(help: "Wait until all jobs have ended, then print what became of them; exit as 'run' does.") var wait = false
 
   func validate() throws {
@@ -69,9 +64,7 @@ struct JobCommand: ParsableCommand {
     commandName: "run-job", abstract: "Run the stages of one job that 'submit' made.", shouldDisplay: false)
 
   @Option var folder: String
-
   @Option var submission: Int
-
   @Option var job: Int
 
   func run() throws {

@@ -21,7 +21,7 @@ import Workflow
     let file = folder.appendingPathComponent("test.yaml")
     try text.write(to: file, atomically: true, encoding: .utf8)
     let pipeline = try PipelineLoader(registry: StageCatalog.registry).load(file, shownAs: "test.yaml")
-    return try Stages.SystemFiles(#require(pipeline.stages.first).shared).energyMethod()
+    return try #require(pipeline.stages.first).shared["forcefield"]?.energyMethod()
   }
 
   func amber(_ forceField: String) throws -> SystemTerms.ImplicitSolvent {
@@ -48,9 +48,9 @@ import Workflow
 
   /// No method is taken for another.
   @Test func anUnknownMethodIsAnError() throws {
-    let files = Stages.SystemFiles(["forcefield": ["method": "gfn1-xtb", "parameters": ["solvent": "water"]]])
+    let value: ParameterValue = ["method": "gfn1-xtb", "parameters": ["solvent": "water"]]
     let error = #expect(throws: UnknownEnergyMethod(name: "gfn1-xtb", known: ["amber", "gfn2-xtb"])) {
-      try files.energyMethod()
+      try value.energyMethod()
     }
     #expect("\(try #require(error))".contains("no method \"gfn1-xtb\""))
   }

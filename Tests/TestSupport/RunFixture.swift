@@ -141,7 +141,7 @@ public struct RunFixture {
   }
 
   private static func profile(_ writer: ArtifactWriter) throws {
-    let record = ProfileRecord()
+    let record = Recorded.reweight.profile
     let phi = (0..<60).map { -Double.pi + (Double($0) + 0.5) * Double.pi / 30 }
     try writer.write(record.angles["phi"], phi)
     try writer.write(record.freeEnergy, phi.map { $0 > 2.3 && $0 < 2.4 ? Double.nan : 8 * (1 - cos($0 + 1.4)) })
@@ -157,15 +157,15 @@ public struct RunFixture {
       psi.append((left ? 0.7 : 2.6) + 0.3 * stream.normal())
     }
     func wrapped(_ angle: Double) -> Double { angle - 2 * Double.pi * (angle / (2 * Double.pi)).rounded() }
-    try writer.write(TorsionRecord().angles["phi"], phi.map(wrapped))
-    try writer.write(TorsionRecord().angles["psi"], psi.map(wrapped))
+    try writer.write(Recorded.reweight.torsions.angles["phi"], phi.map(wrapped))
+    try writer.write(Recorded.reweight.torsions.angles["psi"], psi.map(wrapped))
   }
 
   private static func losses(_ writer: ArtifactWriter, _ stream: inout RandomStream, _ names: [String]) throws {
-    try writer.write(LossRecord().step, (0..<300).map { 50 * $0 })
+    try writer.write(Recorded.emulator.loss.step, (0..<300).map { 50 * $0 })
     for (place, name) in names.enumerated() {
       let values = (0..<300).map { Double(place + 1) * (0.2 + exp(-Double($0) / 60)) + 0.02 * stream.normal() }
-      try writer.write(LossRecord().columns[name], values)
+      try writer.write(Recorded.emulator.loss.columns[name], values)
     }
   }
 }

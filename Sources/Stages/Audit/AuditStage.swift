@@ -12,7 +12,6 @@ import Workflow
 /// With `draw: weighted` the subset is drawn by weight, half from each state (`WeightedLikelihoodAudit`): the figures are over these
 /// draws, both ess_fraction are of all samples, and Spearman, exact_delta_f and methods are left out.
 enum AuditStage: RecordedStage {
-  static let type = AuditRecord.stageType
   static let version = 1
   static let summary = "check a reweighting's log-density against exact likelihoods, and correct its free energy"
   static let reads: [SharedField] = [.topology, .temperature, .torsions, .state]
@@ -45,16 +44,14 @@ enum AuditStage: RecordedStage {
     case uniform, weighted
   }
 
-  static var method: ((StageInput) throws -> String)? {
-    { "audit of \($0.optionalInput(\Inputs.reweight)?.name ?? "a reweighting")" }
+  static let method: ((StageInput) throws -> String)? = {
+    "audit of \($0.optionalInput(\Inputs.reweight)?.name ?? "a reweighting")"
   }
 
-  static var columns: [BatchColumn] {
-    [
-      BatchColumn("dF", output.freeEnergy.deltaF),
-      BatchColumn("ESS", output.effectiveFraction, scale: 100, unit: "%", decimals: 1),
-    ]
-  }
+  static let columns = [
+    BatchColumn("dF", output.freeEnergy.deltaF),
+    BatchColumn("ESS", output.effectiveFraction, scale: 100, unit: "%", decimals: 1),
+  ]
 
   /// Samples of fewer effective ones than this are warned of.
   private static let fewestEffective = 100.0
@@ -90,8 +87,7 @@ enum AuditStage: RecordedStage {
       report(audit, from: used, to: audit.deltaF, audit.standardError, subset, context)
     } else {
       var options = LikelihoodAudit.Options()
-      options.bootstrapReplicates = parameters.bootstrap
-      options.seed = context.seed
+      (options.bootstrapReplicates, options.seed) = (parameters.bootstrap, context.seed)
       let audit = try LikelihoodAudit(
         used: subset.logDensity, exact: exact.estimates[0], logWeights: subset.logWeights,
         exactLogWeights: subset.logWeights(exact), inside: subset.inside, options: options)
@@ -129,23 +125,17 @@ enum AuditStage: RecordedStage {
     _ audit: some LikelihoodAuditing, deltaF: Double, standardError: Double, _ subset: AuditSubset,
     _ exact: LikelihoodEstimates, to writer: ArtifactWriter
   ) throws {
-    try writer.write(output.audited, subset.rows)
-    try writer.write(output.exactLogDensity, exact.estimates[0])
-    try writer.write(output.freeEnergy.deltaF, deltaF)
-    try writer.write(output.freeEnergy.standardError, standardError)
+    try writer.write(
+      (output.audited, subset.rows), (output.exactLogDensity, exact.estimates[0]), (output.freeEnergy.deltaF, deltaF),
+      (output.freeEnergy.standardError, standardError))
     try writer.write(output.freeEnergy.interval, [-1.96, 1.96].map { deltaF + $0 * standardError })
-    try writer.write(output.correction, audit.correction)
-    try writer.write(output.correctionError, audit.correctionStandardError)
-    try writer.write(output.auditedSamples, subset.count)
-    try writer.write(output.rmse, audit.rootMeanSquare)
-    try writer.write(output.meanError, audit.meanError.value)
-    try writer.write(output.meanErrorError, audit.meanError.standardError)
-    try writer.write(output.stateNames, subset.samples.system.stateNames)
-    try writer.write(output.stateBias, audit.stateBias)
-    try writer.write(output.stateBiasError, audit.stateBiasStandardError)
-    try writer.write(output.effectiveFraction, audit.effectiveFractionExact)
-    try writer.write(output.effectiveFractionUsed, audit.effectiveFraction)
-    try writer.write(output.reproductionError, exact.reproductionError)
+    try writer.write(
+      (output.correction, audit.correction), (output.correctionError, audit.correctionStandardError),
+      (output.auditedSamples, subset.count), (output.rmse, audit.rootMeanSquare),
+      (output.meanError, audit.meanError.value), (output.meanErrorError, audit.meanError.standardError),
+      (output.stateNames, subset.samples.system.stateNames), (output.stateBias, audit.stateBias),
+      (output.stateBiasError, audit.stateBiasStandardError), (output.effectiveFraction, audit.effectiveFractionExact),
+      (output.effectiveFractionUsed, audit.effectiveFraction), (output.reproductionError, exact.reproductionError))
   }
 }
 
@@ -156,10 +146,9 @@ public enum AuditError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     switch self {
     case .noPrior(let stage):
-      return "samples of '\(stage)' do not hold the prior points they came from (/prior); run that stage again"
+      "samples of '\(stage)' do not hold the prior points they came from (/prior); run that stage again"
     case .notReproduced(let stage, let difference, let row):
-      return
-        "sample \(row) of '\(stage)', transported again from its prior point, ends \(difference) away from where it was; "
+      "sample \(row) of '\(stage)', transported again from its prior point, ends \(difference) away from where it was; "
         + "the emulator or the integrator is not the one it was drawn with: run that stage again, or with tighter tolerances"
     }
   }

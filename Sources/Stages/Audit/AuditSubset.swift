@@ -1,6 +1,5 @@
 import Basics
 import Foundation
-import FreeEnergies
 import Generative
 import Records
 import Torch
@@ -13,8 +12,7 @@ struct AuditedSamples {
   fileprivate let samples: StageInput
   fileprivate let frames: ReweightFrames
   fileprivate let integrator: Integrator
-  /// ln w and ln q as the reweighting used them, [samples].
-  let logWeights: [Double]
+  let logWeights: [Double]  // ln w and ln q as the reweighting used them, [samples]
   let logDensity: [Double]
   let inside: [Bool]
 
@@ -36,10 +34,8 @@ struct AuditedSamples {
 
 /// Log-densities of a subset of samples by one method.
 struct LikelihoodEstimates {
-  /// Over Cartesian coordinates, [estimates][subset].
-  var estimates: [[Double]]
-  /// Clock time for one sample.
-  var seconds: Double
+  var estimates: [[Double]]  // Over Cartesian coordinates, [estimates][subset]
+  var seconds: Double  // Clock time for one sample
   /// Largest difference of a latent coordinate from the stored sample's.
   var reproductionError = 0.0
 }
@@ -47,18 +43,14 @@ struct LikelihoodEstimates {
 /// The samples that were chosen.
 struct AuditSubset {
   let samples: AuditedSamples
-  /// Ascending.
-  let rows: [Int]
-  /// kT, [subset]
-  let reducedPotential: [Double]
+  let rows: [Int]  // Ascending
+  let reducedPotential: [Double]  // kT, [subset]
   private let flow: MolecularFlow
-  private let latents: Tensor
-  private let prior: Tensor
+  private let latents, prior: Tensor
   private let logJacobian: [Double]
 
   init(_ samples: AuditedSamples, _ rows: [Int]) throws {
-    self.samples = samples
-    self.rows = rows
+    (self.samples, self.rows) = (samples, rows)
     let (artifact, record) = (samples.samples.artifact, Recorded.sample)
     flow = try EmulatorArtifact.read(samples.samples.input(\SampleStage.Inputs.emulator)).emulator
       .flow(for: samples.system.topology)
@@ -103,8 +95,7 @@ struct AuditSubset {
       return LikelihoodEstimates(
         estimates: found.logDensities, seconds: found.seconds, reproductionError: found.reproductionError)
     } catch let error as ReproductionError {
-      throw AuditError.notReproduced(
-        stage: samples.samples.name, difference: error.difference, row: rows[error.sample])
+      throw AuditError.notReproduced(stage: samples.samples.name, difference: error.difference, row: rows[error.sample])
     }
   }
 

@@ -10,8 +10,7 @@ struct LikelihoodMethods {
   private struct Row {
     var name: String
     var found: LogDensityComparison
-    /// Of `found`, less the constant that the method itself gives; NaN where it gives none.
-    var meanError: Double
+    var meanError: Double  // Of `found`, less the constant that the method itself gives; NaN where it gives none
     var seconds: Double
   }
 
@@ -21,15 +20,13 @@ struct LikelihoodMethods {
     subset: AuditSubset, exact: LikelihoodEstimates, parameters: AuditStage.Parameters, _ context: StageContext
   ) throws {
     var options = Reweighting.Options()
-    options.bootstrapReplicates = parameters.bootstrap
-    options.seed = context.seed
+    (options.bootstrapReplicates, options.seed) = (parameters.bootstrap, context.seed)
     /// `shift` is subtracted from ln q; NaN where the constant is not known.
     func add(_ name: String, _ likelihoods: LikelihoodEstimates, shift: Double = 0) throws {
       let found = try LogDensityComparison(
         estimates: likelihoods.estimates, exact: exact.estimates[0], reducedPotential: subset.reducedPotential,
         angle: subset.stateAngle, state: subset.samples.system.state, noiseAngles: subset.torsions, options: options)
-      rows.append(
-        Row(name: name, found: found, meanError: found.errors.mean - shift, seconds: likelihoods.seconds))
+      rows.append(Row(name: name, found: found, meanError: found.errors.mean - shift, seconds: likelihoods.seconds))
     }
     try add("exact-trace", exact)
     for (method, counts) in [
@@ -55,13 +52,11 @@ struct LikelihoodMethods {
     try writer.write(Recorded.audit.methodOrder, rows.map(\.name))
     for row in rows {
       let record = Recorded.audit.methods[row.name]
-      try writer.write(record.rmse, row.found.errors.rootMeanSquare)
-      try writer.write(record.meanError, row.meanError)
-      try writer.write(record.spearman, row.found.spearman)
-      try writer.write(record.effectiveFraction, row.found.reweighting.effectiveFraction)
-      try writer.write(record.deltaF, row.found.reweighting.deltaF)
-      try writer.write(record.deltaFError, row.found.reweighting.deltaFStandardError)
-      try writer.write(record.seconds, row.seconds)
+      try writer.write(
+        (record.rmse, row.found.errors.rootMeanSquare), (record.meanError, row.meanError),
+        (record.spearman, row.found.spearman), (record.effectiveFraction, row.found.reweighting.effectiveFraction),
+        (record.deltaF, row.found.reweighting.deltaF), (record.deltaFError, row.found.reweighting.deltaFStandardError),
+        (record.seconds, row.seconds))
     }
   }
 

@@ -11,7 +11,6 @@ import Workflow
 /// keeps no energies: those come from the frames of a simulate stage, weighted to the reference's populations of the state and, within it
 /// and outside, of cells of 30 degrees in the torsions that both know. Points for T-W2 are drawn by weight, with replacement.
 enum CompareStage: RecordedStage {
-  static let type = CompareRecord.stageType
   static let version = 2
   static let summary = "distances of reweighted samples from a reference, and what each has cost"
   static let reads: [SharedField] = [.temperature, .state]
@@ -36,22 +35,17 @@ enum CompareStage: RecordedStage {
 
   struct Parameters: ParameterGroup {
     @Parameter("of T-W2, by name", count: 1...4, single: true) var torsions = ["phi", "psi"]
-    @Parameter("drawn from each side for T-W2; memory and time grow as their square", in: 50...10_000)
-    var points = 1500
+    @Parameter("drawn from each side for T-W2; memory and time grow as their square", in: 50...10_000) var points = 1500
   }
 
   static var method: ((StageInput) throws -> String)? { { _ in type } }
 
-  static var columns: [BatchColumn] {
-    [
-      BatchColumn("dF error", output.difference.error, decimals: 3),
-      BatchColumn("audited dF error", output.audited.error, decimals: 3),
-      BatchColumn("T-W2", output.torsionDistance, decimals: 3),
-      BatchColumn("E-W2", output.energyDistance, decimals: 3),
-      BatchColumn("energies", output.evaluations, decimals: 0),
-      BatchColumn("speed-up", output.speedUp, decimals: 1),
-    ]
-  }
+  static let columns = [
+    BatchColumn("dF error", output.difference.error, decimals: 3),
+    BatchColumn("audited dF error", output.audited.error, decimals: 3),
+    BatchColumn("T-W2", output.torsionDistance, decimals: 3), BatchColumn("E-W2", output.energyDistance, decimals: 3),
+    BatchColumn("energies", output.evaluations, decimals: 0), BatchColumn("speed-up", output.speedUp, decimals: 1),
+  ]
 
   /// Throws `CompareError`, `FreeEnergiesError`, `TransportError`.
   static func run(_ context: StageContext) throws {
@@ -83,11 +77,10 @@ enum CompareStage: RecordedStage {
     let distances = try TorsionDistances(
       of: samples.torsions, from: reference.torsions, halves: (reference.torsionHalves[0], reference.torsionHalves[1]),
       points: parameters.points, seed: context.seed)
-    try writer.write(output.torsionDistance, distances.weighted)
-    try writer.write(output.torsionFloor, distances.floor)
-    try writer.write(output.torsionUnweighted, distances.unweighted)
-    try writer.write(output.torsionPublished, distances.published)
-    try writer.write(output.torsionPublishedFloor, distances.publishedFloor)
+    try writer.write(
+      (output.torsionDistance, distances.weighted), (output.torsionFloor, distances.floor),
+      (output.torsionUnweighted, distances.unweighted), (output.torsionPublished, distances.published),
+      (output.torsionPublishedFloor, distances.publishedFloor))
 
     if let energies = reference.energies {
       let kT = PhysicalConstants.thermalEnergy(temperature: context.temperature)
@@ -121,13 +114,11 @@ enum CompareStage: RecordedStage {
         deltaF: reference.deltaF, exits: dynamics.exits, timeInside: dynamics.timeInside
       ).time(forError: error)
       let seconds = time * dynamics.stepsPerTime * dynamics.secondsPerStep
-      try writer.write(output.dynamicsTime, time)
-      try writer.write(output.dynamicsEvaluations, time * dynamics.stepsPerTime)
-      try writer.write(output.speedUp, time * dynamics.stepsPerTime / evaluations)
-      try writer.write(output.dynamicsSeconds, seconds)
-      try writer.write(output.wallSpeedUp, seconds / max(samples.seconds, 1e-300))
-      try writer.write(output.dynamicsError, error)
-      try writer.write(output.exits, dynamics.exits)
+      try writer.write(
+        (output.dynamicsTime, time), (output.dynamicsEvaluations, time * dynamics.stepsPerTime),
+        (output.speedUp, time * dynamics.stepsPerTime / evaluations), (output.dynamicsSeconds, seconds),
+        (output.wallSpeedUp, seconds / max(samples.seconds, 1e-300)), (output.dynamicsError, error),
+        (output.exits, dynamics.exits))
     }
     try writer.write(output.seconds, samples.seconds)
     try writer.write(output.secondsReference, reference.seconds)
@@ -144,14 +135,12 @@ public enum CompareError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .noTorsion(let stage, let torsion, let known):
-      return
-        "stage '\(stage)' has no torsion '\(torsion)' (it has: \(known.joined(separator: ", "))); name others under torsions, or its "
+      "stage '\(stage)' has no torsion '\(torsion)' (it has: \(known.joined(separator: ", "))); name others under torsions, or its "
         + "four atoms under system.torsions"
     case .otherAudit(let audit, let of, let wanted):
-      return
-        "stage '\(audit)' audits '\(of)', but the comparison is of '\(wanted)': name an audit of that, or leave audit out"
+      "stage '\(audit)' audits '\(of)', but the comparison is of '\(wanted)': name an audit of that, or leave audit out"
     case .oneSided(let stage, let isInside):
-      return "the frames of '\(stage)' are all \(isInside ? "inside" : "outside") the state: they are no reference"
+      "the frames of '\(stage)' are all \(isInside ? "inside" : "outside") the state: they are no reference"
     }
   }
 }

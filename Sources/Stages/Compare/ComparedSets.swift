@@ -1,4 +1,3 @@
-import Artifacts
 import Basics
 import Foundation
 import FreeEnergies
@@ -8,14 +7,10 @@ import Workflow
 /// The reweighted samples: one side of a comparison.
 struct ComparedSamples {
   let torsions: WeightedTorsions
-  /// kJ/mol
-  let energies: WeightedValues
-  let deltaF: Double
-  let standardError: Double
-  /// Energies that the samples cost, and steps of the simulation that the emulator was trained on.
-  let evaluations: Int
-  /// Wall time of everything up to the weights; NaN where some of it is not there any more.
-  let seconds: Double
+  let energies: WeightedValues  // kJ/mol
+  let deltaF, standardError: Double
+  let evaluations: Int  // Energies that the samples cost, and steps of the simulation that the emulator was trained on
+  let seconds: Double  // Wall time of everything up to the weights; NaN where some of it is not there any more
 
   init(_ reweight: StageInput, torsions names: [String]) throws {
     let (artifact, record) = (reweight.artifact, Recorded.reweight)
@@ -36,23 +31,18 @@ struct ComparedSamples {
 /// The other side.
 struct ComparedReference {
   struct Dynamics {
-    /// Exits from the state, and ps spent in it.
-    var exits: Int
-    var timeInside: Double
-    var stepsPerTime: Double
-    /// Wall time, s.
-    var secondsPerStep: Double
+    var exits: Int  // Exits from the state, and ps spent in it
+    var timeInside, stepsPerTime: Double
+    var secondsPerStep: Double  // Wall time, s
   }
 
   var torsions: WeightedTorsions
   var torsionHalves: [WeightedTorsions]
-  /// kJ/mol
-  var energies: WeightedValues?
+  var energies: WeightedValues?  // kJ/mol
   var energyHalves: [WeightedValues] = []
   /// Share of the reference in the cells that the energies' frames visit; nil where they are not weighted by cell.
   var energyCoverage: Double?
-  var deltaF: Double
-  var standardError: Double
+  var deltaF, standardError: Double
   var evaluations: Int?
   var seconds: Double
   var dynamics: Dynamics?
@@ -85,7 +75,7 @@ struct ComparedReference {
       standardError: try artifact.read(record.freeEnergy.standardError),
       evaluations: try artifact.readIfThere(record.energyEvaluations), seconds: input.wallSeconds ?? .nan)
     guard let frames else { return result }
-    let state = context.system.state
+    let state = context.state
     guard let stateAxis = known.firstIndex(of: state.torsion) else {
       throw CompareError.noTorsion(stage: input.name, torsion: state.torsion, known: known)
     }
@@ -113,7 +103,7 @@ struct ComparedReference {
   }
 
   static func simulation(_ input: StageInput, _ names: [String], _ context: StageContext) throws -> ComparedReference {
-    let side = try SimulatedSide(input, state: context.system.state)
+    let side = try SimulatedSide(input, state: context.state)
     let occupancy = side.occupancy
     let torsions = WeightedTorsions(columns: try input.torsions(names), weights: occupancy.inside.map { _ in 1 })
     var result = ComparedReference(
@@ -169,7 +159,7 @@ private struct SimulatedSide {
 extension StageInput {
   /// Torsions that a stage reports, rad. Throws `CompareError.noTorsion`.
   fileprivate func torsions(_ names: [String]) throws -> [[Double]] {
-    let angles = TorsionRecord().angles
+    let angles = Recorded.reweight.torsions.angles
     return try names.map { name in
       guard let values = try artifact.readIfThere(angles[name]) else {
         throw CompareError.noTorsion(stage: self.name, torsion: name, known: try artifact.names(angles))

@@ -1,4 +1,3 @@
-import Artifacts
 import Generative
 import Records
 import Workflow
@@ -6,10 +5,8 @@ import Workflow
 /// An emulator in an artifact, with what the stages beside it need.
 struct EmulatorArtifact {
   let emulator: Emulator
-  /// The topology in MDTraj's JSON, for trajectories made from samples.
-  let topologyJSON: String
-  /// Content digest of the emulator's artifact: samples and energy models remember whose they are.
-  let digest: String
+  let topologyJSON: String  // The topology in MDTraj's JSON, for trajectories made from samples
+  let digest: String  // Content digest of the emulator's artifact: samples and energy models remember whose they are
 
   static func read(_ input: StageInput) throws -> EmulatorArtifact {
     let (artifact, record) = (input.artifact, Recorded.emulator)

@@ -1,4 +1,3 @@
-import Artifacts
 import Generative
 import Molecules
 import Records
@@ -6,7 +5,6 @@ import Workflow
 
 /// Trains a Boltzmann emulator by flow matching on ingested frames, in internal or Cartesian coordinates.
 enum EmulatorStage: RecordedStage {
-  static let type = EmulatorRecord.stageType
   static let version = 2
   static let summary = "train a Boltzmann emulator by flow matching"
   static let reads: [SharedField] = [.topology]
@@ -35,8 +33,7 @@ enum EmulatorStage: RecordedStage {
     @Parameter(
       "how noise and frames of a batch are paired: as drawn, by exact optimal transport, or rotated onto each other")
     var coupling = Coupling.independent
-    @Parameter(
-      "what the network predicts: the velocity, or the data point (then trajectories end at t = 0.999)")
+    @Parameter("what the network predicts: the velocity, or the data point (then trajectories end at t = 0.999)")
     var objective = Objective.velocity
     @Parameter(
       "endpoint: its weight ((beta' alpha - alpha' beta) / alpha)^2 is held between these", in: .positive, count: 2...2)
@@ -53,16 +50,12 @@ enum EmulatorStage: RecordedStage {
       if coordinates == .cartesian {
         settings.coordinates = .cartesian(atomClasses: atomClasses, scale: lengthScale, meanFree: prior == .meanFree)
       }
-      settings.architecture = network.architecture
-      settings.interpolant = interpolant
+      (settings.architecture, settings.interpolant) = (network.architecture, interpolant)
       if objective == .endpoint {
         settings.objective = .endpoint(minimumWeight: endpointWeights[0], maximumWeight: endpointWeights[1])
       }
-      settings.coupling = coupling
-      settings.optimization = training.settings
-      settings.validationFraction = validationFraction
-      settings.recordEvery = recordEvery
-      settings.seed = seed
+      (settings.coupling, settings.optimization) = (coupling, training.settings)
+      (settings.validationFraction, settings.recordEvery, settings.seed) = (validationFraction, recordEvery, seed)
       return settings
     }
   }
@@ -79,7 +72,7 @@ enum EmulatorStage: RecordedStage {
     try context.prepareTorch()
     let frames = try context.input(\Inputs.frames).artifact.read(
       Recorded.ingest.trajectory.coordinates, as: Double.self)
-    let topology = try Topology.read(pdb: context.system.topology)
+    let topology = try Topology.read(pdb: context.topologyFile)
     let trained = try withAdvice {
       try Emulator.train(
         on: frames, topology: topology, settings: parameters.settings(seed: context.seed),

@@ -1,4 +1,3 @@
-import Artifacts
 import Basics
 import Foundation
 import Generative
@@ -28,7 +27,7 @@ enum ImportedEmulatorStage: RecordedStage {
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
-    let topology = try Topology.read(pdb: context.system.topology)
+    let topology = try Topology.read(pdb: context.topologyFile)
     let url = parameters.weights.url
     let file = try WeightsFile(url)
     guard file.atomClasses.count == topology.atoms.count else {

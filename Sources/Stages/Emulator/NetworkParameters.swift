@@ -86,11 +86,9 @@ public enum EmulatorStageError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     switch self {
     case .networkAndCoordinates(let network, let coordinates, let fitting):
-      return "network.type \(network) does not work on \(coordinates) coordinates; use \(fitting)"
-    case .heads(let heads, let scalars):
-      return "network.heads \(heads) does not divide network.scalars \(scalars)"
-    case .badWeights(let file, let reason):
-      return "\(file) does not hold the weights of a gvp network: \(reason)"
+      "network.type \(network) does not work on \(coordinates) coordinates; use \(fitting)"
+    case .heads(let heads, let scalars): "network.heads \(heads) does not divide network.scalars \(scalars)"
+    case .badWeights(let file, let reason): "\(file) does not hold the weights of a gvp network: \(reason)"
     }
   }
 }

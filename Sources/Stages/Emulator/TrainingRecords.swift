@@ -66,7 +66,7 @@ extension ArtifactWriter {
   }
 
   func write(_ checkpoint: TrainingCheckpoint) throws {
-    let record = TrainingCheckpointRecord()
+    let record = Recorded.trainingCheckpoint
     try write(checkpoint.training, record.training)
     let columns = checkpoint.recent.first?.count ?? 1
     try write(record.recent, checkpoint.recent.flatMap { $0 }, shape: [checkpoint.recent.count, columns])
@@ -114,7 +114,7 @@ extension Artifact {
   }
 
   func trainingCheckpoint() throws -> TrainingCheckpoint {
-    let record = TrainingCheckpointRecord()
+    let record = Recorded.trainingCheckpoint
     let training = record.training
     var curve = LossCurve(columns: try read(training.curveColumns))
     for (step, row) in zip(try read(training.curveSteps).values, try read(training.curveRows).rows) {

@@ -10,7 +10,7 @@ public enum EnergyModelArtifactError: Error, CustomStringConvertible, Equatable 
   public var description: String {
     switch self {
     case .anotherEmulator(let samples, let energyModel):
-      return "the samples \(samples) and the energy model \(energyModel) come from two different emulators; "
+      "the samples \(samples) and the energy model \(energyModel) come from two different emulators; "
         + "a log-density of one says nothing about samples of the other"
     }
   }
@@ -41,9 +41,7 @@ extension EnergyModelChart {
   /// Latents [n, d] in Float32 and ln |dx/dq|, [n], of a `sample` artifact.
   func latents(of samples: Artifact) throws -> (latents: Tensor, logJacobian: [Double]) {
     let record = Recorded.sample
-    if isEmulators {
-      return (try Tensor(samples.read(record.latents)), try samples.read(record.logJacobian).values)
-    }
+    if isEmulators { return (try Tensor(samples.read(record.latents)), try samples.read(record.logJacobian).values) }
     let positions = try samples.read(record.trajectory.coordinates)
     return try latents(positions: positions.values, frames: positions.shape.first ?? 0)
   }

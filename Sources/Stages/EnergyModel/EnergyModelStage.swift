@@ -12,7 +12,6 @@ import Workflow
 /// Samples are drawn from the emulator all along the training and take the place of the oldest: an energy model that sees the same
 /// samples again and again learns their labels, not the density.
 enum EnergyModelStage: RecordedStage {
-  static let type = EnergyModelRecord.stageType
   static let version = 2
   static let summary = "fit an energy-based model, whose likelihood costs one forward pass"
   static let indirectInputs = [InputPath(\Inputs.samples, \SampleStage.Inputs.emulator)]
@@ -42,13 +41,9 @@ enum EnergyModelStage: RecordedStage {
 
     func settings(seed: UInt64) -> EnergyModelSettings {
       var settings = EnergyModelSettings { try network.architecture($0, head: head) }
-      settings.interpolant = interpolant
-      settings.objective = losses.objective
-      settings.optimization = training.settings
-      settings.freshSamples = freshSamples
-      settings.refreshEvery = refreshEvery
-      settings.odeSteps = odeSteps
-      settings.seed = seed
+      (settings.interpolant, settings.objective) = (interpolant, losses.objective)
+      (settings.optimization, settings.freshSamples) = (training.settings, freshSamples)
+      (settings.refreshEvery, settings.odeSteps, settings.seed) = (refreshEvery, odeSteps, seed)
       return settings
     }
   }
@@ -77,7 +72,7 @@ enum EnergyModelStage: RecordedStage {
     try context.prepareTorch()
     let samples = try context.input(\Inputs.samples)
     let emulator = try EmulatorArtifact.read(samples.input(\SampleStage.Inputs.emulator))
-    let topology = try Topology.read(pdb: context.system.topology)
+    let topology = try Topology.read(pdb: context.topologyFile)
     let flow = try emulator.emulator.flow(for: topology)
     var chart = EnergyModelChart(of: flow)
     if parameters.coordinates == "internal", case .cartesian = flow.chart {
@@ -110,21 +105,16 @@ enum EnergyModelStage: RecordedStage {
 
   private static func write(_ found: EnergyModelEvaluation, to writer: ArtifactWriter) throws {
     let (prior, data) = (found.priorOffset, found.normalization.dataEnd)
-    try writer.write(output.exactLogDensity, found.exact)
-    try writer.write(output.modelLogDensity, found.predicted)
-    try writer.write(output.rmse, found.rootMeanSquare)
-    try writer.write(output.meanError, found.meanError)
-    try writer.write(output.spearman, spearmanCorrelation(found.predicted, found.exact))
-    try writer.write(output.priorOffset, prior.value)
-    try writer.write(output.priorOffsetError, prior.standardError)
-    try writer.write(output.absoluteError, found.meanError - prior.value)
-    try writer.write(output.dataOffset, data.value)
-    try writer.write(output.dataOffsetError, data.standardError)
-    try writer.write(output.absoluteErrorNormalized, found.meanError - data.value)
-    try writer.write(output.normalizationTime, found.normalization.times)
-    try writer.write(output.normalizationOffset, found.normalization.offsets)
-    try writer.write(output.secondsPerLikelihood, found.secondsPerLikelihood)
-    try writer.write(output.exactSecondsPerLikelihood, found.exactSecondsPerLikelihood)
+    try writer.write(
+      (output.exactLogDensity, found.exact), (output.modelLogDensity, found.predicted),
+      (output.rmse, found.rootMeanSquare), (output.meanError, found.meanError),
+      (output.spearman, spearmanCorrelation(found.predicted, found.exact)), (output.priorOffset, prior.value),
+      (output.priorOffsetError, prior.standardError), (output.absoluteError, found.meanError - prior.value),
+      (output.dataOffset, data.value), (output.dataOffsetError, data.standardError),
+      (output.absoluteErrorNormalized, found.meanError - data.value),
+      (output.normalizationTime, found.normalization.times), (output.normalizationOffset, found.normalization.offsets),
+      (output.secondsPerLikelihood, found.secondsPerLikelihood),
+      (output.exactSecondsPerLikelihood, found.exactSecondsPerLikelihood))
   }
 
   private static func tell(_ found: EnergyModelEvaluation, _ context: StageContext) {

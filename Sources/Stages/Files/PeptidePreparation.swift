@@ -4,8 +4,7 @@ import OpenMM
 
 /// From a sequence to a topology and a force field, by OpenMM's application layer in a Python of its own.
 public struct PeptidePreparation {
-  public let python: URL
-  public let script: URL
+  public let python, script: URL
 
   public static let forceFields = ["amber14+obc1", "amber14+obc2", "amber14", "amber99sbildn+obc"]
 
@@ -21,8 +20,7 @@ public struct PeptidePreparation {
         let python = folder.appendingPathComponent(".deps/prepare/bin/python")
         let script = folder.appendingPathComponent("Tools/prepare.py")
         if manager.isExecutableFile(atPath: python.path), manager.fileExists(atPath: script.path) {
-          self.python = python
-          self.script = script
+          (self.python, self.script) = (python, script)
           return
         }
         folder = folder.deletingLastPathComponent()
@@ -32,7 +30,6 @@ public struct PeptidePreparation {
   }
 
   /// Writes topology.pdb and system.xml to a folder, which is made if it is not there, and reads both back. `cutoff` in nm, 0 for none.
-  ///
   /// Throws `PreparationError`, `MoleculesError`, `OpenMMError`.
   public func run(_ sequence: PeptideSequence, forceField: String, cutoff: Double, output: URL) throws -> Topology {
     let process = Process()
@@ -42,9 +39,7 @@ public struct PeptidePreparation {
       "--force-field", forceField, "--cutoff", "\(cutoff)",
     ]
     let said = Pipe()
-    process.standardError = said
-    process.standardOutput = said
-    process.standardInput = FileHandle.nullDevice
+    (process.standardError, process.standardOutput, process.standardInput) = (said, said, FileHandle.nullDevice)
     do {
       try process.run()
     } catch {
@@ -75,8 +70,8 @@ public enum PreparationError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .notInstalled:
-      return "there is no .deps/prepare: ./bootstrap --prepare makes it (a Python with OpenMM's application layer)"
-    case .failed(let sequence, let reason): return "\(sequence) could not be prepared: \(reason)"
+      "there is no .deps/prepare: ./bootstrap --prepare makes it (a Python with OpenMM's application layer)"
+    case .failed(let sequence, let reason): "\(sequence) could not be prepared: \(reason)"
     }
   }
 }

@@ -6,11 +6,10 @@ import Trajectories
 /// The frames or samples of an artifact as an AMBER NetCDF trajectory, for other programs.
 public enum TrajectoryExport {
   /// Returns how many frames were written. Samples have no times: frame k gets k ps.
-  ///
   /// Throws `ExportError`, `TrajectoryError`, `NetCDFError`, `ArtifactError`.
   public static func write(_ artifact: Artifact, to url: URL) throws -> Int {
     // read as Double: samples are stored so, frames as Float
-    let record = TrajectoryRecord<Float>()
+    let record = Recorded.ingest.trajectory
     let shape = artifact.has(record.coordinates) ? try artifact.shape(record.coordinates) : []
     guard shape.count == 3, shape[2] == 3, shape[0] > 0 else {
       throw ExportError.noFrames(stage: artifact.provenance.stage)
@@ -35,9 +34,8 @@ public enum ExportError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .noFrames(let stage):
-      return "stage '\(stage)' holds no frames of a molecule; simulate, ingest and sample stages do"
-    case .overItself(let file): return "\(file) is the artifact that is to be exported; name another file"
+    case .noFrames(let stage): "stage '\(stage)' holds no frames of a molecule; simulate, ingest and sample stages do"
+    case .overItself(let file): "\(file) is the artifact that is to be exported; name another file"
     }
   }
 }

@@ -14,19 +14,19 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .badFrames(let count, let total, let listed):
-      return "\(count) of \(total) frames are bad:\n" + Self.lines(count, listed)
+      "\(count) of \(total) frames are bad:\n" + Self.lines(count, listed)
         + "\nMend the trajectory, or set bad_frames: drop to go on without them"
     case .nothingLeft(let count, let listed):
-      return "no frame is left: all \(count) are bad:\n" + Self.lines(count, listed)
+      "no frame is left: all \(count) are bad:\n" + Self.lines(count, listed)
         + "\nCompare the topology with the trajectory"
     case .frameRange(let file, let first, let last, let available):
-      return "\(file): frames \(first) to \(last) were asked for (first, last), the file has 0 to \(available - 1)"
+      "\(file): frames \(first) to \(last) were asked for (first, last), the file has 0 to \(available - 1)"
     case .source(let both):
-      return both
+      both
         ? "trajectory and simulation are both given; frames come from one of them: leave the other out"
         : "there is nothing to read: give trajectory (AMBER NetCDF files) or simulation (a simulate stage)"
     case .otherMolecule(let stage):
-      return "the frames of '\(stage)' are of another molecule than system.topology; run that stage again"
+      "the frames of '\(stage)' are of another molecule than system.topology; run that stage again"
     }
   }
 

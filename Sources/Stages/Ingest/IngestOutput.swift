@@ -22,7 +22,7 @@ private struct IngestRows {
 /// The frames artifact while it grows, and the parts of it that are saved on the way.
 struct IngestOutput {
   private let record = IngestStage.output
-  private let listedRecord = IngestPartRecord()
+  private let listedRecord = Recorded.ingestPart
   private let context: StageContext
   private let topology: Topology
   private let torsions: NamedTorsions
@@ -35,20 +35,14 @@ struct IngestOutput {
   private var listed: [BadFrame] = []
   private static let listedAtMost = 10
 
-  /// The part that is being written, if parts are wanted.
-  private var part: ArtifactWriter?
+  private var part: ArtifactWriter?  // The part that is being written, if parts are wanted
   private var parts = 0
 
   private var writer: ArtifactWriter { context.output }
   private var angles: [Numbers<Double>] { torsions.names.map { record.trajectory.torsions.angles[$0] } }
 
-  init(
-    context: StageContext, topology: Topology, torsions: NamedTorsions, files: [URL], hasTimes: Bool
-  ) throws {
-    self.context = context
-    self.topology = topology
-    self.torsions = torsions
-    self.files = files
+  init(context: StageContext, topology: Topology, torsions: NamedTorsions, files: [URL], hasTimes: Bool) throws {
+    (self.context, self.topology, self.torsions, self.files) = (context, topology, torsions, files)
     self.hasTimes = hasTimes
     slow = SlowTorsionRecorder(topology)
     try MDTrajConvention.begin(writer, topologyJSON: topology.mdtrajJSON)
@@ -85,9 +79,7 @@ struct IngestOutput {
   }
 
   /// Checks and prepares raw frames of a file, and writes the good ones; with `saving` also to a part, for `savePart`.
-  mutating func add(
-    _ raw: TrajectoryFrames, file: Int, checkedBy preparation: FramePreparation, saving: Bool
-  ) throws {
+  mutating func add(_ raw: TrajectoryFrames, file: Int, checkedBy preparation: FramePreparation, saving: Bool) throws {
     let (sound, bad) = raw.prepared(by: preparation, file: files[file].path)
     badCount += bad.count
     listed += bad.prefix(Self.listedAtMost - listed.count)
@@ -115,15 +107,12 @@ struct IngestOutput {
       rows.coordinates, source: { Int(rows.files[$0]) }, time: { rows.times.isEmpty ? nil : Double(rows.times[$0]) })
   }
 
-  // MARK: Parts
-
   /// Commits the part that holds what was added since the last one; `step` counts the frames that were read so far.
   mutating func savePart(step: Int) throws {
     guard let part else { return }
-    try part.write(listedRecord.frame, listed.map(\.frame))
-    try part.write(listedRecord.reason, listed.map(\.fault.reason.rawValue))
-    try part.write(listedRecord.file, listed.map(\.file))
-    try part.write(listedRecord.detail, listed.map(\.fault.detail))
+    try part.write(
+      (listedRecord.frame, listed.map(\.frame)), (listedRecord.reason, listed.map(\.fault.reason.rawValue)),
+      (listedRecord.file, listed.map(\.file)), (listedRecord.detail, listed.map(\.fault.detail)))
     try context.checkpoints.commitPart(part, index: parts, step: step)
     self.part = nil
     parts += 1
@@ -171,9 +160,7 @@ struct IngestOutput {
   /// Throws `IngestError.badFrames` or `.nothingLeft` where the policy says so; else writes the counts.
   func finish(policy: IngestStage.BadFrames) throws {
     if badCount > 0 {
-      guard policy == .drop else {
-        throw IngestError.badFrames(count: badCount, of: badCount + kept, listed: listed)
-      }
+      guard policy == .drop else { throw IngestError.badFrames(count: badCount, of: badCount + kept, listed: listed) }
       guard kept > 0 else { throw IngestError.nothingLeft(count: badCount, listed: listed) }
       let names = listed.prefix(3).map(\.description).joined(separator: "; ")
       context.warn(

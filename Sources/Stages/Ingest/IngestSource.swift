@@ -9,8 +9,7 @@ import Workflow
 struct SimulatedFrames: TrajectoryReader {
   private let record = Recorded.simulate.trajectory
   let artifact: Artifact
-  let frameCount: Int
-  let atomCount: Int
+  let frameCount, atomCount: Int
   var url: URL { artifact.url }
   let hasTimes = true
 
@@ -41,7 +40,6 @@ struct IngestSource {
 
   /// What the stage was told to read. Everything is opened and checked before the first frame is read: a mistake in the last file
   /// shows at once.
-  ///
   /// Throws `IngestError.source` unless the stage was told one thing, `IngestError.frameRange`, `TrajectoryError`.
   static func all(
     _ context: StageContext, _ parameters: IngestStage.Parameters, _ topology: Topology

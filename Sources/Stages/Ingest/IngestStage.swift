@@ -1,7 +1,6 @@
 import Foundation
 import Molecules
 import Records
-import Trajectories
 import Workflow
 
 /// `ingest`: frames of one molecule from AMBER NetCDF trajectories or from a simulation, checked, made whole and centred.
@@ -10,7 +9,6 @@ import Workflow
 /// a run that was killed goes on where the last part ends. The centre that lies at the origin is the centre of mass, in Double
 /// before the rounding to Float32.
 enum IngestStage: RecordedStage {
-  static let type = IngestRecord.stageType
   static let version = 2
   static let summary =
     "Reads AMBER NetCDF trajectories or a simulation's frames, checks every one, makes molecules whole and centres them."

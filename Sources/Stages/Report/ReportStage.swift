@@ -9,15 +9,12 @@ import Workflow
 ///
 /// The page is drawn from artifacts alone; `pipeline report FILE` draws it again where it is missing.
 enum ReportStage: RecordedStage {
-  static let type = ReportRecord.stageType
   static let version = 1
   static let summary = "set the answers of stages side by side, on the terminal and on one HTML page"
   static let reads: [SharedField] = [.temperature, .state]
   static let output = Recorded.report
   static var indirectInputs: [InputPath] {
-    let (compared, samples, density) = (
-      \Inputs.compare, \ReweightStage.Inputs.samples, \ReweightStage.Inputs.density
-    )
+    let (compared, samples, density) = (\Inputs.compare, \ReweightStage.Inputs.samples, \ReweightStage.Inputs.density)
     let (emulator, frames) = (\SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames)
     let (modelled, audited) = (\EnergyModelStage.Inputs.samples, \AuditStage.Inputs.reweight)
     return [
@@ -35,11 +32,10 @@ enum ReportStage: RecordedStage {
   static func run(_ context: StageContext) throws {
     let compared = try context.inputs(\Inputs.compare).map(reported)
     let folder = context.output.url.deletingLastPathComponent()
-    let state = context.system.state
+    let state = context.state
     let options = Report.Options(
       title: folder.lastPathComponent, temperature: context.temperature,
-      state:
-        "\(NumberText.significant(state.from)) < \(state.torsion) < \(NumberText.significant(state.to)) rad",
+      state: "\(NumberText.significant(state.from)) < \(state.torsion) < \(NumberText.significant(state.to)) rad",
       torsion: state.torsion)
     let report = try Report(compared: compared, options: options)
 

@@ -19,8 +19,7 @@ struct ReweightFrames {
     let named = try system.namedTorsions()
     var record = try ConformationRecord(topology: system.topology, torsions: named.atoms + [system.stateAtoms()])
     for start in stride(from: 0, to: count, by: Self.chunk) {
-      try record.append(
-        samples.artifact.read(coordinates, rows: start..<min(start + Self.chunk, count)).values)
+      try record.append(samples.artifact.read(coordinates, rows: start..<min(start + Self.chunk, count)).values)
     }
     torsions = zip(named.names, record.torsions).map { (name: $0, angles: $1) }
     stateAngle = record.torsions[named.names.count]
@@ -32,21 +31,18 @@ struct ReweightFrames {
 /// was stopped goes on with the next sample.
 struct ReweightEnergies {
   let values: [Double]
-  /// The engine's own description.
-  let method: String
-  /// Wall time.
-  let secondsPerEnergy: Double
+  let method: String  // The engine's own description
+  let secondsPerEnergy: Double  // Wall time
 
   /// Throws `ReweightError`, `MolecularSystemError`, and the force field's own errors.
   init(_ context: StageContext, samples: StageInput, count: Int, system: MolecularSystem) throws {
-    let record = ReweightCheckpointRecord()
+    let record = Recorded.reweightCheckpoint
     let engine = try withAdvice { try system.engine(for: "reweighting", threads: context.threads) }
     var values: [Double] = []
     var before = 0.0
-    if let found = try context.checkpoints.latest() {
-      if let warning = found.warning { context.warn(warning) }
-      values = try found.artifact.read(record.energies).values
-      before = try found.artifact.read(record.seconds)
+    if let saved = try context.newestCheckpoint() {
+      values = try saved.read(record.energies).values
+      before = try saved.read(record.seconds)
       guard values.count <= count else { throw ReweightError.savedEnergies(found: values.count, samples: count) }
       context.log("going on after \(values.count) of \(count) energies")
     }
@@ -64,8 +60,7 @@ struct ReweightEnergies {
     context.progress.begin("energies", total: count, unit: "samples")
     while values.count < count {
       let rows = values.count..<min(values.count + engine.framesPerCall, count)
-      values += try engine.energies(
-        samples.artifact.read(Recorded.sample.trajectory.coordinates, rows: rows).values)
+      values += try engine.energies(samples.artifact.read(Recorded.sample.trajectory.coordinates, rows: rows).values)
       context.progress.update(completed: values.count)
       try clock.saveIfDue { try save() }
     }

@@ -3,15 +3,12 @@ import Basics
 import Foundation
 import FreeEnergies
 import Records
-import Torch
 import Workflow
 
 /// `reweight`: from samples of an emulator to the Boltzmann distribution, ln w = -u - ln q.
 enum ReweightStage: RecordedStage {
-  static let type = ReweightRecord.stageType
   static let version = 2
-  static let summary =
-    "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
+  static let summary = "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
   static let reads: [SharedField] = [.topology, .forcefield, .temperature, .torsions, .state]
   static let output = Recorded.reweight
 
@@ -38,19 +35,15 @@ enum ReweightStage: RecordedStage {
     case none, pareto
   }
 
-  static var method: ((StageInput) throws -> String)? {
-    { input in
-      if let model = input.optionalInput(\Inputs.density) { return "\(model.type) \(model.name)" }
-      return try input.artifact.read(output.logDensity.method) ?? "reweighting"
-    }
+  static let method: ((StageInput) throws -> String)? = { input in
+    if let model = input.optionalInput(\Inputs.density) { return "\(model.type) \(model.name)" }
+    return try input.artifact.read(output.logDensity.method) ?? "reweighting"
   }
 
-  static var columns: [BatchColumn] {
-    [
-      BatchColumn("dF", output.freeEnergy.deltaF),
-      BatchColumn("ESS", output.effectiveFraction, scale: 100, unit: "%", decimals: 1),
-    ]
-  }
+  static let columns = [
+    BatchColumn("dF", output.freeEnergy.deltaF),
+    BatchColumn("ESS", output.effectiveFraction, scale: 100, unit: "%", decimals: 1),
+  ]
 
   /// Throws `ReweightError`, `MolecularSystemError`, the errors of energy models and force fields, and `FreeEnergiesError` where a state
   /// holds no weight.
@@ -64,10 +57,8 @@ enum ReweightStage: RecordedStage {
 
     let thermal = PhysicalConstants.thermalEnergy(temperature: system.temperature)
     var options = Reweighting.Options()
-    options.truncation = parameters.truncation
-    options.bootstrapReplicates = parameters.bootstrap
-    options.profileBins = parameters.profileBins
-    options.smoothing = parameters.smoothing == .pareto
+    (options.truncation, options.bootstrapReplicates) = (parameters.truncation, parameters.bootstrap)
+    (options.profileBins, options.smoothing) = (parameters.profileBins, parameters.smoothing == .pareto)
     options.seed = context.seed
     let result = try Reweighting(
       reducedPotential: energies.values.map { $0 / thermal }, logDensities: density.estimates, angle: frames.stateAngle,
@@ -75,15 +66,16 @@ enum ReweightStage: RecordedStage {
 
     let writer = context.output
     try write(result, system, smoothed: options.smoothing, to: writer)
-    try writer.write(output.logDensity.values, density.mean)
-    try writer.write(output.logDensity.method, density.source)
-    try writer.write(output.energies, energies.values)
-    try writer.write(output.energyEvaluations, frames.count)
-    try writer.write(output.energyMethod, energies.method)
-    try writer.write(output.secondsPerEnergy, energies.secondsPerEnergy)
+    try writer.write(
+      (output.logDensity.values, density.mean), (output.logDensity.method, density.source),
+      (output.energies, energies.values), (output.energyEvaluations, frames.count),
+      (output.energyMethod, energies.method), (output.secondsPerEnergy, energies.secondsPerEnergy))
     for torsion in frames.torsions { try writer.write(output.torsions.angles[torsion.name], torsion.angles) }
     try writer.write(output.inverted, frames.inverted.filter { $0 }.count)
-    if let audit = density.audit(inside: frames.stateAngle.map(system.state.contains), weights: result.logWeights) {
+    if let audit = LogDensityDifference(
+      of: density.mean, from: density.own, inside: frames.stateAngle.map(system.state.contains),
+      logWeights: result.logWeights)
+    {
       try writer.write(output.auditRMSE, audit.rootMeanSquare)
       try writer.write(output.auditStateBias, audit.stateBias)
     }
@@ -93,15 +85,13 @@ enum ReweightStage: RecordedStage {
   private static func write(
     _ result: Reweighting, _ system: MolecularSystem, smoothed: Bool, to writer: ArtifactWriter
   ) throws {
-    try writer.write(output.logWeights, result.logWeights)
-    try writer.write(output.freeEnergy.deltaF, result.deltaF)
-    try writer.write(output.freeEnergy.interval, result.deltaFInterval)
-    try writer.write(output.freeEnergy.standardError, result.deltaFStandardError)
-    try writer.write(output.effectiveFraction, result.effectiveFraction)
-    try writer.write(output.effectiveFractionTruncated, result.effectiveFractionTruncated)
-    try writer.write(output.dropped, result.dropped)
-    try writer.write(output.largestWeight, result.largestWeight)
-    try writer.write(output.tailShape, result.tailShapes)
+    try writer.write(
+      (output.logWeights, result.logWeights), (output.freeEnergy.deltaF, result.deltaF),
+      (output.freeEnergy.interval, result.deltaFInterval),
+      (output.freeEnergy.standardError, result.deltaFStandardError),
+      (output.effectiveFraction, result.effectiveFraction),
+      (output.effectiveFractionTruncated, result.effectiveFractionTruncated), (output.dropped, result.dropped),
+      (output.largestWeight, result.largestWeight), (output.tailShape, result.tailShapes))
     if smoothed { try writer.write(output.unsmoothedDeltaF, result.unsmoothedDeltaF) }
     try writer.write(output.nonFinite, result.nonFinite)
     try writer.write(output.stateNames, system.stateNames)
@@ -149,12 +139,9 @@ enum ReweightStage: RecordedStage {
 
 /// ln q of every sample over Cartesian coordinates, from an energy model or from the samples themselves.
 private struct ReweightDensity {
-  /// [estimates][samples]: one, or two or more independent ones.
-  let estimates: [[Double]]
-  /// "stochastic-trace", or "energy-model ebm".
-  let source: String
-  /// Estimates that the samples carry beside the energy model's, for an audit.
-  private let own: [[Double]]
+  let estimates: [[Double]]  // [estimates][samples]: one, or two or more independent ones
+  let source: String  // "stochastic-trace", or "energy-model ebm"
+  let own: [[Double]]  // Estimates that the samples carry beside the energy model's, for an audit
 
   init(_ context: StageContext, samples: StageInput) throws {
     let (artifact, record) = (samples.artifact, Recorded.sample)
@@ -183,11 +170,6 @@ private struct ReweightDensity {
   }
 
   var mean: [Double] { meanEstimate(estimates) }
-
-  /// How an energy model's ln q differs from the samples' own; nil without anything to compare with.
-  func audit(inside: [Bool], weights logWeights: [Double]) -> LogDensityDifference? {
-    LogDensityDifference(of: mean, from: own, inside: inside, logWeights: logWeights)
-  }
 }
 
 public enum ReweightError: Error, CustomStringConvertible, Equatable {
@@ -198,12 +180,10 @@ public enum ReweightError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     switch self {
     case .densityNotThere(let stage, let wanted, let found):
-      return
-        "density: \(wanted) asks for it in the samples, but stage '\(stage)' carries \(found); set log_density: \(wanted) "
+      "density: \(wanted) asks for it in the samples, but stage '\(stage)' carries \(found); set log_density: \(wanted) "
         + "there, or name an energy-model stage"
     case .savedEnergies(let found, let samples):
-      return
-        "the checkpoint holds \(found) energies of \(samples) samples; delete the stage's checkpoints to start again"
+      "the checkpoint holds \(found) energies of \(samples) samples; delete the stage's checkpoints to start again"
     }
   }
 }

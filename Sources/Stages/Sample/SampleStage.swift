@@ -7,7 +7,6 @@ import Workflow
 
 /// Draws conformations from an emulator, with their log-density.
 enum SampleStage: RecordedStage {
-  static let type = SampleRecord.stageType
   static let version = 3
   /// Version 2 called the last axis of coordinates xyz.
   static let soundVersions = [2]
@@ -76,8 +75,7 @@ enum SampleStage: RecordedStage {
     // one order of the keys in every process
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    try context.output.write(
-      output.integrator, String(decoding: try encoder.encode(sampler.integrator), as: UTF8.self))
+    try context.output.write(output.integrator, String(decoding: try encoder.encode(sampler.integrator), as: UTF8.self))
   }
 
   /// Integrates batch after batch. Each has a random stream of its own, so a draw that was stopped goes on with the next batch.
@@ -153,22 +151,18 @@ enum SampleStage: RecordedStage {
       }
     }
     try writer.write(draws.lost, output.lost)
-    try writer.write(output.mirroredFraction, Double(mirrored + inverted) / Double(max(1, count)))
-    try writer.write(output.inverted, inverted)
-    try writer.write(output.seconds, draws.seconds)
-    try writer.write(output.functionEvaluations, draws.functionEvaluations)
-    try writer.write(output.samples, count)
+    try writer.write(
+      (output.mirroredFraction, Double(mirrored + inverted) / Double(max(1, count))), (output.inverted, inverted),
+      (output.seconds, draws.seconds), (output.functionEvaluations, draws.functionEvaluations), (output.samples, count))
     return inverted
   }
 }
 
 extension LogDensityMethod: ParameterType {}
 
-// MARK: - Checkpoints
-
 extension ArtifactWriter {
   func write(_ draws: FlowDraws) throws {
-    let record = DrawsRecord()
+    let record = Recorded.draws
     let shape = [draws.count, draws.dimension]
     try write(record.latents, draws.latents, shape: shape)
     try write(record.prior, draws.prior, shape: shape)
@@ -181,15 +175,13 @@ extension ArtifactWriter {
 
   fileprivate func write(_ lost: [LostTrajectory], _ record: LostTrajectoryRecord) throws {
     guard !lost.isEmpty else { return }
-    try write(record.sample, lost.map(\.sample))
-    try write(record.time, lost.map(\.time))
-    try write(record.step, lost.map(\.step))
+    try write((record.sample, lost.map(\.sample)), (record.time, lost.map(\.time)), (record.step, lost.map(\.step)))
   }
 }
 
 extension FlowDraws {
   mutating func restore(_ saved: Artifact) throws {
-    let record = DrawsRecord()
+    let record = Recorded.draws
     latents = try saved.read(record.latents).values
     prior = try saved.read(record.prior).values
     scores = try saved.readIfThere(record.scores)?.values ?? []

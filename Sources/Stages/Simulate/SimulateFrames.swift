@@ -1,20 +1,16 @@
 import Artifacts
-import Dynamics
 import ForceFields
 import Records
 import Workflow
 
 /// The frames of all runs while they grow, and the parts of them that are saved on the way.
 struct SimulateFrames {
-  /// nm, centred and rounded as they will be stored: [runs][frames x atoms x 3].
-  private(set) var coordinates: [[Float]]
+  private(set) var coordinates: [[Float]]  // nm, centred and rounded as they will be stored: [runs][frames x atoms x 3]
   private let context: StageContext
-  /// Masses over their sum.
-  private let weights: [Double]
-  /// How many numbers of each run are in parts already.
-  private var saved: [Int]
+  private let weights: [Double]  // Masses over their sum
+  private var saved: [Int]  // How many numbers of each run are in parts already
   private var parts = 0
-  private let record = SimulateCheckpointRecord()
+  private let record = Recorded.simulateCheckpoint
 
   /// Takes over what an earlier run saved; the simulation goes on from there.
   init(_ context: StageContext, setup: SimulateSetup, simulation: LangevinSimulation) throws {
@@ -29,9 +25,7 @@ struct SimulateFrames {
       let counts = try part.artifact.read(record.counts).values
       let values = try part.artifact.read(record.frames).values
       guard counts.count == coordinates.count, counts.allSatisfy({ $0 >= 0 }), counts.reduce(0, +) == values.count
-      else {
-        throw SimulationError.state("\(values.count) numbers of frames where \(counts) belong")
-      }
+      else { throw SimulationError.state("\(values.count) numbers of frames where \(counts) belong") }
       var first = 0
       for (run, count) in counts.enumerated() {
         coordinates[run] += values[first..<first + count]
@@ -81,12 +75,10 @@ struct SimulateFrames {
 
 extension SimulationState {
   fileprivate func write(_ record: SimulateCheckpointRecord, to writer: ArtifactWriter) throws {
-    try writer.write(record.phase, runs.map(\.phase.rawValue))
-    try writer.write(record.attempt, runs.map(\.attempt))
-    try writer.write(record.done, runs.map(\.done))
-    try writer.write(record.turnsTried, work.movesTried)
-    try writer.write(record.turnsTaken, work.movesTaken)
-    try writer.write(record.steps, work.steps)
+    try writer.write(
+      (record.phase, runs.map(\.phase.rawValue)), (record.attempt, runs.map(\.attempt)),
+      (record.done, runs.map(\.done)), (record.turnsTried, work.movesTried), (record.turnsTaken, work.movesTaken),
+      (record.steps, work.steps))
     for (field, values) in [
       (record.positions, runs.map(\.walk.positions)), (record.velocities, runs.map(\.walk.velocities)),
     ] {

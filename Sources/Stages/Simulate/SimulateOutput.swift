@@ -1,5 +1,3 @@
-import Artifacts
-import Basics
 import ForceFields
 import Foundation
 import FreeEnergies

@@ -1,7 +1,5 @@
 import Dynamics
 import ForceFields
-import Foundation
-import FreeEnergies
 import Molecules
 import OpenMM
 import Workflow
@@ -11,10 +9,8 @@ struct SimulateSetup {
   let parameters: SimulateStage.Parameters
   let molecule: MolecularSystem
   let system: System
-  /// The torsions that are reported.
-  let torsions: NamedTorsions
-  /// The state's, four atoms.
-  let stateAtoms: [Int]
+  let torsions: NamedTorsions  // The torsions that are reported
+  let stateAtoms: [Int]  // The state's, four atoms
   let starts: SimulationStarts
   let moves: TorsionMoves
   private let dynamics: DynamicsSettings
@@ -45,12 +41,9 @@ struct SimulateSetup {
 
   func simulation() throws -> LangevinSimulation {
     var settings = LangevinSimulation.Settings(dynamics)
-    settings.steering = parameters.steeringTime
-    settings.steeringForceConstant = parameters.steeringForce
-    settings.attempts = parameters.attempts
-    settings.equilibration = parameters.equilibration
-    settings.length = parameters.length
-    settings.saveInterval = parameters.saveInterval
+    (settings.steering, settings.steeringForceConstant) = (parameters.steeringTime, parameters.steeringForce)
+    (settings.attempts, settings.equilibration) = (parameters.attempts, parameters.equilibration)
+    (settings.length, settings.saveInterval) = (parameters.length, parameters.saveInterval)
     let check = try StructureCheck(molecule.topology)
     return try LangevinSimulation(
       system: system, torsions: starts.torsions, targets: starts.targets,

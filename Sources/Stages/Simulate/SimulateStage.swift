@@ -1,4 +1,3 @@
-import Artifacts
 import Basics
 import ForceFields
 import Records
@@ -9,7 +8,6 @@ import Workflow
 /// Every start is reached by slow steering from the topology's structure. Beside the artifact, which is a trajectory in MDTraj's HDF5
 /// convention, run after run, each in time order, stand the same frames as an AMBER NetCDF file <stage>.nc.
 enum SimulateStage: RecordedStage {
-  static let type = SimulateRecord.stageType
   static let version = 1
   static let summary = "molecular dynamics from several starts, each led there by slow steering"
   static let reads: [SharedField] = [.topology, .forcefield, .temperature, .torsions, .state]

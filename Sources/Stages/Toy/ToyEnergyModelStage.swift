@@ -1,4 +1,3 @@
-import Artifacts
 import Basics
 import Generative
 import Records
@@ -7,7 +6,6 @@ import Workflow
 
 /// `toy-energy-model`: the published energy model on a fixed set of two-dimensional samples, held against the density they come from.
 enum ToyEnergyModelStage: RecordedStage {
-  static let type = ToyEnergyModelRecord.stageType
   static let version = 1
   static let summary = "fit an energy model to two-dimensional samples and compare it with their true density"
   static let output = Recorded.toyEnergyModel
@@ -76,9 +74,7 @@ enum ToyEnergyModelStage: RecordedStage {
     let learnt = try grid.normalized(model.logDensity(Tensor(grid.points())).values(as: Double.self))
     let divergence = DensityGrid.divergence(truth, learnt)
     let shape = [grid.places.count, grid.places.count]
-    try context.output.write(output.divergence, divergence)
-    try context.output.write(output.x, grid.places)
-    try context.output.write(output.y, grid.places)
+    try context.output.write((output.divergence, divergence), (output.x, grid.places), (output.y, grid.places))
     try context.output.write(output.logDensity, learnt, shape: shape)
     try context.output.write(output.trueLogDensity, truth, shape: shape)
     context.log("KL(truth || model) = \(NumberText.fixed(divergence, 4)) nat")
@@ -93,7 +89,7 @@ public enum ToyError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     switch self {
     case .unknownSystem(let name, let file):
-      return "\(file): /system is '\(name)', which no known density belongs to; run its stage again"
+      "\(file): /system is '\(name)', which no known density belongs to; run its stage again"
     }
   }
 }

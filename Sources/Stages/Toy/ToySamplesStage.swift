@@ -1,12 +1,9 @@
-import Artifacts
-import Basics
 import Generative
 import Records
 import Workflow
 
 /// `toy-samples`: independent draws of a two-dimensional law that is known by analysis.
 enum ToySamplesStage: RecordedStage {
-  static let type = ToySamplesRecord.stageType
   static let version = 1
   static let summary = "draw samples of a two-dimensional system whose density is known"
   static let output = Recorded.toySamples

@@ -16,8 +16,7 @@ extension UmbrellaSetup {
     try writer.write(
       output.centers, (0..<grid.windowCount).flatMap(grid.center(of:)), shape: [grid.windowCount, grid.counts.count])
     try writer.write(output.forceConstants, parameters.forceConstant)
-    try writer.write(
-      output.endCoordinates, state.endPositions, shape: visits + [molecule.topology.atoms.count, 3])
+    try writer.write(output.endCoordinates, state.endPositions, shape: visits + [molecule.topology.atoms.count, 3])
     if let lowering {
       let bias = lowering.energies(of: sampler)
       try writer.write(output.sharedBias, bias, shape: visits + [sampler.samples])
@@ -36,11 +35,10 @@ extension UmbrellaSetup {
 
   /// What was found.
   func write(_ result: UmbrellaResult, to writer: ArtifactWriter) throws {
-    try writer.write(output.freeEnergy.deltaF, result.deltaF)
-    try writer.write(output.freeEnergy.standardError, result.standardError)
-    try writer.write(output.bootstrapError, result.bootstrapStandardError)
-    try writer.write(output.correlatedError, result.correlatedStandardError)
-    try writer.write(output.mbarError, result.mbarStandardError)
+    try writer.write(
+      (output.freeEnergy.deltaF, result.deltaF), (output.freeEnergy.standardError, result.standardError),
+      (output.bootstrapError, result.bootstrapStandardError), (output.correlatedError, result.correlatedStandardError),
+      (output.mbarError, result.mbarStandardError))
     for (record, parts) in [(output.halves, result.halves), (output.directions, result.directions)]
     where !parts.isEmpty {
       try writer.write(record.values, parts.map(\.deltaF))
@@ -51,12 +49,11 @@ extension UmbrellaSetup {
     try writer.write(output.profile.standardError, result.profile.standardError)
 
     try writer.write(output.overlap, result.overlap)
-    try writer.write(output.windowFreeEnergy, result.windowFreeEnergies)
-    try writer.write(output.statisticalInefficiency, result.statisticalInefficiency)
-    try writer.write(output.correlationTime, result.correlationTimes)
-    try writer.write(output.slowestTorsion, result.slowestTorsion)
-    try writer.write(output.shortWindows, result.shortWindows.count)
-    try writer.write(output.mbarGradient, result.mbarGradient)
+    try writer.write(
+      (output.windowFreeEnergy, result.windowFreeEnergies),
+      (output.statisticalInefficiency, result.statisticalInefficiency),
+      (output.correlationTime, result.correlationTimes), (output.slowestTorsion, result.slowestTorsion),
+      (output.shortWindows, result.shortWindows.count), (output.mbarGradient, result.mbarGradient))
     if parameters.ceiling != nil {
       try writer.write(output.windowsLeftOut, result.windowFreeEnergies.filter { !$0.isFinite }.count)
     }
@@ -67,10 +64,8 @@ extension UmbrellaSetup {
   }
 }
 
-// MARK: Checkpoints
-
 extension UmbrellaState {
-  private static let record = UmbrellaCheckpointRecord()
+  private static let record = Recorded.umbrellaCheckpoint
   private static let numbers = [
     (record.positions, \UmbrellaState.positions), (record.velocities, \.velocities), (record.rowStarts, \.rowStarts),
     (record.records, \.records), (record.endPositions, \.endPositions),

@@ -1,6 +1,5 @@
 import Dynamics
 import ForceFields
-import Foundation
 import FreeEnergies
 import Molecules
 import OpenMM
@@ -18,14 +17,10 @@ struct UmbrellaSetup {
   /// Names and atoms: the biased torsions first, then the molecule's other backbone and side-chain torsions.
   let torsionNames: [String]
   let torsions: [[Int]]
-  /// How many equal places a full turn of each has: 2 for the ring of phenylalanine.
-  let folds: [Int]
-  /// Those that carry no bias, in their order.
-  let watched: [RotatableTorsion]
-  /// Which coordinate defines the state.
-  let stateAxis: Int
-  /// nil where no barrier is lowered.
-  let lowering: BarrierLowering?
+  let folds: [Int]  // How many equal places a full turn of each has: 2 for the ring of phenylalanine
+  let watched: [RotatableTorsion]  // Those that carry no bias, in their order
+  let stateAxis: Int  // Which coordinate defines the state
+  let lowering: BarrierLowering?  // nil where no barrier is lowered
   let moves: TorsionMoves
   private let dynamics: DynamicsSettings
 
@@ -65,8 +60,7 @@ struct UmbrellaSetup {
 
   func sampler() throws -> UmbrellaSampler {
     var settings = UmbrellaSampler.Settings(dynamics)
-    settings.equilibration = parameters.equilibration
-    settings.production = parameters.production
+    (settings.equilibration, settings.production) = (parameters.equilibration, parameters.production)
     settings.sampleInterval = parameters.sampleInterval
     settings.exchangeInterval = parameters.exchange ? parameters.exchangeInterval : nil
     return try UmbrellaSampler(
@@ -95,13 +89,9 @@ struct UmbrellaSetup {
 
   func analysis(_ sampler: UmbrellaSampler, seed: UInt64) throws -> UmbrellaAnalysis {
     var options = UmbrellaAnalysis.Options()
-    options.torsion = stateAxis
-    options.state = molecule.state
-    options.profileBins = parameters.profileBins
-    options.bootstrapReplicates = parameters.bootstrap
-    options.overlapThreshold = parameters.overlapThreshold
-    options.seed = seed
-    options.ceiling = parameters.ceiling
+    (options.torsion, options.state, options.profileBins) = (stateAxis, molecule.state, parameters.profileBins)
+    (options.bootstrapReplicates, options.overlapThreshold) = (parameters.bootstrap, parameters.overlapThreshold)
+    (options.seed, options.ceiling) = (seed, parameters.ceiling)
     return UmbrellaAnalysis(data: try data(sampler), options: options)
   }
 }

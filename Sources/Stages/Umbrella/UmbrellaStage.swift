@@ -7,7 +7,6 @@ import Workflow
 /// `umbrella`: umbrella sampling of one torsion or a grid of two, and the free energies that follow. Two walks come to every window from
 /// opposite sides.
 enum UmbrellaStage: RecordedStage {
-  static let type = UmbrellaRecord.stageType
   static let version = 3
   /// Version 3 names an axis of end_coordinates otherwise.
   static let soundVersions = [2]
@@ -25,8 +24,7 @@ enum UmbrellaStage: RecordedStage {
       "of k/2 (torsion - centre)^2, for each coordinate", unit: "kJ/mol/rad2", in: .positive, count: 1...2, single: true
     )
     var forceConstant = [200.0, 80]
-    @Parameter("before each of the two visits of a window", unit: "ps", in: .atLeastZero) var equilibration =
-      5.0
+    @Parameter("before each of the two visits of a window", unit: "ps", in: .atLeastZero) var equilibration = 5.0
     @Parameter("per window, half of it in each direction", unit: "ps", in: .positive) var production = 40.0
     @Parameter(
       "share of the force field's threefold torsion terms, 1 for all, that is taken away from side chains (where these terms make more "
@@ -55,9 +53,8 @@ enum UmbrellaStage: RecordedStage {
     try withAdvice {
       let setup = try UmbrellaSetup(context, context.parameters(Parameters.self))
       let sampler = try setup.sampler()
-      if let found = try context.checkpoints.latest() {
-        if let warning = found.warning { context.warn(warning) }
-        try sampler.resume(UmbrellaState(found.artifact))
+      if let saved = try context.newestCheckpoint() {
+        try sampler.resume(UmbrellaState(saved))
         context.log("going on from \(Int(sampler.simulatedTime)) of \(Int(sampler.totalTime)) ps")
       }
       let already = sampler.simulatedTime

@@ -17,8 +17,6 @@ public struct BatchResources: Hashable, Sendable {
   /// These, and what `other` says instead.
   func overlaid(by other: BatchResources) -> BatchResources { BatchResources(values.merging(other.values) { $1 }) }
 
-  // MARK: Of every system
-
   static func field(_ name: String, _ help: String, _ kind: ParameterKind = .string) -> ParameterField {
     ParameterField(name, kind, optional: true, help: help)
   }

@@ -1,4 +1,3 @@
-import Basics
 import Foundation
 
 /// A run folder's jobs in a batch system: submits them, says where they are, cancels them.
@@ -17,8 +16,7 @@ public final class BatchRun {
     let system = systems.first { system in
       profile.map { $0.system == system.name.lowercased() } ?? !SubmissionStore(engine.folder, system).numbers.isEmpty
     }
-    self.engine = engine
-    self.system = system ?? systems[0]
+    (self.engine, self.system) = (engine, system ?? systems[0])
     store = SubmissionStore(engine.folder, self.system)
   }
 
@@ -48,8 +46,7 @@ public final class BatchRun {
       public let number: String?  // The system's number; nil where nothing was submitted
       public let stages: [[String]]  // One list of stages for each task
       public let command: String  // The whole command
-      public let after: String
-      public let resources: String
+      public let after, resources: String
     }
 
     public var jobs: [Job] = []
@@ -61,7 +58,6 @@ public final class BatchRun {
   // MARK: Submit
 
   /// Makes the jobs of the selected stages that have to run and are not on their way. With `dryRun`, only says which.
-  ///
   /// Throws `EngineError` where the selection is wrong or the folder is in use, `BatchError` where the batch system does
   /// not play along; jobs that were submitted before the error are in the record and are found by the next call.
   public func submit(_ request: Request, dryRun: Bool = false) throws -> Submission {

@@ -1,5 +1,3 @@
-import Foundation
-
 /// The jobs that run a pipeline's stages: arrays of tasks that wait for each other.
 struct JobPlan: Equatable {
   /// A job or the task of an array, of this plan or in the queue already.

@@ -1,5 +1,4 @@
 import Artifacts
-import Basics
 import Foundation
 
 /// One task of a submission, in the job that the batch system has started for it.
@@ -46,9 +45,7 @@ public final class JobRun {
     let host = ProcessInfo.processInfo.hostName
     note = TaskNote(state: .running, job: place.job, host: host, since: Date())
     if let earlier = store.readNote(noteFile), earlier.job == place.job {
-      note.starts = earlier.starts
-      note.fruitless = earlier.fruitless
-      note.mark = earlier.mark
+      (note.starts, note.fruitless, note.mark) = (earlier.starts, earlier.fruitless, earlier.mark)
       note.stages = earlier.stages
     }
     note.starts += 1
@@ -118,8 +115,7 @@ public final class JobRun {
     defer { own.release() }
     ArtifactFolder.removeLeftovers(in: folder.url, of: name)
     var options = RunOptions()
-    options.threads = record.threads
-    options.cores = job.cpus ?? 1
+    (options.threads, options.cores) = (record.threads, job.cpus ?? 1)
     options.checkpointInterval = record.checkpointInterval
     let result = try StageRun(engine: engine, stage: stage, options: options).carryOut { assessment in
       try begin(name, at: assessment.checkpointStep)

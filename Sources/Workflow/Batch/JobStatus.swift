@@ -14,8 +14,7 @@ public struct JobStatus: Equatable {
   public var job: String  // `12` or `12_3`
   public var text: String  // In a few words: `running on n1 since 12:31`
   public var message: String?  // In full, where something went wrong
-  public var node: String?
-  public var reason: String?
+  public var node, reason: String?
   public var requeues: Int  // How often the job came back to the queue
 
   /// It is still in the queue.

@@ -11,8 +11,7 @@ import Foundation
 /// then is no part of the key.
 @propertyWrapper public struct Parameter<Value: ParameterType> {
   fileprivate final class Box {
-    /// From the pipeline file.
-    var value: Value?
+    var value: Value?  // From the pipeline file
     var standard: Value?
     init(_ standard: Value?) { self.standard = standard }
   }
@@ -28,10 +27,8 @@ import Foundation
     wrappedValue: Value, _ help: String, unit: String? = nil, in range: ClosedRange<Value.Bound>? = nil,
     count: ClosedRange<Int>? = nil, single: Bool = false, words: [String]? = nil
   ) {
-    box = Box(wrappedValue)
-    self.help = help
-    self.unit = unit
-    kind = Self.kind(range, count, single, words)
+    self.init(help, unit: unit, in: range, count: count, single: single, words: words)
+    box.standard = wrappedValue
   }
 
   /// A required parameter, or an optional one.
@@ -40,15 +37,8 @@ import Foundation
     single: Bool = false, words: [String]? = nil
   ) {
     box = Box(Value.absent)
-    self.help = help
-    self.unit = unit
-    kind = Self.kind(range, count, single, words)
-  }
-
-  private static func kind(
-    _ range: ClosedRange<Value.Bound>?, _ count: ClosedRange<Int>?, _ single: Bool, _ words: [String]?
-  ) -> ParameterKind {
-    words.map { .choice($0) } ?? Value.kind(in: range, count: count, single: single)
+    (self.help, self.unit) = (help, unit)
+    kind = words.map { .choice($0) } ?? Value.kind(ParameterLimits(range: range, count: count, single: single))
   }
 
   /// The value of the file, or the default.
@@ -77,8 +67,7 @@ extension Parameter: DeclaredParameter {
       return ParameterField(name, .object(group.fields), unit: unit, help: help)
     }
     let standard = Value.isOptional ? nil : box.standard?.parameterValue
-    return ParameterField(
-      name, kind, default: standard, optional: Value.isOptional, unit: unit, help: help)
+    return ParameterField(name, kind, default: standard, optional: Value.isOptional, unit: unit, help: help)
   }
 
   func assign(_ value: ParameterValue) -> Bool {
@@ -121,9 +110,7 @@ extension ParameterGroup {
   }
 
   public var parameterValue: ParameterValue { fields.resolved(with: [:]) ?? .null }
-  public static func kind(in range: ClosedRange<Never>?, count: ClosedRange<Int>?, single: Bool) -> ParameterKind {
-    .object(fields)
-  }
+  public static func kind(_ limits: ParameterLimits<Never>) -> ParameterKind { .object(fields) }
 }
 
 /// A value that passed the checks of the pipeline file is not of its parameter's type: a stage type that is declared wrongly.

@@ -35,37 +35,27 @@ public struct ParameterField: Sendable {
   public let kind: ParameterKind
   /// Taken where the file says nothing. Without one the parameter is required, unless it is `optional` or an object.
   public let defaultValue: ParameterValue?
-  /// May be left out (or null), and is then absent for the stage: a Swift optional.
-  public let optional: Bool
-  /// As printed: "ps", "kJ/mol/rad2".
-  public let unit: String?
+  public let optional: Bool  // May be left out (or null), and is then absent for the stage: a Swift optional
+  public let unit: String?  // As printed: "ps", "kJ/mol/rad2"
   public let help: String
 
   public init(
     _ name: String, _ kind: ParameterKind, default defaultValue: ParameterValue? = nil, optional: Bool = false,
     unit: String? = nil, help: String
   ) {
-    self.name = name
-    self.kind = kind
-    self.defaultValue = defaultValue
-    self.optional = optional
-    self.unit = unit
+    (self.name, self.kind, self.defaultValue, self.optional, self.unit) = (name, kind, defaultValue, optional, unit)
     self.help = help
   }
 }
 
 /// A method that may stand in the place of a file: as a bare word, or as a group `{ method: NAME, ... }` with parameters of its own.
 public struct ParameterVariant: Sendable {
-  /// The bare word, and the value of `method`.
-  public let name: String
-  /// One line for help and schema.
-  public let summary: String
+  public let name: String  // The bare word, and the value of `method`
+  public let summary: String  // One line for help and schema
   public let parameters: [ParameterField]
 
   public init(_ name: String, summary: String, parameters: [ParameterField]) {
-    self.name = name
-    self.summary = summary
-    self.parameters = parameters
+    (self.name, self.summary, self.parameters) = (name, summary, parameters)
   }
 
   /// The key of a group that names the method, and the one under which its resolved parameters stand.
@@ -84,9 +74,7 @@ extension ParameterValue {
   /// The method and the parameters that a value of kind `fileOrVariant` names; nil for a file.
   public var variant: (name: String, parameters: ParameterValue)? {
     guard let name = self[ParameterVariant.nameKey]?.string, let parameters = self[ParameterVariant.parametersKey]
-    else {
-      return nil
-    }
+    else { return nil }
     return (name, parameters)
   }
 }

@@ -1,10 +1,21 @@
 import Foundation
 
+/// What a declaration says of a parameter's values.
+public struct ParameterLimits<Bound: Comparable> {
+  var range: ClosedRange<Bound>?  // Of the number, or of a list's numbers
+  var count: ClosedRange<Int>?  // How long a list may be
+  var single: Bool  // Whether one bare value is a list of one
+
+  public init(range: ClosedRange<Bound>? = nil, count: ClosedRange<Int>? = nil, single: Bool = false) {
+    (self.range, self.count, self.single) = (range, count, single)
+  }
+}
+
 /// A Swift type that a parameter may have.
 public protocol ParameterType {
   /// What a range of it is made of; `Never` where there are none.
   associatedtype Bound: Comparable = Never
-  static func kind(in range: ClosedRange<Bound>?, count: ClosedRange<Int>?, single: Bool) -> ParameterKind
+  static func kind(_ limits: ParameterLimits<Bound>) -> ParameterKind
   /// Nil for a value of another type.
   init?(_ value: ParameterValue)
   var parameterValue: ParameterValue { get }
@@ -19,9 +30,7 @@ extension ParameterType {
 }
 
 extension Int: ParameterType {
-  public static func kind(in range: ClosedRange<Int>?, count: ClosedRange<Int>?, single: Bool) -> ParameterKind {
-    .integer(range)
-  }
+  public static func kind(_ limits: ParameterLimits<Int>) -> ParameterKind { .integer(limits.range) }
   public init?(_ value: ParameterValue) {
     guard case .integer(let integer) = value else { return nil }
     self = integer
@@ -30,9 +39,7 @@ extension Int: ParameterType {
 }
 
 extension Double: ParameterType {
-  public static func kind(in range: ClosedRange<Double>?, count: ClosedRange<Int>?, single: Bool) -> ParameterKind {
-    .number(range)
-  }
+  public static func kind(_ limits: ParameterLimits<Double>) -> ParameterKind { .number(limits.range) }
   public init?(_ value: ParameterValue) {
     switch value {
     case .number(let number): self = number
@@ -44,9 +51,7 @@ extension Double: ParameterType {
 }
 
 extension Bool: ParameterType {
-  public static func kind(in range: ClosedRange<Never>?, count: ClosedRange<Int>?, single: Bool) -> ParameterKind {
-    .boolean
-  }
+  public static func kind(_ limits: ParameterLimits<Never>) -> ParameterKind { .boolean }
   public init?(_ value: ParameterValue) {
     guard case .bool(let bool) = value else { return nil }
     self = bool
@@ -55,9 +60,7 @@ extension Bool: ParameterType {
 }
 
 extension String: ParameterType {
-  public static func kind(in range: ClosedRange<Never>?, count: ClosedRange<Int>?, single: Bool) -> ParameterKind {
-    .string
-  }
+  public static func kind(_ limits: ParameterLimits<Never>) -> ParameterKind { .string }
   public init?(_ value: ParameterValue) {
     guard case .string(let text) = value else { return nil }
     self = text
@@ -67,12 +70,9 @@ extension String: ParameterType {
 
 /// An existing file that a stage reads; its content enters the key.
 public struct InputFile: ParameterType {
-  /// Absolute.
-  public let url: URL
+  public let url: URL  // Absolute
 
-  public static func kind(in range: ClosedRange<Never>?, count: ClosedRange<Int>?, single: Bool) -> ParameterKind {
-    .path
-  }
+  public static func kind(_ limits: ParameterLimits<Never>) -> ParameterKind { .path }
   public init?(_ value: ParameterValue) {
     guard case .string(let path) = value else { return nil }
     url = URL(fileURLWithPath: path)
@@ -82,9 +82,7 @@ public struct InputFile: ParameterType {
 
 /// Enumerations of words: `enum Draw: String, CaseIterable, ParameterType`.
 extension ParameterType where Self: RawRepresentable & CaseIterable, RawValue == String, Bound == Never {
-  public static func kind(in range: ClosedRange<Never>?, count: ClosedRange<Int>?, single: Bool) -> ParameterKind {
-    .choice(allCases.map(\.rawValue))
-  }
+  public static func kind(_ limits: ParameterLimits<Never>) -> ParameterKind { .choice(allCases.map(\.rawValue)) }
   public init?(_ value: ParameterValue) {
     guard case .string(let word) = value else { return nil }
     self.init(rawValue: word)
@@ -94,35 +92,27 @@ extension ParameterType where Self: RawRepresentable & CaseIterable, RawValue ==
 
 extension Array: ParameterType where Element: ParameterType {
   public typealias Bound = Element.Bound
-  public static func kind(in range: ClosedRange<Bound>?, count: ClosedRange<Int>?, single: Bool) -> ParameterKind {
-    let element = Element.kind(in: range, count: nil, single: single)
+  public static func kind(_ limits: ParameterLimits<Bound>) -> ParameterKind {
+    let element = Element.kind(ParameterLimits(range: limits.range, single: limits.single))
     // of a list of lists, the inner ones take a bare value
-    if case .list = element { return .list(element, count: count) }
-    return .list(element, acceptsSingle: single, count: count)
+    if case .list = element { return .list(element, count: limits.count) }
+    return .list(element, acceptsSingle: limits.single, count: limits.count)
   }
   public init?(_ value: ParameterValue) {
     guard case .list(let values) = value else { return nil }
-    self = []
-    for value in values {
-      guard let element = Element(value) else { return nil }
-      append(element)
-    }
+    self = values.compactMap { Element($0) }
+    guard count == values.count else { return nil }
   }
   public var parameterValue: ParameterValue { .list(map(\.parameterValue)) }
 }
 
 extension Optional: ParameterType where Wrapped: ParameterType {
   public typealias Bound = Wrapped.Bound
-  public static func kind(in range: ClosedRange<Bound>?, count: ClosedRange<Int>?, single: Bool) -> ParameterKind {
-    Wrapped.kind(in: range, count: count, single: single)
-  }
+  public static func kind(_ limits: ParameterLimits<Bound>) -> ParameterKind { Wrapped.kind(limits) }
   public init?(_ value: ParameterValue) {
-    if value == .null {
-      self = .none
-    } else {
-      guard let wrapped = Wrapped(value) else { return nil }
-      self = .some(wrapped)
-    }
+    let wrapped = Wrapped(value)
+    guard value == .null || wrapped != nil else { return nil }
+    self = value == .null ? .none : wrapped
   }
   public var parameterValue: ParameterValue { self?.parameterValue ?? .null }
   public static var isOptional: Bool { true }

@@ -27,36 +27,19 @@ public enum ParameterValue: Equatable, Sendable {
   /// The one text of this value that keys are made of: JSON with sorted names, no spaces, and the shortest decimal that
   /// reads back as the same number, so that `300` and `300.0` are equal.
   public var canonicalJSON: String {
-    var text = ""
-    write(to: &text)
-    return text
+    switch self {
+    case .null: "null"
+    case .bool(let value): value ? "true" : "false"
+    case .integer(let value): String(value)
+    case .number(let value): Self.text(of: value)
+    case .string(let value): Self.quoted(value)
+    case .list(let elements): "[" + elements.map(\.canonicalJSON).joined(separator: ",") + "]"
+    case .object(let members): "{" + Self.texts(members).joined(separator: ",") + "}"
+    }
   }
 
-  private func write(to text: inout String) {
-    switch self {
-    case .null: text += "null"
-    case .bool(let value): text += value ? "true" : "false"
-    case .integer(let value): text += String(value)
-    case .number(let value): text += Self.text(of: value)
-    case .string(let value): Self.write(value, to: &text)
-    case .list(let elements):
-      text += "["
-      for (index, element) in elements.enumerated() {
-        if index > 0 { text += "," }
-        element.write(to: &text)
-      }
-      text += "]"
-    case .object(let members):
-      text += "{"
-      let names = members.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-      for (index, name) in names.enumerated() {
-        if index > 0 { text += "," }
-        Self.write(name, to: &text)
-        text += ":"
-        (members[name] ?? .null).write(to: &text)
-      }
-      text += "}"
-    }
+  private static func texts(_ members: [String: ParameterValue]) -> [String] {
+    members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { "\(quoted($0)):\($1.canonicalJSON)" }
   }
 
   private static func text(of value: Double) -> String {
@@ -64,8 +47,8 @@ public enum ParameterValue: Equatable, Sendable {
     return value.isFinite ? "\(value)" : "\"\(value)\""  // JSON has no infinities
   }
 
-  private static func write(_ string: String, to text: inout String) {
-    text += "\""
+  private static func quoted(_ string: String) -> String {
+    var text = "\""
     for scalar in string.unicodeScalars {
       switch scalar {
       case "\"": text += "\\\""
@@ -79,28 +62,21 @@ public enum ParameterValue: Equatable, Sendable {
       default: text.unicodeScalars.append(scalar)
       }
     }
-    text += "\""
+    return text + "\""
   }
 }
 
 extension ParameterValue: Codable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
-    if container.decodeNil() {
-      self = .null
-    } else if let value = try? container.decode(Bool.self) {
-      self = .bool(value)
-    } else if let value = try? container.decode(Int.self) {
-      self = .integer(value)
-    } else if let value = try? container.decode(Double.self) {
-      self = .number(value)
-    } else if let value = try? container.decode(String.self) {
-      self = .string(value)
-    } else if let value = try? container.decode([ParameterValue].self) {
-      self = .list(value)
-    } else {
-      self = .object(try container.decode([String: ParameterValue].self))
+    func decoded<T: Decodable>(_ make: (T) -> ParameterValue) -> ParameterValue? {
+      (try? container.decode(T.self)).map(make)
     }
+    let scalar: ParameterValue? =
+      container.decodeNil() ? .null : decoded(Self.bool) ?? decoded(Self.integer) ?? decoded(Self.number)
+    self =
+      try scalar ?? decoded(Self.string) ?? decoded(Self.list)
+      ?? .object(container.decode([String: ParameterValue].self))
   }
 
   public func encode(to encoder: any Encoder) throws {

@@ -1,16 +1,12 @@
 /// A value of the pipeline file that stands around the stages and belongs to all of them: a key of the top level, or a member of a group
 /// there. Stage types say which they read; only those are handed to them, and only those enter their keys.
 public struct SharedField: Sendable {
-  /// The group at the top level that holds it; nil for a key of the top level itself.
-  public let section: String?
+  public let section: String?  // The group at the top level that holds it; nil for a key of the top level itself
   public let field: ParameterField
-  /// A stage that reads it cannot do without.
-  public let isNeeded: Bool
+  public let isNeeded: Bool  // A stage that reads it cannot do without
 
   public init(in section: String? = nil, _ field: ParameterField, isNeeded: Bool = false) {
-    self.section = section
-    self.field = field
-    self.isNeeded = isNeeded
+    (self.section, self.field, self.isNeeded) = (section, field, isNeeded)
   }
 
   public var name: String { field.name }

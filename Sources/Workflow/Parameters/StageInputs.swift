@@ -10,9 +10,7 @@ public final class Input {
   let standard: ParameterValue?
 
   private init(_ kind: ParameterKind, _ help: String, optional: Bool = false, default standard: String? = nil) {
-    self.kind = kind
-    self.help = help
-    self.optional = optional
+    (self.kind, self.help, self.optional) = (kind, help, optional)
     self.standard = standard.map { .string($0) }
   }
 

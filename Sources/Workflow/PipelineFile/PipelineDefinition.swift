@@ -61,8 +61,7 @@ public struct StageDefinition {
 
   /// The entry of an axis of the matrix, by its label.
   public struct Coordinate: Equatable, Sendable {
-    public let axis: String
-    public let label: String
+    public let axis, label: String
   }
 
   public let name: String  // As in the run folder: `emulator`, or `emulator@AC` for one cell of the matrix

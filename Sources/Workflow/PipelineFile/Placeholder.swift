@@ -128,9 +128,7 @@ struct Substitution {
     return value
   }
 
-  private mutating func spliced(
-    _ template: Template, at node: ConfigurationNode, plain: Bool
-  ) -> ConfigurationNode {
+  private mutating func spliced(_ template: Template, at node: ConfigurationNode, plain: Bool) -> ConfigurationNode {
     var text = ""
     for piece in template.pieces {
       switch piece {

@@ -53,8 +53,6 @@ enum YAMLDocument {
     }
   }
 
-  // MARK: Conversion
-
   private struct Converter {
     let folder: URL
     let locate: (Int, Int) -> SourceLocation
@@ -114,9 +112,7 @@ enum YAMLDocument {
     private func place(_ node: Node) -> SourceLocation { locate(node.mark?.line ?? 1, node.mark?.column ?? 1) }
   }
 
-  private static func translated(
-    _ error: YamlError, _ locate: (Int, Int) -> SourceLocation
-  ) -> PipelineFileError {
+  private static func translated(_ error: YamlError, _ locate: (Int, Int) -> SourceLocation) -> PipelineFileError {
     switch error {
     case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
       .composer(let context, let problem, let mark, _):
@@ -133,8 +129,6 @@ enum YAMLDocument {
     default: return PipelineFileError(locate(1, 1), .syntax("not valid YAML: \(error)"))
     }
   }
-
-  // MARK: Guards
 
   /// Whether a text that uses aliases could also have a list, a group or an alias as a key. Yams compares keys while it
   /// composes, before any limit of ours, and comparing such keys can take exponential time.

@@ -9,15 +9,13 @@ final class ChildProcesses: StageExecutor {
     let stage: String
     let process: pid_t
     let lifeline: Int32  // Its end tells the child that this process is gone
-    var messages: Stream
-    var output: Stream
+    var messages, output: Stream
     var result: StageResult?
     var wasAskedToStop = false
 
     init(stage: String, process: pid_t, lifeline: Int32, messages: Int32, output: Int32) {
       (self.stage, self.process, self.lifeline) = (stage, process, lifeline)
-      self.messages = Stream(descriptor: messages)
-      self.output = Stream(descriptor: output)
+      (self.messages, self.output) = (Stream(descriptor: messages), Stream(descriptor: output))
     }
   }
 
@@ -109,8 +107,7 @@ final class ChildProcesses: StageExecutor {
 
   /// A pipe whose ends no child inherits by accident, at numbers that the child's own do not overlap.
   private struct Pipe {
-    let reading: Int32
-    let writing: Int32
+    let reading, writing: Int32
 
     init() throws {
       var ends: [Int32] = [0, 0]

@@ -39,8 +39,7 @@ public final class Console: RunDisplay, @unchecked Sendable {
   }
 
   private let lock = NSRecursiveLock()
-  private let isTerminal: Bool
-  private let showsStages: Bool
+  private let isTerminal, showsStages: Bool
   private let clock: () -> Double
   private let width: () -> Int
   private let output: (String) -> Void
@@ -85,10 +84,7 @@ public final class Console: RunDisplay, @unchecked Sendable {
     private let console: Console
     private let stage: String
 
-    init(console: Console, stage: String) {
-      self.console = console
-      self.stage = stage
-    }
+    init(console: Console, stage: String) { (self.console, self.stage) = (console, stage) }
 
     func begin(_ title: String, total: Int, unit: String) { console.begin(stage, title, total: total, unit: unit) }
     func update(completed: Int, metrics: [(name: String, value: String)]) {
@@ -96,8 +92,6 @@ public final class Console: RunDisplay, @unchecked Sendable {
     }
     func end() { console.end(stage) }
   }
-
-  // MARK: Progress
 
   private func begin(_ stage: String, _ title: String, total: Int, unit: String) {
     lock.withLock {

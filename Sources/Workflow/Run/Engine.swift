@@ -1,5 +1,4 @@
 import Artifacts
-import Basics
 import Foundation
 
 /// What the face tells the engine about the libraries that take part; the engine itself knows none of them.

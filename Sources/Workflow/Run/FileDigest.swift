@@ -4,8 +4,7 @@ import Foundation
 
 /// What is known of a file without reading it.
 struct FileStamp: Codable, Equatable {
-  private var device: UInt64
-  private var inode: UInt64
+  private var device, inode: UInt64
   private var size: Int
   private var modified: [Int]  // s and ns
   private var changed: [Int]

@@ -1,5 +1,3 @@
-import Artifacts
-
 /// A stage that another one is made from, directly or not.
 public struct Ancestor: Equatable, Sendable {
   public let name: String
@@ -28,7 +26,5 @@ extension Engine {
     return known.count == times.count ? known.reduce(0, +) : nil
   }
 
-  private func wallSeconds(of name: String) -> Double? {
-    (try? assessor.artifacts.open(name))?.provenance.wallSeconds
-  }
+  private func wallSeconds(of name: String) -> Double? { (try? assessor.artifacts.open(name))?.provenance.wallSeconds }
 }

@@ -1,4 +1,3 @@
-import Artifacts
 import Foundation
 
 /// The folder of one pipeline's artifacts, runs/<name>, and its lock.
@@ -22,8 +21,6 @@ public final class RunFolder {
   func forcedMark(_ stage: String) -> URL { url.appendingPathComponent(".\(stage).forced") }
 
   var verified: URL { url.appendingPathComponent(".verified.json") }
-
-  // MARK: Lock
 
   public enum LockMode: Sendable {
     case exclusive  // Alone: it may touch every file

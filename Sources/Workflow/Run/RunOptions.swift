@@ -33,8 +33,7 @@ public struct StageOutcome {
     case notSelected
   }
 
-  public let stage: String
-  public let type: String
+  public let stage, type: String
   public let result: Result
   public let reason: String  // Why it ran or was skipped
   public let digest: String?

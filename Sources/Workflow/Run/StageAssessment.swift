@@ -52,8 +52,7 @@ final class StageAssessor {
   let files: FileDigests
 
   init(pipeline: PipelineDefinition, folder: RunFolder) {
-    self.pipeline = pipeline
-    self.folder = folder
+    (self.pipeline, self.folder) = (pipeline, folder)
     artifacts = VerifiedArtifacts(folder: folder)
     files = FileDigests(notes: folder.url.appendingPathComponent(".inputs.json"))
   }

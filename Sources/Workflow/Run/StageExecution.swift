@@ -4,8 +4,7 @@ import Foundation
 
 /// An input that was finished proved damaged when a stage wanted to read it.
 struct DamagedInput: Error, CustomStringConvertible {
-  let stage: String
-  let reason: String
+  let stage, reason: String
   var description: String { "the artifact of stage '\(stage)' is damaged again and again: \(reason)" }
 }
 
@@ -13,8 +12,7 @@ struct DamagedInput: Error, CustomStringConvertible {
 struct ReadyStage {
   let stage: StageDefinition
   let assessment: StageAssessment
-  /// The content digests of the stages it reads.
-  let digests: [String: String]
+  let digests: [String: String]  // The content digests of the stages it reads
   let threads: Int
   let checkpointInterval: Double
 }
@@ -26,6 +24,14 @@ enum StageResult: Codable, Equatable {
   case interrupted
   case damagedInput(stage: String, reason: String)
   case failed(String)
+
+  init(_ error: any Error) {
+    switch error {
+    case let damage as DamagedInput: self = .damagedInput(stage: damage.stage, reason: damage.reason)
+    case is WorkflowInterruption: self = .interrupted
+    default: self = .failed("\(error)")
+    }
+  }
 }
 
 /// Where ready stages are run.
@@ -56,17 +62,7 @@ final class InProcess: StageExecutor {
 
 extension Engine {
   /// Runs a stage here and commits its artifact.
-  func execute(_ ready: ReadyStage) -> StageResult {
-    do {
-      return try run(ready)
-    } catch let damage as DamagedInput {
-      return .damagedInput(stage: damage.stage, reason: damage.reason)
-    } catch is WorkflowInterruption {
-      return .interrupted
-    } catch {
-      return .failed("\(error)")
-    }
-  }
+  func execute(_ ready: ReadyStage) -> StageResult { do { return try run(ready) } catch { return StageResult(error) } }
 
   private func run(_ ready: ReadyStage) throws -> StageResult {
     let stage = ready.stage
@@ -114,8 +110,6 @@ extension Engine {
     try checkpoints.removeAll()
     return .finished(digest: digest, seconds: seconds, warnings: context.warnings)
   }
-
-  // MARK: Inputs
 
   /// The stage's inputs by slot, each with those inputs of its own that the stage type declares. Everything is verified.
   private func openInputs(

@@ -2,8 +2,7 @@ import Foundation
 
 /// What a stage's result depends on, as one JSON text, and its SHA-256.
 struct StageKey: Equatable {
-  let canonical: String
-  let hex: String
+  let canonical, hex: String
 
   let soundOlder: Set<String>  // Those that the stage would have by older versions of its type whose results stand
 
@@ -66,8 +65,6 @@ struct StageKey: Equatable {
     default: return value
     }
   }
-
-  // MARK: Differences
 
   /// What differs between the key of a finished artifact and this one, first the type and its version, then parameters in
   /// the order of their fields, then the rest. Each like "training.steps: 20000 -> 40000".

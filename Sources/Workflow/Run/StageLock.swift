@@ -29,8 +29,7 @@ final class StageLock {
     }
     RunFolder.write(note: reason, to: descriptor)
     // only now: what is let go removes the file
-    self.url = url
-    self.descriptor = descriptor
+    (self.url, self.descriptor) = (url, descriptor)
   }
 
   deinit { release() }

@@ -22,9 +22,7 @@ struct StageRun {
 
   /// Whether the stage has to run, given its inputs' digests. What is damaged is moved out of its way. `begin` is called before
   /// the stage is announced. Throws what `begin` throws, and `EngineError`.
-  func decide(
-    _ digests: [String: String], begin: (StageAssessment) throws -> Void = { _ in }
-  ) throws -> Decision {
+  func decide(_ digests: [String: String], begin: (StageAssessment) throws -> Void = { _ in }) throws -> Decision {
     let assessment = try engine.assessor.assess(stage, digests: digests)
     var threads = options.defaultThreads
     if let expectedKey {
@@ -68,12 +66,8 @@ struct StageRun {
         ended(result)
         return result
       }
-    } catch let damage as DamagedInput {
-      return .damagedInput(stage: damage.stage, reason: damage.reason)
-    } catch is WorkflowInterruption {
-      return .interrupted
-    } catch let error as EngineError {
-      return .failed("\(error)")
+    } catch let error where error is DamagedInput || error is WorkflowInterruption || error is EngineError {
+      return StageResult(error)
     }
   }
 

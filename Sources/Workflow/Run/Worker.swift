@@ -33,8 +33,7 @@ public final class Worker: RunDisplay {
   /// Takes over what the run that started this process has handed to it. Throws `EngineError.notAWorker` in a process that
   /// no run started.
   public init(folder: RunFolder, interruption: Interruption) throws {
-    self.folder = folder
-    self.interruption = interruption
+    (self.folder, self.interruption) = (folder, interruption)
     guard folder.adoptLock(WorkerChannel.lock), fcntl(WorkerChannel.messages, F_GETFD) >= 0 else {
       throw EngineError.notAWorker
     }

@@ -15,8 +15,6 @@ struct Slurm: BatchSystem {
     return JobPlace(job: JobPlace.name(array, task: id), task: id)
   }
 
-  // MARK: Submit
-
   func command(for job: BatchJob) throws -> [String] {
     for path in [job.log, job.workingFolder] where path.contains("\\") || path.contains(where: \.isNewline) {
       throw BatchError.badPath(path, system: name)
@@ -68,8 +66,6 @@ struct Slurm: BatchSystem {
     guard Int(number) != nil else { throw BatchError.unexpected(program: "sbatch", answer: answer) }
     return number
   }
-
-  // MARK: Queue
 
   func queue() throws -> [QueueEntry] {
     let text = try programs.output([

@@ -24,9 +24,6 @@ public final class LangevinSimulation: DynamicsRun {
     public var length = 1000.0
     /// ps between frames.
     public var saveInterval = 0.5
-
-    /// All else as the fields are declared.
-    public init(_ dynamics: DynamicsSettings) { self.dynamics = dynamics }
   }
 
   /// What is wrong with a frame [atoms, 3] in nm, in words, or nil. `isStart`: the wells have just reached their targets.
@@ -189,4 +186,9 @@ public final class LangevinSimulation: DynamicsRun {
   private func seed(_ kind: String, _ run: Int, _ piece: Int) -> UInt64 {
     RandomStream.derivedSeed(settings.dynamics.seed, [kind, "run \(run)", "segment \(piece)"])
   }
+}
+
+extension LangevinSimulation.Settings {
+  /// All else as the fields are declared. (Outside the struct, which keeps its memberwise initialiser.)
+  public init(_ dynamics: DynamicsSettings) { self.init(dynamics: dynamics) }
 }

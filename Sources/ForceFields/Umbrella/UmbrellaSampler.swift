@@ -21,9 +21,6 @@ public final class UmbrellaSampler: DynamicsRun {
     public var sampleInterval = 0.2
     /// ps between exchanges of neighbouring windows; nil: windows do not exchange.
     public var exchangeInterval: Double?
-
-    /// All else as the fields are declared.
-    public init(_ dynamics: DynamicsSettings) { self.dynamics = dynamics }
   }
 
   public static let directions = 2
@@ -232,4 +229,9 @@ public final class UmbrellaSampler: DynamicsRun {
     state.records.replaceSubrange(first..<first + record.torsions.count, with: record.torsions)
     state.endPositions.replaceSubrange(visit * size..<(visit + 1) * size, with: record.endPositions)
   }
+}
+
+extension UmbrellaSampler.Settings {
+  /// All else as the fields are declared. (Outside the struct, which keeps its memberwise initialiser.)
+  public init(_ dynamics: DynamicsSettings) { self.init(dynamics: dynamics) }
 }

@@ -8,6 +8,7 @@ public final class CheckpointStore {
   private let slots: [URL]
   private let stage: String
   private let key: String
+  private let olderKeys: Set<String>
   private let reportDamage: ((String) -> Void)?
   private var next: (slot: Int, generation: Int)?
   /// Wall time that earlier sittings spent up to the checkpoint, or the last part, that this one went on from; s. What they did
@@ -23,14 +24,17 @@ public final class CheckpointStore {
   private static let stepPath = "checkpoint/step"
   private static let generationPath = "checkpoint/generation"
 
-  /// `key` is the stage's key: a checkpoint with another one belongs to other parameters and is not used.
+  /// `key` is the stage's key: a checkpoint with another one belongs to other parameters and is not used. `olderKeys` are those of older
+  /// versions of the program whose checkpoints it goes on from.
   ///
   /// With `reportDamage`, `latest` moves damaged files out of the way (NAME.damaged) and says so there, and also where a checkpoint comes
   /// from another device; without, it only looks.
   public init(
-    folder: URL, stage: String, key: String, names: [String] = ["A", "B"], reportDamage: ((String) -> Void)? = nil
+    folder: URL, stage: String, key: String, olderKeys: Set<String> = [], names: [String] = ["A", "B"],
+    reportDamage: ((String) -> Void)? = nil
   ) {
     (self.folder, self.stage, self.key, self.reportDamage) = (folder, stage, key, reportDamage)
+    self.olderKeys = olderKeys
     slots = names.map { folder.appendingPathComponent("\(stage).ckpt-\($0).h5") }
   }
 
@@ -97,7 +101,7 @@ public final class CheckpointStore {
   /// Checkpoints to go back to when a training breaks down. They are taken at certain steps and not at certain times, so that
   /// where it goes back to does not depend on the machine's speed.
   public private(set) lazy var rollback = CheckpointStore(
-    folder: folder, stage: stage, key: key, names: Self.rollbackNames, reportDamage: reportDamage)
+    folder: folder, stage: stage, key: key, olderKeys: olderKeys, names: Self.rollbackNames, reportDamage: reportDamage)
   private static let rollbackNames = ["R1", "R2"]
 
   /// The sound checkpoint of that step; nil where there is none.
@@ -209,7 +213,7 @@ public final class CheckpointStore {
       guard provenance.stageType == Self.stageType, provenance.stage == stage else {
         return .damaged(Self.holds(provenance))
       }
-      guard provenance.key == key else { return .nothing }
+      guard provenance.key == key || olderKeys.contains(provenance.key) else { return .nothing }
       return .sound(
         step: try artifact.scalar(Self.stepPath, as: Int.self),
         generation: try artifact.scalar(Self.generationPath, as: Int.self), artifact: artifact)

@@ -41,6 +41,7 @@ public struct StageAssessment {
   public let size: Int?  // Bytes of the artifact's file
   public let checkpointStep: Int?  // The step of a usable checkpoint
   let checkpointThreads: Int?  // The threads that checkpoint was made with
+  let olderKeys: Set<String>  // Of versions whose results and checkpoints stand
 
   var digest: String? { state == .upToDate ? provenance?.contentDigest : nil }
 }
@@ -102,11 +103,14 @@ final class StageAssessor {
     }
     var checkpoint: (step: Int, threads: Int?)?
     if let key, state != .upToDate {
-      checkpoint = try? CheckpointStore(folder: folder.url, stage: stage.name, key: key.hex).newest()
+      checkpoint = try? CheckpointStore(
+        folder: folder.url, stage: stage.name, key: key.hex, olderKeys: key.soundOlder
+      ).newest()
     }
     return StageAssessment(
       stage: stage, state: state, key: key?.hex, canonical: key?.canonical, provenance: provenance, size: size,
-      checkpointStep: checkpoint?.step, checkpointThreads: checkpoint?.threads)
+      checkpointStep: checkpoint?.step, checkpointThreads: checkpoint?.threads,
+      olderKeys: key?.soundOlder ?? [])
   }
 
   private static func state(

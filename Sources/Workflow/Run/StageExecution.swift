@@ -72,9 +72,9 @@ extension Engine {
     let inputs = try openInputs(of: stage, expecting: ready.digests)
     let environment = resolvedEnvironment
     let seed = RandomStream.derivedSeed(pipeline.seed, [stage.name])
-    let checkpoints = CheckpointStore(folder: folder.url, stage: stage.name, key: key) { [console] in
-      console.line("warning: \(stage.name): \($0)")
-    }
+    let checkpoints = CheckpointStore(
+      folder: folder.url, stage: stage.name, key: key, olderKeys: ready.assessment.olderKeys
+    ) { [console] in console.line("warning: \(stage.name): \($0)") }
     checkpoints.threads = ready.threads
     try FaultPoint.beforeStage.pass()
     try folder.checkPlace()

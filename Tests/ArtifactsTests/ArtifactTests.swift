@@ -19,7 +19,8 @@ import Testing
 
     let coordinates = try artifact.read("coordinates", as: Float.self)
     #expect(coordinates.shape == [10, 20, 3])
-    #expect(coordinates.values == (0..<600).map { Float($0) * 0.1 })
+    let written: [Float] = (0..<600).map { Float($0) * 0.1 }
+    #expect(coordinates.values == written)
     let rows = try artifact.read("/coordinates", as: Double.self, rows: 3..<5)
     #expect(rows.shape == [2, 20, 3])
     #expect(rows.values == coordinates.values[180..<300].map(Double.init))

@@ -102,7 +102,7 @@ import Testing
 
   /// Each sample with weight is as likely as any other to be in the subset, once, and the rows ascend.
   @Test func subsetsAreUniform() {
-    let logWeights = (0..<50).map { $0 % 5 == 0 ? -.infinity : Double($0) }
+    let logWeights: [Double] = (0..<50).map { (i: Int) -> Double in i % 5 == 0 ? -.infinity : Double(i) }
     var hits = [Int](repeating: 0, count: 50)
     for seed in 0..<2000 {
       let rows = LikelihoodAudit.subset(of: 10, logWeights: logWeights, seed: UInt64(seed))

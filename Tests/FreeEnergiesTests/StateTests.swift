@@ -32,7 +32,7 @@ import Testing
     var random = RandomStream(seed: 7, "cells")
     let state = TorsionState()
     // the reference, by quadrature: density 1 + 0.8 cos(phi), so that <cos phi> = 0.4
-    let grid = (0..<3600).map { 2 * Double.pi * (Double($0) + 0.5) / 3600 - .pi }
+    let grid = (0..<3600).map { (bin) -> Double in 2 * .pi * (Double(bin) + 0.5) / 3600 - .pi }
     let reference = WeightedTorsions(columns: [grid], weights: grid.map { 3 * (1 + 0.8 * cos($0)) })
     // the frames: uniform, but in the state four times as often
     let frames = (0..<40_000).compactMap { _ -> Double? in

@@ -36,7 +36,7 @@ import Testing
     }
 
     var centers: [Double] {
-      (0..<windows).map { 2 * Double.pi * (Double($0) + 0.5) / Double(windows) - .pi }
+      (0..<windows).map { (window) -> Double in 2 * .pi * (Double(window) + 0.5) / Double(windows) - .pi }
         + [Double](repeating: 1, count: leftOut)
     }
 

@@ -166,7 +166,7 @@ import Testing
     let surface = ModelSurface()
     let (windows, samples, stiffness) = (36, 300, 40.0)
     func energy(_ phi: Double) -> Double { surface.energy(phi, .pi / 2) }
-    let centers = (0..<windows).map { 2 * Double.pi * (Double($0) + 0.5) / Double(windows) - .pi }
+    let centers = (0..<windows).map { (window) -> Double in 2 * .pi * (Double(window) + 0.5) / Double(windows) - .pi }
     let walks = try ["up", "down"].map { name -> UmbrellaData.Walk in
       var stream = RandomStream(seed: 8, name)
       var series: [Double] = []

@@ -141,7 +141,8 @@ import Torch
 
   @Test func heldOutFramesAreBlocksSpreadEvenly() {
     let split = FrameSplit(frames: 1000, fraction: 0.05)
-    #expect(split.validation == stride(from: 100, to: 1000, by: 200).flatMap { Array($0..<$0 + 10) })
+    let blocks: [Int] = stride(from: 100, to: 1000, by: 200).flatMap { Array($0..<$0 + 10) }
+    #expect(split.validation == blocks)
     #expect(Set(split.training).isDisjoint(with: split.validation) && split.training.count == 950)
     // no more rows than a validation needs, all over the frames that are held out
     let long = FrameSplit(frames: 100_000, fraction: 0.05)

@@ -28,15 +28,15 @@ import Torch
       for j in (i + 1)..<5 {
         // in a chain atoms i and j are j - i bonds apart
         let k = ElasticFrame.springs[min(j - i, 4) - 1]
-        let d = (0..<3).map { position[3 * i + $0] - position[3 * j + $0] }
+        let d: [Double] = (0..<3).map { position[3 * i + $0] - position[3 * j + $0] }
         let square = d.reduce(0) { $0 + $1 * $1 } * (1 + 1e-6)
         for a in 0..<3 {
           for b in 0..<3 {
-            let value = k * d[a] * d[b] / square
-            jacobian[15 * (3 * i + a) + 3 * i + b] += value
-            jacobian[15 * (3 * j + a) + 3 * j + b] += value
-            jacobian[15 * (3 * i + a) + 3 * j + b] -= value
-            jacobian[15 * (3 * j + a) + 3 * i + b] -= value
+            let value: Double = k * d[a] * d[b] / square
+            for (row, column, sign) in [(i, i, 1.0), (j, j, 1), (i, j, -1), (j, i, -1)] {
+              let entry: Int = 15 * (3 * row + a) + 3 * column + b
+              jacobian[entry] += sign * value
+            }
           }
           trace += 2 * k * d[a] * d[a] / square
         }

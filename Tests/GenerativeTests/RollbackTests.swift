@@ -101,7 +101,8 @@ final class MemoryHost: TrainingHost {
   @Test func aRollbackForgetsTheBrokenSteps() throws {
     let outcome = try Self.undisturbed.get()
     // the mean of the twenty steps before each row, each once
-    #expect(outcome.curve.column("loss") == stride(from: 20, through: 220, by: 20).map { Double($0) - 10.5 })
+    let means: [Double] = stride(from: 20, through: 220, by: 20).map { $0 - 10.5 }
+    #expect(outcome.curve.column("loss") == means)
     // 22 numbers in 9 rows, the last four of them on top
     #expect(outcome.pool.latents.values == [180, 190, 200, 210, 130, 140, 150, 160, 170] && outcome.pool.next == 4)
     // also where the break comes in the middle of a row

@@ -20,7 +20,8 @@ import Torch
       #expect(abs(mean) < 5 * (variance / Double(n)).squareRoot())
       #expect(abs(square - variance) < 5 * ((fourth - variance * variance) / Double(n)).squareRoot())
     }
-    let product = (0..<n).reduce(0.0) { $0 + samples[2 * $1] * samples[2 * $1 + 1] } / Double(n)
+    let products: [Double] = (0..<n).map { samples[2 * $0] * samples[2 * $0 + 1] }
+    let product = products.reduce(0, +) / Double(n)
     #expect(abs(product) < 5 * variance / Double(n).squareRoot())
     // each mode has an eighth of the samples, and they spread by 0.1 around its centre
     var counts = [Int](repeating: 0, count: 8)

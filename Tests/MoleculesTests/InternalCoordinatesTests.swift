@@ -72,8 +72,8 @@ import Testing
     for (name, topology) in try Self.molecules() {
       let zmatrix = try InternalCoordinates(topology: topology)
       var random = RandomStream(seed: 7, name)
-      let x = (0..<3).flatMap { scale in
-        topology.referenceCoordinates.map { $0 + 0.01 * Double(scale) * random.normal() + Double(scale) }
+      let x = (0..<3).map(Double.init).flatMap { (scale: Double) -> [Double] in
+        topology.referenceCoordinates.map { $0 + 0.01 * scale * random.normal() + scale }
       }
       let (q, forward) = try zmatrix.internalCoordinates(x, frames: 3)
       let (y, backward) = try zmatrix.cartesian(q, frames: 3)

@@ -49,7 +49,8 @@ import Testing
   @Test func unitsKeepProportionsAndSum() throws {
     let units = try Transport.units([0.1, 0.2, 0, 0.7], count: 4)
     #expect(units.reduce(0, +) == 1 << 40 && units[2] == 0)
-    #expect(abs(Double(units[3]) / Double(Int64(1) << 40) - 0.7) < 1e-11)
+    let total = Double(Int64(1) << 40)
+    #expect(abs(Double(units[3]) / total - 0.7) < 1e-11)
   }
 
   @Test func whatIsNoTransportIsRefused() {

@@ -177,7 +177,7 @@ import Workflow
     var random = RandomStream(seed: 9, "umbrella")
     let (used, samples, force) = (24, 100, 20.0)
     let windows = used + leftOut
-    let usedCenters = (0..<used).map { 2 * Double.pi * (Double($0) + 0.5) / Double(used) - .pi }
+    let usedCenters = (0..<used).map { (window) -> Double in 2 * .pi * (Double(window) + 0.5) / Double(used) - .pi }
     let centers = usedCenters + [Double](repeating: 1, count: leftOut)
     var torsions: [Double] = []
     for _ in 0..<2 {

@@ -97,7 +97,8 @@ import Workflow
     #expect(zip(phi, expected).allSatisfy { abs(wrappedAngle($0 - $1)) < 1e-9 })
     let probes = try artifact.read(record.probes).values
     let density = try artifact.read(record.logDensity.values).values
-    #expect((0..<150).allSatisfy { abs((probes[$0] + probes[150 + $0]) / 2 - density[$0]) < 1e-9 })
+    let means: [Double] = (0..<150).map { (probes[$0] + probes[150 + $0]) / 2 }
+    #expect(zip(means, density).allSatisfy { abs($0 - $1) < 1e-9 } && density.count == 150)
 
     let model = try run(
       EnergyModelStage.self, "ebm",
@@ -139,7 +140,10 @@ import Workflow
     // centred, and the latents are the coordinates in angstrom
     let latents = try artifact.read(record.latents, as: Double.self).values
     #expect(zip(coordinates, latents).allSatisfy { abs($0 * 10 - $1) < 1e-5 })
-    #expect((0..<3).allSatisfy { axis in abs((0..<22).reduce(0) { $0 + latents[3 * $1 + axis] }) < 1e-3 })
+    for axis in 0..<3 {
+      let sum: Double = (0..<22).map { latents[3 * $0 + axis] }.reduce(0, +)
+      #expect(abs(sum) < 1e-3)
+    }
 
     let model = try run(
       EnergyModelStage.self, "ebm",

@@ -155,7 +155,8 @@ import Workflow
     func changes(_ artifact: Artifact) throws -> Int {
       let coordinates = try artifact.read(output.trajectory.coordinates, as: Double.self)
       let angles = torsionAngles(coordinates.values, atoms: coordinates.shape[1], torsions: [chi])
-      let thirds = angles.map { Int(($0 + 2 * .pi) / (2 * .pi / 3)) % 3 }
+      let turn: Double = 2 * .pi
+      let thirds: [Int] = angles.map { Int(($0 + turn) / (turn / 3)) % 3 }
       return zip(thirds, thirds.dropFirst()).filter { $0 != $1 }.count
     }
     let (often, seldom) = (try changes(moved), try changes(plain))

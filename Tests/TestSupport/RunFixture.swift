@@ -142,7 +142,7 @@ public struct RunFixture {
 
   private static func profile(_ writer: ArtifactWriter) throws {
     let record = Recorded.reweight.profile
-    let phi = (0..<60).map { -Double.pi + (Double($0) + 0.5) * Double.pi / 30 }
+    let phi: [Double] = (0..<60).map { (bin: Int) -> Double in -Double.pi + (Double(bin) + 0.5) * Double.pi / 30 }
     try writer.write(record.angles["phi"], phi)
     try writer.write(record.freeEnergy, phi.map { $0 > 2.3 && $0 < 2.4 ? Double.nan : 8 * (1 - cos($0 + 1.4)) })
     try writer.write(record.standardError, [Double](repeating: 0.1, count: 60))

@@ -58,14 +58,17 @@ import Testing
     var options = RunOptions()
     options.until = "third"
     let table = StatusTable.dryRun(try engine.assess(), selected: try engine.selection(options))
+    let rows = table.split(separator: "\n").dropFirst(2).map { (line) -> String in
+      let cells: [Substring] = line.split(separator: "  ", omittingEmptySubsequences: true)
+      return cells.map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " | ")
+    }
     #expect(
-      table.split(separator: "\n").dropFirst(2).map { $0.split(separator: "  ", omittingEmptySubsequences: true) }
-        .map { $0.map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " | ") } == [
-          "first | source | skip | same key, sound artifact", "second | scale | run | factor: 2 -> 3",
-          "third | scale | run, or skip if nothing changes | depends on the result of second",
-          "side | source | leave | same key, sound artifact",
-          "all | gather | leave | depends on the result of second, third",
-        ])
+      rows == [
+        "first | source | skip | same key, sound artifact", "second | scale | run | factor: 2 -> 3",
+        "third | scale | run, or skip if nothing changes | depends on the result of second",
+        "side | source | leave | same key, sound artifact",
+        "all | gather | leave | depends on the result of second, third",
+      ])
   }
 
   @Test func jsonOfARun() throws {

@@ -36,8 +36,10 @@ public struct BarrierLowering: Sendable {
 
   /// kJ/mol, [samples], of recorded torsions, rad, [samples, torsionCount].
   func energies(records: [Double], torsionCount: Int) -> [Double] {
-    stride(from: 0, to: records.count, by: torsionCount).map { row in
-      depths.reduce(0) { $0 - $1.depth / 2 * (1 + cos(3 * records[row + $1.torsion])) }
+    stride(from: 0, to: records.count, by: torsionCount).map { row -> Double in
+      depths.reduce(0.0) { (sum, lowered) -> Double in
+        sum - lowered.depth / 2 * (1 + cos(3 * records[row + lowered.torsion]))
+      }
     }
   }
 }

@@ -184,7 +184,10 @@ final class MBARMatrix: @unchecked Sendable {
       return sums
     }
     return columns.indices.map { c in
-      (0..<states).map { k in partial.reduce(0) { $0 + $1[c * states + k] } * factors[k] }
+      (0..<states).map { k -> Double in
+        let sum: Double = partial.reduce(0) { $0 + $1[c * states + k] }
+        return sum * factors[k]
+      }
     }
   }
 

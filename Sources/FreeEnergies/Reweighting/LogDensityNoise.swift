@@ -23,8 +23,9 @@ struct LogDensityNoise: Sendable {
     sampleCount = estimates.first?.count ?? 0
     let mean = meanEstimate(estimates)
     self.mean = mean
-    variance = (0..<sampleCount).map { n in
-      estimates.reduce(0) { $0 + ($1[n] - mean[n]) * ($1[n] - mean[n]) } / (m * (m - 1))
+    variance = (0..<sampleCount).map { n -> Double in
+      let squares: Double = estimates.reduce(0) { $0 + ($1[n] - mean[n]) * ($1[n] - mean[n]) }
+      return squares / (m * (m - 1))
     }
     self.features = [[Double](repeating: 1, count: mean.count)] + features
     fisher = Self.fisher(self.features, weights)

@@ -60,8 +60,9 @@ public struct ParetoSmoothing: Sendable {
     let candidates = 30 + Int(count.squareRoot())
     func meanLog(_ theta: Double) -> Double { x.reduce(0) { $0 + log1p(-theta * $1) } / count }
     // theta = -shape / scale: a posterior mean over a grid, weighted by the profile likelihood
-    let thetas = (1...candidates).map { j in
-      1 / largest + (1 - (Double(candidates) / (Double(j) - 0.5)).squareRoot()) / (3 * quartile)
+    let thetas = (1...candidates).map { j -> Double in
+      let root = (Double(candidates) / (Double(j) - 0.5)).squareRoot()
+      return 1 / largest + (1 - root) / (3 * quartile)
     }
     let likelihoods = thetas.map { theta -> Double in
       let k = meanLog(theta)

@@ -17,7 +17,7 @@ public struct FreeEnergyProfile: Equatable, Sendable {
 
   /// The middles of `bins` equal bins of (-pi, pi], rad, ascending.
   public static func centres(bins: Int) -> [Double] {
-    (0..<bins).map { (Double($0) + 0.5) / Double(bins) * 2 * Double.pi - Double.pi }
+    (0..<bins).map { (bin) -> Double in (Double(bin) + 0.5) / Double(bins) * 2 * Double.pi - Double.pi }
   }
 
   /// From probabilities per bin (any norm) and standard errors of their logarithms.

@@ -195,8 +195,9 @@ struct MatrixExpansion {
   func resolve(_ name: String, at coordinates: [Int?]) -> [StageInstance] {
     guard let position = index[name] else { return byName[name].map { [instances[$0]] } ?? [] }
     let mask = axes[position]
-    if coordinates.indices.allSatisfy({ mask & (1 << UInt64($0)) == 0 || coordinates[$0] != nil }) {
-      let own = coordinates.enumerated().compactMap { mask & (1 << UInt64($0)) == 0 ? nil : $1 }
+    let dependent: [Int] = coordinates.indices.filter { mask & (1 << UInt64($0)) != 0 }
+    let own: [Int] = dependent.compactMap { coordinates[$0] }
+    if own.count == dependent.count {
       return byCoordinates[name]?[own].map { [instances[$0]] } ?? []
     }
     return (byBase[name] ?? []).map { instances[$0] }.filter { instance in

@@ -23,7 +23,9 @@ struct FileStamp: Codable, Equatable {
   }
 
   /// The later of its times, s since 1970.
-  var touched: Double { [modified, changed].map { Double($0[0]) + Double($0[1]) * 1e-9 }.max() ?? .infinity }
+  var touched: Double {
+    [modified, changed].map { (time) -> Double in Double(time[0]) + Double(time[1]) * 1e-9 }.max() ?? .infinity
+  }
 }
 
 /// The digest that a file had when it looked like this.

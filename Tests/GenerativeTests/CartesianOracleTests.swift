@@ -54,10 +54,12 @@ import Torch
   @Test(arguments: GVPOracle.models, [GVPNetwork.Kernel.fused, .paired, .composed])
   func divergences(model: String, kernel: GVPNetwork.Kernel) throws {
     let oracle = try GVPOracle(model, kernel: kernel)
-    let x = try oracle.tensor("cases/x").reshaped(16, 66)
-    let t = try 1 - oracle.tensor("cases/t")
+    // what runs is the fused kernel, on all cases; the slower two on a quarter of them
+    let rows = try Tensor(kernel == .fused ? [Int64](0..<16) : [0, 5, 10, 15])
+    let x = try oracle.tensor("cases/x").reshaped(16, 66).selected(rows)
+    let t = try (1 - oracle.tensor("cases/t")).selected(rows)
     let (_, divergence) = try oracle.field(.float64).withDivergence(x, t)
-    let published = try oracle.tensor("cases/divergence_f64")
+    let published = try oracle.tensor("cases/divergence_f64").selected(rows)
     let relative = try ((divergence + published) / published.abs()).abs().maximum(over: 0).item()
     #expect(relative < 1e-8)
   }

@@ -66,6 +66,27 @@ extension Topology {
       .contains { $0.to == bond.second }
   }
 
+  /// Atoms of the smallest ring that the bond is part of; nil for a bond in none.
+  public func ringSize(of bond: Bond) -> Int? {
+    guard isInRing(bond) else { return nil }
+    // breadth first from one end, not over the bond itself
+    var distance = [bond.first: 0]
+    var queue = [bond.first]
+    var next = 0
+    while next < queue.count {
+      let atom = queue[next]
+      let beyond = (distance[atom] ?? 0) + 1
+      next += 1
+      for neighbour in neighbours[atom] where distance[neighbour] == nil {
+        if atom == bond.first, neighbour == bond.second { continue }
+        if neighbour == bond.second { return beyond + 1 }
+        distance[neighbour] = beyond
+        queue.append(neighbour)
+      }
+    }
+    return nil
+  }
+
   /// Torsions without a bias whose motion may be slow: all but methyl and ammonium rotors, which turn between equal states.
   /// `biased`: four atoms each.
   public func watchedTorsions(biased: [[Int]]) -> [RotatableTorsion] {

@@ -4,7 +4,8 @@ import HDF5
 /// A free-energy difference of the state, in the fixed places of every stage that gives one.
 public struct FreeEnergyRecord: Record {
   public let deltaF = Real(
-    Paths.deltaF, unit: "kT", "-ln(P(state) / P(elsewhere)): positive where the state is the rarer one")
+    Paths.deltaF, unit: "kT",
+    "-ln(P(state) / P(elsewhere)): positive where the state is the rarer one; nan where too few samples carry it")
   public let standardError = Real(Paths.deltaFStandardError, unit: "kT", "one standard error")
   public let interval = Reals(Paths.deltaFInterval, unit: "kT", axes: ["end"], "95 %")
 
@@ -33,9 +34,15 @@ public struct ReweightRecord: StageRecord {
   public let effectiveFractionTruncated = Real(Paths.effectiveFractionTruncated, "the same without the largest weights")
   public let dropped = Integer("results/dropped", "how many weights the truncated one leaves out")
   public let largestWeight = Real("results/largest_weight", "share of the heaviest sample")
+  public let stateEffective = Reals(
+    "results/state_effective_samples", axes: ["state"],
+    "Kish's, of the samples of the state and of the rest: below 10 there is no number")
+  public let stateLargestWeight = Reals(
+    "results/state_largest_weight", axes: ["state"], "share of the state's weight that its heaviest sample has")
   public let tailShape = Reals(
     "results/tail_shape", axes: ["state"],
-    "Pareto shape of the weights' tails before any smoothing: above 0.7 their sums are not to be believed")
+    "Pareto shape of the weights' tails before any smoothing: above 0.7 their sums are not to be believed, above 1 there is no "
+      + "interval; nan where there are too few to tell")
   public let unsmoothedDeltaF = Real("results/unsmoothed_delta_f", unit: "kT", "where weights were smoothed")
   public let nonFinite = Integer("results/non_finite", "samples without a finite energy or density: no weight")
   public let inverted = Integer(Paths.inverted, "samples with a stereocentre of the other hand: no weight")

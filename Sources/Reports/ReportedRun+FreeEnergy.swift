@@ -10,16 +10,19 @@ extension ReportedRun {
       columns: [
         "stage", "method", .init("dF", unit: "kT"), .init("error", unit: "kT"),
         .init("95 % interval", unit: "kT"), .init("ESS", unit: "%"), .init("truncated", unit: "%"),
+        .init("in state / rest", alignment: .right),
         .init("dropped", alignment: .right), .init("tail", alignment: .right), .init("energies", alignment: .right),
       ])
     let (answer, record) = (Recorded.reweight.freeEnergy, Recorded.reweight)
     for stage in compared where stage.type != ToyEnergyModelRecord.stageType {
       let interval = try stage.interval(answer.interval)
       table.addRow([
-        stage.name, stage.method ?? stage.type, try stage.fixed(answer.deltaF, 2),
-        try stage.fixed(answer.standardError, 3), Self.text(interval),
+        stage.name, stage.method ?? stage.type, Self.text(try stage.number(answer.deltaF), 2) ?? "not determined",
+        Self.text(try stage.number(answer.standardError), 3) ?? NumberText.absent, Self.text(interval),
         percent(try stage.number(record.effectiveFraction)),
-        percent(try stage.number(record.effectiveFractionTruncated)), try stage.count(record.dropped),
+        percent(try stage.number(record.effectiveFractionTruncated)),
+        try stage.numbers(record.stateEffective).map { $0.map { NumberText.fixed($0, 0) }.joined(separator: " / ") }
+          ?? NumberText.absent, try stage.count(record.dropped),
         NumberText.fixed(try stage.numbers(record.tailShape)?.filter(\.isFinite).max(), 2),
         try stage.count(record.energyEvaluations),
       ])
@@ -34,13 +37,20 @@ extension ReportedRun {
       text:
         "dF = -ln(P(state) / P(elsewhere)) at \(NumberText.significant(options.temperature)) K; positive: the state is"
         + " the rarer one. Error is one standard error. ESS is Kish's, of all weights; the one of truncated weights stands beside"
-        + " it, never in its place. Tail is the Pareto shape of the weights, the worse of the two sides: above 0.7 their sum is not to be"
-        + " believed. Energies counts evaluations of the force field.",
+        + " it, never in its place. In state / rest are the effective samples that carry each side: with fewer than 10 dF is not"
+        + " determined, and with fewer than 50 its interval may be too narrow. Tail is the Pareto shape of the weights, the worse of the two sides: above 0.7 their sum is not to be"
+        + " believed, and above 1 no interval is given. Energies counts evaluations of the force field.",
       tables: [table], figures: try [forest(), profile()].compactMap { $0 })
   }
 
   private static func text(_ interval: (low: Double, high: Double)?) -> String {
-    interval.map { "\(NumberText.fixed($0.low, 2)) to \(NumberText.fixed($0.high, 2))" } ?? NumberText.absent
+    guard let interval, !interval.low.isNaN, !interval.high.isNaN else { return NumberText.absent }
+    return "\(NumberText.fixed(interval.low, 2)) to \(NumberText.fixed(interval.high, 2))"
+  }
+
+  /// nil for what is no number: too few samples carry it.
+  private static func text(_ value: Double?, _ decimals: Int) -> String? {
+    value.flatMap { $0.isNaN ? nil : NumberText.fixed($0, decimals) }
   }
 
   func percent(_ fraction: Double?) -> String { NumberText.fixed(fraction.map { 100 * $0 }, 1) }
@@ -50,8 +60,8 @@ extension ReportedRun {
     let answer = Recorded.reweight.freeEnergy
     var series: [Figure.Series] = []
     for (place, stage) in compared.enumerated() {
-      guard let value = try stage.number(answer.deltaF) else { continue }
-      let half = try stage.number(answer.standardError).map { 1.96 * $0 }
+      guard let value = try stage.number(answer.deltaF), !value.isNaN else { continue }
+      let half = try stage.number(answer.standardError).flatMap { $0.isNaN ? nil : 1.96 * $0 }
       let interval = try stage.interval(answer.interval) ?? half.map { (value - $0, value + $0) }
       series.append(
         .points(

@@ -49,12 +49,13 @@ import Testing
         reducedPotential: reduced, logDensities: [density], angle: angle, state: TorsionState(), options: options)
     }
     let (plain, smoothed) = (try run(false), try run(true))
-    #expect(plain.deltaF < 1.5 && plain.largestWeight > 0.05, "\(plain.deltaF)")
+    // without smoothing one sample is the state: no number; the raw sums are far off
+    #expect(plain.deltaF.isNaN && plain.support[0].effective < 10 && plain.largestWeight > 0.05)
+    #expect(smoothed.unsmoothedDeltaF < 1.5, "\(smoothed.unsmoothedDeltaF)")
     #expect(abs(smoothed.deltaF - 2) < 0.1, "\(smoothed.deltaF)")
     #expect(abs(smoothed.deltaF - 2) < 4 * smoothed.deltaFStandardError)
-    #expect(smoothed.unsmoothedDeltaF == plain.deltaF && plain.unsmoothedDeltaF == plain.deltaF)
-    #expect(plain.tailShapes == smoothed.tailShapes)
-    #expect(plain.tailShapes[0] > plain.tailShapes[1] && plain.tailShapes[1] < 0.4)
+    #expect(plain.support[0].tailShape == smoothed.support[0].tailShape && smoothed.support[0].effective > 1000)
+    #expect(plain.support[0].tailShape > plain.support[1].tailShape && plain.support[1].tailShape < 0.4)
     // the free energies and the weights are one thing
     let share = zip(angle, smoothed.logWeights).reduce(0) { $0 + ($1.0 > 0 ? exp($1.1) : 0) }
     #expect(abs(-log(share / (1 - share)) - smoothed.deltaF) < 1e-9)

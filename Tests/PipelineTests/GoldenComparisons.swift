@@ -102,10 +102,10 @@ struct GoldenComparisons {
       try near(
         distance.read(record.seconds), seconds("boltzmann", "fresh", "emulator", "frames", "ebm", "proposals")))
     #expect(try near(distance.read(record.secondsReference), seconds("umbrella")))
-    #expect(try distance.read(record.evaluations) == 400, "the emulator learnt from files")
+    #expect(try distance.read(record.evaluations) == 3000, "the emulator learnt from files")
     let umbrella = try artifact("umbrella").read(Recorded.umbrella.energyEvaluations)
     #expect(try distance.read(record.evaluationsReference) == umbrella)
-    #expect(try near(distance.read(record.saving), Double(umbrella) / 400))
+    #expect(try near(distance.read(record.saving), Double(umbrella) / 3000))
 
     let (other, md) = (try artifact("other"), try artifact("md"))
     #expect(try near(other.read(record.seconds), seconds("traced", "fresh", "emulator", "frames")))
@@ -113,7 +113,7 @@ struct GoldenComparisons {
     #expect(try Double(other.read(record.evaluationsReference)) == steps)
     // dynamics that takes so long costs as md did
     let needed = try other.read(record.dynamicsTime) * steps / md.read(Recorded.simulate.simulatedTime)
-    #expect(try near(other.read(record.dynamicsEvaluations), needed) && near(other.read(record.speedUp), needed / 400))
+    #expect(try near(other.read(record.dynamicsEvaluations), needed) && near(other.read(record.speedUp), needed / 3000))
     #expect(try near(other.read(record.dynamicsSeconds), needed / steps * seconds("md")))
     #expect(
       try near(other.read(record.wallSpeedUp), other.read(record.dynamicsSeconds) / other.read(record.seconds)))

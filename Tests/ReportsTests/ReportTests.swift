@@ -19,9 +19,9 @@ import Testing
     defer { withExtendedLifetime(scratch) {} }
     #expect(
       report.summary.rows == [
-        ["boltzmann", "energy-model ebm", "3.81", "–", "3.74 to 3.88", "34.0", "36.0", "3", "0.37", "5,000"],
-        ["traced", "stochastic-trace", "3.79", "–", "3.72 to 3.86", "19.0", "21.0", "3", "0.37", "5,000"],
-        ["umbrella", "umbrella sampling, MBAR", "3.86", "0.040", "–", "–", "–", "–", "–", "–"],
+        ["boltzmann", "energy-model ebm", "3.81", "–", "3.74 to 3.88", "34.0", "36.0", "–", "3", "0.37", "5,000"],
+        ["traced", "stochastic-trace", "3.79", "–", "3.72 to 3.86", "19.0", "21.0", "–", "3", "0.37", "5,000"],
+        ["umbrella", "umbrella sampling, MBAR", "3.86", "0.040", "–", "–", "–", "–", "–", "–", "–"],
       ])
     #expect(report.terminalText == report.summary.rendered())
   }
@@ -58,7 +58,7 @@ import Testing
     let report = try Report(compared: [compared[0], audit, compared[2]], options: Self.options)
     #expect(
       report.summary.rows[1] == [
-        "audit", "audit of boltzmann", "3.84", "0.025", "3.79 to 3.89", "30.0", "–", "–", "–", "–",
+        "audit", "audit of boltzmann", "3.84", "0.025", "3.79 to 3.89", "30.0", "–", "–", "–", "–", "–",
       ])
     let tables = try #require(report.sections.first { $0.title == "Audit" }).tables
     #expect(

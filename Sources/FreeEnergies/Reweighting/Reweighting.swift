@@ -32,22 +32,23 @@ public struct Reweighting: Sendable {
   public let logWeights: [Double]
   /// Samples whose energy or log-density is no finite number; they have no weight.
   public let nonFinite: Int
-  /// -ln(P(state) / P(elsewhere)) and, by bootstrap, its standard error, kT.
+  /// What the weights of the state, and of the rest, rest on: it decides whether the numbers below are given.
+  public let support: [StateSupport]
+  /// -ln(P(state) / P(elsewhere)) and, by bootstrap, its standard error, kT. nan where `support` does not carry a number; the error
+  /// also where it carries no interval.
   public let deltaF, deltaFStandardError: Double
-  /// 95 %, by bootstrap, kT.
+  /// 95 %, by bootstrap, kT; nan where `support` carries no interval.
   public let deltaFInterval: [Double]
   /// Kish, of all samples, divided by their number; the same without the `dropped` largest weights.
   public let effectiveFraction, effectiveFractionTruncated: Double
   public let dropped: Int
   /// Share of all weight that the heaviest sample has.
   public let largestWeight: Double
-  /// Shape of the weights' tails in the state and elsewhere before any smoothing, see `ParetoSmoothing`.
-  public let tailShapes: [Double]
   /// kT, by weights that were not smoothed.
   public let unsmoothedDeltaF: Double
-  /// Shares of the weight and of the samples, in the state and elsewhere.
+  /// Shares of the weight and of the samples, in the state and elsewhere. Those of the weight are nan where `support` carries no number.
   public let statePopulations, unweightedPopulations: [Double]
-  /// 95 %, [states][2].
+  /// 95 %, [states][2]; nan where `support` carries no interval.
   public let stateIntervals: [[Double]]
   /// Along the torsion of the state.
   public let profile: FreeEnergyProfile
@@ -100,36 +101,45 @@ public struct Reweighting: Sendable {
       corrected = (0..<count).map { kept[$0] ? raw[$0] - smooth[$0] / 2 : -.infinity }
       (model, variance) = (fitted, smooth)
     }
-    unsmoothedDeltaF = try Self.difference(normalisedWeights(logWeights: corrected), inside)
+    let unsmoothed = try Self.difference(normalisedWeights(logWeights: corrected), inside)
     var shift = [Double](repeating: 0, count: count)
-    tailShapes = [true, false].map { side in
+    let support = [true, false].map { side -> StateSupport in
       let rows = inside.indices.filter { inside[$0] == side }
-      let smoothed = ParetoSmoothing(logWeights: rows.map { corrected[$0] })
+      let own = rows.map { corrected[$0] }
+      let smoothed = ParetoSmoothing(logWeights: own)
       for (row, value) in zip(rows, smoothed.logWeights) where options.smoothing && value > -.infinity {
         shift[row] = value - corrected[row]
         corrected[row] = value
       }
-      return smoothed.shape
+      return StateSupport(logWeights: options.smoothing ? smoothed.logWeights : own, tailShape: smoothed.shape)
     }
+    self.support = support
+    let hasNumber = support.allSatisfy(\.givesNumber)
+    let hasInterval = support.allSatisfy(\.givesInterval)
+    unsmoothedDeltaF = hasNumber ? unsmoothed : .nan
     let (weights, norm) = (normalisedWeights(logWeights: corrected), logSumExp(corrected))
     logWeights = corrected.map { $0 - norm }
-    deltaF = try Self.difference(weights, inside)
+    let difference = try Self.difference(weights, inside)
+    deltaF = hasNumber ? difference : .nan
     effectiveFraction = kishEffectiveSampleSize(logWeights: corrected) / Double(count)
     dropped = Int((options.truncation * Double(count)).rounded(.up))
     let sorted = corrected.sorted(by: >)
     effectiveFractionTruncated =
       kishEffectiveSampleSize(logWeights: Array(sorted.dropFirst(dropped))) / Double(max(1, count - dropped))
     largestWeight = weights.max() ?? 0
-    statePopulations = Self.populations(weights, inside)
+    statePopulations = hasNumber ? Self.populations(weights, inside) : [.nan, .nan]
     unweightedPopulations = Self.populations([Double](repeating: 1 / Double(count), count: count), inside)
 
     let bins = angle.map { FreeEnergyProfile.bin(of: $0, bins: options.profileBins) }
     let resampled = Self.bootstrap(
       raw: zip(raw, shift).map { $0 + $1 }, inside: inside, bins: bins, model: model, fitWeights: fitWeights,
       options: options)
-    deltaFInterval = centralInterval(resampled.map(\.deltaF))
-    deltaFStandardError = finiteStandardDeviation(resampled.map(\.deltaF))
-    stateIntervals = [centralInterval(resampled.map(\.inside)), centralInterval(resampled.map { 1 - $0.inside })]
+    let none = [Double.nan, .nan]
+    deltaFInterval = hasInterval ? centralInterval(resampled.map(\.deltaF)) : none
+    deltaFStandardError = hasInterval ? finiteStandardDeviation(resampled.map(\.deltaF)) : .nan
+    stateIntervals =
+      hasInterval
+      ? [centralInterval(resampled.map(\.inside)), centralInterval(resampled.map { 1 - $0.inside })] : [none, none]
     var histogram = [Double](repeating: 0, count: options.profileBins)
     for n in 0..<count { histogram[bins[n]] += weights[n] }
     profile = FreeEnergyProfile(
@@ -149,7 +159,7 @@ public struct Reweighting: Sendable {
       return sum / norm
     }
     noise = NoiseCorrection(
-      variance: means, effect: unsmoothedDeltaF - rawDifference,
+      variance: means, effect: unsmoothed - rawDifference,
       effectStandardError: finiteStandardDeviation(resampled.map(\.effect)))
   }
 

@@ -76,7 +76,8 @@ enum AuditStage: RecordedStage {
       let audit = try WeightedLikelihoodAudit(
         used: samples.logDensity, logWeights: samples.logWeights, inside: samples.inside, draws: draws,
         exact: exact.estimates[0], exactLogWeights: subset.logWeights(exact))
-      try write(audit, deltaF: audit.deltaF, standardError: audit.standardError, subset, exact, to: writer)
+      let (deltaF, error) = samples.isCarried ? (audit.deltaF, audit.standardError) : (.nan, .nan)
+      try write(audit, deltaF: deltaF, standardError: error, subset, exact, to: writer)
       try writer.write(output.draws, draws.rows.joined().count)
       let (all, effective) = (samples.inside.count, audit.effectiveFractionExact * Double(samples.inside.count))
       if effective < fewestEffective {
@@ -84,7 +85,7 @@ enum AuditStage: RecordedStage {
           "by exact weights the samples of '\(samples.reweighting.name)' are worth \(String(format: "%.0f", effective)) of \(all): the "
             + "audited dF may be off by more than its error. Train the emulator longer or draw more samples")
       }
-      report(audit, from: used, to: audit.deltaF, audit.standardError, subset, context)
+      report(audit, from: used, to: deltaF, error, subset, context)
     } else {
       var options = LikelihoodAudit.Options()
       (options.bootstrapReplicates, options.seed) = (parameters.bootstrap, context.seed)

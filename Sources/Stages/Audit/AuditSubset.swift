@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import FreeEnergies
 import Generative
 import Records
 import Torch
@@ -29,6 +30,14 @@ struct AuditedSamples {
     logWeights = try reweighting.artifact.read(Recorded.reweight.logWeights).values
     logDensity = try reweighting.artifact.read(Recorded.reweight.logDensity.values).values
     inside = frames.stateAngle.map(system.state.contains)
+  }
+
+  /// Whether enough samples carry the state, and the rest, for a number: else exact likelihoods of the same few change nothing.
+  var isCarried: Bool {
+    [true, false].allSatisfy { side in
+      let rows = inside.indices.filter { inside[$0] == side }
+      return StateSupport(logWeights: rows.map { logWeights[$0] }).givesNumber
+    }
   }
 }
 

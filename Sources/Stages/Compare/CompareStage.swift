@@ -97,6 +97,11 @@ enum CompareStage: RecordedStage {
       String(
         format: "dF %.3f ± %.3f, reference %.3f ± %.3f kT", samples.deltaF, samples.standardError, reference.deltaF,
         reference.standardError))
+    if samples.deltaF.isNaN {
+      context.warn(
+        "'\(reweighted.name)' has no free energy, because too few of its samples carry a state: dF is not "
+          + "compared, and distances rest on the few")
+    }
   }
 
   private static func writeCosts(
@@ -108,7 +113,8 @@ enum CompareStage: RecordedStage {
       try writer.write(output.evaluationsReference, other)
       try writer.write(output.saving, Double(other) / evaluations)
     }
-    if let dynamics = reference.dynamics {
+    // a free energy that too few samples carry has no error that dynamics could reach
+    if let dynamics = reference.dynamics, samples.deltaF.isFinite {
       let error = max(abs(samples.deltaF - reference.deltaF), samples.standardError)
       let time = TwoStateKinetics(
         deltaF: reference.deltaF, exits: dynamics.exits, timeInside: dynamics.timeInside
@@ -120,8 +126,8 @@ enum CompareStage: RecordedStage {
         (output.wallSpeedUp, seconds / max(samples.seconds, 1e-300)), (output.dynamicsError, error),
         (output.exits, dynamics.exits))
     }
-    try writer.write(output.seconds, samples.seconds)
-    try writer.write(output.secondsReference, reference.seconds)
+    for (field, seconds) in [(output.seconds, samples.seconds), (output.secondsReference, reference.seconds)]
+    where seconds.isFinite { try writer.write(field, seconds) }
   }
 }
 

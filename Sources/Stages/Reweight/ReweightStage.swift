@@ -7,9 +7,10 @@ import Workflow
 
 /// `reweight`: from samples of an emulator to the Boltzmann distribution, ln w = -u - ln q.
 enum ReweightStage: RecordedStage {
-  static let version = 2
+  static let version = 3
   static let summary = "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
   static let reads: [SharedField] = [.topology, .forcefield, .temperature, .torsions, .state]
+  static let indirectInputs = [InputPath(\Inputs.samples, \SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames)]
   static let output = Recorded.reweight
 
   struct Inputs: StageInputs {
@@ -80,6 +81,10 @@ enum ReweightStage: RecordedStage {
       try writer.write(output.auditStateBias, audit.stateBias)
     }
     warn(context, frames, result)
+    if isConcentrated(result) || result.support.contains(where: { $0.doubt != nil }) {
+      let raw = zip(energies.values, density.mean).map { -$0 / thermal - $1 }
+      for cause in try ReweightDiagnosis(samples, system, logWeights: raw).causes { context.warn(cause) }
+    }
   }
 
   private static func write(
@@ -91,7 +96,9 @@ enum ReweightStage: RecordedStage {
       (output.freeEnergy.standardError, result.deltaFStandardError),
       (output.effectiveFraction, result.effectiveFraction),
       (output.effectiveFractionTruncated, result.effectiveFractionTruncated), (output.dropped, result.dropped),
-      (output.largestWeight, result.largestWeight), (output.tailShape, result.tailShapes))
+      (output.largestWeight, result.largestWeight), (output.tailShape, result.support.map(\.tailShape)),
+      (output.stateEffective, result.support.map(\.effective)),
+      (output.stateLargestWeight, result.support.map(\.largestShare)))
     if smoothed { try writer.write(output.unsmoothedDeltaF, result.unsmoothedDeltaF) }
     try writer.write(output.nonFinite, result.nonFinite)
     try writer.write(output.stateNames, system.stateNames)
@@ -117,23 +124,22 @@ enum ReweightStage: RecordedStage {
     if inverted > 0 {
       context.warn("\(inverted) of \(frames.count) samples have an inverted stereocentre: they weigh nothing")
     }
-    for (name, shape) in zip(["the state", "the rest"], result.tailShapes) where shape > ParetoSmoothing.largestShape {
-      context.warn(
-        String(
-          format:
-            "the weights of \(name) have so heavy a tail (Pareto shape %.2f, above %.1f) that their sum depends on a few samples: dF may be "
-            + "off by more than its interval. Train the emulator longer, draw more samples, or audit it",
-          shape, ParetoSmoothing.largestShape))
+    for (name, support) in zip(["the state", "the rest"], result.support) {
+      if let doubt = support.doubt { context.warn("\(name) \(doubt)") }
     }
-    if result.effectiveFraction < 0.01 || result.largestWeight > 0.05 {
+    if isConcentrated(result) {
       context.warn(
         String(
           format:
             "the weights are concentrated: effective sample size %.2g %%, heaviest sample %.2g %% of all weight; the "
-            + "intervals may be too narrow. Train the emulator longer or draw more samples",
+            + "intervals may be too narrow",
           100 * result.effectiveFraction,
           100 * result.largestWeight))
     }
+  }
+
+  private static func isConcentrated(_ result: Reweighting) -> Bool {
+    result.effectiveFraction < 0.01 || result.largestWeight > 0.05
   }
 }
 

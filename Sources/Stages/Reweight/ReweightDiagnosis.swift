@@ -1,0 +1,75 @@
+import Artifacts
+import Basics
+import FreeEnergies
+import Molecules
+import Records
+import Workflow
+
+/// What a poor reweighting's user is told: what spoils the weights, and what to do about it.
+struct ReweightDiagnosis {
+  /// A sentence each; the most telling first.
+  let causes: [String]
+  private static let rowsAtMost = 4000
+
+  /// `logWeights` [samples], -u - ln q.
+  init(_ samples: StageInput, _ system: MolecularSystem, logWeights: [Double]) throws {
+    let learnt = samples.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(\EmulatorStage.Inputs.frames)
+    guard let learnt else {
+      causes = []
+      return
+    }
+    let trajectory = Recorded.sample.trajectory.coordinates
+    let count = try learnt.artifact.shape(trajectory).first ?? 0
+    let frames = try Self.rows(count, of: learnt, Recorded.ingest.trajectory.coordinates)
+    let drawn = try Self.rows(logWeights.count, of: samples, trajectory)
+    let diagnosis = WeightDiagnosis(
+      topology: system.topology, samples: drawn.coordinates, logWeights: drawn.rows.map { logWeights[$0] },
+      frames: frames.coordinates,
+      thermalEnergy: PhysicalConstants.thermalEnergy(temperature: system.temperature))
+    let inside = torsionAngles(
+      frames.coordinates, atoms: system.topology.atoms.count, torsions: [try system.stateAtoms()]
+    ).map(system.state.contains)
+    var causes: [String] = []
+    for (name, side) in zip(system.stateNames, [true, false]) where !inside.contains(side) {
+      causes.append(
+        "none of the frames that the emulator was trained on (\(inside.count) of '\(learnt.name)' were looked at) lies in "
+          + "\(name): give it frames of both sides; more training or more samples cannot help")
+    }
+    // where frames are missing, training is not what is missing
+    let findings = diagnosis.findings.filter { causes.isEmpty || $0 != .training }
+    causes += findings.map { "\($0)" + Self.advice($0) }
+    self.causes = causes
+  }
+
+  private static func advice(_ finding: WeightDiagnosis.Finding) -> String {
+    switch finding {
+    case .heldFixed:
+      ". Weights cannot make that good, and more training cannot either: give frames of flexible dynamics"
+    case .otherForceField:
+      ". Compare system.forcefield and temperature with what made the trajectory; more training cannot help"
+    case .unlikeFrames(_, _, _, _, let ring):
+      ring == nil ? ". Train the emulator longer, or give it more frames" : " and is no coordinate of the emulator"
+    case .term: ". Look at that coordinate in the report before training longer"
+    case .training: ": train the emulator longer, give it more frames, or draw more samples"
+    }
+  }
+
+  /// Rows spread evenly over an artifact's frames.
+  private static func rows(
+    _ count: Int, of input: StageInput, _ field: Numbers<some ArtifactScalar>
+  ) throws -> (rows: [Int], coordinates: [Double]) {
+    let step = max(1, count / rowsAtMost)
+    let rows = Array(stride(from: 0, to: count, by: step))
+    var coordinates: [Double] = []
+    let chunk = 4096
+    for start in stride(from: 0, to: count, by: chunk) {
+      let range = start..<min(count, start + chunk)
+      let values = try input.artifact.read(field, as: Double.self, rows: range)
+      let width = values.shape.dropFirst().reduce(1, *)
+      for row in rows where range.contains(row) {
+        coordinates += values.values[(row - start) * width..<(row - start + 1) * width]
+      }
+    }
+    return (rows, coordinates)
+  }
+}

@@ -23,21 +23,9 @@ import Testing
     }
   }
 
-  /// The sequence of the fixture's points.
-  struct Sequence {
-    var state: Int
-
-    mutating func draw(_ count: Int) -> [Double] {
-      (0..<count).map { _ in
-        state = (1_103_515_245 * state + 12_345) % 2_147_483_648
-        return Double(state) / 2_147_483_648
-      }
-    }
-  }
-
   @Test func distancesEqualPOT() throws {
     let fixture = try Fixture.load()
-    var sequence = Sequence(state: 3)
+    var sequence = TransportSequence(state: 3)
     let (a, b) = (sequence.draw(500).map { $0 * 20 - 5 }, sequence.draw(350).map { $0 * $0 * 30 })
     let (p, q) = (sequence.draw(500).map { $0 * $0 * $0 }, sequence.draw(350))
     #expect(abs(try wassersteinDistance(a, b) - fixture.line) < 1e-12)
@@ -48,7 +36,7 @@ import Testing
 
   @Test func torusDistancesEqualPOT() throws {
     let fixture = try Fixture.load()
-    var sequence = Sequence(state: 2)
+    var sequence = TransportSequence(state: 2)
     let a = sequence.draw(600).map { ($0 * 2 - 1) * Double.pi }
     let b = sequence.draw(480).map { ($0 * $0 * 2 - 1) * Double.pi }
     let (p, q) = (sequence.draw(300).map { pow($0, 4) }, sequence.draw(240))

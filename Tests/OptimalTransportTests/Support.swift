@@ -13,15 +13,3 @@ struct TransportFixture: Decodable {
       TransportFixture.self, from: Data(contentsOf: Package.fixture("transport/transport.json")))
   }
 }
-
-/// The sequence of the fixture's points.
-struct Sequence {
-  var state: Int
-
-  mutating func draw(_ count: Int) -> [Double] {
-    (0..<count).map { _ in
-      state = (1_103_515_245 * state + 12_345) % 2_147_483_648
-      return Double(state) / 2_147_483_648
-    }
-  }
-}

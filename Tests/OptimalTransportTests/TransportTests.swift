@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import OptimalTransport
@@ -18,7 +19,7 @@ import Testing
   }
 
   @Test(arguments: 1...7) func assignmentEqualsTheBestOfAllPermutations(n: Int) throws {
-    var sequence = Sequence(state: n)
+    var sequence = TransportSequence(state: n)
     for round in 0..<20 {
       // every other round in few whole numbers, so that many assignments tie; negative costs too
       let costs = sequence.draw(n * n).map { round % 2 == 0 ? ($0 * 5).rounded() - 2 : $0 * 1e-9 + 7 }
@@ -31,7 +32,7 @@ import Testing
 
   @Test func assignmentOf256PointsEqualsSciPy() throws {
     let fixture = try TransportFixture.load()
-    var sequence = Sequence(state: 1)
+    var sequence = TransportSequence(state: 1)
     let costs = squaredDistances(sequence.draw(256 * 66), sequence.draw(256 * 66), dimension: 66)
     let targets = try Transport.assignment(costs: costs, count: 256)
     #expect(targets == fixture.assignment)

@@ -69,7 +69,8 @@ private final class Queue: BatchSystem, @unchecked Sendable {
 
 /// The seam behind which a batch system stands: another one than Slurm, from the profile to the last stage.
 @Suite struct BatchSystemTests {
-  private static let text = """
+  /// A batch of two cells; also of the tests of Slurm.
+  static let text = """
     name: demo
     matrix: { system: [AC, ET] }
     stages:

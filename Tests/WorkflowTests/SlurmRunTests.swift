@@ -7,16 +7,6 @@ import Testing
 
 /// Submitting, and the jobs themselves, with programs that only pretend to be Slurm's.
 @Suite struct SlurmRunTests {
-  private static let text = """
-    name: demo
-    matrix: { system: [AC, ET] }
-    stages:
-      start: { uses: source, note: "${system}" }
-      count: { uses: count, over: system }
-      train: { uses: scale, of: start }
-      all:   { uses: gather, compare: train }
-    """
-
   /// Remembers what it was called with; answers what it is told to.
   private final class Pretence: @unchecked Sendable {
     private let lock = NSLock()
@@ -80,7 +70,7 @@ import Testing
     let run: BatchRun
     let request: BatchRun.Request
 
-    init(_ text: String = SlurmRunTests.text, profile: BatchProfile = BatchProfile()) throws {
+    init(_ text: String = BatchSystemTests.text, profile: BatchProfile = BatchProfile()) throws {
       place = try Workplace()
       slurm = Pretence()
       run = BatchRun(place.engine(try place.load(text)), systems: [Slurm(programs: slurm.programs)])
@@ -174,7 +164,7 @@ import Testing
   @Test func aFileThatWasChangedSinceIsNotRun() throws {
     let setting = try Setting()
     _ = try setting.run.submit(setting.request)
-    try setting.place.write(Self.text.replacingOccurrences(of: "of: start", with: "of: start, factor: 5"))
+    try setting.place.write(BatchSystemTests.text.replacingOccurrences(of: "of: start", with: "of: start, factor: 5"))
     #expect(try setting.job(0, task: 0) == 0, "this one is as it was")
     #expect(try setting.job(2, task: 0) == 1)
     #expect(try setting.note("train+0").message?.contains("changed since the job was submitted") == true)
@@ -201,7 +191,7 @@ import Testing
     var profile = BatchProfile()
     profile.unit = .axis("system")
     let setting = try Setting(
-      Self.text.replacingOccurrences(of: "of: start", with: "of: start, mode: fail, over: system")
+      BatchSystemTests.text.replacingOccurrences(of: "of: start", with: "of: start, mode: fail, over: system")
         + "\n  last:  { uses: scale, of: train, over: system }\n", profile: profile)
     #expect(try setting.run.submit(setting.request).jobs.map(\.name) == ["system", "all"])
     #expect(try setting.job(0, task: 1) == 1)

@@ -20,6 +20,9 @@ public protocol StageType {
   static var reads: [SharedField] { get }
   /// Inputs of inputs that the stage reads. Their digests enter its key.
   static var indirectInputs: [InputPath] { get }
+  /// Looks at the values of the pipeline file before any stage runs, and tells what is wrong with them: whatever needs no computing is
+  /// found here, and not after the stages before have worked. What it throws is refused too. Where nothing is told, nothing is wrong.
+  static func check(_ stage: PlannedStage) throws
   /// Does the work, writing its results to `context.output`; the engine commits them. Throws `WorkflowInterruption` (see
   /// `StageContext.checkInterruption`) after saving a checkpoint when it was asked to stop.
   static func run(_ context: StageContext) throws
@@ -29,6 +32,7 @@ extension StageType {
   public static var soundVersions: [Int] { [] }
   public static var reads: [SharedField] { [] }
   public static var indirectInputs: [InputPath] { [] }
+  public static func check(_ stage: PlannedStage) throws {}
 }
 
 extension StageType where Parameters: ParameterGroup {

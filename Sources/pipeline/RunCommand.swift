@@ -34,10 +34,18 @@ struct RunCommand: ParsableCommand {
       let engine = Engine(pipeline: definition, folder: folder, console: Console())
       let selected = try engine.selection(options)
       let assessments = try engine.assess(forced: force ? Array(selected) : [])
+      try engine.checkBeforehand(selected, assessments)
       let found = StatusTable.json(assessments, pipeline: definition)
       return print(json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected))
     }
-    if try needsNumerics(definition, folder, options) { ProcessEnvironment.prepare() }
+    let looking = Engine(pipeline: definition, folder: folder, console: Console())
+    let selected = try looking.selection(options)
+    let assessments = try looking.assess(forced: force ? Array(selected) : [])
+    // a run in which every selected stage is finished only looks
+    if assessments.contains(where: { selected.contains($0.stage.name) && $0.state != .upToDate }) {
+      ProcessEnvironment.prepare()
+      try looking.checkBeforehand(selected, assessments)
+    }
     let interruption = Interruption()
     interruption.observeSignals()
     try folder.lock(as: CommandLineText.command(["run"] + pipeline.words))
@@ -55,15 +63,6 @@ struct RunCommand: ParsableCommand {
       printError(try failureText(outcome, engine: engine, folder: folder))
       throw ExitCode(outcome.exitCode)
     }
-  }
-
-  /// False where every selected stage is finished: such a run only looks.
-  private func needsNumerics(
-    _ definition: PipelineDefinition, _ folder: RunFolder, _ options: RunOptions
-  ) throws -> Bool {
-    let engine = Engine(pipeline: definition, folder: folder, console: Console(quiet: true))
-    let selected = try engine.selection(options)
-    return try force || engine.assess().contains { selected.contains($0.stage.name) && $0.state != .upToDate }
   }
 
   /// The errors, what is kept, and the command that goes on from there.

@@ -79,6 +79,7 @@ struct PipelineChecker {
   private struct Surroundings {
     var values: [String: ParameterValue?] = [:]  // By the field's name. One that is wrong is nil, and reported already.
     var locations: [String: SourceLocation] = [:]  // Where groups stood
+    var places: [String: SourceLocation] = [:]  // Where fields stood, or their groups
   }
 
   /// The surroundings in the cell of each number, those that are equal being made once.
@@ -95,6 +96,7 @@ struct PipelineChecker {
       for field in registry.shared where field.section == nil {
         let given = nodes[field.name].map { value($0, field.field.kind, place: field.name) }
         found.values[field.name] = given ?? field.field.resolvedDefault
+        found.places[field.name] = nodes[field.name]?.location
       }
       for section in registry.sections { readSection(section, nodes[section], root.location, into: &found) }
     }
@@ -115,6 +117,7 @@ struct PipelineChecker {
     checkKeys(group, known: fields.map(\.name), place: "'\(section)'")
     for field in fields {
       found.values[field.name] = fieldValue(field.field, in: group, place: section, location: group.location)
+      found.places[field.name] = group[field.name]?.location ?? group.location
     }
   }
 
@@ -186,9 +189,11 @@ struct PipelineChecker {
       }
       shared[field.name] = value
     }
+    var places = StageDefinition.Places(shared: surroundings.places)
+    for field in type.parameters { places.parameters[field.name] = instance.node[field.name]?.location }
     return StageDefinition(
       name: instance.name, base: instance.base, cell: expansion?.cell(of: instance) ?? [], type: type,
-      parameters: .object(values), slots: slots, shared: shared, location: instance.keyLocation)
+      parameters: .object(values), slots: slots, shared: shared, location: instance.keyLocation, places: places)
   }
 
   /// Each stage after its inputs, otherwise in the file's order. A circle is reported.

@@ -72,6 +72,13 @@ public struct StageDefinition {
   public let slots: [Slot]  // The direct inputs by slot, in the order of the type's fields
   public let shared: [String: ParameterValue]  // What the stage's type reads of the shared values, by name
   public let location: SourceLocation
+  public let places: Places
+
+  /// Where values stood that the file gives, by their names.
+  public struct Places: Sendable {
+    public var shared: [String: SourceLocation] = [:]
+    public var parameters: [String: SourceLocation] = [:]
+  }
 
   /// Every stage this one reads directly, without repetition.
   public var inputNames: [String] { slots.flatMap(\.stages).unique }

@@ -41,6 +41,7 @@ public enum PipelineFileProblem: Equatable, Sendable, CustomStringConvertible {
   case unusedAxis(String, known: [String])
   case clashingEntries(axis: String, first: String, second: String, label: String)
   case clashingNames(String, first: String, second: String)
+  case refused(String)  // By a stage type's own check
 
   public var description: String {
     switch self {
@@ -87,6 +88,7 @@ public enum PipelineFileProblem: Equatable, Sendable, CustomStringConvertible {
         : "matrix: the entries '\(first)' and '\(second)' of axis '\(axis)' would both be called '\(label)' in stage names"
     case .clashingNames(let name, let first, let second):
       "two stages would be called '\(name)' (\(first) and \(second)); rename one, or an entry of the matrix"
+    case .refused(let text): text
     }
   }
 }

@@ -1,0 +1,140 @@
+import Foundation
+
+/// A stage of a pipeline file before anything runs, as `StageType.check` sees it: the declared values of the stage and of the stages it
+/// reads, and a place to tell what is wrong with them.
+///
+/// What holds for many stages of a file (a topology that reads well) is found out once: see `once`.
+public final class PlannedStage {
+  public let definition: StageDefinition
+  private let pipeline: PipelineDefinition
+  private let memory: CheckMemory
+
+  init(_ definition: StageDefinition, in pipeline: PipelineDefinition, memory: CheckMemory) {
+    (self.definition, self.pipeline, self.memory) = (definition, pipeline, memory)
+  }
+
+  public var name: String { definition.name }
+  public var type: any StageType.Type { definition.type }
+  /// The resolved parameters, as `StageContext.values`.
+  public var values: ParameterValue { definition.parameters }
+  /// What the stage type declared in `reads`, as `StageContext.shared`.
+  public var shared: [String: ParameterValue] { definition.shared }
+  public var settings: [String: ParameterValue] { pipeline.settings }
+
+  /// The parameters of the stage type, or of a group of that declaration.
+  public func parameters<Group: ParameterGroup>(_ type: Group.Type) throws -> Group { try Group(resolved: values) }
+
+  /// The stages of a slot, in the file's order, with their own values and inputs, however far back.
+  public func inputs<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) -> [PlannedStage] {
+    definition.inputs(Inputs.slot(slot)).compactMap { name in
+      pipeline[name].map { PlannedStage($0, in: pipeline, memory: memory) }
+    }
+  }
+
+  /// The word that stands in the place of a stage; nil where there is a stage.
+  public func word<Inputs: StageInputs>(_ slot: KeyPath<Inputs, Input>) -> String? {
+    inputs(slot).isEmpty ? values[Inputs.slot(slot)]?.string : nil
+  }
+
+  // MARK: What is found
+
+  /// What a finding is about, which tells the line of the file that it names.
+  public enum Place: Equatable, Sendable {
+    case stage
+    case parameter(String)  // Of the stage, by its name in the file
+    case shared(SharedField)
+
+    public static func == (first: Place, second: Place) -> Bool { first.name == second.name }
+
+    private var name: String {
+      switch self {
+      case .stage: ""
+      case .parameter(let name): "parameter " + name
+      case .shared(let field): "shared " + field.name
+      }
+    }
+  }
+
+  /// Something for which nothing may run. The same text at the same place is told once, however many stages find it.
+  public func refuse(_ text: String, at place: Place = .stage) {
+    memory.add(PipelineFileError.Finding(location: location(place), problem: .refused(text)))
+  }
+
+  /// Something the user must know before the run, which does not stop it.
+  public func warn(_ text: String, at place: Place = .stage) { memory.add(warning: "\(location(place)): \(text)") }
+
+  /// Runs `body`; an error of it is a finding at `place`, and the result is nil.
+  public func checking<Result>(_ place: Place = .stage, _ body: () throws -> Result) -> Result? {
+    do {
+      return try body()
+    } catch {
+      refuse("\(error)", at: place)
+      return nil
+    }
+  }
+
+  /// The value of `make`, which is called once for all stages of a check that ask by the same key; its error is thrown again.
+  public func once<Value>(_ key: String, _ make: () throws -> Value) throws -> Value {
+    try memory.value(key, make)
+  }
+
+  private func location(_ place: Place) -> SourceLocation {
+    switch place {
+    case .stage: definition.location
+    case .parameter(let name): definition.places.parameters[name] ?? definition.location
+    case .shared(let field): definition.places.shared[field.name] ?? definition.location
+    }
+  }
+}
+
+/// What the stages of a check share.
+final class CheckMemory {
+  private(set) var findings: [PipelineFileError.Finding] = []
+  private(set) var warnings: [String] = []
+  private var values: [String: Result<Any, any Error>] = [:]
+  private var told: Set<String> = []
+
+  func add(_ finding: PipelineFileError.Finding) {
+    if told.insert(finding.description).inserted { findings.append(finding) }
+  }
+
+  func add(warning: String) {
+    if told.insert(warning).inserted { warnings.append(warning) }
+  }
+
+  func value<Value>(_ key: String, _ make: () throws -> Value) throws -> Value {
+    let typedKey = "\(Value.self) \(key)"
+    if let known = values[typedKey], let value = try known.get() as? Value { return value }
+    let made = Result<Any, any Error> { try make() }
+    values[typedKey] = made
+    guard let value = try made.get() as? Value else { return try make() }
+    return value
+  }
+}
+
+extension PipelineDefinition {
+  /// Lets the types of the stages named look at their values before anything runs. Returns warnings; throws `PipelineFileError` with
+  /// everything that is refused.
+  public func check(_ names: Set<String>) throws -> [String] {
+    let memory = CheckMemory()
+    for stage in stages where names.contains(stage.name) {
+      let planned = PlannedStage(stage, in: self, memory: memory)
+      do {
+        try stage.type.check(planned)
+      } catch {
+        planned.refuse("stage '\(stage.base)': \(error)")
+      }
+    }
+    guard memory.findings.isEmpty else { throw PipelineFileError(memory.findings).inOrder }
+    return memory.warnings
+  }
+}
+
+extension Engine {
+  /// Checks, before anything runs, the selected stages that are not finished: see `StageType.check`. Prints warnings. `assessments`: the
+  /// stages' states. Throws `PipelineFileError`.
+  public func checkBeforehand(_ selected: Set<String>, _ assessments: [StageAssessment]) throws {
+    let open = assessments.filter { $0.state != .upToDate }.map(\.stage.name)
+    for warning in try pipeline.check(selected.intersection(open)) { console.line("warning: \(warning)") }
+  }
+}

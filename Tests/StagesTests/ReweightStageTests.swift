@@ -137,6 +137,48 @@ import Workflow
     #expect(abs(deltaF - log(299.0 / 99.0)) < 4 * error)
   }
 
+  /// Samples of which three stray into a state that no training frame has seen: no free energy, and the true reason.
+  @Test func oneSampleInTheStateGivesNoNumber() throws {
+    let x = try coordinates()
+    let thermal = PhysicalConstants.thermalEnergy(temperature: 300)
+    let energies = try OpenMMEngine(systemXML: system.forcefieldFile, threads: 1).energies(x)
+    // every fourth sample is in the state: all but three of them weigh next to nothing
+    let density = energies.indices.map { n -> Double in
+      let exact = energies[n].isFinite ? -energies[n] / thermal : 0
+      return n % 4 == 0 && n > 8 ? exact + 60 : exact
+    }
+    let fresh = try samples(x, estimates: [density], method: "exact-trace")
+    // the frames that the emulator learnt from: those outside the state
+    let frames = try ArtifactWriter(url: folder.appendingPathComponent("frames.h5"))
+    let rows = (0..<count).filter { $0 % 4 != 0 && $0 > 8 }
+    let outside: [Float] = rows.flatMap { (n: Int) -> [Float] in x[66 * n..<66 * n + 66].map(Float.init) }
+    try frames.write(
+      Recorded.ingest.trajectory.coordinates, outside, shape: [rows.count, 22, 3])
+    let learnt = StageInput(name: "frames", type: "ingest", artifact: try commit(frames, "ingest"))
+    let network = try ArtifactWriter(url: folder.appendingPathComponent("emulator.h5"))
+    try network.write(Recorded.emulator.parameters, 1)
+    let emulator = StageInput(
+      name: "emulator", type: "emulator", artifact: try commit(network, "emulator"), inputs: ["frames": [learnt]])
+    let stray = StageInput(
+      name: fresh.name, type: fresh.type, artifact: fresh.artifact, inputs: ["emulator": [emulator]])
+
+    let context = try context(stray, density: "exact-trace")
+    try ReweightStage.run(context)
+    let artifact = try commit(context.output, "reweight")
+    let record = Recorded.reweight
+    #expect(try artifact.read(record.freeEnergy.deltaF).isNaN && artifact.read(record.freeEnergy.standardError).isNaN)
+    #expect(try artifact.read(record.freeEnergy.interval).values.allSatisfy { $0.isNaN })
+    let effective = try artifact.read(record.stateEffective).values
+    #expect(effective[0] < 3 && effective[1] > 250)
+    #expect(
+      context.warnings.contains { $0.hasPrefix("the state rests on") && $0.contains("10 are the least for a number") })
+    #expect(
+      context.warnings.contains {
+        $0.hasPrefix("none of the frames that the emulator was trained on") && $0.contains("phi in (0, 2)")
+      })
+    #expect(!context.warnings.contains { $0.contains("train the emulator longer") })
+  }
+
   private final class Watch: Basics.ProgressReporting {
     var completed: [Int] = []
     func begin(_ title: String, total: Int, unit: String) {}

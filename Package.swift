@@ -188,7 +188,7 @@ let package = Package(
       name: "StagesTests",
       dependencies: [
         "TestSupport", "Stages", "Workflow", "Records", "Artifacts", "ForceFields", "FreeEnergies", "Molecules",
-        "OpenMM", "Trajectories", "NetCDF", "Generative", "Basics",
+        "OpenMM", "Trajectories", "NetCDF", "HDF5", "Generative", "Basics",
       ]),
     .testTarget(
       name: "PipelineTests",

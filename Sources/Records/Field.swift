@@ -185,6 +185,7 @@ public enum Recorded {
   public static let reweight = ReweightRecord()
   public static let audit = AuditRecord()
   public static let umbrella = UmbrellaRecord()
+  public static let windows = WindowsRecord()
   public static let compare = CompareRecord()
   public static let report = ReportRecord()
   public static let toySamples = ToySamplesRecord()

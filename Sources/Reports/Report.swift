@@ -93,7 +93,9 @@ struct ReportedRun {
 
   func all<Output: StageRecord>(_: Output.Type) -> [ReportedStage] { stages.filter { $0.type == Output.stageType } }
   var reweighted: [ReportedStage] { compared.filter { $0.type == ReweightRecord.stageType } }
-  var umbrellas: [ReportedStage] { compared.filter { $0.type == UmbrellaRecord.stageType } }
+  /// Windows are umbrella sampling too, whoever ran them.
+  static let umbrellaTypes = [UmbrellaRecord.stageType, WindowsRecord.stageType]
+  var umbrellas: [ReportedStage] { compared.filter { Self.umbrellaTypes.contains($0.type) } }
 
   /// The colour of a compared stage, the same in every figure.
   func colour(_ stage: ReportedStage) -> String {

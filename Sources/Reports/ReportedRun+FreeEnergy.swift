@@ -97,7 +97,7 @@ extension ReportedRun {
       let errors = try stage.numbers(record.standardError).flatMap { $0.count == y.count ? $0 : nil }
       // A bin that hardly any weight fell into says nothing, however high its line would stand.
       let drawn = y.indices.map { (errors?[$0] ?? 0) <= Self.largestError ? y[$0] : .nan }
-      if stage.type == UmbrellaRecord.stageType { top = max(top, drawn.lazy.filter(\.isFinite).max() ?? 0) }
+      if Self.umbrellaTypes.contains(stage.type) { top = max(top, drawn.lazy.filter(\.isFinite).max() ?? 0) }
       series.append(
         .line(
           name: stage.name, x: x, y: drawn, band: errors.map { Figure.Band(around: drawn, errors: $0) },

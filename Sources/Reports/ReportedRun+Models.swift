@@ -93,7 +93,7 @@ extension ReportedRun {
   func umbrellaSection() throws -> Report.Section {
     var parts = TextTable(title: "dF from parts of the data", columns: ["stage", "part", .init("dF", unit: "kT")])
     var figures: [Figure] = []
-    for stage in all(UmbrellaRecord.self) {
+    for stage in all(UmbrellaRecord.self) + all(WindowsRecord.self) {
       for part in [Recorded.umbrella.halves, Recorded.umbrella.directions] {
         guard let values = try stage.numbers(part.values) else { continue }
         let names = try stage.artifact.read(part.names)?.components(separatedBy: ", ") ?? []
@@ -102,6 +102,7 @@ extension ReportedRun {
           parts.addRow([stage.name, name, NumberText.fixed(value, 2)])
         }
       }
+      figures += try distanceProfile(stage)
       if let map = try overlap(stage) { figures.append(map) }
       figures += try windowFigures(stage)
     }
@@ -110,6 +111,26 @@ extension ReportedRun {
       text: "A reference is believed when its windows overlap, last many correlation times, and its halves and walking"
         + " directions agree. Its other checks stand under \"All results\".",
       tables: [parts], figures: figures)
+  }
+
+  /// Free energy along a distance; along torsions it stands with the other stages' own.
+  private func distanceProfile(_ stage: ReportedStage) throws -> [Figure] {
+    let record = Recorded.windows
+    return try stage.artifact.names(record.distanceProfile).compactMap { name in
+      guard let x = try stage.numbers(record.distanceProfile[name]),
+        let y = try stage.numbers(record.profile.freeEnergy)?.map(Binning.drawn), x.count == y.count
+      else { return nil }
+      let errors = try stage.numbers(record.profile.standardError).flatMap { $0.count == y.count ? $0 : nil }
+      return Figure(
+        id: "profile-\(stage.name)", title: "Free energy along \(name): \(stage.name)",
+        caption: "The band is one standard error.", xAxis: .init(title: "\(name) / nm"),
+        yAxis: .init(title: "free energy / kT"),
+        series: [
+          .line(
+            name: stage.name, x: x, y: y, band: errors.map { Figure.Band(around: y, errors: $0) },
+            colour: Palette.stage(0))
+        ])
+    }
   }
 
   private func overlap(_ stage: ReportedStage) throws -> Figure? {

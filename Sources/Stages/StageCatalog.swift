@@ -6,7 +6,7 @@ public enum StageCatalog {
     SimulateStage.self, IngestStage.self, EmulatorStage.self, ImportedEmulatorStage.self, SampleStage.self,
     EnergyModelStage.self,
     ReweightStage.self, AuditStage.self, ToySamplesStage.self, ToyEnergyModelStage.self,
-    UmbrellaStage.self, CompareStage.self, ReportStage.self,
+    UmbrellaStage.self, WindowsStage.self, CompareStage.self, ReportStage.self,
   ]
 
   /// Whether `report` sets answers of the type side by side.

@@ -2,7 +2,7 @@ import Foundation
 
 /// A free energy along a torsion on equal bins of (-pi, pi], kT, lowest bin 0.
 public struct FreeEnergyProfile: Equatable, Sendable {
-  /// Bin centres, rad.
+  /// Bin centres: of a torsion, rad; of a distance, nm.
   public var angles: [Double]
   /// kT; +infinity where nothing was sampled.
   public var freeEnergy: [Double]
@@ -20,9 +20,10 @@ public struct FreeEnergyProfile: Equatable, Sendable {
     (0..<bins).map { (bin) -> Double in (Double(bin) + 0.5) / Double(bins) * 2 * Double.pi - Double.pi }
   }
 
-  /// From probabilities per bin (any norm) and standard errors of their logarithms.
-  init(probabilities: [Double], standardError: [Double]) {
-    angles = Self.centres(bins: probabilities.count)
+  /// From probabilities per bin (any norm) and standard errors of their logarithms. `centres` are the bins' own; those of a full turn
+  /// where left out.
+  init(probabilities: [Double], standardError: [Double], centres: [Double]? = nil) {
+    angles = centres ?? Self.centres(bins: probabilities.count)
     let top = probabilities.max() ?? 0
     freeEnergy = probabilities.map { $0 > 0 ? -log($0 / top) : .infinity }
     self.standardError = standardError

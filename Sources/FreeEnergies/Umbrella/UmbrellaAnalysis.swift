@@ -34,9 +34,7 @@ public struct UmbrellaAnalysis: Sendable {
   private var numbers: [Int]
 
   /// Correlation times a window must last.
-  private static let minimumCorrelationTimes = 20.0
-  /// Standard errors by which halves or directions may differ.
-  private static let agreement = 2.5
+  static let minimumCorrelationTimes = 20.0
 
   /// Nothing is computed before `run`.
   public init(data: UmbrellaData, options: Options = Options()) {
@@ -134,20 +132,8 @@ public struct UmbrellaAnalysis: Sendable {
           + "The standard error counts what goes with that torsion by that time (\(format(slowError)) kT); longer windows, or a second "
           + "biased torsion, would cure it.")
     }
-    for (what, parts) in [("halves", result.halves), ("walking directions", result.directions)] where parts.count > 1 {
-      let values = parts.map(\.deltaF)
-      guard let low = values.min(), let high = values.max() else { continue }
-      // each part has about sqrt(parts) times the error of the whole
-      let allowed = Self.agreement * statistical * (2 * Double(parts.count)).squareRoot()
-      if high - low > allowed {
-        let spread = (high - low) / 2
-        result.standardError = max(result.standardError, spread)
-        let listed = parts.map { "\($0.name) \(format($0.deltaF))" }.joined(separator: ", ")
-        result.warnings.append(
-          "The \(what) disagree: \(listed) kT, where \(format(allowed)) kT would be within errors. The windows are not in "
-            + "equilibrium; the standard error is widened to half the difference, \(format(spread)) kT.")
-      }
-    }
+    result.widen(by: result.halves, "halves", statistical: statistical)
+    result.widen(by: result.directions, "walking directions", statistical: statistical)
     if result.coverage.slidWindows.count * 4 > data.windowCount {
       result.warnings.append(
         "\(result.coverage.slidWindows.count) of \(data.windowCount) windows have their mean far from their centre: the force "

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 
 /// What umbrella sampling says, and how far it is to be believed.
 public struct UmbrellaResult: Sendable {
@@ -10,14 +11,14 @@ public struct UmbrellaResult: Sendable {
     public var deltaF: Double
   }
 
-  /// -ln(P(state) / P(elsewhere)), kT.
+  /// -ln(P(state) / P(elsewhere)), kT; NaN where no state was asked for.
   public var deltaF: Double
   /// What to quote, kT: the largest of the estimates below, widened where halves, directions or correlation times ask for it.
   public var standardError: Double
   /// From block bootstrap over windows; from MBAR's linear response with each window's own correlation; MBAR's asymptotic error,
   /// as if on samples thinned by the torsions' statistical inefficiency. kT.
   public var bootstrapStandardError, correlatedStandardError, mbarStandardError: Double
-  /// Along the torsion of the state.
+  /// Along the coordinate of the state.
   public var profile: FreeEnergyProfile
   /// f_k of the windows, kT, the first 0.
   public var windowFreeEnergies: [Double]
@@ -26,7 +27,7 @@ public struct UmbrellaResult: Sendable {
   /// Of the slowest torsion in each window: in samples, its time in ps, and which it is.
   public var statisticalInefficiency, correlationTimes: [Double]
   public var slowestTorsion: [String]
-  /// By the halves of every window, and by the walks; the latter are empty with a single walk.
+  /// By the halves of every window, and by the walks; the latter are empty with a single walk, both where no state was asked for.
   public var halves, directions: [Part]
   /// How the windows cover the grid.
   public var coverage: UmbrellaCoverage
@@ -36,4 +37,26 @@ public struct UmbrellaResult: Sendable {
   public var warnings: [String]
   /// Largest relative gradient of MBAR at its solution, and the Newton step left, kT.
   public var mbarGradient, mbarStep: Double
+}
+
+extension UmbrellaResult {
+  /// Standard errors by which estimates from parts of the data may differ.
+  private static let agreement = 2.5
+
+  /// A warning and a wider error where estimates from parts, of which `what` says what they are, do not agree. `statistical`: error of
+  /// the whole, kT.
+  mutating func widen(by parts: [Part], _ what: String, statistical: Double) {
+    let values = parts.map(\.deltaF)
+    guard parts.count > 1, let low = values.min(), let high = values.max() else { return }
+    // each part has about sqrt(parts) times the error of the whole
+    let allowed = Self.agreement * statistical * (2 * Double(parts.count)).squareRoot()
+    guard high - low > allowed else { return }
+    let format = { (x: Double) in String(format: "%.2f", x) }
+    let spread = (high - low) / 2
+    standardError = max(standardError, spread)
+    let listed = parts.map { "\($0.name) \(format($0.deltaF))" }.joined(separator: ", ")
+    warnings.append(
+      "The \(what) disagree: \(listed) kT, where \(format(allowed)) kT would be within errors. The windows are not in "
+        + "equilibrium; the standard error is widened to half the difference, \(format(spread)) kT.")
+  }
 }

@@ -7,7 +7,7 @@ import Workflow
 
 /// `compare`: how far reweighted samples are from a reference, in torsions, energies and dF, and what each of the two has cost.
 ///
-/// The reference is an umbrella stage (its samples by their MBAR weights) or a simulate stage (its frames as they are). An umbrella
+/// The reference is an umbrella stage or windows (samples by their MBAR weights) or a simulate stage (its frames as they are). An umbrella
 /// keeps no energies: those come from the frames of a simulate stage, weighted to the reference's populations of the state and, within it
 /// and outside, of cells of 30 degrees in the torsions that both know. Points for T-W2 are drawn by weight, with replacement.
 enum CompareStage: RecordedStage {
@@ -25,9 +25,9 @@ enum CompareStage: RecordedStage {
 
   struct Inputs: StageInputs {
     let reweight = Input("the samples, with their weights", of: ReweightStage.self)
-    let reference = Input("what they are compared with", of: UmbrellaStage.self, SimulateStage.self)
+    let reference = Input("what they are compared with", of: UmbrellaStage.self, WindowsStage.self, SimulateStage.self)
     let energies = Input(
-      "where the reference's energies come from if it is an umbrella stage; without it there is no E-W2",
+      "where the reference's energies come from if it is an umbrella stage or windows; without it there is no E-W2",
       of: SimulateStage.self, optional: true)
     let audit = Input(
       "an audit of that reweighting, whose dF is to be compared too", of: AuditStage.self, optional: true)
@@ -57,10 +57,15 @@ enum CompareStage: RecordedStage {
     }
     let samples = try ComparedSamples(reweighted, torsions: parameters.torsions)
     let input = try context.input(\Inputs.reference)
+    let frames = context.optionalInput(\Inputs.energies)
     let reference: ComparedReference =
-      input.type == UmbrellaStage.type
-      ? try .umbrella(input, frames: context.optionalInput(\Inputs.energies), parameters.torsions, context)
-      : try .simulation(input, parameters.torsions, context)
+      switch input.type {
+      case UmbrellaStage.type:
+        try .biased(input, BiasedSamples(umbrella: input, context), frames: frames, parameters.torsions, context)
+      case WindowsStage.type:
+        try .biased(input, BiasedSamples(windows: input), frames: frames, parameters.torsions, context)
+      default: try .simulation(input, parameters.torsions, context)
+      }
 
     let writer = context.output
     func write(_ record: DifferenceRecord, _ deltaF: Double, _ error: Double) throws {
@@ -135,6 +140,8 @@ enum CompareStage: RecordedStage {
 public enum CompareError: Error, Equatable, CustomStringConvertible {
   case noTorsion(stage: String, torsion: String, known: [String])
   case otherAudit(audit: String, of: String, wanted: String)
+  /// A reference that gives no difference: windows along a distance, say.
+  case noDifference(stage: String)
   /// All frames of a reference are inside the state, or outside.
   case oneSided(stage: String, isInside: Bool)
 
@@ -145,6 +152,8 @@ public enum CompareError: Error, Equatable, CustomStringConvertible {
         + "four atoms under system.torsions"
     case .otherAudit(let audit, let of, let wanted):
       "stage '\(audit)' audits '\(of)', but the comparison is of '\(wanted)': name an audit of that, or leave audit out"
+    case .noDifference(let stage):
+      "stage '\(stage)' gives no free-energy difference of system.state: it is no reference for one"
     case .oneSided(let stage, let isInside):
       "the frames of '\(stage)' are all \(isInside ? "inside" : "outside") the state: they are no reference"
     }

@@ -50,27 +50,20 @@ struct ComparedReference {
   /// Frames that visit cells of a smaller share of the reference than this are warned of.
   private static let leastCoverage = 0.95
 
-  static func umbrella(
-    _ input: StageInput, frames: StageInput?, _ names: [String], _ context: StageContext
+  static func biased(
+    _ input: StageInput, _ samples: BiasedSamples, frames: StageInput?, _ names: [String], _ context: StageContext
   ) throws -> ComparedReference {
-    let (artifact, record) = (input.artifact, Recorded.umbrella)
-    let known = try artifact.read(record.torsionNames)
+    let (artifact, record, known) = (input.artifact, Recorded.umbrella, samples.names)
     let columns = try names.map { name in
       guard let column = known.firstIndex(of: name) ?? known.firstIndex(where: { $0.hasPrefix(name) }) else {
         throw CompareError.noTorsion(stage: input.name, torsion: name, known: known)
       }
       return column
     }
-    let centers = try artifact.read(record.centers)
-    let kT = PhysicalConstants.thermalEnergy(temperature: context.temperature)
-    let samples = try UmbrellaSamples(
-      records: artifact.read(record.torsions), centers: centers,
-      forceConstants: artifact.read(record.forceConstants).values.map { $0 / kT },
-      freeEnergies: artifact.read(record.windowFreeEnergy).values,
-      sharedBias: artifact.readIfThere(record.sharedBias)?.values.map { $0 / kT })
+    guard artifact.has(record.freeEnergy.deltaF) else { throw CompareError.noDifference(stage: input.name) }
     let torsions = samples.torsions(columns)
     var result = ComparedReference(
-      torsions: torsions, torsionHalves: (0..<2).map { half in torsions.points { samples.half(of: $0) == half } },
+      torsions: torsions, torsionHalves: (0..<2).map { half in torsions.points { samples.half($0) == half } },
       deltaF: try artifact.read(record.freeEnergy.deltaF),
       standardError: try artifact.read(record.freeEnergy.standardError),
       evaluations: try artifact.readIfThere(record.energyEvaluations), seconds: input.wallSeconds ?? .nan)
@@ -80,12 +73,12 @@ struct ComparedReference {
       throw CompareError.noTorsion(stage: input.name, torsion: state.torsion, known: known)
     }
     let side = try SimulatedSide(frames, state: state)
-    let shared = known.prefix(centers.shape[1]).enumerated().filter {
+    let shared = known.prefix(samples.biased).enumerated().filter {
       frames.artifact.has(Recorded.simulate.trajectory.torsions.angles[$0.element])
     }
     let cells = try TorsionCells(
       reference: samples.torsions(shared.map(\.offset)),
-      referenceInside: samples.angles(stateAxis).map(side.border.contains),
+      referenceInside: samples.torsions([stateAxis]).columns[0].map(side.border.contains),
       frames: frames.torsions(shared.map(\.element)), inside: side.occupancy.inside)
     let population = 1 / (1 + exp(result.deltaF))
     result.setEnergies(side) { cells.weights(ofFrames: $0, population: population) }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What a parameter may be: validation, defaults, the JSON Schema for editors and the printed help all come from it. Stage types do
 /// not write these down: `@Parameter` and `Input` make them.
 public indirect enum ParameterKind: Sendable {
@@ -11,6 +13,10 @@ public indirect enum ParameterKind: Sendable {
   /// An existing input file, relative to the pipeline file. The stage gets its absolute path as a string; its content's
   /// digest, never its path, enters the key.
   case path
+  /// Existing input files: paths, or patterns with * and ? that stand for all files they fit, in the order of the numbers in their names.
+  case files
+  /// An input file that names further ones, which the function finds in it: their content enters the key too.
+  case fileOfFiles(@Sendable (URL) throws -> [URL])
   /// With `acceptsSingle`, one bare value is taken as a list of one.
   case list(ParameterKind, acceptsSingle: Bool = false, count: ClosedRange<Int>? = nil)
   /// A group of further parameters; left out, it takes the defaults of its fields.

@@ -80,6 +80,19 @@ public struct InputFile: ParameterType {
   public var parameterValue: ParameterValue { .string(url.path) }
 }
 
+/// Existing files that a stage reads, by paths or patterns; their contents enter the key, in this order.
+public struct InputFiles: ParameterType {
+  public let urls: [URL]  // Absolute
+
+  public static func kind(_ limits: ParameterLimits<Never>) -> ParameterKind { .files }
+  public init?(_ value: ParameterValue) {
+    guard case .list(let paths) = value else { return nil }
+    urls = paths.compactMap { $0.string.map { URL(fileURLWithPath: $0) } }
+    guard urls.count == paths.count else { return nil }
+  }
+  public var parameterValue: ParameterValue { .list(urls.map { .string($0.path) }) }
+}
+
 /// Enumerations of words: `enum Draw: String, CaseIterable, ParameterType`.
 extension ParameterType where Self: RawRepresentable & CaseIterable, RawValue == String, Bound == Never {
   public static func kind(_ limits: ParameterLimits<Never>) -> ParameterKind { .choice(allCases.map(\.rawValue)) }

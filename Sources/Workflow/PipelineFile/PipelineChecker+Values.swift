@@ -52,6 +52,8 @@ extension PipelineChecker {
       if !words.contains(text) { report(node.location, .unknownWord(place: place, found: text, known: words)) }
       return .string(text)
     case .path: return path(node, place: place)
+    case .files: return files(node, place: place)
+    case .fileOfFiles(let named): return fileOfFiles(node, named, place: place)
     case .list(let element, let acceptsSingle, let count):
       return list(node, element, acceptsSingle: acceptsSingle, count: count, place: place)
     case .object(let fields):
@@ -116,6 +118,37 @@ extension PipelineChecker {
     checkKeys(
       node, known: [ParameterVariant.nameKey] + variant.parameters.map(\.name), place: "\(place) (\(variant.name))")
     return variant.value(fieldValues(variant.parameters, in: node, place: place))
+  }
+
+  /// All files that paths and patterns mean.
+  private mutating func files(_ node: ConfigurationNode, place: String) -> ParameterValue? {
+    let nodes = node.list ?? [node]
+    if nodes.isEmpty { report(node.location, .wrong(place, node, "a list of files")) }
+    return .list(
+      nodes.flatMap { one -> [ParameterValue] in
+        guard let text = one.text, text.contains(where: { "*?".contains($0) }), !one.folder.file(text).isFile else {
+          return path(one, place: place).map { [$0] } ?? []
+        }
+        let found = FilePattern.files(one.folder.file(text).path)
+        if found.isEmpty { report(one.location, .missingFile(text, place: place)) }
+        return found.map { .string($0) }
+      })
+  }
+
+  /// A file, and the files that stand in it.
+  private mutating func fileOfFiles(
+    _ node: ConfigurationNode, _ named: @Sendable (URL) throws -> [URL], place: String
+  ) -> ParameterValue? {
+    let before = findings.count
+    guard let value = path(node, place: place), findings.count == before, let path = value.string else { return nil }
+    do {
+      for url in try named(URL(fileURLWithPath: path)) where !url.isFile {
+        report(node.location, .missingFile(url.path, place: "\(place): \(node.text ?? "")"))
+      }
+    } catch {
+      report(node.location, .syntax("\(place): \(error)"))
+    }
+    return value
   }
 
   private mutating func list(

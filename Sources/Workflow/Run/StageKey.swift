@@ -46,6 +46,10 @@ struct StageKey: Equatable {
   ) throws -> ParameterValue {
     switch (kind, value) {
     case (.path, .string(let path)): return .string(try file(URL(fileURLWithPath: path), files))
+    case (.files, .list(let paths)): return .list(try paths.map { try keyed($0, .path, files) })
+    case (.fileOfFiles(let named), .string(let path)):
+      let url = URL(fileURLWithPath: path)
+      return .list(try ([url] + named(url)).map { .string(try file($0, files)) })
     case (.list(let element, _, _), .list(let values)): return .list(try values.map { try keyed($0, element, files) })
     case (.object(let fields), .object(let members)):
       var kept: [String: ParameterValue] = [:]

@@ -138,7 +138,10 @@ public struct PipelineSchema {
     case .boolean: return ["type": "boolean"]
     case .string: return ["type": "string"]
     case .choice(let words): return ["enum": .list(words.map { .string($0) })]
-    case .path: return ["type": "string", "x-file": true]
+    case .path, .fileOfFiles: return ["type": "string", "x-file": true]
+    case .files:
+      let one: ParameterValue = ["type": "string", "x-file": true]
+      return ["anyOf": [one, ["type": "array", "items": one, "minItems": 1]]]
     case .list(let element, let acceptsSingle, let count):
       var members: [String: ParameterValue] = ["type": "array", "items": self.kind(element)]
       if let count {

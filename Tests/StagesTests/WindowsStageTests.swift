@@ -57,7 +57,7 @@ import Testing
     defer { writer.discard() }
     let context = StageContext(
       stage: "w", seed: 1, values: stage.parameters, output: writer,
-      checkpoints: CheckpointStore(folder: folder, stage: "w", key: "k", seed: 1), shared: stage.shared)
+      checkpoints: CheckpointStore(folder: folder, stage: "w", key: "k"), shared: stage.shared)
     do {
       try WindowsStage.run(context)
       return "none; \(context.warnings)"

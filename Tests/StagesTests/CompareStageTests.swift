@@ -150,6 +150,41 @@ import Workflow
     }
   }
 
+  /// Windows of other programs are a reference too: their samples by their weights, against the same distribution drawn directly.
+  @Test func windowsAreAReferenceByTheirWeights() throws {
+    // three samples of four are in the state, and weigh as one of four
+    let p = points(4000, seed: 6, inside: 0.75)
+    let logWeights = (0..<4000).map { $0 < 3000 ? log(0.25 / 3000) : log(0.75 / 1000) }
+    func windows(_ name: String, deltaF: Double?) throws -> StageInput {
+      try artifact(name, "windows") { writer in
+        let record = Recorded.windows
+        try writer.write(record.coordinateNames, ["phi", "r", "psi"])
+        try writer.write(record.torsions["phi"], p.phi)
+        try writer.write(record.torsions["psi"], p.psi)
+        try writer.write(record.logWeights, logWeights)
+        try writer.write(record.window, (0..<4000).map { $0 / 400 })
+        try writer.write(record.place, (0..<4000).map { $0 % 400 })
+        guard let deltaF else { return }
+        try writer.write(record.freeEnergy.deltaF, deltaF)
+        try writer.write(record.freeEnergy.standardError, 0.04)
+      }
+    }
+    let q = points(4000, seed: 7, inside: 0.25)
+    let (artifact, warnings) = try run([
+      "reweight": [reweight("a", q, deltaF: log(3) + 0.2)], "reference": [windows("w", deltaF: log(3))],
+      "energies": [simulation("s", q)],
+    ])
+    let record = Recorded.compare
+    #expect(warnings.isEmpty, "\(warnings)")
+    #expect(try abs(artifact.read(record.difference.difference) - 0.2) < 1e-12)
+    #expect(try abs(artifact.read(record.difference.standardError) - 0.05) < 1e-12)
+    #expect(try artifact.read(record.torsionDistance) < 0.4 && artifact.read(record.energyDistance) < 0.3)
+    #expect(try artifact.read(record.energyCoverage) > 0.95)
+    #expect(throws: CompareError.noDifference(stage: "none")) {
+      try run(["reweight": [reweight("b", q)], "reference": [windows("none", deltaF: nil)]])
+    }
+  }
+
   @Test func shiftsAreMeasuredAndWeightsObeyed() throws {
     let p = points(4000, seed: 1, inside: 0.25)
     var shifted = p

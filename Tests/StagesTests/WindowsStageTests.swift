@@ -53,6 +53,8 @@ import Testing
     let definition: PipelineDefinition
     do { definition = try pipeline("  w: { uses: windows, \(stage) }", head: head) } catch { return "\(error)" }
     let stage = try #require(definition.stages.first)
+    var checked = ""
+    do { _ = try definition.check(["w"]) } catch { checked = "\(error)" }
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("\(UUID().uuidString).h5"))
     defer { writer.discard() }
     let context = StageContext(
@@ -60,8 +62,13 @@ import Testing
       checkpoints: CheckpointStore(folder: folder, stage: "w", key: "k"), shared: stage.shared)
     do {
       try WindowsStage.run(context)
+      #expect(checked.isEmpty, "\(checked)")
       return "none; \(context.warnings)"
-    } catch { return "\(error)" }
+    } catch {
+      // the file's check has found it before anything ran
+      #expect(checked.contains("\(error)"), "\(checked)")
+      return "\(error)"
+    }
   }
 
   private func check(_ artifact: Artifact, _ answer: Answer, torsion: String) throws {

@@ -63,15 +63,24 @@ public struct WindowsAnalysis: Sendable {
   /// Nothing is computed before `run`.
   public init(data: BiasedWindows, options: Options = Options()) { (self.data, self.options) = (data, options) }
 
-  /// Throws `WindowsError`; `FreeEnergiesError.coverageGap` (no number is given then), `.emptyState`, `.notConverged`, `.disconnected`.
-  public func run(progress: Basics.ProgressReporting = SilentProgress()) throws -> Outcome {
+  /// What needs no estimate: whether the windows are sound, lie where their biases hold them, and cover their path.
+  ///
+  /// Throws `WindowsError`, `FreeEnergiesError.coverageGap`.
+  public func check() throws { _ = try checked() }
+
+  private func checked() throws -> WindowCoverage.Found {
     try data.validate()
     guard data.coordinates.indices.contains(options.state?.coordinate ?? options.axis),
       data.coordinates.indices.contains(options.axis)
     else {
       throw FreeEnergiesError.shape("the state's coordinate is none of the \(data.coordinates.count) biased ones")
     }
-    let found = try WindowCoverage(data: data).run()
+    return try WindowCoverage(data: data).run()
+  }
+
+  /// Throws `WindowsError`; `FreeEnergiesError.coverageGap` (no number is given then), `.emptyState`, `.notConverged`, `.disconnected`.
+  public func run(progress: Basics.ProgressReporting = SilentProgress()) throws -> Outcome {
+    let found = try checked()
     let pool = WindowPool(data: data)
     let mbar = try pool.solve()
     let overlap = try mbar.overlapMatrix()

@@ -18,10 +18,11 @@ final class WindowsSetup {
   private var repeated = 0
 
   /// Throws `WindowsStageError`, `WindowFileError`.
-  init(_ context: StageContext, _ parameters: Parameters) throws {
+  init(_ parameters: Parameters, shared: [String: ParameterValue]) throws {
     self.parameters = parameters
-    temperature = context.temperature
-    (names, stateOfFile) = (parameters.coordinates, context.state)
+    temperature = shared[SharedField.temperature.name].flatMap(Double.init(_:)) ?? .nan
+    names = parameters.coordinates
+    stateOfFile = shared[SharedField.state.name].flatMap(StateDefinition.init(_:)) ?? StateDefinition()
     entries =
       try parameters.table.map { try WindowMetadata($0.url, coordinates: parameters.coordinates.count).entries } ?? []
     guard Set(names).count == names.count else {

@@ -142,11 +142,19 @@ enum WindowsStage: RecordedStage {
     @Parameter("replicates of the block bootstrap", in: 10...10_000) var bootstrap = 100
   }
 
+  /// Reads everything and holds it against everything else: only the equations of MBAR are left for the run. Throws as `run` does.
+  static func check(_ stage: PlannedStage) throws {
+    try withAdvice {
+      let setup = try WindowsSetup(stage.parameters(Parameters.self), shared: stage.shared)
+      try WindowsAnalysis(data: setup.read(), options: setup.options(seed: 0)).check()
+    }
+  }
+
   /// Throws `WindowsStageError`, `WindowFileError`, `HDF5Error`, with advice where there is some; `WindowsError`, `FreeEnergiesError` where
   /// the windows do not fit what is said of them, or do not cover their path.
   static func run(_ context: StageContext) throws {
     try withAdvice {
-      let setup = try WindowsSetup(context, context.parameters(Parameters.self))
+      let setup = try WindowsSetup(context.parameters(Parameters.self), shared: context.shared)
       let data = try setup.read()
       for warning in setup.warnings { context.warn(warning) }
       let outcome = try WindowsAnalysis(data: data, options: setup.options(seed: context.seed)).run(

@@ -18,6 +18,10 @@ public protocol StageType {
   static var parameters: [ParameterField] { get }
   /// What the stage reads of the values that all stages share.
   static var reads: [SharedField] { get }
+  /// What it reads of them besides where the file gives a parameter, by the parameter's name.
+  static var readsWith: [String: [SharedField]] { get }
+  /// What it looks at for warnings alone: no key depends on it.
+  static var consults: [SharedField] { get }
   /// Inputs of inputs that the stage reads. Their digests enter its key.
   static var indirectInputs: [InputPath] { get }
   /// Looks at the values of the pipeline file before any stage runs, and tells what is wrong with them: whatever needs no computing is
@@ -31,8 +35,17 @@ public protocol StageType {
 extension StageType {
   public static var soundVersions: [Int] { [] }
   public static var reads: [SharedField] { [] }
+  public static var readsWith: [String: [SharedField]] { [:] }
+  public static var consults: [SharedField] { [] }
   public static var indirectInputs: [InputPath] { [] }
   public static func check(_ stage: PlannedStage) throws {}
+}
+
+extension StageType {
+  /// What it reads of the shared values where `isGiven` tells which parameters the file gives. Their keys hold these.
+  static func reads(where isGiven: (String) -> Bool) -> [SharedField] {
+    reads + readsWith.sorted { $0.key < $1.key }.filter { isGiven($0.key) }.flatMap(\.value)
+  }
 }
 
 extension StageType where Parameters: ParameterGroup {

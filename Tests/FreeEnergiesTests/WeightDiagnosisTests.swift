@@ -13,9 +13,9 @@ import Testing
     let topology: Topology
     let kT = 2.494
     let terms = [
-      WeightDiagnosis.HarmonicTerm(atoms: [0, 1], equilibrium: 0.0957, forceConstant: 4e5),
-      WeightDiagnosis.HarmonicTerm(atoms: [0, 2], equilibrium: 0.0957, forceConstant: 4e5),
-      WeightDiagnosis.HarmonicTerm(atoms: [1, 0, 2], equilibrium: 1.82, forceConstant: 400),
+      HarmonicTerm(atoms: [0, 1], equilibrium: 0.0957, forceConstant: 4e5),
+      HarmonicTerm(atoms: [0, 2], equilibrium: 0.0957, forceConstant: 4e5),
+      HarmonicTerm(atoms: [1, 0, 2], equilibrium: 1.82, forceConstant: 400),
     ]
 
     init() throws {

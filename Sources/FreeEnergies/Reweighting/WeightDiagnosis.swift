@@ -4,18 +4,6 @@ import Molecules
 /// Why weights are poor: what the samples, coordinate by coordinate, have that the frames they were learnt from have not, and which single
 /// term of the force field spoils the weights.
 public struct WeightDiagnosis: Sendable {
-  /// A harmonic term of a force field: energy k/2 (x - equilibrium)^2 of a bond (nm) or an angle (rad).
-  public struct HarmonicTerm: Sendable {
-    /// Two atoms of a bond, three of an angle.
-    public let atoms: [Int]
-    /// nm or rad, and kJ/mol per nm^2 or rad^2.
-    public let equilibrium, forceConstant: Double
-
-    public init(atoms: [Int], equilibrium: Double, forceConstant: Double) {
-      (self.atoms, self.equilibrium, self.forceConstant) = (atoms, equilibrium, forceConstant)
-    }
-  }
-
   /// One thing that is wrong, in words.
   public enum Finding: Equatable, Sendable {
     /// The frames do not have the coordinate's thermal motion: it was held fixed. `spread` nm or rad.

@@ -100,7 +100,7 @@ struct MatrixExpansion {
         found |= matrix.bits([name])
       }
     }
-    for field in stage.type.reads {
+    for field in stage.type.reads(where: { stage.entry.value[$0] != nil }) {
       let node = root[field.topLevelKey]
       found |= bits(field.section == nil || node?.entries == nil ? node : node?[field.name])
     }

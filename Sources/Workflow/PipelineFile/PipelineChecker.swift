@@ -181,13 +181,16 @@ struct PipelineChecker {
       slots.append(StageDefinition.Slot(name: field.name, stages: names))
     }
     var shared: [String: ParameterValue] = [:]
-    for field in type.reads {
+    for field in type.reads(where: { values[$0] ?? .null != .null }) {
       let value = surroundings.values[field.name] ?? .some(nil)
       if field.isNeeded, value == .null {
         let location = field.section.flatMap { surroundings.locations[$0] } ?? instance.keyLocation
         report(location, .missingShared(field.name, section: field.section, stage: instance.name))
       }
       shared[field.name] = value
+    }
+    for field in type.consults where shared[field.name] == nil {
+      shared[field.name] = surroundings.values[field.name] ?? .some(nil)
     }
     var places = StageDefinition.Places(shared: surroundings.places)
     for field in type.parameters { places.parameters[field.name] = instance.node[field.name]?.location }

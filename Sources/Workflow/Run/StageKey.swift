@@ -19,7 +19,7 @@ struct StageKey: Equatable {
     }
     // under the name that finished stages' keys have
     var system: [String: ParameterValue] = [:]
-    for field in stage.type.reads {
+    for field in stage.type.reads(where: { stage.parameters[$0] ?? .null != .null }) {
       guard let value = stage.shared[field.name], value != .null else { continue }
       system[field.name] = try Self.keyed(value, field.field.kind, files)
     }

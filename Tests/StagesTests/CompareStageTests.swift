@@ -156,7 +156,7 @@ import Workflow
     let p = points(4000, seed: 6, inside: 0.75)
     let logWeights = (0..<4000).map { $0 < 3000 ? log(0.25 / 3000) : log(0.75 / 1000) }
     func windows(_ name: String, deltaF: Double?) throws -> StageInput {
-      try artifact(name, "windows") { writer in
+      try self.artifact(name, "windows") { writer in
         let record = Recorded.windows
         try writer.write(record.coordinateNames, ["phi", "r", "psi"])
         try writer.write(record.torsions["phi"], p.phi)

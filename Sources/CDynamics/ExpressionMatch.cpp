@@ -1,5 +1,6 @@
 #include "ExpressionMatch.h"
 
+#include <lepton/CustomFunction.h>
 #include <lepton/Operation.h>
 #include <lepton/ParsedExpression.h>
 #include <lepton/Parser.h>
@@ -9,6 +10,8 @@
 #include <optional>
 
 namespace boltzmill {
+
+const std::vector<std::string> patternFunctions = {"neckDistance", "neckHeight"};
 
 namespace {
 
@@ -21,6 +24,7 @@ struct Comparison {
   std::map<std::string, double> constants;
   const std::map<std::string, double> &globals;
   const std::vector<std::string> &perParticle;
+  std::map<std::string, std::string> functionNames;
 
   /// The value of a tree whose variables all have one.
   static std::optional<double> value(const ExpressionTreeNode &node, const std::map<std::string, double> &known) {
@@ -58,6 +62,13 @@ struct Comparison {
     return true;
   }
 
+  bool bindFunction(const std::string &pattern, const std::string &found) {
+    for (const auto &[known, taken] : functionNames)
+      if ((known == pattern) != (taken == found)) return false;
+    functionNames[pattern] = found;
+    return true;
+  }
+
   bool equal(const ExpressionTreeNode &pattern, const ExpressionTreeNode &found) {
     const Operation &wanted = pattern.getOperation(), &given = found.getOperation();
     const auto number = value(found, globals);
@@ -66,7 +77,8 @@ struct Comparison {
       return given.getId() == Operation::VARIABLE && !number && bindName(wanted.getName(), given.getName());
     }
     if (const auto expected = value(pattern, {})) return number && *number == *expected;
-    if (wanted.getId() != given.getId() || wanted.getId() == Operation::CUSTOM || wanted != given) return false;
+    if (wanted.getId() != given.getId()) return false;
+    if (wanted.getId() == Operation::CUSTOM ? !bindFunction(wanted.getName(), given.getName()) : wanted != given) return false;
     const auto &ours = pattern.getChildren(), &theirs = found.getChildren();
     if (ours.size() != theirs.size()) return false;
     for (size_t i = 0; i < ours.size(); i++)
@@ -78,16 +90,30 @@ struct Comparison {
 }  // namespace
 
 bool ExpressionMatch::matches(const std::string &expression, const std::string &pattern) {
-  Comparison comparison{names, constants, globals, perParticle};
+  Comparison comparison{names, constants, globals, perParticle, functionNames};
+  static Lepton::PlaceholderFunction placeholder(2);
+  auto parsed = [](const std::string &text, const std::vector<std::string> &functions) {
+    std::map<std::string, Lepton::CustomFunction *> known;
+    for (const std::string &name : functions) known[name] = &placeholder;
+    return Lepton::Parser::parse(text, known);
+  };
   try {
-    const auto wanted = Lepton::Parser::parse(pattern), given = Lepton::Parser::parse(expression);
+    const auto wanted = parsed(pattern, patternFunctions), given = parsed(expression, functions);
     if (!comparison.equal(wanted.getRootNode(), given.getRootNode())) return false;
   } catch (const std::exception &) {
     return false;  // functions of a table, or nothing that OpenMM would take
   }
   names = std::move(comparison.names);
   constants = std::move(comparison.constants);
+  functionNames = std::move(comparison.functionNames);
   return true;
+}
+
+int ExpressionMatch::function(const std::string &name) const {
+  const auto entry = functionNames.find(name);
+  if (entry == functionNames.end()) return -1;
+  const auto place = std::find(functions.begin(), functions.end(), entry->second);
+  return place == functions.end() ? -1 : int(place - functions.begin());
 }
 
 int ExpressionMatch::parameter(const std::string &name) const {

@@ -1,8 +1,24 @@
 // The built-in kernel's loops over pairs, for one instruction set: included once per set by MoleculeProvider.cpp, inside a
 // namespace of its own. No include guard, no includes.
 
+/// What a neck adds to the descreening integral, twice, and to its slope.
+BM_INLINE void addNecks(const MoleculeParameters &p, int i, int j, const Vec &r, const Vec &inverse, Vec &term, Vec &slope) {
+  const size_t at = size_t(i) * p.width + j;
+  Vec distance, height, radius;
+  load(&p.neckDistance[at], distance);
+  load(&p.neckHeight[at], height);
+  load(&p.radius[j], radius);
+  const Int near = r <= radius + (p.radius[i] + p.neckReach);
+  height = near ? height : height * 0.0;
+  const Vec x = r - distance, x2 = x * x, x4 = x2 * x2;
+  const Vec over = 1.0 / (1.0 + 100.0 * x2 + 0.3e6 * x4 * x2);
+  const Vec neck = height * over;
+  term += 2.0 * neck;
+  slope += neck * over * x * (200.0 + 1.8e6 * x4) * inverse;
+}
+
 /// Distances of all pairs, and with generalised Born the radii and what their derivatives need.
-BM_INLINE void distancesAndRadii(const MoleculeParameters &p, MoleculeScratch &s, const bool cut) {
+BM_INLINE void distancesAndRadii(const MoleculeParameters &p, MoleculeScratch &s, const bool cut, const bool extended) {
   for (int i = 0; i < p.count; i++) {
     const double xi = s.x[i], yi = s.y[i], zi = s.z[i];
     const double rhoI = p.hasBorn ? p.offsetRadius[i] : 0;
@@ -47,6 +63,7 @@ BM_INLINE void distancesAndRadii(const MoleculeParameters &p, MoleculeScratch &s
         if (cut) reached &= r2 < p.squaredBornCutoff;
         term = reached ? term * pair : term * 0.0;
         slope = reached ? slope * pair : slope * 0.0;
+        if (extended && p.hasNeck) addNecks(p, i, j, r, inverse, term, slope);
         total += term;
         store(slope, &s.slope[at]);
       }
@@ -55,12 +72,29 @@ BM_INLINE void distancesAndRadii(const MoleculeParameters &p, MoleculeScratch &s
   }
 }
 
-BM_INLINE void bornRadii(const MoleculeParameters &p, MoleculeScratch &s) {
+BM_INLINE void bornRadii(const MoleculeParameters &p, MoleculeScratch &s, const bool extended) {
   for (int i = 0; i < p.width; i += lanes) {
     Vec total, rho, radius;
     load(&s.bornSum[i], total);
     load(&p.offsetRadius[i], rho);
     load(&p.radius[i], radius);
+    if (extended && p.isPlainRadius) {
+      store(1.0 / (1.0 / rho - 0.5 * total), &s.born[i]);
+      store(rho * 0.0 + 1.0, &s.chain[i]);
+      continue;
+    }
+    if (extended && p.hasShapes) {
+      Vec alpha, beta, gamma, growth;
+      load(&p.linear[i], alpha);
+      load(&p.quadratic[i], beta);
+      load(&p.cubic[i], gamma);
+      const Vec psi = 0.5 * rho * total, psi2 = psi * psi;
+      exponential(2.0 * psi * (alpha - beta * psi + gamma * psi2), growth);
+      const Vec tangent = 1.0 - 2.0 / (growth + 1.0);
+      store(1.0 / (1.0 / rho - tangent / radius), &s.born[i]);
+      store((1.0 - tangent * tangent) * rho * (alpha - 2.0 * beta * psi + 3.0 * gamma * psi2) / radius, &s.chain[i]);
+      continue;
+    }
     const Vec psi = 0.5 * rho * total, psi2 = psi * psi, cubic = p.bornCubic * psi2;
     Vec grown;
     exponential(2.0 * (p.bornLinear * psi - p.bornQuadratic * psi2 + cubic * psi), grown);
@@ -71,13 +105,19 @@ BM_INLINE void bornRadii(const MoleculeParameters &p, MoleculeScratch &s) {
 }
 
 /// Coulomb, Lennard-Jones and generalised Born between all pairs; the derivatives by the Born radii are left in `bornForce`.
-BM_INLINE double pairForces(const MoleculeParameters &p, MoleculeScratch &s, const bool cut) {
+BM_INLINE double pairForces(const MoleculeParameters &p, MoleculeScratch &s, const bool cut, const bool extended) {
   Vec energy = {};
   double selfEnergy = 0;
   if (p.hasBorn) {
     for (int i = 0; i < p.count; i++) {
       const double born = s.born[i], ratio = p.radius[i] / born, ratio3 = ratio * ratio * ratio;
       const double area = p.surface[i] * ratio3 * ratio3;
+      if (extended && p.hasSalt) {
+        const double screening = p.saltOutside * std::exp(-p.kappa * born), medium = p.saltInside - screening;
+        selfEnergy += area + p.bornSelf[i] * medium / born;
+        s.bornForce[i] = -6 * area / born + p.bornSelf[i] * (p.kappa * screening - medium / born) / born;
+        continue;
+      }
       const double self = p.bornSelf[i] / born;
       selfEnergy += area + self;
       s.bornForce[i] = -6 * area / born - self / born;
@@ -124,8 +164,19 @@ BM_INLINE double pairForces(const MoleculeParameters &p, MoleculeScratch &s, con
         const Vec d = squared / (4.0 * product);
         exponential(-d, decay);
         const Vec inverseSquare = 1.0 / (squared + product * decay);
-        const Vec polar = bornCharge * __builtin_elementwise_sqrt(inverseSquare);
-        pairEnergy += polar - p.bornShift * bornCharge;
+        Vec polar = bornCharge * __builtin_elementwise_sqrt(inverseSquare);
+        if (extended && p.hasSalt) {
+          // from here on `polar` stands for -f dE/df, which without salt is the energy itself
+          Vec screening;
+          const Vec f = 1.0 / __builtin_elementwise_sqrt(inverseSquare);
+          exponential(-p.kappa * f, screening);
+          screening *= p.saltOutside;
+          const Vec energyHere = polar * (p.saltInside - screening);
+          pairEnergy += energyHere;
+          polar = energyHere - p.kappa * screening * bornCharge;
+        } else {
+          pairEnergy += polar - p.bornShift * bornCharge;
+        }
         radial += polar * (1.0 - 0.25 * decay) * inverseSquare;
         const Vec byProduct = -0.5 * polar * decay * (1.0 + d) * inverseSquare * upper;
         ofRadius += byProduct * born;
@@ -186,17 +237,19 @@ BM_INLINE void bornRadiusForces(const MoleculeParameters &p, MoleculeScratch &s)
 }
 
 /// Everything between pairs: energy returned, forces added to the scratch's.
-BM_INLINE double computePairs(const MoleculeParameters &p, MoleculeScratch &s, const bool cut) {
-  distancesAndRadii(p, s, cut);
-  if (p.hasBorn) bornRadii(p, s);
-  const double energy = pairForces(p, s, cut);
+BM_INLINE double computePairs(const MoleculeParameters &p, MoleculeScratch &s, const bool cut, const bool extended) {
+  distancesAndRadii(p, s, cut, extended);
+  if (p.hasBorn) bornRadii(p, s, extended);
+  const double energy = pairForces(p, s, cut, extended);
   if (p.hasBorn) bornRadiusForces(p, s);
   return energy;
 }
 
 /// Everything: energy returned, forces added to the scratch's.
 static double computeForces(const MoleculeParameters &p, MoleculeScratch &s) {
-  const double pairs = p.hasCutoff ? computePairs(p, s, true) : computePairs(p, s, false);
+  const double pairs = p.isExtended() ? (p.hasCutoff ? computePairs(p, s, true, true) : computePairs(p, s, false, true))
+                       : p.hasCutoff  ? computePairs(p, s, true, false)
+                                      : computePairs(p, s, false, false);
   return pairs + addBonds(p, s) + addAngles(p, s) + addTorsions(p, s);
 }
 

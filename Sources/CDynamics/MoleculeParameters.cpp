@@ -1,5 +1,6 @@
 #include "MoleculeParameters.h"
 
+#include <openmm/internal/CMAPTorsionForceImpl.h>
 #include <openmm/reference/SimTKOpenMMRealType.h>
 
 #include <array>
@@ -114,10 +115,31 @@ bool add(MoleculeParameters &p, const OpenMM::NonbondedForce &force) {
   return true;
 }
 
+bool add(MoleculeParameters &p, const OpenMM::CMAPTorsionForce &force) {
+  if (force.usesPeriodicBoundaryConditions() || !p.maps.empty()) return false;
+  for (int m = 0; m < force.getNumMaps(); m++) {
+    MoleculeParameters::Map map;
+    std::vector<double> energies;
+    force.getMapParameters(m, map.size, energies);
+    std::vector<std::vector<double>> patches;
+    OpenMM::CMAPTorsionForceImpl::calcMapDerivatives(map.size, energies, patches);
+    for (const auto &patch : patches) map.coefficients.insert(map.coefficients.end(), patch.begin(), patch.end());
+    p.maps.push_back(std::move(map));
+  }
+  for (int t = 0; t < force.getNumTorsions(); t++) {
+    MoleculeParameters::MappedTorsions term;
+    int *a = term.first, *b = term.second;
+    force.getTorsionParameters(t, term.map, a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]);
+    p.mapped.push_back(term);
+  }
+  return true;
+}
+
 bool add(MoleculeParameters &p, const OpenMM::Force &force) {
   if (auto *known = dynamic_cast<const OpenMM::HarmonicBondForce *>(&force)) return add(p, *known);
   if (auto *known = dynamic_cast<const OpenMM::HarmonicAngleForce *>(&force)) return add(p, *known);
   if (auto *known = dynamic_cast<const OpenMM::PeriodicTorsionForce *>(&force)) return add(p, *known);
+  if (auto *known = dynamic_cast<const OpenMM::CMAPTorsionForce *>(&force)) return add(p, *known);
   if (auto *known = dynamic_cast<const OpenMM::NonbondedForce *>(&force)) return add(p, *known);
   if (auto *known = dynamic_cast<const OpenMM::GBSAOBCForce *>(&force)) return addBorn(p, *known);
   if (auto *known = dynamic_cast<const OpenMM::CustomGBForce *>(&force)) return addBorn(p, *known);

@@ -63,6 +63,33 @@ struct MoleculeParameters {
   /// Whether the descreening has the term of a particle inside another.
   bool hasEngulfment = true;
 
+  /// Whether any of what follows is in use; without, the loops do not ask.
+  bool isExtended() const { return isPlainRadius || hasNeck || hasSalt || hasShapes; }
+  bool isPlainRadius = false;  // 1/radius = 1/rho - integral: Hawkins, Cramer and Truhlar's own
+  /// alpha, beta and gamma of single particles, in place of linear, quadratic and cubic.
+  bool hasShapes = false;
+  std::vector<double> linear, quadratic, cubic;  // [width]
+  /// Necks after Mongan et al., J. Chem. Theory Comput. 3, 156 (2007): height/(1 + 100 x^2 + 0.3e6 x^6) is added to the integral, x =
+  /// distance - neckDistance, where the distance is below neckReach plus both radii.
+  bool hasNeck = false;
+  double neckReach = 0;
+  std::vector<double> neckDistance, neckHeight;  // [count, width]: nm, 1/nm; height zero where there is no pair
+  /// Salt after Srinivasan et al., Theor. Chem. Acc. 101, 426 (1999): polarisation by prefactor (inside - outside exp(-kappa f)), where the
+  /// prefactor is in bornCharge and bornSelf.
+  bool hasSalt = false;
+  double kappa = 0, saltInside = 0, saltOutside = 0;  // 1/nm, reciprocal dielectric constants
+
+  /// Energies over two torsions each, on a grid with bicubic patches (CMAP).
+  struct Map {
+    int size;
+    std::vector<double> coefficients;  // [size, size, 16]: the second torsion first; of da^i db^j at 4 i + j
+  };
+  struct MappedTorsions {
+    int first[4], second[4], map;
+  };
+  std::vector<Map> maps;
+  std::vector<MappedTorsions> mapped;
+
   /// Room for the generalised Born terms, harmless where padded.
   void makeBornRoom() {
     hasBorn = true;

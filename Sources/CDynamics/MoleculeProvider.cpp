@@ -1,8 +1,10 @@
+#include <cmath>
 #include <cstdint>
 #include <string>
 
 #include "ForceProvider.h"
 #include "MoleculeParameters.h"
+#include "Torsion.h"
 
 namespace boltzmill {
 
@@ -78,10 +80,42 @@ class MoleculeProvider : public ForceProvider {
       f[3 * i + 1] = scratch.fy[i];
       f[3 * i + 2] = scratch.fz[i];
     }
-    return energy;
+    return p->mapped.empty() ? energy : energy + addMaps(x, f);
   }
 
  private:
+  /// Energies over two torsions: bicubic patches, as many as there are amino acids with one.
+  double addMaps(const double *x, double *f) const {
+    double energy = 0;
+    for (const auto &term : p->mapped) {
+      const MoleculeParameters::Map &map = p->maps[term.map];
+      const double step = 2 * pi / map.size;
+      TorsionGeometry geometry[2];
+      int cell[2];
+      double part[2];
+      for (int t = 0; t < 2; t++) {
+        double angle = torsionAngle(x, t == 0 ? term.first : term.second, geometry[t]);
+        if (angle < 0) angle += 2 * pi;
+        cell[t] = std::min(int(angle / step), map.size - 1);
+        part[t] = angle / step - cell[t];
+      }
+      const double *c = map.coefficients.data() + 16 * (size_t(cell[0]) + size_t(map.size) * cell[1]);
+      const double a = part[0], b = part[1];
+      double value = 0, byFirst = 0, bySecond = 0;
+      for (int i = 3; i >= 0; i--) {
+        const double *row = c + 4 * i;
+        const double along = ((row[3] * b + row[2]) * b + row[1]) * b + row[0];
+        byFirst = byFirst * a + value;
+        value = value * a + along;
+        bySecond = bySecond * a + (3 * row[3] * b + 2 * row[2]) * b + row[1];
+      }
+      energy += value;
+      addTorsionForce(term.first, geometry[0], byFirst / step, f);
+      addTorsionForce(term.second, geometry[1], bySecond / step, f);
+    }
+    return energy;
+  }
+
   std::shared_ptr<const MoleculeParameters> p;
   MoleculeScratch scratch;
   Kernel kernel;

@@ -64,20 +64,53 @@ std::mutex &constructionLock() {
 }
 
 namespace {
+/// Where the library itself lies, with a slash at the end; "" where nobody knows.
+std::string libraryFolder() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<void *>(&OpenMM::Platform::getOpenMMVersion), &info) == 0 || info.dli_fname == nullptr) return "";
+  const std::string file = info.dli_fname;
+  return file.substr(0, file.find_last_of('/') + 1);
+}
+
 /// Loads the platform plug-ins that lie beside the library itself, once.
 void loadPlugins() {
   static std::once_flag once;
   std::call_once(once, [] {
-    Dl_info info;
-    if (dladdr(reinterpret_cast<void *>(&OpenMM::Platform::getOpenMMVersion), &info) == 0 || info.dli_fname == nullptr) return;
-    std::string folder = info.dli_fname;
-    folder = folder.substr(0, folder.find_last_of('/') + 1) + "plugins";
+    const std::string folder = libraryFolder();
+    if (folder.empty()) return;
     try {
-      OpenMM::Platform::loadPluginsFromDirectory(folder);
+      OpenMM::Platform::loadPluginsFromDirectory(folder + "plugins");
     } catch (const std::exception &) {
       // no such folder: the Reference platform is part of the library
     }
   });
+}
+}  // namespace
+
+namespace {
+/// Loads the libraries of polarisable force fields, where they lie beside the library itself, once.
+void loadPolarisableForces() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    const std::string folder = libraryFolder();
+    for (const char *name : {"libOpenMMAmoeba.so", "libOpenMMDrude.so"}) dlopen((folder + name).c_str(), RTLD_NOW | RTLD_GLOBAL);
+    loadPlugins();
+  });
+}
+
+std::unique_ptr<OpenMM::System> systemFromXML(const std::string &text) {
+  for (const char *type : {"\"Amoeba", "\"Hippo", "\"Drude"})
+    if (text.find(type) != std::string::npos) loadPolarisableForces();
+  std::istringstream stream(text);
+  std::lock_guard<std::mutex> held(constructionLock());
+  try {
+    return std::unique_ptr<OpenMM::System>(OpenMM::XmlSerializer::deserialize<OpenMM::System>(stream));
+  } catch (const std::exception &error) {
+    const std::string reason = error.what();
+    if (reason.find("serialization proxy") == std::string::npos) throw;
+    throw Failure(BM_ERROR_OPENMM, reason + "; forces of AMOEBA and of Drude particles need libOpenMMAmoeba.so, libOpenMMDrude.so and "
+                                            "their plug-ins of OpenMM's wheel, in " + libraryFolder());
+  }
 }
 }  // namespace
 
@@ -117,13 +150,11 @@ const char *bm_openmm_platforms(void) {
   return names.c_str();
 }
 
-namespace {
-bm_system *finished(std::unique_ptr<bm_system> handle) {
+bm_system *boltzmill::finished(std::unique_ptr<bm_system> handle) {
   for (int i = 0; i < handle->system->getNumForces(); i++)
     handle->forceNames += (i > 0 ? "\n" : "") + handle->system->getForce(i).getName();
   return handle.release();
 }
-}  // namespace
 
 bm_system *bm_system_from_terms(const bm_system_terms *terms) {
   return guardedHandle<bm_system>([&] {
@@ -136,10 +167,8 @@ bm_system *bm_system_from_terms(const bm_system_terms *terms) {
 bm_system *bm_system_from_xml(const char *text, size_t length) {
   return guardedHandle<bm_system>([&] {
     checkSystemXML(text, length);
-    std::istringstream stream(std::string(text, length));
     auto handle = std::make_unique<bm_system>();
-    std::lock_guard<std::mutex> held(constructionLock());
-    handle->system.reset(OpenMM::XmlSerializer::deserialize<OpenMM::System>(stream));
+    handle->system = systemFromXML(std::string(text, length));
     return finished(std::move(handle));
   });
 }

@@ -71,6 +71,9 @@ std::shared_ptr<OpenMM::System> systemFromTerms(const bm_system_terms &terms);
 /// Adds to the System's own torsions, where it has any; see `bm_system_adding_torsions`.
 void addTorsions(OpenMM::System &system, int32_t count, const int32_t *atoms, const double *parameters);
 
+/// A System's handle with all that is kept beside it.
+bm_system *finished(std::unique_ptr<bm_system> handle);
+
 OpenMM::Platform &platformNamed(const std::string &name);
 
 /// Held while OpenMM reads XML or makes a Context. Its number reader keeps powers of five in lists that all threads share without

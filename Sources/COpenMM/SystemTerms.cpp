@@ -1,49 +1,6 @@
-#include "Guard.h"
+#include "GeneralisedBorn.h"
 
 namespace boltzmill {
-
-namespace {
-
-/// The solvation model of OBC1, igb = 2 of AMBER, which OpenMM has no force of its own for: pairwise descreening after
-/// Hawkins, Cramer and Truhlar, Born radii and parameters after Onufriev, Bashford and Case, Proteins 55, 383 (2004), and a
-/// surface term after Schaefer, Bartels and Karplus, J. Mol. Biol. 284, 835 (1998), as the built-in force of OBC2 has it.
-/// `rho`: radius less the offset of 0.009 nm; `screened`: that times the screening factor.
-OpenMM::CustomGBForce *makeOBC1(const bm_system_terms &terms) {
-  using OpenMM::CustomGBForce;
-  constexpr double offset = 0.009;  // nm
-  auto force = std::make_unique<CustomGBForce>();
-  force->setName("OBC1Force");
-  for (const char *name : {"charge", "rho", "screened"}) force->addPerParticleParameter(name);
-  // the field's constant in kJ nm/mol/e^2; dielectric constants 1 within and 78.5 around
-  const std::string constants = "; offset=0.009; coulomb=138.935485*(1-1/78.5)";
-  force->addComputedValue("integral",
-                          "select(step(outer-rho1), 0.5*(1/inner-1/outer+0.25*(r-screened2^2/r)*(1/outer^2-1/inner^2)"
-                          "+0.5*log(inner/outer)/r), 0);"
-                          "inner=max(rho1, abs(r-screened2)); outer=r+screened2",
-                          CustomGBForce::ParticlePairNoExclusions);
-  force->addComputedValue("born",
-                          "1/(1/rho-tanh(0.8*psi+2.909125*psi^3)/radius); psi=integral*rho; radius=rho+offset" + constants,
-                          CustomGBForce::SingleParticle);
-  force->addEnergyTerm("-0.5*coulomb*charge^2/born+28.3919551*(radius+0.14)^2*(radius/born)^6; radius=rho+offset" + constants,
-                       CustomGBForce::SingleParticle);
-  force->addEnergyTerm("-coulomb*charge1*charge2/sqrt(r^2+product*exp(-r^2/(4*product))); product=born1*born2" + constants,
-                       CustomGBForce::ParticlePairNoExclusions);
-  for (int i = 0; i < terms.particles; i++) {
-    const double rho = terms.born_radii[i] - offset;
-    force->addParticle({terms.charges[i], rho, terms.born_screens[i] * rho});
-  }
-  return force.release();
-}
-
-OpenMM::GBSAOBCForce *makeOBC2(const bm_system_terms &terms) {
-  auto force = std::make_unique<OpenMM::GBSAOBCForce>();
-  force->setSoluteDielectric(1);
-  force->setSolventDielectric(78.5);
-  for (int i = 0; i < terms.particles; i++) force->addParticle(terms.charges[i], terms.born_radii[i], terms.born_screens[i]);
-  return force.release();
-}
-
-}  // namespace
 
 std::shared_ptr<OpenMM::System> systemFromTerms(const bm_system_terms &terms) {
   auto system = std::make_shared<OpenMM::System>();
@@ -75,8 +32,21 @@ std::shared_ptr<OpenMM::System> systemFromTerms(const bm_system_terms &terms) {
   }
   system->addForce(nonbonded.release());
 
-  if (terms.born == 1) system->addForce(makeOBC1(terms));
-  if (terms.born == 2) system->addForce(makeOBC2(terms));
+  if (terms.maps > 0) {
+    auto force = std::make_unique<OpenMM::CMAPTorsionForce>();
+    const double *energies = terms.map_energies;
+    for (int i = 0; i < terms.maps; i++) {
+      const int size = terms.map_sizes[i];
+      force->addMap(size, std::vector<double>(energies, energies + size * size));
+      energies += size * size;
+    }
+    for (int i = 0; i < terms.mapped; i++) {
+      const int32_t *a = terms.mapped_atoms + 9 * i;
+      force->addTorsion(a[8], a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
+    }
+    system->addForce(force.release());
+  }
+  if (auto born = makeGeneralisedBorn(terms)) system->addForce(born.release());
   return system;
 }
 

@@ -2,8 +2,8 @@ import Foundation
 
 /// A molecule and its force field as an AMBER parameter-topology file (prmtop, parm7) states them, in this package's units.
 ///
-/// Read: non-periodic files with harmonic bonds and angles, periodic torsions, Lennard-Jones and Coulomb terms with scaled 1-4
-/// pairs, and radii for generalised Born. What would need further terms is refused: CHAMBER files, CMAP, periodic boxes, caps,
+/// Read: harmonic bonds and angles, periodic torsions, energies over two torsions (CMAP), Lennard-Jones and Coulomb terms with scaled 1-4
+/// pairs, and radii for generalised Born. A periodic box plays no part. What would need further terms is refused: CHAMBER files, caps,
 /// perturbation, 10-12 terms, Lennard-Jones pairs that do not follow the combination rules (NBFIX), 12-6-4 terms, polarisability
 /// and extra points.
 public struct AMBERTopology: Equatable, Sendable {
@@ -32,6 +32,18 @@ public struct AMBERTopology: Equatable, Sendable {
     public let chargeProduct, sigma, epsilon: Double
   }
 
+  /// An energy over two torsions: kJ/mol, the second torsion first, each from 0 once around in `size` equal steps.
+  public struct Map: Equatable, Sendable {
+    public let size: Int
+    public let energies: [Double]
+  }
+
+  /// Two torsions of four atoms each, and the map of their energy.
+  public struct MappedTorsions: Equatable, Sendable {
+    public let first, second: [Int]
+    public let map: Int
+  }
+
   public let atomNames: [String]
   /// nil where the file does not tell.
   public let atomicNumbers: [Int]?
@@ -47,6 +59,12 @@ public struct AMBERTopology: Equatable, Sendable {
   public let exceptions: [Exception]
   /// Born radii (nm) and screening factors, per atom; nil where the file has none.
   public let bornRadii, bornScreens: [Double]?
+  public let maps: [Map]
+  public let mappedTorsions: [MappedTorsions]
+  /// What the file says of its radii: "H(N)-modified Bondi radii (mbondi2)".
+  public let radiusSet: String?
+  /// The file is of a periodic box, which plays no part in what is read.
+  public let hasBox: Bool
 
   public var atomCount: Int { atomNames.count }
   /// Throws `MoleculesError.unreadable`, and `.malformed` with file and line.
@@ -79,6 +97,9 @@ public struct AMBERTopology: Equatable, Sendable {
     exceptions = try reader.exceptions(torsions, charges: charges, lennardJones)
     bornRadii = try sections["RADII"].map { _ in try sections.numbers("RADII", count: atoms).map { $0 / 10 } }
     bornScreens = try sections["SCREEN"].map { _ in try sections.numbers("SCREEN", count: atoms) }
+    (maps, mappedTorsions) = try reader.maps()
+    radiusSet = sections.text("RADIUS_SET")
+    hasBox = reader.pointers[.box] != 0
   }
 
   /// Atoms, residues and bonds as the rest of the package takes them. `coordinates`: nm, [atoms, 3].

@@ -48,11 +48,10 @@ struct PrmtopReader {
     pointers = Pointers(values: values)
     guard pointers[.atoms] > 0, pointers[.types] > 0, pointers[.residues] > 0
     else { throw sections.fail(section.line, "POINTERS announce no atoms, no atom types or no residues") }
-    for (pointer, what) in [
-      (Pointer.perturbation, "perturbed atoms"), (.box, "a periodic box"), (.cap, "a water cap"),
-    ] where pointers[pointer] != 0 { throw sections.fail(section.line, "the file has \(what), which is not supported") }
+    for (pointer, what) in [(Pointer.perturbation, "perturbed atoms"), (.cap, "a water cap")]
+    where pointers[pointer] != 0 { throw sections.fail(section.line, "the file has \(what), which is not supported") }
     for (name, what) in [
-      ("CTITLE", "a CHARMM force field (CHAMBER)"), ("CMAP_COUNT", "CMAP terms"), ("CHARMM_CMAP_COUNT", "CMAP terms"),
+      ("CTITLE", "a CHARMM force field (CHAMBER)"), ("CHARMM_CMAP_COUNT", "CMAP terms"),
       ("LENNARD_JONES_CCOEF", "12-6-4 terms"), ("CHARMM_UREY_BRADLEY", "Urey-Bradley terms"),
       ("POLARIZABILITY", "polarisable atoms"),
     ] { if let found = sections[name] { throw sections.fail(found.line, "the file has \(what), not supported here") } }

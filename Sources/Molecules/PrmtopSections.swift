@@ -86,6 +86,15 @@ struct PrmtopSections {
     return section
   }
 
+  /// The lines of a section as they stand, without space around them; nil where there is no section or nothing in it.
+  func text(_ name: String) -> String? {
+    let lines = sections[name]?.lines.map { line in
+      String(decoding: line.bytes, as: UTF8.self).trimmingCharacters(in: .whitespaces)
+    }
+    let text = (lines ?? []).joined(separator: " ").trimmingCharacters(in: .whitespaces)
+    return text.isEmpty ? nil : text
+  }
+
   // MARK: Values
 
   /// A number of a section and the line it stood on.

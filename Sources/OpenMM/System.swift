@@ -58,6 +58,67 @@ public final class System: @unchecked Sendable {
     String(cString: bm_system_force_names(handle)).split(separator: "\n").map(String.init)
   }
 
+  /// What a force is to a molecule.
+  public enum ForceKind: Sendable {
+    /// Part of its energy.
+    case ofTheMolecule
+    /// It exerts no force on a frame: thermostats, barostats, removers of drift.
+    case idle
+    /// It holds the molecule to a place or a structure, or biases it.
+    case restraint
+    /// Its energy depends on a periodic box.
+    case periodic
+  }
+
+  /// In the order of `forceNames`.
+  public var forceKinds: [ForceKind] {
+    forceNames.indices.map { index in
+      switch bm_force_kind(UInt32(bm_system_force_kind(handle, Int32(index)))) {
+      case BM_FORCE_IDLE: .idle
+      case BM_FORCE_RESTRAINT: .restraint
+      case BM_FORCE_PERIODIC: .periodic
+      default: .ofTheMolecule
+      }
+    }
+  }
+
+  /// The same System without idle forces. Throws `OpenMMError`.
+  public func withoutIdleForces() throws -> System {
+    System(try OpenMMError.unwrap(bm_system_without_idle_forces(handle)))
+  }
+
+  /// Two particles, from 0, the smaller first.
+  public struct Pair: Hashable, Sendable {
+    public let first, second: Int
+
+    public init(_ one: Int, _ other: Int) { (first, second) = (min(one, other), max(one, other)) }
+  }
+
+  /// Pairs of particles: with a bond term that is not zero, with a constraint, at the ends of an angle term that is not zero.
+  public enum PairKind: Sendable {
+    case bonded, constrained, ofAngles
+  }
+
+  public func pairs(_ kind: PairKind) -> [Pair] {
+    let native =
+      switch kind {
+      case .bonded: BM_PAIRS_BONDED
+      case .constrained: BM_PAIRS_CONSTRAINED
+      case .ofAngles: BM_PAIRS_OF_ANGLES
+      }
+    let number = Int32(native.rawValue)
+    var atoms = [Int32](repeating: 0, count: 2 * Int(bm_system_pairs(handle, number, nil)))
+    _ = bm_system_pairs(handle, number, &atoms)
+    return stride(from: 0, to: atoms.count, by: 2).map { Pair(Int(atoms[$0]), Int(atoms[$0 + 1])) }
+  }
+
+  /// How many particles are virtual sites, and the first of them; nil without.
+  public var virtualSites: (count: Int, first: Int)? {
+    var first: Int32 = 0
+    let count = Int(bm_system_virtual_sites(handle, &first))
+    return count == 0 ? nil : (count, Int(first))
+  }
+
   /// Number of frames in `coordinates`; throws `OpenMMError.wrongShape` when they are not whole.
   package func frameCount(of coordinates: [Double]) throws -> Int {
     guard atomCount > 0, coordinates.count % (3 * atomCount) == 0

@@ -5,7 +5,18 @@ public struct SystemTerms: Sendable {
   public typealias Torsion = (atoms: [Int], periodicity: Int, phase: Double, forceConstant: Double)
 
   public enum ImplicitSolvent: String, CaseIterable, Codable, Sendable {
-    case none, obc1, obc2
+    case none, obc1, obc2, hct, gbn, gbn2
+
+    fileprivate var native: bm_born {
+      switch self {
+      case .none: BM_BORN_NONE
+      case .obc1: BM_BORN_OBC1
+      case .obc2: BM_BORN_OBC2
+      case .hct: BM_BORN_HCT
+      case .gbn: BM_BORN_GBN
+      case .gbn2: BM_BORN_GBN2
+      }
+    }
   }
 
   /// dalton, [particles].
@@ -23,6 +34,17 @@ public struct SystemTerms: Sendable {
   public var implicitSolvent = ImplicitSolvent.none
   /// nm and screening factors, [particles]; read with an implicit solvent only.
   public var bornRadii: [Double] = [], bornScreens: [Double] = []
+  /// alpha, beta and gamma of each particle, [particles]; read with GBn2 only.
+  public var bornShapes: [[Double]] = []
+  /// 1/nm: screening by salt, with the factor for the ions' size; 0 for none.
+  public var bornKappa = 0.0
+  /// Whether the implicit solvent has a surface term: 28.39 kJ/mol/nm^2 (radius + 0.14 nm)^2 (radius/Born radius)^6 for each particle,
+  /// after Schaefer, Bartels and Karplus, J. Mol. Biol. 284, 835 (1998).
+  public var hasSurfaceTerm = false
+  /// Energies over two torsions (CMAP): kJ/mol, the second torsion first, each from 0 once around in `size` equal steps.
+  public var maps: [(size: Int, energies: [Double])] = []
+  /// Two torsions of four atoms each, and the map of their energy.
+  public var mappedTorsions: [(first: [Int], second: [Int], map: Int)] = []
 
   public init(masses: [Double], charges: [Double], sigmas: [Double], epsilons: [Double]) {
     (self.masses, self.charges, self.sigmas, self.epsilons) = (masses, charges, sigmas, epsilons)
@@ -39,6 +61,29 @@ extension System {
     if hasBorn {
       try require("Born radii", terms.bornRadii.count, count)
       try require("screening factors", terms.bornScreens.count, count)
+      guard terms.bornKappa >= 0, terms.bornKappa.isFinite
+      else { throw OpenMMError.invalidArgument("a screening of \(terms.bornKappa) per nm by salt") }
+    }
+    if terms.implicitSolvent == .gbn2 {
+      try require("parameters of radii", terms.bornShapes.count, count)
+      for shape in terms.bornShapes { try require("parameters of a radius", shape.count, 3) }
+    }
+    if terms.implicitSolvent == .gbn || terms.implicitSolvent == .gbn2,
+      let radius = terms.bornRadii.first(where: { !(0.0999999...0.2000001).contains($0) })
+    {
+      throw OpenMMError.invalidArgument(
+        "a Born radius of \(radius) nm, where this model's tables reach from 0.1 to 0.2 nm")
+    }
+    for map in terms.maps {
+      guard map.size >= 2, map.energies.count == map.size * map.size, map.energies.allSatisfy(\.isFinite) else {
+        throw OpenMMError.invalidArgument(
+          "a map of \(map.size) steps with \(map.energies.count) energies, which must be finite")
+      }
+    }
+    let mappedAtoms = try terms.mappedTorsions.flatMap { term in
+      guard terms.maps.indices.contains(term.map)
+      else { throw OpenMMError.invalidArgument("map \(term.map), where there are \(terms.maps.count)") }
+      return try indices([term.first, term.second], 4, of: count) + [Int32(term.map)]
     }
     let bondAtoms = try indices(terms.bonds.map(\.atoms), 2, of: count)
     let angleAtoms = try indices(terms.angles.map(\.atoms), 3, of: count)
@@ -50,13 +95,19 @@ extension System {
     native.angles = Int32(clamping: terms.angles.count)
     native.torsions = Int32(clamping: terms.torsions.count)
     native.exceptions = Int32(clamping: terms.exceptions.count)
-    native.born = terms.implicitSolvent == .obc1 ? 1 : hasBorn ? 2 : 0
+    native.maps = Int32(clamping: terms.maps.count)
+    native.mapped = Int32(clamping: terms.mappedTorsions.count)
+    native.born = Int32(bitPattern: terms.implicitSolvent.native.rawValue)
+    (native.born_kappa, native.born_surface) = (terms.bornKappa, terms.hasSurfaceTerm ? 1 : 0)
     let made = withPointers([
       terms.masses, terms.charges, terms.sigmas, terms.epsilons, terms.bonds.flatMap { [$0.length, $0.forceConstant] },
       terms.angles.flatMap { [$0.angle, $0.forceConstant] }, terms.torsions.flatMap { [$0.phase, $0.forceConstant] },
       terms.exceptions.flatMap { [$0.chargeProduct, $0.sigma, $0.epsilon] }, terms.bornRadii, terms.bornScreens,
+      terms.bornShapes.flatMap { $0 }, terms.maps.flatMap(\.energies),
     ]) { numbers in
-      withPointers([bondAtoms, angleAtoms, torsionAtoms, exceptionAtoms]) { atoms in
+      withPointers([
+        bondAtoms, angleAtoms, torsionAtoms, exceptionAtoms, mappedAtoms, terms.maps.map { Int32(clamping: $0.size) },
+      ]) { atoms in
         (native.masses, native.charges, native.sigmas, native.epsilons) = (
           numbers[0], numbers[1], numbers[2], numbers[3]
         )
@@ -65,7 +116,8 @@ extension System {
         )
         (native.exception_parameters, native.born_radii, native.born_screens) = (numbers[7], numbers[8], numbers[9])
         (native.bond_atoms, native.angle_atoms, native.torsion_atoms) = (atoms[0], atoms[1], atoms[2])
-        native.exception_atoms = atoms[3]
+        (native.exception_atoms, native.mapped_atoms, native.map_sizes) = (atoms[3], atoms[4], atoms[5])
+        (native.born_shapes, native.map_energies) = (numbers[10], numbers[11])
         return bm_system_from_terms(&native)
       }
     }

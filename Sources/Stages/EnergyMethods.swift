@@ -11,25 +11,43 @@ enum EnergyMethods {
     let variant: ParameterVariant
     let make: @Sendable (ParameterValue) throws -> any EnergyMethod
 
+    /// `files`: whether a file that stands by itself means this method, with the file as its parameter `file`.
     init<Parameters: ParameterGroup>(
-      _ name: String, _ summary: String, make: @escaping @Sendable (Parameters) -> any EnergyMethod
+      _ name: String, _ summary: String, files: (@Sendable (URL) -> Bool)? = nil,
+      make: @escaping @Sendable (Parameters) -> any EnergyMethod
     ) {
-      variant = ParameterVariant(name, summary: summary, parameters: Parameters.fields)
+      variant = ParameterVariant(
+        name, summary: summary, parameters: Parameters.fields,
+        file: files.map { ParameterVariant.BareFile(parameter: fileKey, isMeant: $0) })
       self.make = { make(try Parameters(resolved: $0)) }
     }
   }
 
+  private static let fileKey = "file"
   static let table = [amber, xTB]
   static var all: [ParameterVariant] { table.map(\.variant) }
 
-  static let amber = Entry("amber", "an AMBER parameter-topology file, with a choice of the implicit solvent") {
-    (parameters: AMBERParameters) in
-    AMBERForceField(file: parameters.file.url, implicitSolvent: parameters.implicitSolvent)
+  static let amber = Entry(
+    "amber", "an AMBER parameter-topology file, with a choice of implicit solvents; what a .prmtop by itself is",
+    files: isAMBER
+  ) { (parameters: AMBERParameters) in
+    AMBERForceField(
+      file: parameters.file.url, implicitSolvent: parameters.implicitSolvent,
+      hasSurfaceTerm: parameters.surfaceTerm == .ace, saltConcentration: parameters.salt ?? 0)
   }
 
   struct AMBERParameters: ParameterGroup {
     @Parameter("prmtop or parm7") var file: InputFile
-    @Parameter("generalised Born model, with the file's radii") var implicitSolvent = SystemTerms.ImplicitSolvent.obc2
+    @Parameter("generalised Born model, by the file's radii; igb = 1, 2, 5, 7, 8 are hct, obc1, obc2, gbn, gbn2")
+    var implicitSolvent = SystemTerms.ImplicitSolvent.obc2
+    @Parameter(
+      "nonpolar energy of the solvent by the molecule's surface; AMBER has none but with gbsa, OpenMM's createSystem has ace by default. It "
+        + "can move free energies by tenths of kT") var surfaceTerm = SurfaceTerm.none
+    @Parameter("concentration of salt (AMBER's saltcon); none if left out", unit: "mol/L", in: 0...5) var salt: Double?
+  }
+
+  enum SurfaceTerm: String, CaseIterable, ParameterType {
+    case none, ace
   }
 
   static let xTB = Entry("gfn2-xtb", "the GFN2-xTB tight-binding method, through libxtb") {
@@ -47,12 +65,13 @@ enum EnergyMethods {
     @Parameter("of the whole molecule", in: 0...20) var unpairedElectrons = 0
   }
 
-  /// A file by its ending: .prmtop and .parm7 are AMBER's, all others are OpenMM's.
+  @Sendable private static func isAMBER(_ file: URL) -> Bool {
+    ["prmtop", "parm7"].contains(file.pathExtension.lowercased())
+  }
+
+  /// A file that stands by itself.
   static func method(file: URL) -> any EnergyMethod {
-    switch file.pathExtension.lowercased() {
-    case "prmtop", "parm7": AMBERForceField(file: file)
-    default: SerializedSystem(file: file)
-    }
+    isAMBER(file) ? AMBERForceField(file: file) : SerializedSystem(file: file)
   }
 }
 
@@ -82,7 +101,8 @@ extension ParameterValue {
 
   /// What messages call the force field.
   var forcefieldName: String {
-    string.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "the force field"
+    let file = string ?? variant?.parameters["file"]?.string
+    return file.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "the force field"
   }
 }
 
@@ -103,7 +123,7 @@ extension XTBError: AdvisableError {
 extension AMBERForceFieldError: AdvisableError {
   var advice: String? {
     switch self {
-    case .otherMolecule: nil
+    case .otherMolecule, .noElements, .radius: nil
     case .noBornRadii(let file): ", or write forcefield: { method: amber, file: \(file), implicit_solvent: none }"
     }
   }

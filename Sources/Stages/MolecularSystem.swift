@@ -15,10 +15,22 @@ struct MolecularSystem {
   private let energyMethod: (any EnergyMethod)?  // Nil where the file names no force field
   private let forceFieldName: String
   private let declaredTorsions: [String: [Int]]  // As the file names them, four atoms each, not yet checked
+  private let warn: (String) -> Void
 
   /// Reads the topology, and nothing of the force field. Throws `MoleculesError`.
   init(_ context: StageContext) throws {
-    topology = try Topology.read(pdb: context.topologyFile)
+    try self.init(context, Topology.read(pdb: context.topologyFile)) { context.warn($0) }
+  }
+
+  /// Before anything runs. Throws as above.
+  init(planned stage: PlannedStage) throws {
+    let file = stage.topologyFile
+    let topology = try stage.once("topology \(file.path)") { try Topology.read(pdb: file) }
+    try self.init(stage, topology) { stage.warn($0, at: .shared(.forcefield)) }
+  }
+
+  private init(_ context: some SharedValueHolder, _ topology: Topology, warn: @escaping (String) -> Void) throws {
+    (self.topology, self.warn) = (topology, warn)
     temperature = context.temperature
     state = TorsionState(from: context.state.from, to: context.state.to)
     stateTorsion = context.state.torsion
@@ -69,6 +81,7 @@ struct MolecularSystem {
     guard let energyMethod else { throw MolecularSystemError.noEnergies(purpose: purpose) }
     let engine = try energyMethod.engine(for: topology, threads: threads)
     try check(engine.atomCount)
+    try energyMethod.warnings(for: topology).forEach(warn)
     return engine
   }
 
@@ -78,6 +91,7 @@ struct MolecularSystem {
     guard let energyMethod else { throw MolecularSystemError.noDynamics(purpose: purpose) }
     let system = try energyMethod.system(for: topology)
     try check(system.atomCount)
+    try energyMethod.warnings(for: topology).forEach(warn)
     return system
   }
 

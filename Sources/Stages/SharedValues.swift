@@ -63,7 +63,15 @@ enum DeviceChoice: String, CaseIterable, ParameterType {
     help: "where networks are trained and evaluated; auto: on a GPU if there is one")
 }
 
-extension StageContext {
+/// Whoever is handed what stands around the stages: a stage that runs, or one that is looked at before.
+protocol SharedValueHolder {
+  var shared: [String: ParameterValue] { get }
+}
+
+extension StageContext: SharedValueHolder {}
+extension PlannedStage: SharedValueHolder {}
+
+extension SharedValueHolder {
   /// K. NaN for a stage that does not declare that it reads it.
   var temperature: Double { shared[SharedField.temperature.name].flatMap(Double.init(_:)) ?? .nan }
 
@@ -80,7 +88,9 @@ extension StageContext {
 
   /// A force field's file, or a method with its parameters; null where the file names none.
   var forcefield: ParameterValue { shared[SharedField.forcefield.name] ?? .null }
+}
 
+extension StageContext {
   /// Gives LibTorch the stage's threads and the pipeline's device; to be called before the first tensor. Throws `NoGPUError` where
   /// the pipeline asks for a GPU and none is there.
   func prepareTorch() throws {

@@ -129,8 +129,12 @@ struct BuiltInKernelTests {
     let prmtop = Package.alanine.appendingPathComponent("alanine.prmtop")
     let fixture = try AlanineFixture.load()
     let frames = fixture.energies.indices.map(fixture.frame)
-    let system = try System(SystemTerms(AMBERTopology.read(prmtop), implicitSolvent: solvent))
-    try expectOpenMM(system, frames + frames.map { frame in frame.map { 3 * $0 } }, "\(solvent)")
+    for (surface, salt) in [(true, 0.0), (false, 0), (true, 0.3), (false, 0.3)] {
+      let terms = try SystemTerms(
+        AMBERTopology.read(prmtop), implicitSolvent: solvent, hasSurfaceTerm: surface, saltConcentration: salt)
+      try expectOpenMM(
+        try System(terms), frames + frames.map { frame in frame.map { 3 * $0 } }, "\(solvent) \(surface) \(salt)")
+    }
   }
 
   /// OpenMM's own force of OBC2 and the Coulomb forces with cutoffs.

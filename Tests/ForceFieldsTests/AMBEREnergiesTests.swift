@@ -30,21 +30,21 @@ private struct AMBERFixture: Decodable {
 
   func values(_ solvent: SystemTerms.ImplicitSolvent) -> Values {
     switch solvent {
-    case .none: none
     case .obc1: obc1
     case .obc2: obc2
+    default: none
     }
   }
 }
 
 @Suite("Energies of an AMBER prmtop")
 struct AMBEREnergiesTests {
-  @Test(arguments: SystemTerms.ImplicitSolvent.allCases)
+  @Test(arguments: [SystemTerms.ImplicitSolvent.none, .obc1, .obc2])
   func equalOpenMMsPythonLayer(_ solvent: SystemTerms.ImplicitSolvent) throws {
     let fixture = try AMBERFixture.load()
     let topology = try Topology.read(pdb: Package.alanine.appendingPathComponent("alanine.pdb"))
-    let engine = try AMBERForceField(file: AMBERFixture.prmtop, implicitSolvent: solvent).engine(
-      for: topology, threads: 2)
+    let method = AMBERForceField(file: AMBERFixture.prmtop, implicitSolvent: solvent, hasSurfaceTerm: true)
+    let engine = try method.engine(for: topology, threads: 2)
     let result = try engine.energiesAndForces(fixture.coordinatesNm)
     let expected = fixture.values(solvent)
     #expect(largestRelativeError(result.energies, expected.energiesKjMol) < 1e-6)
@@ -57,7 +57,7 @@ struct AMBEREnergiesTests {
     let amber = try AMBERTopology.read(AMBERFixture.prmtop)
     for (solvent, values) in [(SystemTerms.ImplicitSolvent.obc1, fixture.obc1), (.obc2, fixture.obc2)] {
       for (kind, expected) in values.byForceKjMol.enumerated() {
-        var terms = try SystemTerms(amber, implicitSolvent: solvent)
+        var terms = try SystemTerms(amber, implicitSolvent: solvent, hasSurfaceTerm: true)
         if kind != 0 { terms.bonds = [] }
         if kind != 1 { terms.angles = [] }
         if kind != 2 { terms.torsions = [] }
@@ -84,7 +84,8 @@ struct AMBEREnergiesTests {
   @Test func isTheForceFieldOfTheSystem() throws {
     let fixture = try AMBERFixture.load()
     let system = try OpenMMEngine(systemXML: AlanineFixture.systemXML, threads: 1).energies(fixture.coordinatesNm)
-    let amber = try System(SystemTerms(AMBERTopology.read(AMBERFixture.prmtop), implicitSolvent: .obc2))
+    let amber = try System(
+      SystemTerms(AMBERTopology.read(AMBERFixture.prmtop), implicitSolvent: .obc2, hasSurfaceTerm: true))
     let energies = try OpenMMEngine(system: amber, threads: 1).energies(fixture.coordinatesNm)
     let differences = zip(energies, system).map { $0 - $1 }
     let mean = differences.reduce(0, +) / Double(differences.count)
@@ -96,7 +97,8 @@ struct AMBEREnergiesTests {
   @Test func readsAnotherProgramsFile() throws {
     let fixture = try AMBERFixture.load()
     let topology = try AMBERTopology.read(Package.fixture("molecules/other.prmtop"))
-    let engine = try OpenMMEngine(system: System(SystemTerms(topology, implicitSolvent: .obc2)), threads: 1)
+    let terms = try SystemTerms(topology, implicitSolvent: .obc2, hasSurfaceTerm: true)
+    let engine = try OpenMMEngine(system: System(terms), threads: 1)
     let differences = zip(try engine.energies(fixture.coordinatesNm), fixture.obc2.energiesKjMol).map { $0 - $1 }
     #expect(differences.count == fixture.obc2.energiesKjMol.count && differences.allSatisfy { abs($0) < 1e-3 })
   }

@@ -31,6 +31,15 @@ const char *bm_openmm_platforms(void);
 // A System, immutable once made. What is made of it keeps what it needs of it alive.
 typedef struct bm_system bm_system;
 bm_system *bm_system_from_xml(const char *text, size_t length);
+/// Models of generalised Born.
+typedef enum {
+  BM_BORN_NONE = 0,
+  BM_BORN_OBC1 = 1,
+  BM_BORN_OBC2 = 2,
+  BM_BORN_HCT = 3,
+  BM_BORN_GBN = 4,
+  BM_BORN_GBN2 = 5,
+} bm_born;
 /// The terms of an AMBER-like force field without cutoff, periodicity or constraints.
 typedef struct {
   int32_t particles;
@@ -47,8 +56,16 @@ typedef struct {
   int32_t exceptions;
   const int32_t *exception_atoms;     // [exceptions, 2]
   const double *exception_parameters; // [exceptions, 3]: product of charges, sigma, epsilon
-  int32_t born;                     // 0: no implicit solvent; 1: OBC1; 2: OBC2
-  const double *born_radii, *born_screens; // [particles], where born is not 0
+  int32_t maps;                     // of energies over two torsions (CMAP)
+  const int32_t *map_sizes;         // [maps]: grid points along each torsion
+  const double *map_energies;       // [maps][size, size]: the second torsion first, each from 0 around
+  int32_t mapped;
+  const int32_t *mapped_atoms;      // [mapped, 9]: two torsions of four particles, and the map
+  int32_t born;                     // a bm_born
+  const double *born_radii, *born_screens; // [particles], where there is a model
+  const double *born_shapes;        // [particles, 3]: alpha, beta and gamma of GBn2; else not read
+  double born_kappa;                // 1/nm, of Debye and Hueckel's screening by salt, with the factor for the ions' size
+  int32_t born_surface;             // not 0: with the surface term of Schaefer, Bartels and Karplus
 } bm_system_terms;
 bm_system *bm_system_from_terms(const bm_system_terms *);
 /// A copy with further torsions k (1 + cos(n phi - phase)). `atoms` [count, 5]: the periodicity last; `parameters` [count, 2]:
@@ -61,6 +78,18 @@ void bm_system_free(bm_system *);
 int32_t bm_system_particle_count(const bm_system *);
 int32_t bm_system_constraint_count(const bm_system *);
 void bm_system_masses(const bm_system *, double *masses /* [particles] */);
+/// Pairs of particles: with a bond term, with a constraint, at the ends of an angle term.
+typedef enum { BM_PAIRS_BONDED = 0, BM_PAIRS_CONSTRAINED = 1, BM_PAIRS_OF_ANGLES = 2 } bm_pairs;
+/// How many there are; they are written where `pairs` [count, 2] is not NULL.
+int64_t bm_system_pairs(const bm_system *, int32_t kind, int32_t *pairs);
+/// How many particles are virtual sites; the first of them is written where there is one.
+int32_t bm_system_virtual_sites(const bm_system *, int32_t *first);
+/// What a force is to a molecule: part of its energy, idle (thermostats, barostats, removers of drift), a restraint of places, or
+/// periodic.
+typedef enum { BM_FORCE_OF_THE_MOLECULE = 0, BM_FORCE_IDLE = 1, BM_FORCE_RESTRAINT = 2, BM_FORCE_PERIODIC = 3 } bm_force_kind;
+int32_t bm_system_force_kind(const bm_system *, int32_t index);
+/// A copy without idle forces.
+bm_system *bm_system_without_idle_forces(const bm_system *);
 /// Names of the forces, separated by newlines.
 const char *bm_system_force_names(const bm_system *);
 

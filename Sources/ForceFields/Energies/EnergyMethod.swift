@@ -13,6 +13,9 @@ public protocol EnergyMethod: Sendable {
 
   /// The OpenMM System that molecular dynamics runs on. Throws as `engine` does; `EnergyMethodError.noSystem` where there is none.
   func system(for topology: Topology) throws -> System
+
+  /// What whoever uses the energies must know: what is left out, what the method was not made for. Throws as `engine` does.
+  func warnings(for topology: Topology) throws -> [String]
 }
 
 extension EnergyMethod {
@@ -21,6 +24,7 @@ extension EnergyMethod {
   }
 
   public func system(for topology: Topology) throws -> System { throw EnergyMethodError.noSystem(method: name) }
+  public func warnings(for topology: Topology) throws -> [String] { [] }
 }
 
 /// What an energy method cannot give.

@@ -46,6 +46,8 @@ enum ReweightStage: RecordedStage {
     BatchColumn("ESS", output.effectiveFraction, scale: 100, unit: "%", decimals: 1),
   ]
 
+  static func check(_ stage: PlannedStage) { MoleculeCheck.run(stage, needs: .energies) }
+
   /// Throws `ReweightError`, `MolecularSystemError`, the errors of energy models and force fields, and `FreeEnergiesError` where a state
   /// holds no weight.
   static func run(_ context: StageContext) throws {

@@ -38,6 +38,8 @@ enum SimulateStage: RecordedStage {
       ))
   }
 
+  static func check(_ stage: PlannedStage) { MoleculeCheck.run(stage, needs: .dynamics) }
+
   /// Throws `SimulateError`, `MolecularSystemError`, `SimulationError`, `OpenMMError`, `MoleculesError`, with advice where there is some.
   static func run(_ context: StageContext) throws {
     try withAdvice {

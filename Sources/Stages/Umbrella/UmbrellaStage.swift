@@ -47,6 +47,8 @@ enum UmbrellaStage: RecordedStage {
     @Parameter("replicates of the block bootstrap", in: 10...10_000) var bootstrap = 100
   }
 
+  static func check(_ stage: PlannedStage) { MoleculeCheck.run(stage, needs: .dynamics) }
+
   /// Throws `UmbrellaError`, `MolecularSystemError`, `UmbrellaSamplerError`, `OpenMMError`, `MoleculesError`, with advice where there
   /// is some; `FreeEnergiesError` where the windows do not cover the grid: the sampling is then kept in the checkpoint.
   static func run(_ context: StageContext) throws {

@@ -59,9 +59,27 @@ public struct ParameterVariant: Sendable {
   public let name: String  // The bare word, and the value of `method`
   public let summary: String  // One line for help and schema
   public let parameters: [ParameterField]
+  public let file: BareFile?
 
-  public init(_ name: String, summary: String, parameters: [ParameterField]) {
-    (self.name, self.summary, self.parameters) = (name, summary, parameters)
+  /// Files that mean this method where they stand by themselves: `system.prmtop` is then `{ method: NAME, parameter: system.prmtop }`,
+  /// and the method's other parameters have their defaults, in the key too.
+  public struct BareFile: Sendable {
+    public let parameter: String
+    public let isMeant: @Sendable (URL) -> Bool
+
+    public init(parameter: String, isMeant: @escaping @Sendable (URL) -> Bool) {
+      (self.parameter, self.isMeant) = (parameter, isMeant)
+    }
+  }
+
+  public init(_ name: String, summary: String, parameters: [ParameterField], file: BareFile? = nil) {
+    (self.name, self.summary, self.parameters, self.file) = (name, summary, parameters, file)
+  }
+
+  /// The value of a file that stands by itself, where it means this method.
+  func value(ofFile path: String) -> ParameterValue? {
+    guard let file, file.isMeant(URL(fileURLWithPath: path)) else { return nil }
+    return parameters.resolved(with: [file.parameter: .string(path)]).map(value)
   }
 
   /// The key of a group that names the method, and the one under which its resolved parameters stand.

@@ -101,7 +101,9 @@ extension PipelineChecker {
       {
         report(node.location, .unknownWord(place: place, found: text, known: names + ["a file's path"]))
       } else {
-        return path(node, place: place)
+        let file = path(node, place: place)
+        let meant = variants.lazy.compactMap { variant in file?.string.flatMap(variant.value(ofFile:)) }
+        return meant.first ?? file
       }
       return nil
     }

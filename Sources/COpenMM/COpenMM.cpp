@@ -88,13 +88,19 @@ void loadPlugins() {
 }  // namespace
 
 namespace {
-/// Loads the libraries of polarisable force fields, where they lie beside the library itself, once.
+/// Loads the libraries of polarisable force fields, where they lie beside the library itself, and their kernels, once.
 void loadPolarisableForces() {
   static std::once_flag once;
   std::call_once(once, [] {
     const std::string folder = libraryFolder();
-    for (const char *name : {"libOpenMMAmoeba.so", "libOpenMMDrude.so"}) dlopen((folder + name).c_str(), RTLD_NOW | RTLD_GLOBAL);
-    loadPlugins();
+    for (const std::string name : {"Amoeba", "Drude"}) {
+      if (dlopen((folder + "libOpenMM" + name + ".so").c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) continue;
+      try {
+        OpenMM::Platform::loadPluginLibrary(folder + "plugins/libOpenMM" + name + "Reference.so");
+      } catch (const std::exception &) {
+        // the System can be read, and whoever makes a Context of it hears what is missing
+      }
+    }
   });
 }
 

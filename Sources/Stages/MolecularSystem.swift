@@ -91,6 +91,8 @@ struct MolecularSystem {
     guard let energyMethod else { throw MolecularSystemError.noDynamics(purpose: purpose) }
     let system = try energyMethod.system(for: topology)
     try check(system.atomCount)
+    guard system.constraintCount == 0
+    else { throw MolecularSystemError.constraints(file: forceFieldName, count: system.constraintCount) }
     try energyMethod.warnings(for: topology).forEach(warn)
     return system
   }
@@ -118,6 +120,8 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
   case noDynamics(purpose: String)
   /// Topology and force field are of different molecules.
   case forceFieldAtoms(file: String, found: Int, expected: Int)
+  /// Dynamics moves every coordinate.
+  case constraints(file: String, count: Int)
   /// What another stage made is of a molecule with another number of atoms.
   case otherMolecule(what: String, found: Int, expected: Int)
   case torsionAtoms(name: String, atoms: [Int], atomCount: Int)
@@ -132,6 +136,9 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
     case .noDynamics(let purpose): "\(purpose) needs system.forcefield, a serialised OpenMM System or an AMBER prmtop"
     case .forceFieldAtoms(let file, let found, let expected):
       "\(file) has \(found) particles, the topology \(expected) atoms: they are of different molecules"
+    case .constraints(let file, let count):
+      "\(file) has \(count) constraints, and dynamics here moves every coordinate: serialise the System without constraints "
+        + "(createSystem(..., constraints=None, rigidWater=False))"
     case .otherMolecule(let what, let found, let expected):
       "\(what): \(found) atoms, but system.topology has \(expected): they are of different molecules"
     case .torsionAtoms(let name, let atoms, let atomCount):

@@ -122,6 +122,22 @@ struct SystemTests {
     #expect(throws: OpenMMError.self) { try BatchEvaluator(system: outside, threads: 1) }
   }
 
+  /// Forces of AMOEBA are in libraries of their own (Fixtures/make_amoeba_water.py): where they are not there, the error says so.
+  @Test func polarisableForcesNeedTheirLibraries() throws {
+    let file = Package.fixture("molecules/amoeba-water.xml")
+    let library = Package.root.appendingPathComponent(".deps/OpenMM.libs/lib/libOpenMMAmoeba.so")
+    guard FileManager.default.fileExists(atPath: library.path) else {
+      #expect {
+        try System(contentsOf: file)
+      } throws: { "\($0)".contains("AmoebaMultipoleForce") && "\($0)".contains("need libOpenMMAmoeba.so") }
+      return
+    }
+    let energies = try BatchEvaluator(system: System(contentsOf: file), threads: 1).energies([
+      0, 0, 0, 0.1, 0, 0, -0.02, 0.093, 0.001,
+    ])
+    #expect(abs(energies[0] - 6.6175947948117155) < 1e-6)
+  }
+
   @Test func platformsAreKnownByName() throws {
     #expect(OpenMMLibrary.platforms.contains("Reference"))
     #expect(OpenMMLibrary.version.hasPrefix("8."))

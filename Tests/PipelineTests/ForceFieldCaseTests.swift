@@ -62,7 +62,7 @@ import Testing
       program.folder.appendingPathComponent("runs/surface-term-prmtop/traced.h5"), verify: true)
     #expect(
       try traced.read(Recorded.reweight.energyMethod)
-        == "an AMBER prmtop with OBC2 (igb=5), without a surface term by the built-in kernel")
+        == "an AMBER prmtop with OBC2 (igb=5) on mbondi2 radii, without a surface term, by the built-in kernel")
     // the file by itself means the same, and the key says what it means
     let text = try String(contentsOf: program.folder.appendingPathComponent("prmtop.yaml"), encoding: .utf8)
     let bare = "{ method: amber, file: meoh.prmtop, implicit_solvent: obc2 }"

@@ -20,19 +20,36 @@ public struct AMBERForceField: EnergyMethod, Equatable {
     self.saltConcentration = saltConcentration
   }
 
-  public var name: String {
-    guard implicitSolvent != .none else { return "an AMBER prmtop" }
-    let salt = saltConcentration > 0 ? ", \(saltConcentration) mol/L salt" : ""
-    return "an AMBER prmtop with \(implicitSolvent.title)\(salt), \(hasSurfaceTerm ? "with" : "without") a surface term"
-  }
+  public var name: String { title(radii: "") }
 
   /// Throws `AMBERForceFieldError`, `MoleculesError`, `OpenMMError`.
-  public func system(for topology: Topology) throws -> System {
+  public func system(for topology: Topology) throws -> System { try system(amber(topology)) }
+
+  /// Its summary names the file's radii. Throws as `system`.
+  public func engine(for topology: Topology, threads: Int) throws -> any EnergyEngine {
+    let amber = try amber(topology)
+    let radii = amber.radiusSetName.map { " on \($0) radii" } ?? " on radii without a name"
+    let origin = title(radii: radii) + (implicitSolvent == .none ? "" : ",")
+    return try OpenMMEngine(system: system(amber), origin: origin, threads: threads)
+  }
+
+  private func title(radii: String) -> String {
+    guard implicitSolvent != .none else { return "an AMBER prmtop without solvent" }
+    let salt = saltConcentration > 0 ? ", \(saltConcentration) mol/L salt" : ""
+    let surface = hasSurfaceTerm ? "with" : "without"
+    return "an AMBER prmtop with \(implicitSolvent.title)\(radii)\(salt), \(surface) a surface term"
+  }
+
+  private func amber(_ topology: Topology) throws -> AMBERTopology {
     let amber = try AMBERTopology.read(file)
     if let difference = amber.difference(from: topology) {
       throw AMBERForceFieldError.otherMolecule(file: file.lastPathComponent, difference: difference)
     }
-    return try System(
+    return amber
+  }
+
+  private func system(_ amber: AMBERTopology) throws -> System {
+    try System(
       SystemTerms(
         amber, implicitSolvent: implicitSolvent, hasSurfaceTerm: hasSurfaceTerm, saltConcentration: saltConcentration,
         file: file.lastPathComponent))

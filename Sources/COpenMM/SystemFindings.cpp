@@ -78,6 +78,33 @@ int64_t bm_system_pairs(const bm_system *handle, int32_t kind, int32_t *pairs) {
   return int64_t(found.size() / 2);
 }
 
+int64_t bm_system_harmonic_terms(const bm_system *handle, int32_t *atoms, double *parameters) {
+  int64_t count = 0;
+  auto put = [&](int a, int b, int c, double equilibrium, double k) {
+    if (atoms && parameters) {
+      atoms[3 * count] = a, atoms[3 * count + 1] = b, atoms[3 * count + 2] = c;
+      parameters[2 * count] = equilibrium, parameters[2 * count + 1] = k;
+    }
+    count++;
+  };
+  for (int f = 0; f < handle->system->getNumForces(); f++) {
+    const OpenMM::Force &force = handle->system->getForce(f);
+    int a, b, c;
+    double equilibrium, k;
+    if (auto *bonds = dynamic_cast<const OpenMM::HarmonicBondForce *>(&force))
+      for (int i = 0; i < bonds->getNumBonds(); i++) {
+        bonds->getBondParameters(i, a, b, equilibrium, k);
+        if (k != 0) put(a, b, -1, equilibrium, k);
+      }
+    if (auto *angles = dynamic_cast<const OpenMM::HarmonicAngleForce *>(&force))
+      for (int i = 0; i < angles->getNumAngles(); i++) {
+        angles->getAngleParameters(i, a, b, c, equilibrium, k);
+        if (k != 0) put(a, b, c, equilibrium, k);
+      }
+  }
+  return count;
+}
+
 int32_t bm_system_virtual_sites(const bm_system *handle, int32_t *first) {
   int32_t count = 0;
   for (int i = 0; i < handle->system->getNumParticles(); i++)

@@ -112,6 +112,19 @@ public final class System: @unchecked Sendable {
     return stride(from: 0, to: atoms.count, by: 2).map { Pair(Int(atoms[$0]), Int(atoms[$0 + 1])) }
   }
 
+  /// Harmonic terms k/2 (x - equilibrium)^2 of bonds (two atoms; nm, kJ/mol/nm^2) and angles (three; rad, kJ/mol/rad^2), those that
+  /// are not zero.
+  public var harmonicTerms: [(atoms: [Int], equilibrium: Double, forceConstant: Double)] {
+    let count = Int(bm_system_harmonic_terms(handle, nil, nil))
+    var atoms = [Int32](repeating: 0, count: 3 * count)
+    var parameters = [Double](repeating: 0, count: 2 * count)
+    _ = bm_system_harmonic_terms(handle, &atoms, &parameters)
+    return (0..<count).map { term in
+      let members = atoms[3 * term..<3 * term + 3].filter { $0 >= 0 }.map(Int.init)
+      return (members, parameters[2 * term], parameters[2 * term + 1])
+    }
+  }
+
   /// How many particles are virtual sites, and the first of them; nil without.
   public var virtualSites: (count: Int, first: Int)? {
     var first: Int32 = 0

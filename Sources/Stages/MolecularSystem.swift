@@ -85,6 +85,18 @@ struct MolecularSystem {
     return engine
   }
 
+  /// The force field's springs of bonds and angles; empty where there is no force field, or one without an OpenMM System.
+  /// Throws the method's own errors.
+  func harmonicTerms() throws -> [HarmonicTerm] {
+    do {
+      return try energyMethod?.system(for: topology).harmonicTerms.map {
+        HarmonicTerm(atoms: $0.atoms, equilibrium: $0.equilibrium, forceConstant: $0.forceConstant)
+      } ?? []
+    } catch EnergyMethodError.noSystem {
+      return []
+    }
+  }
+
   /// The OpenMM System that dynamics runs on. `purpose` begins the message where there is none: "umbrella sampling".
   /// Throws `MolecularSystemError`, and the method's own errors.
   func dynamicsSystem(for purpose: String) throws -> System {

@@ -82,6 +82,9 @@ void bm_system_masses(const bm_system *, double *masses /* [particles] */);
 typedef enum { BM_PAIRS_BONDED = 0, BM_PAIRS_CONSTRAINED = 1, BM_PAIRS_OF_ANGLES = 2 } bm_pairs;
 /// How many there are; they are written where `pairs` [count, 2] is not NULL.
 int64_t bm_system_pairs(const bm_system *, int32_t kind, int32_t *pairs);
+/// How many harmonic bond and angle terms there are; where the pointers are not NULL they are written: atoms [count, 3], the third -1 for
+/// a bond, and length or angle with the force constant [count, 2].
+int64_t bm_system_harmonic_terms(const bm_system *, int32_t *atoms, double *parameters);
 /// How many particles are virtual sites; the first of them is written where there is one.
 int32_t bm_system_virtual_sites(const bm_system *, int32_t *first);
 /// What a force is to a molecule: part of its energy, idle (thermostats, barostats, removers of drift), a restraint of places, or

@@ -10,6 +10,10 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
   /// Files and a simulation were given, or neither.
   case source(both: Bool)
   case otherMolecule(stage: String)
+  /// Bonds or angles were held by constraints, and the file says nothing about them. `spread`: the largest, nm.
+  case heldBonds(file: String, summary: String, spread: Double)
+  /// They are to be released, and no force field tells how.
+  case noSprings(file: String, summary: String)
 
   public var description: String {
     switch self {
@@ -25,6 +29,14 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
       both
         ? "trajectory and simulation are both given; frames come from one of them: leave the other out"
         : "there is nothing to read: give trajectory (AMBER NetCDF files) or simulation (a simulate stage)"
+    case .heldBonds(let file, let summary, let spread):
+      "\(file): \(summary) were held at one length by constraints (SHAKE, LINCS, SETTLE): they vary by "
+        + "\(String(format: "%.1g", max(spread, 1e-12))) nm, heat gives 3e-3. Write constraints: flexible to give every such bond the motion of "
+        + "its spring in system.forcefield (free energies are then those of the flexible molecule), or constraints: keep to go on with "
+        + "them as they are"
+    case .noSprings(let file, let summary):
+      "\(file): \(summary) were held at one length; constraints: flexible needs system.forcefield, an OpenMM System or an AMBER prmtop, "
+        + "whose springs tell how they move"
     case .otherMolecule(let stage):
       "the frames of '\(stage)' are of another molecule than system.topology; run that stage again"
     }

@@ -28,6 +28,8 @@ struct IngestOutput {
   private let torsions: NamedTorsions
   private let files: [URL]
   private let hasTimes: Bool
+  private let constraints: IngestConstraints
+  private var occupancy: StateCount?
   private var kept = 0
   private(set) var badCount = 0
   private var slow: SlowTorsionRecorder
@@ -41,9 +43,14 @@ struct IngestOutput {
   private var writer: ArtifactWriter { context.output }
   private var angles: [Numbers<Double>] { torsions.names.map { record.trajectory.torsions.angles[$0] } }
 
-  init(context: StageContext, topology: Topology, torsions: NamedTorsions, files: [URL], hasTimes: Bool) throws {
-    (self.context, self.topology, self.torsions, self.files) = (context, topology, torsions, files)
-    self.hasTimes = hasTimes
+  init(
+    context: StageContext, system: MolecularSystem, constraints: IngestConstraints, torsions: NamedTorsions,
+    files: [URL],
+    hasTimes: Bool
+  ) throws {
+    (self.context, self.topology, self.torsions, self.files) = (context, system.topology, torsions, files)
+    (self.hasTimes, self.constraints) = (hasTimes, constraints)
+    occupancy = StateCount(system)
     slow = SlowTorsionRecorder(topology)
     try MDTrajConvention.begin(writer, topologyJSON: topology.mdtrajJSON)
     try begin(writer)
@@ -80,7 +87,8 @@ struct IngestOutput {
 
   /// Checks and prepares raw frames of a file, and writes the good ones; with `saving` also to a part, for `savePart`.
   mutating func add(_ raw: TrajectoryFrames, file: Int, checkedBy preparation: FramePreparation, saving: Bool) throws {
-    let (sound, bad) = raw.prepared(by: preparation, file: files[file].path)
+    var (sound, bad) = raw.prepared(by: preparation, file: files[file].path)
+    constraints.apply(to: &sound, source: file)
     badCount += bad.count
     listed += bad.prefix(Self.listedAtMost - listed.count)
     var rows = IngestRows(
@@ -103,6 +111,7 @@ struct IngestOutput {
   }
 
   private mutating func watchTorsions(_ rows: IngestRows) {
+    occupancy?.add(rows.coordinates)
     slow.add(
       rows.coordinates, source: { Int(rows.files[$0]) }, time: { rows.times.isEmpty ? nil : Double(rows.times[$0]) })
   }
@@ -171,5 +180,35 @@ struct IngestOutput {
     let found = slow.finish()
     try found.write(to: writer)
     for warning in found.warnings("frames") { context.warn(warning) }
+    if let warning = occupancy?.warning { context.warn(warning) }
+  }
+}
+
+/// How many frames lie in the state that free energies will be asked of, and outside it.
+private struct StateCount {
+  private let atoms: [Int]
+  private let atomCount: Int
+  private let state: TorsionState
+  private let names: [String]
+  private var counts = [0, 0]
+
+  /// Nil where the molecule has no such torsion.
+  init?(_ system: MolecularSystem) {
+    guard let atoms = try? system.stateAtoms() else { return nil }
+    (self.atoms, atomCount, state, names) = (atoms, system.topology.atoms.count, system.state, system.stateNames)
+  }
+
+  mutating func add(_ coordinates: [Float]) {
+    for angle in torsionAngles(coordinates.map(Double.init), atoms: atomCount, torsions: [atoms]) {
+      counts[state.contains(angle) ? 0 : 1] += 1
+    }
+  }
+
+  var warning: String? {
+    guard let empty = counts.firstIndex(of: 0), counts != [0, 0] else { return nil }
+    return
+      "none of the \(counts[0] + counts[1]) frames lies in \(names[empty] == "elsewhere" ? "the rest, outside \(names[0])" : names[empty]): "
+      + "an emulator of them knows nothing of it, and no free energy of the state can rest on its samples. Add frames of it (a simulate "
+      + "stage may start there)"
   }
 }

@@ -9,10 +9,12 @@ import Workflow
 /// a run that was killed goes on where the last part ends. The centre that lies at the origin is the centre of mass, in Double
 /// before the rounding to Float32.
 enum IngestStage: RecordedStage {
-  static let version = 2
+  static let version = 3
   static let summary =
     "Reads AMBER NetCDF trajectories or a simulation's frames, checks every one, makes molecules whole and centres them."
   static let reads: [SharedField] = [.topology, .torsions]
+  static let readsWith = ["constraints": [SharedField.forcefield, .temperature]]
+  static let consults: [SharedField] = [.state]
   static let output = Recorded.ingest
 
   struct Inputs: StageInputs {
@@ -29,6 +31,11 @@ enum IngestStage: RecordedStage {
     @Parameter("Last frame taken of each file; the file's last if left out.", in: 0...Int.max) var last: Int?
     @Parameter("What to do about frames that are not finite, have an inverted stereocentre or a broken bond.")
     var badFrames = BadFrames.refuse
+    @Parameter(
+      "What to do about bonds that constraints held at one length. flexible: draw each length anew from the law of its spring in "
+        + "system.forcefield; keep: leave them. Where there are such bonds and nothing is said, ingest stops and names them."
+    )
+    var constraints: IngestConstraints.Treatment?
     @Parameter("How far a bond may be from its length in the topology, relative.", in: 0.01...10)
     var bondTolerance = 0.3
     @Parameter("Frames held in memory at once; as many as fit into 8 MiB if left out. Changes no result.", in: .count)
@@ -42,8 +49,10 @@ enum IngestStage: RecordedStage {
     let topology = system.topology
     let preparation = try FramePreparation(topology: topology, bondTolerance: parameters.bondTolerance)
     let sources = try IngestSource.all(context, parameters, topology)
+    let constraints = try IngestConstraints(context, parameters.constraints, sources, preparation, system)
     var output = try IngestOutput(
-      context: context, topology: topology, torsions: system.namedTorsions(), files: sources.map(\.reader.url),
+      context: context, system: system, constraints: constraints, torsions: system.namedTorsions(),
+      files: sources.map(\.reader.url),
       hasTimes: sources.allSatisfy(\.reader.hasTimes))
 
     let total = sources.reduce(0) { $0 + $1.frames.count }

@@ -24,7 +24,7 @@ struct ReweightDiagnosis {
     let drawn = try Self.rows(logWeights.count, of: samples, trajectory)
     let diagnosis = WeightDiagnosis(
       topology: system.topology, samples: drawn.coordinates, logWeights: drawn.rows.map { logWeights[$0] },
-      frames: frames.coordinates,
+      frames: frames.coordinates, terms: try system.harmonicTerms(),
       thermalEnergy: PhysicalConstants.thermalEnergy(temperature: system.temperature))
     let inside = torsionAngles(
       frames.coordinates, atoms: system.topology.atoms.count, torsions: [try system.stateAtoms()]

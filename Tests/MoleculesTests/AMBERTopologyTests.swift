@@ -89,6 +89,29 @@ import Testing
     #expect(message(half).contains("holds"))
   }
 
+  /// ff19SB: one map of alanine, over phi and psi.
+  @Test func readsMapsOfTwoTorsions() throws {
+    let text = try String(contentsOf: Package.fixture("prmtops/alanine-ff19sb.prmtop"), encoding: .utf8)
+    let amber = try AMBERTopology.parse(text, file: "x.prmtop")
+    #expect(amber.mappedTorsions == [.init(first: [4, 6, 8, 14], second: [6, 8, 14, 16], map: 0)])
+    #expect(amber.maps.map(\.size) == [24])
+    // the file's first number is at -180 degrees of both, which is half a turn from zero
+    #expect(abs(amber.maps[0].energies[12 * 24 + 12] - -0.40490 * 4.184) < 1e-9)
+    #expect(abs(amber.maps[0].energies[13 * 24 + 12] - -0.91563 * 4.184) < 1e-9)
+    #expect(amber.radiusSet == "ArgH and AspGluO modified Bondi2 radii (mbondi3)" && !amber.hasBox)
+    for (old, new, expected) in [
+      ("      15      17       1", "      15      23       1", "CMAP_INDEX: atoms [5, 7, 9, 15, 23] and map 1 of 1"),
+      ("      15      17       1", "      15      15       1", "CMAP_INDEX: atoms [5, 7, 9, 15, 15] and map 1 of 1"),
+      ("      15      17       1", "      15      17       2", "CMAP_INDEX: atoms [5, 7, 9, 15, 17] and map 2 of 1"),
+      ("\n  24\n", "\n  23\n", "CMAP_RESOLUTION: a grid of 23 points"),
+      ("\n  24\n", "\n  22\n", "the section CMAP_PARAMETER_01 holds more than 484 values"),
+      ("%FLAG CMAP_PARAMETER_01", "%FLAG CMAP_PARAMETER_02", "it holds no section %FLAG CMAP_PARAMETER_01"),
+    ] {
+      let range = try #require(text.range(of: old), "\(old)")
+      #expect(message(text.replacingCharacters(in: range, with: new)).contains(expected), "\(expected)")
+    }
+  }
+
   /// Any one field of any section turned into something else gives a typed error or another molecule, never a crash.
   @Test func hostileFieldsDoNotCrash() throws {
     let lines = try text().split(separator: "\n", omittingEmptySubsequences: false).map(String.init)

@@ -87,7 +87,8 @@ let package = Package(
 
     // science
     .target(name: "Molecules", dependencies: ["Basics"], swiftSettings: optimised),
-    .target(name: "Trajectories", dependencies: ["NetCDF", "Basics", "Molecules"], swiftSettings: optimised),
+    .target(
+      name: "Trajectories", dependencies: ["NetCDF", "HDF5", "Basics", "Molecules"], swiftSettings: optimised),
     .target(
       name: "ForceFields", dependencies: ["Dynamics", "OpenMM", "XTB", "Basics", "Molecules"],
       swiftSettings: optimised),

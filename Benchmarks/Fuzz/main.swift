@@ -4,7 +4,8 @@ import Foundation
 import FuzzTargets
 
 // Reads spoilt files a million times, in child processes, and counts what goes wrong.
-// usage: fuzz-benchmark [cases] [seed] [target ...]     targets: yaml pdb prmtop netcdf netcdf4 artifact hdf5, and forged (see FuzzTarget)
+// usage: fuzz-benchmark [cases] [seed] [target ...]     targets: yaml pdb prmtop netcdf netcdf4 artifact hdf5 dcd xtc trr mdcrd restart models
+// mdtraj, and forged (see FuzzTarget)
 // A child is killed by the kernel when a case takes two seconds of processor time, and counts as a hang. A case that holds
 // more than four times its input, and more than 64 MiB, counts as greedy.
 
@@ -137,9 +138,14 @@ setvbuf(stdout, nil, _IOLBF, 0)
 let cases = arguments.first.flatMap { Int($0) } ?? 1_000_000
 let seed = arguments.dropFirst().first.flatMap { UInt64($0) } ?? 1
 let names =
-  arguments.count > 2 ? Array(arguments[2...]) : ["yaml", "pdb", "prmtop", "netcdf", "netcdf4", "artifact", "hdf5"]
+  arguments.count > 2
+  ? Array(arguments[2...])
+  : [
+    "yaml", "pdb", "prmtop", "netcdf", "netcdf4", "artifact", "hdf5", "dcd", "xtc", "trr", "mdcrd", "restart", "models",
+    "mdtraj",
+  ]
 // these start a process for each case: a fiftieth of all is enough to wait for
-let slow = Set(["netcdf4", "hdf5"]).intersection(names)
+let slow = Set(["netcdf4", "hdf5", "mdtraj"]).intersection(names)
 let few = slow.count < names.count ? cases / 50 : cases / names.count
 let many = (cases - few * slow.count) / max(1, names.count - slow.count) + 1
 var sums = (crashes: 0, hangs: 0, greedy: 0, untyped: 0)

@@ -61,7 +61,7 @@ public struct FuzzTarget {
     [
       try yaml(package), try pdb(package), try prmtop(package), try netCDF(scratch), try netCDF4(scratch),
       try artifact(scratch), try weights(scratch),
-    ]
+    ] + (try trajectories(package))
   }
 
   /// The front end: everything from the file's bytes to the checked plan.
@@ -173,13 +173,37 @@ public struct FuzzTarget {
     return trajectory("netcdf", corpus, dictionary)
   }
 
-  private static func trajectory(_ name: String, _ corpus: [[UInt8]], _ dictionary: [String]) -> FuzzTarget {
+  /// Trajectories that other programs wrote, of 22 atoms.
+  static func trajectories(_ package: URL) throws -> [FuzzTarget] {
+    let folder = package.appendingPathComponent("Tests/Fixtures/trajectories")
+    func target(_ name: String, _ files: [String], _ dictionary: [String]) throws -> FuzzTarget {
+      let corpus = try files.map { Array(try Data(contentsOf: folder.appendingPathComponent($0))) }
+      return trajectory(name, corpus, dictionary, atoms: 22)
+    }
+    let numbers = ["   1.000", "********", "   0.0000001", "-1", "nan", "1e308", "\n", "\r\n", "       ", "\u{0}"]
+    return [
+      try target("dcd", ["mdtraj.dcd", "openmm.dcd", "big.dcd"], ["CORD", "T\u{0}\u{0}\u{0}", "\u{0}\u{0}\u{0}T"]),
+      try target(
+        "xtc", ["mdtraj.xtc", "far.xtc", "methanol.xtc", "coarse.xtc"], ["\u{0}\u{0}\u{7}", "\u{0}\u{0}\u{0}\u{9}"]),
+      try target("trr", ["mdtraj.trr", "double.trr"], ["GMX_trn_file", "\u{0}\u{0}\u{7}", "\u{0}\u{0}\u{2}\u{10}"]),
+      try target("mdcrd", ["bare.mdcrd", "box.mdcrd"], numbers + ["REMD  1 1 300.0\n"]),
+      try target("restart", ["mdtraj.rst7", "bare.rst7"], numbers + ["   22  1.5000000e+01\n"]),
+      try target(
+        "models", ["bare.pdb", "openmm.pdb"],
+        numbers + ["ATOM  ", "HETATM", "CRYST1", "MODEL ", "ENDMDL\n", "END\n", "TER"]),
+      try target("mdtraj", ["bare.h5"], artifactWords + ["Pande", "coordinates", "nanometers"]),
+    ]
+  }
+
+  private static func trajectory(
+    _ name: String, _ corpus: [[UInt8]], _ dictionary: [String], atoms: Int? = nil
+  ) -> FuzzTarget {
     FuzzTarget(
       name, corpus: corpus, dictionary: dictionary, isTyped: { $0 is TrajectoryError || $0 is NetCDFError }
     ) {
       let url = $1.appendingPathComponent("fuzz.nc")
       try write($0, url)
-      let trajectory = try TrajectoryFile.open(url)
+      let trajectory = try TrajectoryFile.open(url, expectedAtoms: atoms)
       let frames = 0..<min(2, trajectory.frameCount)
       _ = try trajectory.readFrames(frames)
       _ = try trajectory.readTimes(frames)

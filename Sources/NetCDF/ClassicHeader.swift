@@ -11,6 +11,14 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
   public let recordsBegin: Int  // Where the first record starts
   public let fixedEnd: Int  // Where the last fixed-size variable ends
   public let fileSize: Int
+  /// Variables along the unlimited dimension, by name.
+  public let recordVariables: [String: RecordVariable]
+
+  /// Where a variable's part of the first record stands, in bytes, and what it holds.
+  public struct RecordVariable: Equatable, Sendable {
+    public let begin, count: Int
+    let type: Int
+  }
 
   public var presentRecords: Int { recordSize > 0 ? max(0, (fileSize - recordsBegin) / recordSize) : 0 }
 
@@ -100,10 +108,13 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
         return nil
       }
       var recordSizes: [Int] = []
+      var recordVariables: [String: RecordVariable] = [:]
       var recordsBegin: Int?
       var fixedEnd = 0
       for _ in 0..<variableCount {
-        guard let name = count(), skip(name), let rank = count(), rank < 1 << 16 else { return nil }
+        guard let length = count(), case let place = position, skip(length), let rank = count(), rank < 1 << 16
+        else { return nil }
+        let name = String(decoding: bytes[place..<(place + length)], as: UTF8.self)
         var elements = 1
         var isRecord = false
         for axis in 0..<rank {
@@ -125,6 +136,7 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
         guard begin < Self.longest, bytes < Self.longest >> 20 else { return nil }
         if isRecord {
           recordSizes.append(bytes)
+          recordVariables[name] = RecordVariable(begin: begin, count: elements, type: type)
           recordsBegin = min(recordsBegin ?? begin, begin)
         } else {
           fixedEnd = max(fixedEnd, begin + bytes)
@@ -134,7 +146,8 @@ public struct NetCDFClassicHeader: Equatable, Sendable {
       let recordSize = recordSizes.count == 1 ? recordSizes[0] : recordSizes.reduce(0) { $0 + ($1 + 3) / 4 * 4 }
       return NetCDFClassicHeader(
         promisedRecords: recordSizes.isEmpty && !streaming ? 0 : records, recordSize: recordSize,
-        recordsBegin: recordsBegin ?? fixedEnd, fixedEnd: fixedEnd, fileSize: fileSize)
+        recordsBegin: recordsBegin ?? fixedEnd, fixedEnd: fixedEnd, fileSize: fileSize,
+        recordVariables: recordVariables)
     }
   }
 }

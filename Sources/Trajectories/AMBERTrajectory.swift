@@ -3,11 +3,12 @@ import Foundation
 import Molecules
 import NetCDF
 
-/// A trajectory in AMBER's NetCDF convention, opened and checked; frames are read by range, so memory does not depend on
-/// its length.
+/// A trajectory, or the one frame of a restart, in AMBER's NetCDF convention, opened and checked; frames are read by range, so memory
+/// does not depend on its length.
 ///
 /// Source: "AMBER NetCDF Trajectory/Restart Convention", version 1.0, revision C. Values are converted to the project's
-/// units: nm and ps.
+/// units: nm and ps. Times that were never written (NetCDF's fill values) are no times. Where the writer of a classic file left the
+/// number of frames 0 or unknown, it follows from the file's length.
 public final class AMBERTrajectory: TrajectoryReader {
   public let url: URL
   public let frameCount, atomCount: Int
@@ -15,14 +16,10 @@ public final class AMBERTrajectory: TrajectoryReader {
   /// Departures from the convention that do not change the meaning of the coordinates.
   public let warnings: [String]
 
-  private let file: NetCDFFile
-  private let coordinates: Scaled
-  private let times, cellLengths, cellAngles: Scaled?
-
-  private struct Scaled {
-    let variable: NetCDFVariable
-    let factor: Double
-  }
+  private let source: AMBERVariables
+  private let coordinates: AMBERVariables.Scaled
+  private let times, cellLengths, cellAngles: AMBERVariables.Scaled?
+  private let temperatures: AMBERTemperatures?
 
   /// Opens a trajectory and checks its convention, units, shapes and length.
   ///
@@ -33,12 +30,27 @@ public final class AMBERTrajectory: TrajectoryReader {
   private init(url: URL, wasTried: Bool) throws {
     self.url = url
     let path = url.path
+    var warnings: [String] = []
+    let file: NetCDFFile
+    var records: (reader: NetCDFClassicRecords, count: Int)?
     do {
       // before the library, which may refuse a cut-off file without saying why
       let header = try NetCDFClassicHeader.read(url)
-      if let header, header.isTruncated {
-        throw TrajectoryError.truncated(
-          file: path, promised: header.promisedRecords ?? 0, present: header.presentRecords)
+      if let header {
+        if header.isTruncated {
+          throw TrajectoryError.truncated(
+            file: path, promised: header.promisedRecords ?? 0, present: header.presentRecords)
+        }
+        let (promised, present) = (header.promisedRecords ?? 0, header.presentRecords)
+        if promised == 0, present > 0 {
+          records = (try NetCDFClassicRecords(url, header: header), present)
+          warnings.append(
+            "\(path): its writer left the number of frames open: \(present) by the file's length; "
+              + "the last ones may not have been finished")
+        } else if promised < present {
+          warnings.append(
+            "\(path): its header tells of \(promised) frames, its length of \(present): \(promised) are read")
+        }
       }
       if header == nil, !wasTried { try Self.tryReading(url) }
       file = try NetCDFFile.open(url)
@@ -48,28 +60,31 @@ public final class AMBERTrajectory: TrajectoryReader {
       throw TrajectoryError.unreadable(file: path, message: message)
     }
 
-    var warnings: [String] = []
     let conventions = try file.attribute("Conventions")?.description
     let names = conventions?.split(whereSeparator: { $0 == " " || $0 == "," || $0 == "\0" }).map(String.init) ?? []
-    guard names.contains("AMBER") else { throw TrajectoryError.wrongConvention(file: path, found: conventions) }
+    let isRestart = names.contains("AMBERRESTART")
+    guard names.contains("AMBER") || isRestart
+    else { throw TrajectoryError.wrongConvention(file: path, found: conventions) }
     let version = try file.attribute("ConventionVersion")?.description
     if version != "1.0" { warnings.append("\(path): ConventionVersion is \(version ?? "missing"), read as 1.0") }
-    self.warnings = warnings
 
+    let source = AMBERVariables(file: file, isRestart: isRestart, records: records)
+    self.source = source
     let lengthUnits = ["angstrom", "angstroms"]
-    coordinates = try Self.required(
-      "coordinates", ["frame", "atom", "spatial"], of: file, units: lengthUnits, toProjectUnit: 0.1)
-    (frameCount, atomCount) = (coordinates.variable.shape[0], coordinates.variable.shape[1])
+    coordinates = try source.required("coordinates", ["atom", "spatial"], units: lengthUnits, toProjectUnit: 0.1)
+    frameCount = source.frameCount(coordinates)
+    atomCount = coordinates.variable.shape[isRestart ? 0 : 1]
     guard frameCount > 0 else { throw TrajectoryError.noFrames(file: path) }
-    times = try Self.scaled("time", ["frame"], of: file, units: ["picosecond", "picoseconds", "ps"], toProjectUnit: 1)
-    hasTimes = times != nil
-    cellLengths = try Self.scaled(
-      "cell_lengths", ["frame", "cell_spatial"], of: file, units: lengthUnits, toProjectUnit: 0.1)
+    cellLengths = try source.scaled("cell_lengths", ["cell_spatial"], units: lengthUnits, toProjectUnit: 0.1)
     cellAngles =
       cellLengths == nil
       ? nil
-      : try Self.required(
-        "cell_angles", ["frame", "cell_angular"], of: file, units: ["degree", "degrees"], toProjectUnit: 1)
+      : try source.required("cell_angles", ["cell_angular"], units: ["degree", "degrees"], toProjectUnit: 1)
+    let time = try source.times(frames: frameCount)
+    if let warning = time.warning { warnings.append(warning) }
+    (times, hasTimes) = (time.times, time.times != nil)
+    temperatures = try AMBERTemperatures(source, frames: frameCount)
+    self.warnings = warnings
   }
 
   /// Reads a netCDF-4 file to its end where a crash does no harm. Throws `TrajectoryError.unreadable`.
@@ -98,72 +113,41 @@ public final class AMBERTrajectory: TrajectoryReader {
     }
   }
 
-  private static func required(
-    _ name: String, _ dimensions: [String], of file: NetCDFFile, units: [String], toProjectUnit factor: Double
-  ) throws -> Scaled {
-    guard let found = try scaled(name, dimensions, of: file, units: units, toProjectUnit: factor)
-    else { throw TrajectoryError.missingVariable(file: file.url.path, variable: name) }
-    return found
-  }
-
-  /// A variable with its dimensions, of which the last is 3 where there are several; nil where there is none of that name.
-  private static func scaled(
-    _ name: String, _ dimensions: [String], of file: NetCDFFile, units: [String], toProjectUnit factor: Double
-  ) throws -> Scaled? {
-    guard let variable = try file.variable(name) else { return nil }
-    func wrongShape(_ found: String, _ expected: String) -> TrajectoryError {
-      .wrongShape(file: file.url.path, variable: name, found: found, expected: expected)
-    }
-    guard variable.dimensions == dimensions else {
-      throw wrongShape("(\(variable.dimensions.joined(separator: ", ")))", "(\(dimensions.joined(separator: ", ")))")
-    }
-    guard dimensions.count == 1 || variable.shape.last == 3
-    else { throw wrongShape("\(variable.shape)", dimensions.count == 3 ? "[frames, atoms, 3]" : "[frames, 3]") }
-    let found = try file.attribute("units", of: variable)?.description
-    guard let found, units.contains(found.lowercased()) else {
-      throw TrajectoryError.wrongUnits(file: file.url.path, variable: variable.name, found: found, expected: units[0])
-    }
-    switch try file.attribute("scale_factor", of: variable) {
-    case nil: return Scaled(variable: variable, factor: factor)
-    case .numbers(let values) where values.count == 1 && values[0].isFinite && values[0] > 0:
-      return Scaled(variable: variable, factor: factor * values[0])
-    case .some(let other):
-      throw TrajectoryError.badScaleFactor(file: file.url.path, variable: variable.name, found: other.description)
-    }
-  }
-
   // MARK: Frames
 
   /// Coordinates of a range of frames, [frames, atoms, 3], nm. Throws `TrajectoryError.frameRange`.
-  public func readFrames(_ range: Range<Int>) throws -> [Double] { try read(coordinates, range) }
+  public func readFrames(_ range: Range<Int>) throws -> [Double] {
+    try check(range)
+    return try source.read(coordinates, range)
+  }
+
   /// Times of a range of frames, ps; nil when the file has none.
-  public func readTimes(_ range: Range<Int>) throws -> [Double]? { try times.map { try read($0, range) } }
+  public func readTimes(_ range: Range<Int>) throws -> [Double]? {
+    try check(range)
+    return try times.map { try source.read($0, range) }
+  }
 
   /// Boxes of a range of frames; nil when the file has none.
   public func readCells(_ range: Range<Int>) throws -> [UnitCell]? {
+    try check(range)
     guard let cellLengths, let cellAngles else { return nil }
-    let lengths = try read(cellLengths, range)
-    let angles = try read(cellAngles, range)
+    let lengths = try source.read(cellLengths, range)
+    let angles = try source.read(cellAngles, range)
     return range.indices.map { index in
       let first = 3 * (index - range.lowerBound)
       return UnitCell(lengths: Array(lengths[first..<(first + 3)]), angles: Array(angles[first..<(first + 3)]))
     }
   }
 
-  private func read(_ scaled: Scaled, _ range: Range<Int>) throws -> [Double] {
-    guard range.lowerBound >= 0, range.upperBound <= frameCount
-    else { throw TrajectoryError.frameRange(file: url.path, requested: range, available: frameCount) }
-    let shape = scaled.variable.shape
-    var values = try file.read(
-      scaled.variable, as: Double.self, start: [range.lowerBound] + Array(repeating: 0, count: shape.count - 1),
-      count: [range.count] + shape.dropFirst())
-    if scaled.factor != 1 { for index in values.indices { values[index] *= scaled.factor } }
-    return values
+  /// Temperatures of a range of frames, K; nil when the file tells none for each frame.
+  public func readTemperatures(_ range: Range<Int>) throws -> [Double]? {
+    try check(range)
+    return try temperatures?.read(range)
   }
 }
 
 extension TrajectoryFormat {
-  /// AMBER's NetCDF convention: classic files of all three kinds and netCDF-4 ones.
+  /// AMBER's NetCDF convention, of trajectories and restarts: classic files of all three kinds and netCDF-4 ones.
   public static let amberNetCDF = TrajectoryFormat(
     name: "AMBER NetCDF",
     matches: { start in

@@ -15,6 +15,12 @@ public enum TrajectoryError: Error, Equatable, CustomStringConvertible {
   /// The file holds fewer frames than its header promises.
   case truncated(file: String, promised: Int, present: Int)
   case noFrames(file: String)
+  /// A frame, counted from 0 in the file, is not as the format has it.
+  case damagedFrame(file: String, frame: Int, message: String)
+  /// The format does not tell the number of atoms, and nobody else did.
+  case needsAtomCount(file: String)
+  /// Frames of several states of a replica exchange that are not told apart by temperature.
+  case severalStates(file: String, message: String)
   case frameRange(file: String, requested: Range<Int>, available: Int)
   /// Frames first to last were asked for, which are not all there.
   case selection(file: String, first: Int, last: Int, available: Int)
@@ -46,6 +52,12 @@ public enum TrajectoryError: Error, Equatable, CustomStringConvertible {
       "\(file): the file is cut off: its header promises \(promised) frames, \(present) are there; "
         + "copy it again, or cut it to whole frames with a trajectory tool"
     case .noFrames(let file): "\(file): there are no frames in it"
+    case .damagedFrame(let file, let frame, let message):
+      "\(file): frame \(frame) is damaged: \(message); copy the file again, or cut it before this frame"
+    case .needsAtomCount(let file):
+      "\(file): a file of this format does not tell its number of atoms; it can be read with a topology only"
+    case .severalStates(let file, let message):
+      "\(file): frames of several replicas' states are in it: \(message); sort them with a trajectory tool (cpptraj)"
     case .frameRange(let file, let requested, let available):
       "\(file): frames \(requested) were asked for, \(available) are there"
     case .selection(let file, let first, let last, let available):

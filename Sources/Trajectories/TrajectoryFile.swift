@@ -9,11 +9,11 @@ public enum TrajectoryFile {
     _ url: URL, expectedAtoms: Int? = nil, formats: [TrajectoryFormat] = TrajectoryFormat.all
   ) throws -> any TrajectoryReader {
     let start = try start(of: url)
-    guard let format = formats.first(where: { $0.matches(start) }) else {
+    guard let format = formats.first(where: { $0.matches(start) && ($0.recognises?(url) ?? true) }) else {
       throw TrajectoryError.unknownFormat(
         file: url.path, found: TrajectoryFormat.description(of: start), readable: formats.map(\.name))
     }
-    let reader = try format.open(url)
+    let reader = try format.open(url, expectedAtoms)
     if let expectedAtoms, expectedAtoms != reader.atomCount {
       throw TrajectoryError.atomCount(file: url.path, found: reader.atomCount, expected: expectedAtoms)
     }

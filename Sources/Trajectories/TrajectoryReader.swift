@@ -20,11 +20,14 @@ public protocol TrajectoryReader {
   func readTimes(_ range: Range<Int>) throws -> [Double]?
   /// Boxes of a range of frames; nil when there are none.
   func readCells(_ range: Range<Int>) throws -> [UnitCell]?
+  /// Temperatures that a range of frames was simulated at, K, where the file tells one for each frame; else nil.
+  func readTemperatures(_ range: Range<Int>) throws -> [Double]?
 }
 
 extension TrajectoryReader {
   public var warnings: [String] { [] }
   public func readCells(_ range: Range<Int>) throws -> [UnitCell]? { nil }
+  public func readTemperatures(_ range: Range<Int>) throws -> [Double]? { nil }
 }
 
 /// A trajectory that is being written, frame after frame.
@@ -91,7 +94,47 @@ extension TrajectoryReader {
   }
 }
 
+extension TrajectoryReader {
+  /// Temperatures of the frames of a selection, K; nil where the file tells none.
+  public func temperatures(_ selection: FrameSelection, _ positions: Range<Int>? = nil) throws -> [Double]? {
+    try values(selection, positions ?? 0..<selection.count) { try readTemperatures($0) }
+  }
+
+  /// Times of the frames of a selection, ps; nil where the file tells none.
+  public func times(_ selection: FrameSelection, _ positions: Range<Int>? = nil) throws -> [Double]? {
+    try values(selection, positions ?? 0..<selection.count) { try readTimes($0) }
+  }
+
+  private func values(
+    _ selection: FrameSelection, _ positions: Range<Int>, read: (Range<Int>) throws -> [Double]?
+  ) throws -> [Double]? {
+    var values: [Double] = []
+    values.reserveCapacity(positions.count)
+    // in pieces: what lies between the frames is read too
+    let piece = 65_536
+    for start in stride(from: positions.lowerBound, to: positions.upperBound, by: max(1, piece / selection.stride)) {
+      let part = start..<min(positions.upperBound, start + max(1, piece / selection.stride))
+      guard let found = try read(selection[part.lowerBound]..<(selection[part.upperBound - 1] + 1)) else { return nil }
+      for offset in stride(from: 0, to: found.count, by: selection.stride) { values.append(found[offset]) }
+    }
+    return values
+  }
+}
+
 extension TrajectoryFrames {
+  /// The frames of which `isKept` is true.
+  public func keeping(_ isKept: [Bool]) -> TrajectoryFrames {
+    let width = 3 * atomCount
+    var kept = TrajectoryFrames(atomCount: atomCount)
+    for position in indices.indices where isKept[position] {
+      kept.indices.append(indices[position])
+      kept.coordinates += coordinates[(position * width)..<((position + 1) * width)]
+      if !times.isEmpty { kept.times.append(times[position]) }
+      if !cells.isEmpty { kept.cells.append(cells[position]) }
+    }
+    return kept
+  }
+
   fileprivate mutating func append(_ reader: some TrajectoryReader, _ span: Range<Int>, picking step: Int) throws {
     let width = 3 * atomCount
     let all = try reader.readFrames(span)

@@ -3,11 +3,13 @@ import FuzzTargets
 import TestSupport
 import Testing
 
-/// Twenty thousand spoilt inputs, the same ones every time. What ends the process ends the test run; the million and the
+/// Twenty-six thousand spoilt inputs, the same ones every time. What ends the process ends the test run; the million and the
 /// hangs are for `swift run fuzz-benchmark`.
 @Suite struct FuzzTests {
   static let cases = [
     "yaml": 5000, "pdb": 4000, "prmtop": 3000, "netcdf": 3500, "netcdf4": 250, "artifact": 4000, "hdf5": 250,
+    "dcd": 1000,
+    "xtc": 1500, "trr": 1000, "mdcrd": 1000, "restart": 700, "models": 1000, "mdtraj": 100,
   ]
 
   @Test(arguments: cases.keys.sorted())

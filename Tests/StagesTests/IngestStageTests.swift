@@ -10,7 +10,7 @@ import Workflow
 @testable import Stages
 
 /// Chlorofluoromethanol: the smallest molecule with a hand that has a torsion too.
-private let chiralPDB = """
+let chiralPDB = """
   HETATM    1  C1  LIG A   1       0.000   0.000   0.000  1.00  0.00           C
   HETATM    2  F1  LIG A   1       1.350   0.000   0.000  1.00  0.00           F
   HETATM    3  CL1 LIG A   1      -0.600   1.660   0.000  1.00  0.00          CL
@@ -22,7 +22,7 @@ private let chiralPDB = """
   """
 
 /// A folder with the molecule, trajectories written into it, and runs of the stage.
-private final class IngestBench {
+final class IngestBench {
   private let scratch: Scratch
   let topology: Topology
   let atoms: Int
@@ -66,7 +66,7 @@ private final class IngestBench {
   /// Runs the stage as the engine does.
   func ingest(
     _ trajectories: [String], stride: Int = 1, first: Int = 0, last: Int? = nil, badFrames: String = "refuse",
-    chunk: Int? = nil, torsions: [String: [Int]] = [:]
+    chunk: Int? = nil, torsions: [String: [Int]] = [:], temperature: Double? = nil
   ) throws -> Result {
     runs += 1
     var values: [String: ParameterValue] = [
@@ -74,6 +74,7 @@ private final class IngestBench {
       "first": .integer(first), "bad_frames": .string(badFrames), "bond_tolerance": .number(0.3),
     ]
     if let last { values["last"] = .integer(last) }
+    if let temperature { values["temperature_of_frames"] = .number(temperature) }
     if let chunk { values["chunk_frames"] = .integer(chunk) }
     let writer = try ArtifactWriter(url: file("run-\(runs)/frames.h5"))
     let context = StageContext(
@@ -279,11 +280,12 @@ private final class IngestBench {
     }
     #expect(
       torsion?.description == "system.torsions.turn: [0, 1, 2, 6] are not four atoms of a molecule with 6 (from 0)")
-    let format = #expect(throws: TrajectoryError.self) { try bench.ingest(["good.nc", "molecule.pdb"]) }
+    try Data("data_molecule\nloop_\n".utf8).write(to: bench.file("molecule.cif"))
+    let format = #expect(throws: TrajectoryError.self) { try bench.ingest(["good.nc", "molecule.cif"]) }
     #expect(
       format?.description.hasPrefix(
-        "\(bench.file("molecule.pdb").path): is no trajectory that can be read here: it is text that begins with "
-          + "\"HETATM    1  C1  LIG A   1") == true)
-    #expect(format?.description.contains("readable are AMBER NetCDF") == true)
+        "\(bench.file("molecule.cif").path): is no trajectory that can be read here: it is text that begins with "
+          + "\"data_molecule\"") == true)
+    #expect(format?.description.contains("readable are MDTraj HDF5, AMBER NetCDF, DCD, XTC, TRR") == true)
   }
 }

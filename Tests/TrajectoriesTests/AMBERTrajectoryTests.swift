@@ -94,7 +94,10 @@ import Testing
       #expect("\(error)".hasPrefix(path))
     }
     try expect(.wrongConvention(file: path, found: "CF-1.8")) { try write(url, conventions: "CF-1.8") }
-    try expect(.wrongConvention(file: path, found: "AMBERRESTART")) { try write(url, conventions: "AMBERRESTART") }
+    // a restart has no frames
+    try expect(
+      .wrongShape(file: path, variable: "coordinates", found: "(frame, atom, spatial)", expected: "(atom, spatial)")
+    ) { try write(url, conventions: "AMBERRESTART") }
     try expect(.wrongConvention(file: path, found: nil)) { try write(url, conventions: nil) }
     try expect(.wrongUnits(file: path, variable: "coordinates", found: "nanometer", expected: "angstrom")) {
       try write(url, units: "nanometer")

@@ -97,16 +97,19 @@ extension TrajectoryFormat {
         try TrajectoryFile.open(url, expectedAtoms: 22, formats: formats)
       }
     }
-    expectError(saying: "is no trajectory that can be read here", "readable are AMBER NetCDF") {
+    expectError(
+      saying: "is no trajectory that can be read here", "readable are MDTraj HDF5, AMBER NetCDF, DCD, XTC, TRR"
+    ) {
       try TrajectoryFile.open(xyz)
     }
   }
 
   @Test(
     arguments: [
-      ([], "empty"), (Array("REMARK  1 made\nATOM\n".utf8), "text that begins with \"REMARK  1 made\""),
-      ([84, 0, 0, 0] + Array("CORD".utf8) + [0, 1], "a DCD trajectory (CHARMM, NAMD, OpenMM)"),
-      ([0, 0, 7, 0xcb, 0, 0], "an XTC trajectory (GROMACS)"), ([0x1f, 0x8b, 8], "compressed (gzip)"),
+      ([], "empty"), (Array("LIGAND  1 made\nATOM\n".utf8), "text that begins with \"LIGAND  1 made\""),
+      ([84, 0, 0, 0] + Array("VELD".utf8) + [0, 1], "a DCD file of velocities"),
+      ([84, 0, 0, 0, 0, 0, 0, 0] + Array("CORD".utf8), "a DCD trajectory with records of 64 bits"),
+      ([0x1f, 0x8b, 8], "compressed (gzip)"),
       (Array("CDF\u{3}".utf8), "binary data that begins with the bytes 43 44 46 03"),
       ([0x89, 0x48, 0, 1, 2, 3, 4, 5, 6], "binary data that begins with the bytes 89 48 00 01 02 03 04 05"),
     ] as [([UInt8], String)])
@@ -115,12 +118,13 @@ extension TrajectoryFormat {
     let url = scratch.file("a.nc")
     try Data(bytes).write(to: url)
     let error = #expect(
-      throws: TrajectoryError.unknownFormat(file: url.path, found: found, readable: ["AMBER NetCDF", "XYZ"])
+      throws: TrajectoryError.unknownFormat(file: url.path, found: found, readable: formats.map(\.name))
     ) { try TrajectoryFile.open(url, formats: formats) }
     #expect(
       error?.description
-        == "\(url.path): is no trajectory that can be read here: it is \(found); readable are AMBER NetCDF, XYZ: convert it with "
-        + "a trajectory tool (cpptraj, MDTraj, MDAnalysis)")
+        == "\(url.path): is no trajectory that can be read here: it is \(found); readable are MDTraj HDF5, AMBER NetCDF, "
+        + "DCD, XTC, TRR, AMBER mdcrd, AMBER restart, PDB, XYZ: convert it with a trajectory tool (cpptraj, MDTraj, MDAnalysis)"
+    )
   }
 
   @Test func whatIsNotThereOrNoFileIsSaid() throws {

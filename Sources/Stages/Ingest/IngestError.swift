@@ -1,5 +1,11 @@
 import Trajectories
 
+/// How many frames are of a temperature, K.
+public struct TemperatureCount: Equatable, Sendable {
+  public let temperature: Double
+  public let frames: Int
+}
+
 /// Why frames cannot be taken over.
 public enum IngestError: Error, Equatable, CustomStringConvertible {
   /// `listed` are the first few of `count`.
@@ -14,6 +20,12 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
   case heldBonds(file: String, summary: String, spread: Double)
   /// They are to be released, and no force field tells how.
   case noSprings(file: String, summary: String)
+  /// Frames of several temperatures, of which none was chosen.
+  case severalTemperatures(found: [TemperatureCount], files: [String])
+  /// No frame has the temperature that was asked for.
+  case noFrameAt(temperature: Double, found: [TemperatureCount])
+  /// A temperature was asked for, and a file tells none.
+  case temperatureUnknown(file: String)
 
   public var description: String {
     switch self {
@@ -37,9 +49,22 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
     case .noSprings(let file, let summary):
       "\(file): \(summary) were held at one length; constraints: flexible needs system.forcefield, an OpenMM System or an AMBER prmtop, "
         + "whose springs tell how they move"
+        : "there is nothing to read: give trajectory (files) or simulation (a simulate stage)"
+    case .severalTemperatures(let found, let files):
+      "\(files.joined(separator: ", ")): frames of several temperatures: \(Self.list(found)); they are no ensemble of one. Set "
+        + "temperature_of_frames to the one that is wanted"
+    case .noFrameAt(let temperature, let found):
+      "temperature_of_frames: no frame is of \(temperature) K; there are: \(Self.list(found))"
+    case .temperatureUnknown(let file):
+      "temperature_of_frames: \(file) does not tell the temperatures of its frames; leave it out if they are all of one"
     case .otherMolecule(let stage):
       "the frames of '\(stage)' are of another molecule than system.topology; run that stage again"
     }
+  }
+
+  private static func list(_ found: [TemperatureCount]) -> String {
+    let shown = found.prefix(20).map { "\($0.temperature) K (\($0.frames) frames)" }.joined(separator: ", ")
+    return found.count > 20 ? "\(shown) and \(found.count - 20) more" : shown
   }
 
   private static func lines(_ count: Int, _ listed: [BadFrame]) -> String {

@@ -37,6 +37,8 @@ struct SimulatedFrames: TrajectoryReader {
 struct IngestSource {
   let reader: any TrajectoryReader
   let frames: FrameSelection
+  /// Frames of another temperature are left out, K; nil takes all.
+  var temperature: Double?
 
   /// What the stage was told to read. Everything is opened and checked before the first frame is read: a mistake in the last file
   /// shows at once.
@@ -55,7 +57,7 @@ struct IngestSource {
     case (nil, let simulation?): readers = [try SimulatedFrames(simulation, topology: topology)]
     case (let files, _): throw IngestError.source(both: files != nil)
     }
-    return try readers.map { reader in
+    var sources = try readers.map { reader in
       do {
         return IngestSource(
           reader: reader,
@@ -64,5 +66,9 @@ struct IngestSource {
         throw IngestError.frameRange(file: file, first: first, last: last, available: available)
       }
     }
+    let chosen = try chooseTemperature(sources, parameters.temperatureOfFrames)
+    for index in sources.indices { sources[index].temperature = chosen }
+    if parameters.trajectory != nil { try warnOfRepeatedFrames(sources, context) }
+    return sources
   }
 }

@@ -1,9 +1,10 @@
 import Foundation
 import Molecules
 import Records
+import Trajectories
 import Workflow
 
-/// `ingest`: frames of one molecule from AMBER NetCDF trajectories or from a simulation, checked, made whole and centred.
+/// `ingest`: frames of one molecule from trajectories or from a simulation, checked, made whole and centred.
 ///
 /// Reads in chunks: memory depends on the chunk, not on the trajectory. A large trajectory is saved in parts on the way, so that
 /// a run that was killed goes on where the last part ends. The centre that lies at the origin is the centre of mass, in Double
@@ -11,7 +12,7 @@ import Workflow
 enum IngestStage: RecordedStage {
   static let version = 3
   static let summary =
-    "Reads AMBER NetCDF trajectories or a simulation's frames, checks every one, makes molecules whole and centres them."
+    "Reads trajectories (\(formats)) or a simulation's frames, checks every one, makes molecules whole and centres them."
   static let reads: [SharedField] = [.topology, .torsions]
   static let readsWith = ["constraints": [SharedField.forcefield, .temperature]]
   static let consults: [SharedField] = [.state]
@@ -24,7 +25,9 @@ enum IngestStage: RecordedStage {
   enum BadFrames: String, CaseIterable, ParameterType { case refuse, drop }
 
   struct Parameters: ParameterGroup {
-    @Parameter("AMBER NetCDF file, or a list of them, read in this order.", count: 1...Int.max, single: true)
+    @Parameter(
+      "Trajectory file, or a list of them, read in this order. Known by its content: \(IngestStage.formats).",
+      count: 1...Int.max, single: true)
     var trajectory: [InputFile]?
     @Parameter("Take every n-th frame of each file.", in: .count) var stride = 1
     @Parameter("First frame taken of each file, from 0.", in: 0...Int.max) var first = 0
@@ -40,7 +43,14 @@ enum IngestStage: RecordedStage {
     var bondTolerance = 0.3
     @Parameter("Frames held in memory at once; as many as fit into 8 MiB if left out. Changes no result.", in: .count)
     var chunkFrames: Int?
+    @Parameter(
+      "Temperature whose frames are taken, where the files hold those of several (replica exchange).", unit: "K",
+      in: 1e-3...1e5)
+    var temperatureOfFrames: Double?
   }
+
+  /// What files may be.
+  static let formats = TrajectoryFormat.all.map(\.name).joined(separator: ", ")
 
   /// Throws `TrajectoryError`, `MoleculesError`, `MolecularSystemError`, `IngestError`.
   static func run(_ context: StageContext) throws {
@@ -70,7 +80,7 @@ enum IngestStage: RecordedStage {
       for start in stride(from: first, to: source.frames.count, by: chunk) {
         let part = start..<min(start + chunk, source.frames.count)
         try output.add(
-          source.reader.frames(source.frames, part), file: fileIndex, checkedBy: preparation, saving: saving)
+          source.read(part), file: fileIndex, checkedBy: preparation, saving: saving)
         completed += part.count
         skipped += part.count
         context.progress.update(

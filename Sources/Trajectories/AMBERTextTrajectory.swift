@@ -19,6 +19,24 @@ public final class AMBERTextTrajectory: TrajectoryReader {
     var isWhole: Bool
   }
 
+  /// Whether a line behind a frame's coordinates is one of box edges: three numbers, with or without blanks between the columns. No frame
+  /// of two atoms or more begins with so short a line.
+  private static func isBox(_ line: Line) -> Bool {
+    guard line.text.count < 6 * width, let edges = edges(line.text) else { return false }
+    func decimals(_ index: Int) -> Int { edges[index].drop { $0 != UInt8(ascii: ".") }.count }
+    return line.isWhole || decimals(0) == decimals(2)
+  }
+
+  /// The three fields of a line of box edges; nil where it is none.
+  private static func edges(_ line: ArraySlice<UInt8>) -> [ArraySlice<UInt8>]? {
+    let text = FixedColumns.trimmed(line)
+    var fields = text.split(separator: 0x20)
+    if fields.count != 3, text.count == 3 * width {
+      fields = (0..<3).map { text[(text.startIndex + width * $0)..<(text.startIndex + width * ($0 + 1))] }
+    }
+    return fields.count == 3 && fields.allSatisfy { FixedColumns.number($0) != nil } ? fields : nil
+  }
+
   private let file: FileBytes
   private let offsets: [Int]
   private let hasCell: Bool
@@ -83,7 +101,7 @@ public final class AMBERTextTrajectory: TrajectoryReader {
       }
       offsets.append(first.offset)
       guard let following = try next() else { break }
-      if following.text.count == 3 * Self.width { boxes += 1 } else { pending = following }
+      if boxes == offsets.count - 1, Self.isBox(following) { boxes += 1 } else { pending = following }
     }
     guard !offsets.isEmpty else { throw TrajectoryError.noFrames(file: path) }
     // a box may be missing where the file is cut off
@@ -110,8 +128,12 @@ public final class AMBERTextTrajectory: TrajectoryReader {
     let bytes = try file.readAtMost(
       offsets[frame], min(next - offsets[frame], (lineCount + 1) * (TextLines.longest + 2)))
     var found: [Double] = []
-    for line in bytes.split(separator: 0x0a, maxSplits: lineCount + 1).prefix(lineCount + (hasCell ? 1 : 0)) {
-      guard let numbers = FixedColumns.numbers(line, width: Self.width) else {
+    let lines = bytes.split(separator: 0x0a, maxSplits: lineCount + 1)
+    for (index, line) in lines.prefix(lineCount + (hasCell ? 1 : 0)).enumerated() {
+      let numbers =
+        index < lineCount
+        ? FixedColumns.numbers(line, width: Self.width) : Self.edges(line)?.compactMap { FixedColumns.number($0) }
+      guard let numbers else {
         throw TrajectoryError.damagedFrame(
           file: url.path, frame: frame,
           message: "\"\(String(decoding: line.prefix(80), as: UTF8.self))\" are no numbers")

@@ -3,17 +3,19 @@ import Foundation
 /// Opens trajectory files of whatever format, and writes files that are there whole or not at all.
 public enum TrajectoryFile {
   /// Opens a trajectory by its content, whatever it is called; with `expectedAtoms` also checks its atom count.
+  /// `atomsIfUntold` is the number of atoms for a format that does not tell it, where nothing is to be checked.
   ///
   /// Throws `TrajectoryError.noSuchFile`, `.unknownFormat`, `.atomCount`, and what the format's reader throws.
   public static func open(
-    _ url: URL, expectedAtoms: Int? = nil, formats: [TrajectoryFormat] = TrajectoryFormat.all
+    _ url: URL, expectedAtoms: Int? = nil, atomsIfUntold: Int? = nil,
+    formats: [TrajectoryFormat] = TrajectoryFormat.all
   ) throws -> any TrajectoryReader {
     let start = try start(of: url)
     guard let format = formats.first(where: { $0.matches(start) && ($0.recognises?(url) ?? true) }) else {
       throw TrajectoryError.unknownFormat(
         file: url.path, found: TrajectoryFormat.description(of: start), readable: formats.map(\.name))
     }
-    let reader = try format.open(url, expectedAtoms)
+    let reader = try format.open(url, expectedAtoms ?? atomsIfUntold)
     if let expectedAtoms, expectedAtoms != reader.atomCount {
       throw TrajectoryError.atomCount(file: url.path, found: reader.atomCount, expected: expectedAtoms)
     }

@@ -7,6 +7,7 @@ too few for XTC to compress). frames.json holds the coordinates (nm), times (ps)
 """
 import json
 import pathlib
+import shutil
 import struct
 
 import MDAnalysis
@@ -18,7 +19,8 @@ from openmm import app, unit, vec3
 
 root = pathlib.Path(__file__).resolve().parents[2]
 out = pathlib.Path(__file__).with_name("trajectories")
-out.mkdir(exist_ok=True)
+shutil.rmtree(out, ignore_errors=True)  # some writers replace no file
+out.mkdir()
 
 frames = 7
 with netCDF4.Dataset(root / "datasets/alanine/alanine-beta.nc") as file:
@@ -64,7 +66,7 @@ with open(out / "openmm.pdb", "w") as stream:
         app.PDBFile.writeModel(openmm_topology, x * unit.nanometer, stream, modelIndex=i + 1)
     app.PDBFile.writeFooter(openmm_topology, stream)
 
-# MDAnalysis: DCD with times (angstrom, ps) and velocities between positions in a TRR file of double precision is made by hand below
+# MDAnalysis: a DCD with times, an XTC of two digits without boxes
 universe = MDAnalysis.Universe(str(root / "datasets/alanine/alanine.pdb"), coordinates * 10, dt=2.5)
 with MDAnalysis.Writer(str(out / "mdanalysis.dcd"), n_atoms=22, dt=2.5, nsavc=1) as writer:
     for step in universe.trajectory:
@@ -72,6 +74,7 @@ with MDAnalysis.Writer(str(out / "mdanalysis.dcd"), n_atoms=22, dt=2.5, nsavc=1)
         writer.write(universe.atoms)
 with XTCWriter(str(out / "coarse.xtc"), n_atoms=22, precision=2) as writer:
     for step in universe.trajectory:
+        step.dimensions = None
         writer.write(universe.atoms)
 
 # by the layouts' own rules: a big-endian DCD of X-PLOR's kind (no boxes), a TRR of double precision with frames of velocities alone

@@ -40,7 +40,7 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
     case .source(let both):
       both
         ? "trajectory and simulation are both given; frames come from one of them: leave the other out"
-        : "there is nothing to read: give trajectory (AMBER NetCDF files) or simulation (a simulate stage)"
+        : "there is nothing to read: give trajectory (files) or simulation (a simulate stage)"
     case .heldBonds(let file, let summary, let spread):
       "\(file): \(summary) were held at one length by constraints (SHAKE, LINCS, SETTLE): they vary by "
         + "\(String(format: "%.1g", max(spread, 1e-12))) nm, heat gives 3e-3. Write constraints: flexible to give every such bond the motion of "
@@ -49,7 +49,6 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
     case .noSprings(let file, let summary):
       "\(file): \(summary) were held at one length; constraints: flexible needs system.forcefield, an OpenMM System or an AMBER prmtop, "
         + "whose springs tell how they move"
-        : "there is nothing to read: give trajectory (files) or simulation (a simulate stage)"
     case .severalTemperatures(let found, let files):
       "\(files.joined(separator: ", ")): frames of several temperatures: \(Self.list(found)); they are no ensemble of one. Set "
         + "temperature_of_frames to the one that is wanted"

@@ -58,7 +58,7 @@ import Testing
       #expect(restraints.count == 1 && restraint.isTorsion && restraint.atoms == [5, 7, 9, 15])
       #expect(abs(restraint.forceConstant - 80 * 4.184) < 1e-9)
       let table = try SampleTable(Self.fixtures.appendingPathComponent("sander/w\(k).dat"), timeColumn: 0)
-      #expect(table.repeated == 1 && table.rows == 121)
+      #expect(table.repeated == 1 && table.rows == 120)
       return .init(
         name: "w\(k)", centers: [restraint.center], forceConstants: [restraint.forceConstant], temperature: 300,
         values: table.columns[1].dropFirst(20).map { $0 * .pi / 180 })

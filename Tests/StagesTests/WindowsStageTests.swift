@@ -177,7 +177,7 @@ import Testing
       to: folder.appendingPathComponent("table"), atomically: true, encoding: .utf8)
     let rest = "coordinates: phi, units: rad, force_constant_units: kJ/mol/rad2"
     let stages = [
-      "table: table, \(rest)", "files: [\"?.dat\"], centers: [0.5, 0.6, 0.7], force_constants: 3, \(rest)",
+      "table: table, \(rest)", "files: [\"?.dat\"], centers: [0.5, 0.6, 0.7], force_constants: [3], \(rest)",
     ]
     for stage in stages {
       let definition = try pipeline("  w: { uses: windows, \(stage) }")
@@ -214,19 +214,19 @@ import Testing
     for (stage, expected) in [
       ("coordinates: chi, \(units)", "windows need files, or a table"),
       ("coordinates: chi, \(lists), \(units)", "centers and force_constants are needed"),
-      ("coordinates: chi, \(lists), force_constants: 200", "units and force_constant_units are needed"),
+      ("coordinates: chi, \(lists), force_constants: [200]", "units and force_constant_units are needed"),
       (
-        "coordinates: chi, \(lists), force_constants: 200, units: degrees, force_constant_units: kJ/mol/nm2",
+        "coordinates: chi, \(lists), force_constants: [200], units: degrees, force_constant_units: kJ/mol/nm2",
         "force_constant_units: chi is a torsion"
       ),
       ("coordinates: chi, \(lists), force_constants: [1, 2], \(units)", "force_constants has 2 entries for 26 windows"),
       (
-        "coordinates: chi, files: \"\(pymbar)/prod*.xvg\", centers: [1, 2], force_constants: 1, \(units)",
+        "coordinates: chi, files: \"\(pymbar)/prod*.xvg\", centers: [1, 2], force_constants: [1], \(units)",
         "centers has 2 entries for 26"
       ),
-      ("coordinates: [chi, psi], \(lists), force_constants: 1, \(units)", "units has 1 values for 2 coordinates"),
+      ("coordinates: [chi, psi], \(lists), force_constants: [1], \(units)", "units has 1 values for 2 coordinates"),
       (
-        "coordinates: chi, table: \(pymbar)/metadata.dat, force_constants: 1, \(units)",
+        "coordinates: chi, table: \(pymbar)/metadata.dat, force_constants: [1], \(units)",
         "force_constants has no meaning beside table"
       ),
       (

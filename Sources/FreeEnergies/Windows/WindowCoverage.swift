@@ -115,7 +115,7 @@ struct WindowCoverage {
     return (last - first) / Double(lines.count - 1)
   }
 
-  /// Both halves of every interval between neighbouring centres must hold samples. Of a torsion the widest interval may be empty: the
+  /// All parts of every interval between neighbouring centres must hold samples. Of a torsion the widest interval may be empty: the
   /// windows then cover a part of the turn, which is said.
   private func checkLines(_ t: Int, _ found: inout Found) throws {
     let (coordinate, lines) = (data.coordinates[t], lines(t))
@@ -127,7 +127,10 @@ struct WindowCoverage {
     if coordinate.isTorsion {
       intervals.append((start: lines[lines.count - 1], width: lines[0] + 2 * .pi - lines[lines.count - 1]))
     }
-    var counts = [Int](repeating: 0, count: 2 * intervals.count)
+    // cells of half the usual spacing: what lies in the middle of a wide interval counts too
+    let typical = intervals.map(\.width).sorted()[intervals.count / 2]
+    let cells = intervals.map { 2 * max(1, Int(($0.width / typical).rounded())) }
+    var counts = cells.map { [Int](repeating: 0, count: $0) }
     var total = 0
     for k in data.windows.indices {
       for value in data.series(k, t) {
@@ -135,14 +138,24 @@ struct WindowCoverage {
         for (i, interval) in intervals.enumerated() {
           let offset = coordinate.isTorsion ? positiveTurn(value - interval.start) : value - interval.start
           if offset >= 0, offset < interval.width {
-            counts[2 * i + (offset < interval.width / 2 ? 0 : 1)] += 1
+            counts[i][min(cells[i] - 1, Int(offset / interval.width * Double(cells[i])))] += 1
             break
           }
         }
       }
     }
-    let needed = max(Self.fewest, total / counts.count / 1000)
-    func isOpen(_ i: Int) -> Bool { min(counts[2 * i], counts[2 * i + 1]) < needed }
+    let needed = max(Self.fewest, total / cells.reduce(0, +) / 1000)
+    // windows at the ends of a distance may slide inwards: beyond the last sample there is no path
+    var judged = counts
+    if !coordinate.isTorsion {
+      for i in judged.indices where counts[...i].joined().allSatisfy({ $0 < needed }) { judged[i] = [] }
+      for i in judged.indices where counts[i...].joined().allSatisfy({ $0 < needed }) { judged[i] = [] }
+      if let i = judged.firstIndex(where: { !$0.isEmpty }) { judged[i] = Array(judged[i].drop { $0 < needed }) }
+      if let i = judged.lastIndex(where: { !$0.isEmpty }) {
+        while let last = judged[i].last, last < needed { judged[i].removeLast() }
+      }
+    }
+    func isOpen(_ i: Int) -> Bool { judged[i].contains { $0 < needed } }
     let widest = intervals.indices.max { intervals[$0].width < intervals[$1].width } ?? 0
     let open = intervals.indices.filter(isOpen)
     func place(_ x: Double) -> String { String(format: "%.3f", coordinate.isTorsion ? wrapped(x) : x) }
@@ -151,14 +164,14 @@ struct WindowCoverage {
       found.warnings.append(
         "No window covers \(coordinate.name) from \(place(start)) to \(place(start + width)) rad: profile and free energies are "
           + "those of the rest of the turn, as if nothing were there.")
-      counts.removeSubrange(2 * widest...2 * widest + 1)
+      judged[widest] = []
     } else if !open.isEmpty {
       let spans = open.map { "\(place(intervals[$0].start)) to \(place(intervals[$0].start + intervals[$0].width))" }
       let shown = spans.prefix(4).joined(separator: ", ") + (spans.count > 4 ? ", and \(spans.count - 4) more" : "")
       throw FreeEnergiesError.coverageGap(
-        "hardly a sample holds \(coordinate.name) in a half of \(shown) \(coordinate.unit), where at least \(needed) are needed; add "
+        "hardly a sample holds \(coordinate.name) in a part of \(shown) \(coordinate.unit), where at least \(needed) are needed; add "
           + "windows there")
     }
-    found.coverage.fewestSamplesBetweenLines.append(counts.min() ?? 0)
+    found.coverage.fewestSamplesBetweenLines.append(judged.joined().min() ?? 0)
   }
 }

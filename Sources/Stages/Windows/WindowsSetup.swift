@@ -177,8 +177,9 @@ final class WindowsSetup {
     var rows: [BiasedWindows.Window] = []
     var intervals: [Double] = []
     for (k, file) in files.enumerated() {
+      let well = try parameters.restraints.map { try restraints($0.urls[k]) }
       let samples = try WindowFile(file, parameters, names)
-      let bias = try bias(k, samples)
+      let bias = try well ?? bias(k, samples)
       repeated += samples.repeated
       if let interval = samples.interval { intervals.append(interval) }
       rows.append(try window(file, k, samples, bias))
@@ -194,7 +195,6 @@ final class WindowsSetup {
 
   /// Centre and k of k/2 d^2 of a window, in rad or nm and kJ/mol.
   private func bias(_ k: Int, _ samples: WindowFile) throws -> (centers: [Double], forceConstants: [Double]) {
-    if let urls = parameters.restraints?.urls { return try restraints(urls[k]) }
     if kinds.isEmpty { kinds = zip(names, samples.isPeriodic).map { .init(name: $0, isTorsion: $1) } }
     let centers = entries.isEmpty ? parameters.centers?[k] ?? [] : entries[k].centers
     let given = parameters.forceConstants ?? []

@@ -44,23 +44,23 @@ public struct AMBERTopology: Equatable, Sendable {
     public let map: Int
   }
 
-  public let atomNames: [String]
+  public internal(set) var atomNames: [String]
   /// nil where the file does not tell.
-  public let atomicNumbers: [Int]?
-  public let residueNames: [String]
+  public internal(set) var atomicNumbers: [Int]?
+  public internal(set) var residueNames: [String]
   /// Index into `residueNames`, per atom.
-  public let residueIndices: [Int]
+  public internal(set) var residueIndices: [Int]
   /// Of each atom, in u, e, nm and kJ/mol.
-  public let masses, charges, sigmas, epsilons: [Double]
-  public let bonds: [Bond]
-  public let angles: [Angle]
-  public let torsions: [Torsion]
+  public internal(set) var masses, charges, sigmas, epsilons: [Double]
+  public internal(set) var bonds: [Bond]
+  public internal(set) var angles: [Angle]
+  public internal(set) var torsions: [Torsion]
   /// 1-4 pairs first, then those without interaction.
-  public let exceptions: [Exception]
+  public internal(set) var exceptions: [Exception]
   /// Born radii (nm) and screening factors, per atom; nil where the file has none.
-  public let bornRadii, bornScreens: [Double]?
+  public internal(set) var bornRadii, bornScreens: [Double]?
   public let maps: [Map]
-  public let mappedTorsions: [MappedTorsions]
+  public internal(set) var mappedTorsions: [MappedTorsions]
   /// What the file says of its radii: "H(N)-modified Bondi radii (mbondi2)".
   public let radiusSet: String?
   /// The file is of a periodic box, which plays no part in what is read.
@@ -80,9 +80,6 @@ public struct AMBERTopology: Equatable, Sendable {
     let atoms = reader.atoms
     atomNames = try sections.words("ATOM_NAME", count: atoms)
     let numbers = try sections["ATOMIC_NUMBER"].map { _ in try sections.integers("ATOMIC_NUMBER", count: atoms) }
-    if let extra = numbers?.first(where: { $0.value < 1 }) {
-      throw sections.fail(extra.line, "atomic number \(extra.value): extra points are not supported")
-    }
     atomicNumbers = numbers?.map(\.value)
     residueNames = try sections.words("RESIDUE_LABEL", count: reader.pointers[.residues])
     residueIndices = try reader.residueIndices()

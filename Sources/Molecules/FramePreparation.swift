@@ -65,8 +65,10 @@ public struct FramePreparation: Sendable {
       // also where shifts by far too many boxes have left no number
       if !(abs(found - length) <= tolerance * length) {
         let place = "bond \(label(bond.first)) - \(label(bond.second))"
+        let guess = topology.guessedBonds.contains(bond) ? " (a bond that only its distance there tells)" : ""
         return FrameFault(
-          reason: .bondLength, detail: "\(place) is \(Self.text(found)) nm long, \(Self.text(length)) in the topology")
+          reason: .bondLength,
+          detail: "\(place) is \(Self.text(found)) nm long, \(Self.text(length)) in the topology\(guess)")
       }
     }
     let inverted = chirality.invertedCentres(in: Array(frame))

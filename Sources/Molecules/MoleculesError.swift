@@ -23,6 +23,16 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
   /// The four neighbours of a stereocentre lie in a plane in the reference: it has no hand to compare with.
   case flatCentre(atom: String)
   case tooFewAtoms(Int)
+  /// A selection of atoms that cannot be read, or that names atoms which are not there.
+  case selection(String)
+  /// Two bonded atoms of a structure are farther apart than any bond is long, and no box tells why. nm.
+  case stretchedBond(first: String, second: String, length: Double)
+  /// A selection cuts a bond.
+  case brokenSelection(kept: String, dropped: String, guessed: Bool)
+  /// A file tells atoms and bonds and not where the atoms are.
+  case noCoordinates
+  /// The file holds several molecules, and none is plainly the one that is meant; or nothing but solvent.
+  case severalMolecules([String])
   /// Hydrogens this heavy (dalton) leave the atom that they are bonded to with too little.
   case hydrogenMass(Double, atom: String, left: Double)
 
@@ -60,6 +70,19 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
       "stereocentre \(atom) is flat in the reference structure; give a reference with sound geometry"
     case .tooFewAtoms(let count):
       "a molecule of \(count) atom(s) has no internal coordinates here; at least 3 are needed"
+    case .selection(let reason): "the selection of atoms: \(reason)"
+    case .stretchedBond(let first, let second, let length):
+      "\(first) and \(second) are bonded and stand \(String(format: "%.3g", length)) nm apart in the structure; give one with sound "
+        + "coordinates"
+    case .brokenSelection(let kept, let dropped, let guessed):
+      "the selection of atoms keeps \(kept) and leaves out \(dropped), which are bonded"
+        + (guessed ? " (as their distance tells, and nothing else)" : "") + "; select whole molecules"
+    case .noCoordinates: "there are no coordinates of the molecule, which its bond lengths and its hand are taken from"
+    case .severalMolecules(let candidates):
+      candidates.isEmpty
+        ? "there is nothing but water, ions and lipids; select the atoms of the molecule"
+        : "there are \(candidates.count) molecules that are neither water nor ion nor lipid; select the atoms of one: "
+          + candidates.prefix(10).joined(separator: "; ") + (candidates.count > 10 ? "; ..." : "")
     case .hydrogenMass(let mass, let atom, let left):
       "a hydrogen mass of \(mass) dalton leaves \(atom) with \(left); 3 suits all molecules"
     }

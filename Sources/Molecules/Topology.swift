@@ -43,10 +43,14 @@ public struct Topology: Equatable, Sendable {
   public let neighbours: [[Int]]
   /// [atoms, 3], nm.
   public let referenceCoordinates: [Double]
+  /// Bonds that nothing but a short distance tells.
+  public let guessedBonds: Set<Bond>
 
   /// Throws `MoleculesError.inconsistent` when lists do not fit each other, `.disconnected` when the bonds do not join
   /// all atoms into one molecule.
-  public init(atoms: [Atom], residues: [Residue], bonds: [Bond], referenceCoordinates: [Double]) throws {
+  public init(
+    atoms: [Atom], residues: [Residue], bonds: [Bond], referenceCoordinates: [Double], guessedBonds: Set<Bond> = []
+  ) throws {
     guard referenceCoordinates.count == 3 * atoms.count else {
       throw MoleculesError.coordinateCount(count: referenceCoordinates.count, expected: "3 x \(atoms.count) atoms")
     }
@@ -69,7 +73,7 @@ public struct Topology: Equatable, Sendable {
     }
     (self.atoms, self.residues, self.bonds) = (atoms, residues, unique)
     self.neighbours = neighbours.map { $0.sorted() }
-    self.referenceCoordinates = referenceCoordinates
+    (self.referenceCoordinates, self.guessedBonds) = (referenceCoordinates, guessedBonds)
     try checkConnected()
   }
 
@@ -77,10 +81,7 @@ public struct Topology: Equatable, Sendable {
   public var masses: [Double] { atoms.map { Element(symbol: $0.element)?.mass ?? 0 } }
 
   /// "CA of ALA 2", for messages.
-  public func label(of atom: Int) -> String {
-    let residue = residues[atoms[atom].residueIndex]
-    return "\(atoms[atom].name) of \(residue.name) \(residue.sequence)\(residue.insertionCode)"
-  }
+  public func label(of atom: Int) -> String { Structure.label(atoms[atom], residues[atoms[atom].residueIndex]) }
 
   func isHydrogen(_ atom: Int) -> Bool { atoms[atom].element == "H" }
 

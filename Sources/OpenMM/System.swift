@@ -132,6 +132,27 @@ public final class System: @unchecked Sendable {
     return count == 0 ? nil : (count, Int(first))
   }
 
+  /// Some particles alone, with the terms, charges, exceptions and constraints among them. A cutoff that belongs to a periodic box is
+  /// dropped; barostats, thermostats and removers of drift are left out. `particles` counts from 0, ascending.
+  ///
+  /// Throws `OpenMMError.invalidArgument` where a term joins what is kept with what is not, and for forces that are not known here.
+  public func keeping(_ particles: [Int]) throws -> System {
+    let indices = particles.map { Int32(clamping: $0) }
+    return System(try OpenMMError.unwrap(bm_system_keeping(handle, Int32(clamping: indices.count), indices)))
+  }
+
+  /// Whether a force uses a periodic box.
+  public var isPeriodic: Bool { bm_system_is_periodic(handle) != 0 }
+
+  /// Pairs of particles with a harmonic bond or a constraint, and its length, nm.
+  public var bondLengths: [(first: Int, second: Int, length: Double)] {
+    let count = Int(bm_system_bonds(handle, nil, nil))
+    var pairs = [Int32](repeating: 0, count: 2 * count)
+    var lengths = [Double](repeating: 0, count: count)
+    _ = bm_system_bonds(handle, &pairs, &lengths)
+    return (0..<count).map { (Int(pairs[2 * $0]), Int(pairs[2 * $0 + 1]), lengths[$0]) }
+  }
+
   /// Number of frames in `coordinates`; throws `OpenMMError.wrongShape` when they are not whole.
   package func frameCount(of coordinates: [Double]) throws -> Int {
     guard atomCount > 0, coordinates.count % (3 * atomCount) == 0

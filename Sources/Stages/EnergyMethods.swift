@@ -66,7 +66,7 @@ enum EnergyMethods {
   }
 
   @Sendable private static func isAMBER(_ file: URL) -> Bool {
-    ["prmtop", "parm7"].contains(file.pathExtension.lowercased())
+    ["prmtop", "parm7"].contains(file.pathExtension.lowercased()) || MoleculeFile.isPrmtop(file)
   }
 
   /// A file that stands by itself.

@@ -8,6 +8,7 @@ import Workflow
 /// The molecule that `system:` of a pipeline file describes, as the stages use it. What it is asked for is checked; messages name
 /// the keys of the file.
 struct MolecularSystem {
+  let molecule: Molecule
   let topology: Topology
   let temperature: Double  // K; NaN for a stage that did not ask for it
   let state: TorsionState
@@ -19,22 +20,23 @@ struct MolecularSystem {
 
   /// Reads the topology, and nothing of the force field. Throws `MoleculesError`.
   init(_ context: StageContext) throws {
-    try self.init(context, Topology.read(pdb: context.topologyFile)) { context.warn($0) }
+    try self.init(context, context.molecule()) { context.warn($0) }
   }
 
   /// Before anything runs. Throws as above.
   init(planned stage: PlannedStage) throws {
-    let file = stage.topologyFile
-    let topology = try stage.once("topology \(file.path)") { try Topology.read(pdb: file) }
-    try self.init(stage, topology) { stage.warn($0, at: .shared(.forcefield)) }
+    let shared = stage.shared
+    let files = SharedField.molecule.compactMap { shared[$0.name]?.canonicalJSON }.joined(separator: " ")
+    let molecule = try stage.once("molecule \(files)") { try Molecule(shared) }
+    try self.init(stage, molecule) { stage.warn($0, at: .shared(.forcefield)) }
   }
 
-  private init(_ context: some SharedValueHolder, _ topology: Topology, warn: @escaping (String) -> Void) throws {
-    (self.topology, self.warn) = (topology, warn)
+  private init(_ context: some SharedValueHolder, _ molecule: Molecule, warn: @escaping (String) -> Void) throws {
+    (self.molecule, topology, self.warn) = (molecule, molecule.topology, warn)
     temperature = context.temperature
     state = TorsionState(from: context.state.from, to: context.state.to)
     stateTorsion = context.state.torsion
-    energyMethod = try context.forcefield.energyMethod()
+    energyMethod = try context.forcefield.energyMethod()?.keeping(molecule.kept)
     (forceFieldName, declaredTorsions) = (context.forcefield.forcefieldName, context.torsions)
   }
 
@@ -148,6 +150,7 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
     case .noDynamics(let purpose): "\(purpose) needs system.forcefield, a serialised OpenMM System or an AMBER prmtop"
     case .forceFieldAtoms(let file, let found, let expected):
       "\(file) has \(found) particles, the topology \(expected) atoms: they are of different molecules"
+        + (found > expected ? ", or the topology has to be the file of all \(found), with their solvent" : "")
     case .constraints(let file, let count):
       "\(file) has \(count) constraints, and dynamics here moves every coordinate: serialise the System without constraints "
         + "(createSystem(..., constraints=None, rigidWater=False))"

@@ -16,7 +16,8 @@ enum MoleculeCheck {
       let molecule = stage.checking(.shared(.topology), { try MolecularSystem(planned: stage) })
     else { return }
     guard let need else { return }
-    let files = "\(stage.topologyFile.path) \(stage.forcefield.canonicalJSON)"
+    let shared = SharedField.molecule.compactMap { stage.shared[$0.name]?.canonicalJSON }.joined(separator: " ")
+    let files = "\(shared) \(stage.forcefield.canonicalJSON)"
     _ = stage.checking(.shared(.forcefield)) {
       try stage.once("\(need) \(files)") {
         try withAdvice {

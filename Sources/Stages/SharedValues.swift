@@ -7,9 +7,6 @@ extension SharedField {
   public static let temperature = SharedField(
     ParameterField("temperature", .number(1e-3...1e5), default: 300, unit: "K", help: "of the ensemble"))
 
-  public static let topology = SharedField(
-    in: system, ParameterField("topology", .path, optional: true, help: "PDB file of the molecule"), isNeeded: true)
-
   public static let forcefield = SharedField(
     in: system,
     ParameterField(
@@ -74,9 +71,6 @@ extension PlannedStage: SharedValueHolder {}
 extension SharedValueHolder {
   /// K. NaN for a stage that does not declare that it reads it.
   var temperature: Double { shared[SharedField.temperature.name].flatMap(Double.init(_:)) ?? .nan }
-
-  /// A PDB file.
-  var topologyFile: URL { URL(fileURLWithPath: shared[SharedField.topology.name]?.string ?? "") }
 
   var state: StateDefinition { shared[SharedField.state.name].flatMap(StateDefinition.init(_:)) ?? StateDefinition() }
 

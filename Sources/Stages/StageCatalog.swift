@@ -25,6 +25,7 @@ public enum StageCatalog {
 
   static func registry(of types: [any StageType.Type]) -> StageRegistry {
     StageRegistry(
-      types, shared: [.temperature, .topology, .state, .forcefield, .torsions], settings: [DeviceChoice.setting])
+      types, shared: [.temperature, .topology, .atoms, .coordinates, .state, .forcefield, .torsions],
+      settings: [DeviceChoice.setting])
   }
 }

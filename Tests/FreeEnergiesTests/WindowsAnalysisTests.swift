@@ -125,7 +125,9 @@ import Testing
       #expect(result.warnings.isEmpty, "\(result.warnings)")
       z.append((result.deltaF - truth) / result.standardError)
       let free = try WindowsAnalysis(data: data, options: options(nil)).run().result
-      #expect(free.deltaF.isNaN && free.halves.isEmpty && free.profile == result.profile)
+      #expect(free.deltaF.isNaN && free.halves.isEmpty)
+      // by their texts: bins without samples are nan
+      #expect("\(free.profile)" == "\(result.profile)")
       let (low, high) = (result.profile.angles.first ?? 0, result.profile.angles.last ?? 0)
       #expect(low < 1.5 && high > 7.5)
     }

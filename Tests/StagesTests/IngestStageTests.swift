@@ -17,6 +17,8 @@ let chiralPDB = """
   HETATM    4  H1  LIG A   1      -0.360  -0.510   0.890  1.00  0.00           H
   HETATM    5  O1  LIG A   1      -0.450  -0.650  -1.180  1.00  0.00           O
   HETATM    6  H2  LIG A   1      -1.400  -0.700  -1.200  1.00  0.00           H
+  CONECT    1    2    3    4    5
+  CONECT    5    6
   END
 
   """

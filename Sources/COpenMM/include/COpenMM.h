@@ -74,6 +74,14 @@ bm_system *bm_system_adding_torsions(const bm_system *, int32_t count, const int
 /// k of the threefold torsion about the bond between two particles, kJ/mol, all terms k (1 + cos(3 phi - phase)) about it together:
 /// with tetrahedral ends they turn in step.
 double bm_system_threefold(const bm_system *, int32_t second, int32_t third);
+/// Some particles alone, ascending, with the terms, charges, exceptions and constraints among them. A cutoff that belongs to a periodic
+/// box is dropped. Fails where a term joins a particle that is kept with one that is not, and for forces it does not know.
+bm_system *bm_system_keeping(const bm_system *, int32_t count, const int32_t *particles);
+/// Harmonic bonds with their length, and constraints with theirs: how many there are; they are written where `pairs` [count, 2] and
+/// `lengths` [count] are not NULL.
+int64_t bm_system_bonds(const bm_system *, int32_t *pairs, double *lengths);
+/// Not 0 where a force uses a periodic box.
+int32_t bm_system_is_periodic(const bm_system *);
 void bm_system_free(bm_system *);
 int32_t bm_system_particle_count(const bm_system *);
 int32_t bm_system_constraint_count(const bm_system *);

@@ -11,6 +11,8 @@ public struct AMBERForceField: EnergyMethod, Equatable {
   public var hasSurfaceTerm: Bool
   /// mol/L, at 298.15 K as in AMBER.
   public var saltConcentration: Double
+  /// The molecule's atoms in a file of more; nil: the one molecule that is no solvent.
+  public var kept: KeptAtoms?
 
   public init(
     file: URL, implicitSolvent: SystemTerms.ImplicitSolvent = .obc2, hasSurfaceTerm: Bool = false,
@@ -21,6 +23,21 @@ public struct AMBERForceField: EnergyMethod, Equatable {
   }
 
   public var name: String { title(radii: "") }
+
+  public func keeping(_ kept: KeptAtoms) -> any EnergyMethod {
+    var copy = self
+    copy.kept = kept
+    return copy
+  }
+
+  /// What the file says of the molecule: all of it, or the molecule's atoms where it holds more. Throws `MoleculesError`.
+  private func molecule(of topology: Topology) throws -> AMBERTopology {
+    let amber = try AMBERTopology.read(file)
+    guard amber.atomCount > topology.atoms.count else { return amber }
+    if let kept, kept.total == amber.atomCount { return try amber.keeping(kept.indices) }
+    let atoms = try amber.structure().moleculeAtoms()
+    return atoms.count == topology.atoms.count ? try amber.keeping(atoms) : amber
+  }
 
   /// Throws `AMBERForceFieldError`, `MoleculesError`, `OpenMMError`.
   public func system(for topology: Topology) throws -> System { try system(amber(topology)) }
@@ -41,7 +58,7 @@ public struct AMBERForceField: EnergyMethod, Equatable {
   }
 
   private func amber(_ topology: Topology) throws -> AMBERTopology {
-    let amber = try AMBERTopology.read(file)
+    let amber = try molecule(of: topology)
     if let difference = amber.difference(from: topology) {
       throw AMBERForceFieldError.otherMolecule(file: file.lastPathComponent, difference: difference)
     }
@@ -57,7 +74,7 @@ public struct AMBERForceField: EnergyMethod, Equatable {
 
   /// Radii that the model was not made with, and a box that plays no part. Throws `MoleculesError`.
   public func warnings(for topology: Topology) throws -> [String] {
-    let (amber, name) = (try AMBERTopology.read(file), file.lastPathComponent)
+    let (amber, name) = (try molecule(of: topology), file.lastPathComponent)
     var warnings: [String] = []
     if amber.hasBox {
       warnings.append("\(name) is of a periodic box, which plays no part: energies are those of the molecule alone")

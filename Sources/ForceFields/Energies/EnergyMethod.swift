@@ -16,12 +16,16 @@ public protocol EnergyMethod: Sendable {
 
   /// What whoever uses the energies must know: what is left out, what the method was not made for. Throws as `engine` does.
   func warnings(for topology: Topology) throws -> [String]
+  /// The same method, which finds these atoms of its file to be the molecule, where the file holds more.
+  func keeping(_ kept: KeptAtoms) -> any EnergyMethod
 }
 
 extension EnergyMethod {
   public func engine(for topology: Topology, threads: Int) throws -> any EnergyEngine {
     try OpenMMEngine(system: system(for: topology), origin: name, threads: threads)
   }
+
+  public func keeping(_ kept: KeptAtoms) -> any EnergyMethod { self }
 
   public func system(for topology: Topology) throws -> System { throw EnergyMethodError.noSystem(method: name) }
   public func warnings(for topology: Topology) throws -> [String] { [] }

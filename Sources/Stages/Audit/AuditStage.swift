@@ -14,7 +14,7 @@ import Workflow
 enum AuditStage: RecordedStage {
   static let version = 1
   static let summary = "check a reweighting's log-density against exact likelihoods, and correct its free energy"
-  static let reads: [SharedField] = [.topology, .temperature, .torsions, .state]
+  static let reads: [SharedField] = SharedField.molecule + [.temperature, .torsions, .state]
   static let indirectInputs = [
     InputPath(\Inputs.reweight, \ReweightStage.Inputs.samples, \SampleStage.Inputs.emulator),
     InputPath(\Inputs.reweight, \ReweightStage.Inputs.density),

@@ -7,7 +7,7 @@ import Workflow
 enum EmulatorStage: RecordedStage {
   static let version = 2
   static let summary = "train a Boltzmann emulator by flow matching"
-  static let reads: [SharedField] = [.topology]
+  static let reads: [SharedField] = SharedField.molecule
   static let output = Recorded.emulator
 
   struct Inputs: StageInputs {
@@ -72,7 +72,7 @@ enum EmulatorStage: RecordedStage {
     try context.prepareTorch()
     let frames = try context.input(\Inputs.frames).artifact.read(
       Recorded.ingest.trajectory.coordinates, as: Double.self)
-    let topology = try Topology.read(pdb: context.topologyFile)
+    let topology = try context.molecule().topology
     let trained = try withAdvice {
       try Emulator.train(
         on: frames, topology: topology, settings: parameters.settings(seed: context.seed),

@@ -14,7 +14,7 @@ enum ImportedEmulatorStage: RecordedStage {
   static let type = "imported-emulator"
   static let version = 1
   static let summary = "take over a GVP emulator that another program trained"
-  static let reads: [SharedField] = [.topology]
+  static let reads: [SharedField] = SharedField.molecule
   static let output = Recorded.emulator
 
   struct Parameters: ParameterGroup {
@@ -27,7 +27,7 @@ enum ImportedEmulatorStage: RecordedStage {
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
-    let topology = try Topology.read(pdb: context.topologyFile)
+    let topology = try context.molecule().topology
     let url = parameters.weights.url
     let file = try WeightsFile(url)
     guard file.atomClasses.count == topology.atoms.count else {

@@ -15,7 +15,7 @@ enum EnergyModelStage: RecordedStage {
   static let version = 2
   static let summary = "fit an energy-based model, whose likelihood costs one forward pass"
   static let indirectInputs = [InputPath(\Inputs.samples, \SampleStage.Inputs.emulator)]
-  static let reads: [SharedField] = [.topology]
+  static let reads: [SharedField] = SharedField.molecule
   static let output = Recorded.energyModel
 
   struct Inputs: StageInputs {
@@ -72,7 +72,7 @@ enum EnergyModelStage: RecordedStage {
     try context.prepareTorch()
     let samples = try context.input(\Inputs.samples)
     let emulator = try EmulatorArtifact.read(samples.input(\SampleStage.Inputs.emulator))
-    let topology = try Topology.read(pdb: context.topologyFile)
+    let topology = try context.molecule().topology
     let flow = try emulator.emulator.flow(for: topology)
     var chart = EnergyModelChart(of: flow)
     if parameters.coordinates == "internal", case .cartesian = flow.chart {

@@ -26,6 +26,8 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
   case noFrameAt(temperature: Double, found: [TemperatureCount])
   /// A temperature was asked for, and a file tells none.
   case temperatureUnknown(file: String)
+  /// A trajectory holds more atoms than the topology, and does not begin with the topology's molecule.
+  case surroundings(file: String, found: Int, topology: Int)
 
   public var description: String {
     switch self {
@@ -56,6 +58,10 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
       "temperature_of_frames: no frame is of \(temperature) K; there are: \(Self.list(found))"
     case .temperatureUnknown(let file):
       "temperature_of_frames: \(file) does not tell the temperatures of its frames; leave it out if they are all of one"
+    case .surroundings(let file, let found, let topology):
+      "\(file) holds \(found) atoms, the topology \(topology), and the trajectory does not begin with them: give as "
+        + "system.topology the file of all \(found) atoms (PDB or prmtop) and choose the molecule with system.atoms, or strip the "
+        + "solvent from the trajectory"
     case .otherMolecule(let stage):
       "the frames of '\(stage)' are of another molecule than system.topology; run that stage again"
     }

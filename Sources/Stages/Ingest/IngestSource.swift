@@ -39,20 +39,23 @@ struct IngestSource {
   let frames: FrameSelection
   /// Frames of another temperature are left out, K; nil takes all.
   var temperature: Double?
+  /// Of the trajectory, with those that are left out.
+  var allAtoms: Int { (reader as? SelectedAtoms)?.allAtoms ?? reader.atomCount }
 
   /// What the stage was told to read. Everything is opened and checked before the first frame is read: a mistake in the last file
   /// shows at once.
   /// Throws `IngestError.source` unless the stage was told one thing, `IngestError.frameRange`, `TrajectoryError`.
   static func all(
-    _ context: StageContext, _ parameters: IngestStage.Parameters, _ topology: Topology
+    _ context: StageContext, _ parameters: IngestStage.Parameters, _ molecule: Molecule, _ preparation: FramePreparation
   ) throws -> [Self] {
+    let topology = molecule.topology
     let readers: [any TrajectoryReader]
     switch (parameters.trajectory, context.optionalInput(\IngestStage.Inputs.simulation)) {
     case (let files?, nil):
       readers = try files.map { file in
-        let reader = try TrajectoryFile.open(file.url, expectedAtoms: topology.atoms.count)
+        let reader = try TrajectoryFile.open(file.url, atomsIfUntold: molecule.kept.total)
         for warning in reader.warnings { context.warn(warning) }
-        return reader
+        return try selected(reader, molecule, preparation)
       }
     case (nil, let simulation?): readers = [try SimulatedFrames(simulation, topology: topology)]
     case (let files, _): throw IngestError.source(both: files != nil)
@@ -71,4 +74,53 @@ struct IngestSource {
     if parameters.trajectory != nil { try warnOfRepeatedFrames(sources, context) }
     return sources
   }
+
+  /// The molecule's atoms of a trajectory that holds more. Where the topology knows nothing of the others, the molecule is taken to come
+  /// first, if its bonds and its hand are found there.
+  private static func selected(
+    _ reader: any TrajectoryReader, _ molecule: Molecule, _ preparation: FramePreparation
+  ) throws -> any TrajectoryReader {
+    let (found, expected) = (reader.atomCount, molecule.topology.atoms.count)
+    if found == expected { return reader }
+    if found == molecule.kept.total { return SelectedAtoms(reader, molecule.kept.indices) }
+    guard found > expected else {
+      throw TrajectoryError.atomCount(file: reader.url.path, found: found, expected: expected)
+    }
+    let first = SelectedAtoms(reader, Array(0..<expected))
+    let start = try first.frames(first.selection(last: min(first.frameCount, 20) - 1))
+    guard molecule.kept.areAll, !start.prepared(by: preparation, file: reader.url.path).sound.indices.isEmpty else {
+      throw IngestError.surroundings(file: reader.url.path, found: found, topology: molecule.kept.total)
+    }
+    return first
+  }
+}
+
+/// Some atoms of a trajectory.
+struct SelectedAtoms: TrajectoryReader {
+  private let reader: any TrajectoryReader
+  private let atoms: [Int]
+  var url: URL { reader.url }
+  var frameCount: Int { reader.frameCount }
+  var atomCount: Int { atoms.count }
+  var hasTimes: Bool { reader.hasTimes }
+  var warnings: [String] { reader.warnings }
+  /// Of the trajectory, with those that are left out.
+  var allAtoms: Int { reader.atomCount }
+
+  init(_ reader: any TrajectoryReader, _ atoms: [Int]) { (self.reader, self.atoms) = (reader, atoms) }
+
+  func readFrames(_ range: Range<Int>) throws -> [Double] {
+    let all = try reader.readFrames(range)
+    let width = 3 * reader.atomCount
+    var kept: [Double] = []
+    kept.reserveCapacity(3 * atoms.count * range.count)
+    for frame in 0..<range.count {
+      for atom in atoms { kept += all[(frame * width + 3 * atom)..<(frame * width + 3 * atom + 3)] }
+    }
+    return kept
+  }
+
+  func readTimes(_ range: Range<Int>) throws -> [Double]? { try reader.readTimes(range) }
+  func readCells(_ range: Range<Int>) throws -> [UnitCell]? { try reader.readCells(range) }
+  func readTemperatures(_ range: Range<Int>) throws -> [Double]? { try reader.readTemperatures(range) }
 }

@@ -13,7 +13,7 @@ enum IngestStage: RecordedStage {
   static let version = 3
   static let summary =
     "Reads trajectories (\(formats)) or a simulation's frames, checks every one, makes molecules whole and centres them."
-  static let reads: [SharedField] = [.topology, .torsions]
+  static let reads: [SharedField] = SharedField.molecule + [.torsions]
   static let readsWith = ["constraints": [SharedField.forcefield, .temperature]]
   static let consults: [SharedField] = [.state]
   static let output = Recorded.ingest
@@ -58,7 +58,8 @@ enum IngestStage: RecordedStage {
     let system = try MolecularSystem(context)
     let topology = system.topology
     let preparation = try FramePreparation(topology: topology, bondTolerance: parameters.bondTolerance)
-    let sources = try IngestSource.all(context, parameters, topology)
+    let sources = try IngestSource.all(context, parameters, system.molecule, preparation)
+    report(system.molecule, sources, to: context)
     let constraints = try IngestConstraints(context, parameters.constraints, sources, preparation, system)
     var output = try IngestOutput(
       context: context, system: system, constraints: constraints, torsions: system.namedTorsions(),
@@ -66,7 +67,7 @@ enum IngestStage: RecordedStage {
       hasTimes: sources.allSatisfy(\.reader.hasTimes))
 
     let total = sources.reduce(0) { $0 + $1.frames.count }
-    let chunk = parameters.chunkFrames ?? max(1, (8 << 20) / (24 * max(1, topology.atoms.count)))
+    let chunk = parameters.chunkFrames ?? max(1, (8 << 20) / (24 * (sources.map(\.allAtoms).max() ?? 1)))
     let saving = savesParts(frames: total, atoms: topology.atoms.count, interval: context.checkpointInterval)
     var completed = try output.resume()
     if completed > 0 { context.log("going on from frame \(completed) of \(total)") }
@@ -89,6 +90,19 @@ enum IngestStage: RecordedStage {
       }
     }
     try output.finish(policy: parameters.badFrames)
+  }
+
+  /// Says what was made of the files, and what is left out of them.
+  private static func report(_ molecule: Molecule, _ sources: [IngestSource], to context: StageContext) {
+    for warning in molecule.warnings { context.warn(warning) }
+    let atoms = molecule.topology.atoms.count
+    guard let most = sources.map(\.allAtoms).max(), most > atoms || !molecule.kept.areAll else { return }
+    let others = molecule.surroundings.map { " (\($0))" } ?? ""
+    let first = molecule.kept.areAll ? "the first " : ""
+    context.warn(
+      "\(first)\(atoms) of \(max(most, molecule.kept.total)) atoms are the molecule, the others\(others) are left out: "
+        + "populations of these frames are those in the trajectory's surroundings, and free energies by a force field are those of "
+        + "the molecule alone, in its implicit solvent or in vacuum")
   }
 
   /// Below this size of the coordinates a trajectory is read again faster than parts of it are worth. Bytes.

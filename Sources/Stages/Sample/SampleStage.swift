@@ -11,7 +11,7 @@ enum SampleStage: RecordedStage {
   /// Version 2 called the last axis of coordinates xyz.
   static let soundVersions = [2]
   static let summary = "draw conformations from an emulator"
-  static let reads: [SharedField] = [.topology, .torsions]
+  static let reads: [SharedField] = SharedField.molecule + [.torsions]
   static let output = Recorded.sample
 
   struct Inputs: StageInputs {

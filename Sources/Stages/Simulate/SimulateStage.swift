@@ -10,7 +10,7 @@ import Workflow
 enum SimulateStage: RecordedStage {
   static let version = 1
   static let summary = "molecular dynamics from several starts, each led there by slow steering"
-  static let reads: [SharedField] = [.topology, .forcefield, .temperature, .torsions, .state]
+  static let reads: [SharedField] = SharedField.molecule + [.forcefield, .temperature, .torsions, .state]
   static let output = Recorded.simulate
 
   struct Parameters: ParameterGroup {

@@ -4,9 +4,20 @@ public struct SharedField: Sendable {
   public let section: String?  // The group at the top level that holds it; nil for a key of the top level itself
   public let field: ParameterField
   public let isNeeded: Bool  // A stage that reads it cannot do without
+  /// What a stage is handed where the file says nothing; null: nothing. It enters the key as if the file had said so.
+  public let standIn: (@Sendable (Surroundings) -> ParameterValue)?
 
-  public init(in section: String? = nil, _ field: ParameterField, isNeeded: Bool = false) {
-    (self.section, self.field, self.isNeeded) = (section, field, isNeeded)
+  /// What stands in a pipeline file around a value that it leaves out.
+  public struct Surroundings {
+    public let values: [String: ParameterValue]  // The shared values, by name
+    public let stages: [StageDefinition]  // The stages of the same cell of the matrix; none while they are being read
+  }
+
+  public init(
+    in section: String? = nil, _ field: ParameterField, isNeeded: Bool = false,
+    standIn: (@Sendable (Surroundings) -> ParameterValue)? = nil
+  ) {
+    (self.section, self.field, self.isNeeded, self.standIn) = (section, field, isNeeded, standIn)
   }
 
   public var name: String { field.name }

@@ -159,10 +159,31 @@ struct PipelineChecker {
     self.expansion = expansion
     findings += expansion.findings
     let order = expansion.instances.enumerated().sorted { ($0.element.cell, $0.offset) < ($1.element.cell, $1.offset) }
-    return order.filter { !$0.element.isBroken }.map { _, instance in
+    let instances = order.filter { !$0.element.isBroken }.map(\.element)
+    var stages: [StageDefinition] = []
+    var around: [[String: ParameterValue]] = []
+    for instance in instances {
       current = instance
       defer { current = nil }
-      return stage(instance, surroundings(root, matrix, of: instance.cell))
+      let surroundings = surroundings(root, matrix, of: instance.cell)
+      stages.append(stage(instance, surroundings))
+      around.append(surroundings.values.compactMapValues { $0 })
+    }
+    return findings.isEmpty ? completed(stages, around) : stages
+  }
+
+  /// The stages with what stands in for shared values that the file leaves out, where other stages of the file tell it.
+  private func completed(_ stages: [StageDefinition], _ around: [[String: ParameterValue]]) -> [StageDefinition] {
+    zip(stages, around).map { stage, values in
+      let missing = stage.type.reads.filter { $0.standIn != nil && (stage.shared[$0.name] ?? .null) == .null }
+      guard !missing.isEmpty else { return stage }
+      var stage = stage
+      let known = values.merging(stage.shared.filter { $0.value != .null }) { $1 }
+      let others = stages.filter { other in stage.cell.allSatisfy(other.cell.contains) || other.cell.isEmpty }
+      for field in missing {
+        stage.shared[field.name] = field.standIn?(.init(values: known, stages: others)) ?? .null
+      }
+      return stage
     }
   }
 
@@ -182,7 +203,12 @@ struct PipelineChecker {
     }
     var shared: [String: ParameterValue] = [:]
     for field in type.reads(where: { values[$0] ?? .null != .null }) {
-      let value = surroundings.values[field.name] ?? .some(nil)
+      var value = surroundings.values[field.name] ?? .some(nil)
+      if value == nil || value == .null, let standIn = field.standIn {
+        let isWrong = surroundings.values[field.name] == .some(.none)
+        let known = surroundings.values.compactMapValues { $0 }.merging(shared) { $1 }
+        value = isWrong ? nil : standIn(.init(values: known, stages: []))
+      }
       if field.isNeeded, value == .null {
         let location = field.section.flatMap { surroundings.locations[$0] } ?? instance.keyLocation
         report(location, .missingShared(field.name, section: field.section, stage: instance.name))

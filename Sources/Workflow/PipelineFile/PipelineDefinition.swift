@@ -70,7 +70,7 @@ public struct StageDefinition {
   public let type: any StageType.Type
   public let parameters: ParameterValue  // Defaults filled in, paths absolute
   public let slots: [Slot]  // The direct inputs by slot, in the order of the type's fields
-  public let shared: [String: ParameterValue]  // What the stage's type reads of the shared values, by name
+  public internal(set) var shared: [String: ParameterValue]  // What the type reads of the shared values, by name
   public let location: SourceLocation
   public let places: Places
 

@@ -7,6 +7,7 @@ extension InternalCoordinates {
   /// `logJacobian` = ln |dx / dq| = sum over bonds of 2 ln r + sum over angles of ln sin(theta), with r in nm. It is exact:
   /// d^3N x = exp(logJacobian) dq times the volume element of rigid motions (translation and the Haar measure of
   /// rotation), which does not depend on q. Source: Parsons et al., J. Comput. Chem. 26, 1063 (2005), for the placement.
+  /// An atom at distances r and s from two atoms that are D apart, turned about their axis, has r s / D in place of r^2 sin(theta).
   ///
   /// Throws `MoleculesError.coordinateCount`, `.nonFinite`, `.degenerate` (with the frame).
   public func internalCoordinates(
@@ -16,13 +17,14 @@ extension InternalCoordinates {
       throw MoleculesError.coordinateCount(
         count: cartesian.count, expected: "\(frames) frames x \(atomCount) atoms x 3")
     }
+    let fans = fanRows
     var values = [Double](repeating: 0, count: frames * dimension)
     var jacobians = [Double](repeating: 0, count: frames)
     try cartesian.withUnsafeBufferPointer { x in
       try values.withUnsafeMutableBufferPointer { q in
         try rows.withUnsafeBufferPointer { rows in
           for frame in 0..<frames {
-            jacobians[frame] = measure(x, 3 * atomCount * frame, q, dimension * frame, rows)
+            jacobians[frame] = measure(x, 3 * atomCount * frame, q, dimension * frame, rows, fans)
             if !jacobians[frame].isFinite { throw fault(x, frame) }
           }
         }
@@ -35,7 +37,7 @@ extension InternalCoordinates {
   /// the third in the upper xy half plane. `values`: [frames, dimension]. Returns [frames, atoms, 3], nm, and the
   /// `logJacobian` of `internalCoordinates`.
   ///
-  /// A frame with a bond <= 0 or an angle outside (0, pi) is not the image of any molecule: its logJacobian is -infinity, so
+  /// A frame with a bond <= 0, an angle outside (0, pi) or distances that make no triangle is not the image of any molecule: its logJacobian is -infinity, so
   /// that its density in Cartesian space is infinite and its weight in any reweighting zero.
   ///
   /// Throws `MoleculesError.coordinateCount`.
@@ -46,22 +48,30 @@ extension InternalCoordinates {
       throw MoleculesError.coordinateCount(
         count: internalValues.count, expected: "\(frames) frames x \(dimension) internal coordinates")
     }
+    let fans = fanRows
     var coordinates = [Double](repeating: 0, count: 3 * atomCount * frames)
     var jacobians = [Double](repeating: 0, count: frames)
     internalValues.withUnsafeBufferPointer { q in
       coordinates.withUnsafeMutableBufferPointer { x in
         rows.withUnsafeBufferPointer { rows in
-          for frame in 0..<frames { jacobians[frame] = place(q, dimension * frame, x, 3 * atomCount * frame, rows) }
+          for frame in 0..<frames {
+            jacobians[frame] = place(q, dimension * frame, x, 3 * atomCount * frame, rows, fans)
+          }
         }
       }
     }
     return (coordinates, jacobians)
   }
 
+  /// For each row, whether its atom is placed by a distance in place of an angle.
+  private var fanRows: [Bool] {
+    [false, false] + (2..<atomCount).map { kinds[atomCount - 1 + $0 - 2] == .distance }
+  }
+
   /// One frame to internal coordinates; returns its log-Jacobian, not finite when something is wrong with the frame.
   private func measure(
     _ x: UnsafeBufferPointer<Double>, _ base: Int, _ q: UnsafeMutableBufferPointer<Double>, _ out: Int,
-    _ rows: UnsafeBufferPointer<Row>
+    _ rows: UnsafeBufferPointer<Row>, _ fans: [Bool]
   ) -> Double {
     let angles = out + atomCount - 1
     let torsions = angles + atomCount - 2
@@ -78,8 +88,17 @@ extension InternalCoordinates {
         let axis = c - b
         let normal = arm.cross(axis)
         let sine = normal.length
-        q[angles + i - 2] = atan2(sine, arm.dot(axis))
-        volume *= sine / (r2 * axis.dot(axis)).squareRoot()
+        if fans[i] {
+          let diagonal = arm - axis
+          let s2 = diagonal.dot(diagonal)
+          q[angles + i - 2] = s2.squareRoot()
+          // r s / D, where r^2 is there already
+          volume *= (s2 / (r2 * axis.dot(axis))).squareRoot()
+          if sine == 0 { return .nan }
+        } else {
+          q[angles + i - 2] = atan2(sine, arm.dot(axis))
+          volume *= sine / (r2 * axis.dot(axis)).squareRoot()
+        }
         if i >= 3 {
           let last = Vector3(x, base + 3 * row.d) - c
           // first = -arm, n1 = first x axis = -normal, n2 = axis x last
@@ -98,7 +117,7 @@ extension InternalCoordinates {
 
   private func place(
     _ q: UnsafeBufferPointer<Double>, _ base: Int, _ x: UnsafeMutableBufferPointer<Double>, _ out: Int,
-    _ rows: UnsafeBufferPointer<Row>
+    _ rows: UnsafeBufferPointer<Row>, _ fans: [Bool]
   ) -> Double {
     let angles = base + atomCount - 1
     let (torsions, read) = (angles + atomCount - 2, UnsafeBufferPointer(x))
@@ -114,12 +133,23 @@ extension InternalCoordinates {
         if i == 1 {
           position = Vector3(r, 0, 0)
         } else {
-          let theta = q[angles + i - 2]
-          let (cosine, sine) = (cos(theta), sin(theta))
-          valid = valid && theta > 0 && theta < .pi
-          volume *= sine
           let b = Vector3(read, out + 3 * row.b)
           let axis = b - Vector3(read, out + 3 * row.c)
+          let cosine: Double
+          let sine: Double
+          if fans[i] {
+            let (s, d) = (q[angles + i - 2], axis.length)
+            let exact = (r * r + d * d - s * s) / (2 * r * d)
+            valid = valid && s > 0 && abs(exact) < 1
+            cosine = exact.isNaN ? 0 : max(-1, min(1, exact))
+            sine = (1 - cosine * cosine).squareRoot()
+            volume *= s / (r * d)
+          } else {
+            let theta = q[angles + i - 2]
+            (cosine, sine) = (cos(theta), sin(theta))
+            valid = valid && theta > 0 && theta < .pi
+            volume *= sine
+          }
           let along = (1 / axis.length) * axis
           if i == 2 {
             position = b + r * Vector3(-cosine * along.x, sine, 0)

@@ -1,5 +1,10 @@
 /// A Z-matrix of one molecule: 3N - 6 bonds, angles and torsions, made from the bond graph, in both directions with the
-/// exact Jacobian. Works for any connected molecule; a bond that closes a ring simply has no coordinate of its own.
+/// exact Jacobian. Works for any connected molecule.
+///
+/// Rings of 4 to 7 atoms with a tetrahedral atom (proline, cyclohexane) are closed: their atoms from the fourth on are placed at a
+/// distance from the ring's first atom, so that the bond which closes the ring is a coordinate, and with it the ring's diagonals; the
+/// torsion about the diagonal is how far the ring folds there. The bond that closes any other ring has no coordinate of its own: see
+/// `openRings`.
 ///
 /// The first atom of the chain sits anywhere, each later one is placed from three earlier ones: bonded to `b`, at an
 /// angle to `b`-`c`, at a torsion about that axis against `d`. The first atom placed about an axis carries the torsion
@@ -7,7 +12,7 @@
 /// and unimodal, and its sign is the hand of a stereocentre. The chain follows the peptide backbone where there is one,
 /// so that phi, psi and omega are coordinates themselves; elsewhere it follows the heaviest branch.
 ///
-/// Order of coordinates: N - 1 bonds (nm), N - 2 angles (rad, in (0, pi)), N - 3 torsions (rad, in (-pi, pi]), each in
+/// Order of coordinates: N - 1 bonds (nm), N - 2 angles (rad, in (0, pi)) or distances (nm), N - 3 torsions (rad, in (-pi, pi]), each in
 /// the order in which atoms are placed.
 public struct InternalCoordinates: Codable, Sendable, Equatable {
   public enum Kind: String, Codable, Sendable {
@@ -16,6 +21,11 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
     case torsion
     /// Against the first sibling: narrow.
     case relativeTorsion
+    /// From the first atom of a ring, in place of an angle: narrow.
+    case distance
+
+    /// In nm, and not in rad.
+    public var isLength: Bool { self == .bond || self == .distance }
   }
 
   /// How one atom is placed; `c` and `d` are -1 where there is none yet.
@@ -39,13 +49,16 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
   public init(topology: Topology) throws {
     guard topology.atoms.count >= 3 else { throw MoleculesError.tooFewAtoms(topology.atoms.count) }
     atomCount = topology.atoms.count
-    let rows = ZMatrixPlan(topology: topology).rows
+    let plan = ZMatrixPlan(topology: topology)
+    let rows = plan.rows
     self.rows = rows
     kinds =
-      rows.dropFirst(1).map { _ in .bond } + rows.dropFirst(2).map { _ in .angle }
+      rows.dropFirst(1).map { _ in .bond }
+      + rows.dropFirst(2).map { plan.inFan.contains($0.atom) ? .distance : .angle }
       + rows.dropFirst(3).map { $0.relative ? .relativeTorsion : .torsion }
     atoms =
-      rows.dropFirst(1).map { [$0.atom, $0.b] } + rows.dropFirst(2).map { [$0.atom, $0.b, $0.c] }
+      rows.dropFirst(1).map { [$0.atom, $0.b] }
+      + rows.dropFirst(2).map { plan.inFan.contains($0.atom) ? [$0.atom, $0.c] : [$0.atom, $0.b, $0.c] }
       + rows.dropFirst(3).map { [$0.atom, $0.b, $0.c, $0.d] }
   }
 
@@ -70,12 +83,12 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
   /// samples (rad; a narrow torsion minus its centre, wrapped, does not cross the cut at pi).
   ///
   /// `values`: [frames, dimension] as `internalCoordinates` gives them. Relative torsions and angles count as narrow
-  /// always; the centre of a bond is 0.
+  /// always; the centre of a bond or a distance is 0.
   public func broadTorsions(_ values: [Double], frames: Int, gap: Double = .pi) -> (broad: [Int], centres: [Double]) {
     var broad: [Int] = []
     var centres = [Double](repeating: 0, count: dimension)
     guard frames > 0 else { return ([], centres) }
-    for k in 0..<dimension where kinds[k] != .bond {
+    for k in 0..<dimension where !kinds[k].isLength {
       let sorted = (0..<frames).map { wrappedAngle(values[$0 * dimension + k]) }.sorted()
       var (widest, start) = (sorted[0] + 2 * .pi - sorted[frames - 1], sorted[0])
       for i in 1..<max(1, frames) where sorted[i] - sorted[i - 1] > widest {

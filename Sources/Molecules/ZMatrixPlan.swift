@@ -2,9 +2,31 @@
 struct ZMatrixPlan {
   private(set) var rows: [InternalCoordinates.Row] = []
 
+  /// Atoms that are placed by their distance from the first atom of a ring, in place of an angle.
+  private(set) var inFan: Set<Int> = []
+
   init(topology: Topology) {
     let chain = Self.backbone(of: topology) ?? Self.longestChain(of: topology)
-    let tree = SpanningTree(topology: topology, chain: chain)
+    let rings = topology.shortestRings.filter {
+      (4...InternalCoordinates.largestClosedRing).contains($0.atoms.count) && topology.isPuckered($0)
+    }
+    self.init(topology: topology, chain: chain, rings: rings)
+    // a cage may ask for an atom before it is there
+    if !isInOrder { self.init(topology: topology, chain: chain, rings: []) }
+  }
+
+  /// Whether every atom is placed from atoms that were placed before.
+  private var isInOrder: Bool {
+    var placed: Set<Int> = []
+    return rows.allSatisfy { row in
+      let known = [row.b, row.c, row.d].allSatisfy { $0 < 0 || placed.contains($0) }
+      placed.insert(row.atom)
+      return known
+    }
+  }
+
+  private init(topology: Topology, chain: [Int], rings: [Ring]) {
+    let tree = SpanningTree(topology: topology, chain: chain, rings: rings)
     typealias Row = InternalCoordinates.Row
     let (root, second, third) = (chain[0], chain[1], chain[2])
     rows = [
@@ -20,7 +42,15 @@ struct ZMatrixPlan {
       let far = parent == root ? third : (axis == root ? second : tree.parent[axis])
       let children = tree.children[parent].filter { !(parent == root && $0 == second) }
       for (rank, atom) in children.enumerated() {
-        rows.append(Row(atom: atom, b: parent, c: axis, d: rank == 0 ? far : children[0], relative: rank > 0))
+        if let fan = tree.fans[atom] {
+          inFan.insert(atom)
+          rows.append(Row(atom: atom, b: parent, c: fan.first, d: fan.before, relative: false))
+        } else if let neighbour = tree.closings[parent] {
+          // the ring's other bond at this atom stands for the first sibling
+          rows.append(Row(atom: atom, b: parent, c: axis, d: neighbour, relative: true))
+        } else {
+          rows.append(Row(atom: atom, b: parent, c: axis, d: rank == 0 ? far : children[0], relative: rank > 0))
+        }
       }
     }
   }
@@ -89,36 +119,5 @@ struct ZMatrixPlan {
       if isLarge, next == 1, let far = path.first { starts.append(far) }
     }
     return best
-  }
-}
-
-/// A breadth-first spanning tree grown from a chain; children are sorted so that the first is the one to follow.
-private struct SpanningTree {
-  var parent: [Int]
-  var children: [[Int]]
-  /// Parents before children.
-  var order: [Int]
-
-  init(topology: Topology, chain: [Int]) {
-    let count = topology.atoms.count
-    parent = [Int](repeating: -1, count: count)
-    children = [[Int]](repeating: [], count: count)
-    let grown = topology.walk(from: chain)
-    order = chain + grown.map(\.to)
-    for (atom, next) in zip(chain, chain.dropFirst()) { parent[next] = atom }
-    for bond in grown { parent[bond.to] = bond.from }
-    var weight = [Int](repeating: 1, count: count)
-    for atom in order.reversed() where parent[atom] >= 0 {
-      weight[parent[atom]] += weight[atom]
-      children[parent[atom]].append(atom)
-    }
-    let onChain = Set(chain)
-    for atom in children.indices {
-      children[atom].sort { a, b in
-        let (first, second) = (onChain.contains(a), onChain.contains(b))
-        if first != second { return first }
-        return weight[a] != weight[b] ? weight[a] > weight[b] : a < b
-      }
-    }
   }
 }

@@ -14,6 +14,8 @@ public struct Reweighting: Sendable {
     public var profileBins = 60
     /// Replace the largest weights, of the state and elsewhere by themselves, by `ParetoSmoothing`'s.
     public var smoothing = false
+    /// False where something else than the weights says that no number can be made of them: then all that `support` can withhold is nan.
+    public var givesNumbers = true
     /// Of the bootstrap.
     public var seed: UInt64 = 0
 
@@ -114,8 +116,8 @@ public struct Reweighting: Sendable {
       return StateSupport(logWeights: options.smoothing ? smoothed.logWeights : own, tailShape: smoothed.shape)
     }
     self.support = support
-    let hasNumber = support.allSatisfy(\.givesNumber)
-    let hasInterval = support.allSatisfy(\.givesInterval)
+    let hasNumber = options.givesNumbers && support.allSatisfy(\.givesNumber)
+    let hasInterval = options.givesNumbers && support.allSatisfy(\.givesInterval)
     unsmoothedDeltaF = hasNumber ? unsmoothed : .nan
     let (weights, norm) = (normalisedWeights(logWeights: corrected), logSumExp(corrected))
     logWeights = corrected.map { $0 - norm }

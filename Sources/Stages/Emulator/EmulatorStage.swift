@@ -1,3 +1,4 @@
+import Foundation
 import Generative
 import Molecules
 import Records
@@ -67,12 +68,27 @@ enum EmulatorStage: RecordedStage {
     case free
   }
 
+  /// Tells of rings that the coordinates cannot close.
+  static func check(_ stage: PlannedStage) throws {
+    guard try stage.parameters(Parameters.self).coordinates == .internal else { return }
+    let path = stage.shared[SharedField.topology.name]?.string ?? ""
+    let warnings = stage.checking(.shared(.topology)) {
+      try stage.once("rings of \(path)") {
+        try RingWarnings.beforeTraining(Topology.read(pdb: URL(fileURLWithPath: path)))
+      }
+    }
+    for warning in warnings ?? [] { stage.warn(warning) }
+  }
+
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
     let frames = try context.input(\Inputs.frames).artifact.read(
       Recorded.ingest.trajectory.coordinates, as: Double.self)
     let topology = try context.molecule().topology
+    if parameters.coordinates == .internal {
+      for warning in try RingWarnings.beforeTraining(topology) { context.warn(warning) }
+    }
     let trained = try withAdvice {
       try Emulator.train(
         on: frames, topology: topology, settings: parameters.settings(seed: context.seed),

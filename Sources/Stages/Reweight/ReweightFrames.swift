@@ -3,12 +3,13 @@ import Molecules
 import Records
 import Workflow
 
-/// The conformations to reweight: torsions, and which of them have a stereocentre of the other hand.
+/// The conformations to reweight: torsions, and which of them have a stereocentre of the other hand or a ring that is torn open.
 struct ReweightFrames {
   let count: Int
   let torsions: [(name: String, angles: [Double])]
   let stateAngle: [Double]
   let inverted: [Bool]
+  let broken: [Bool]  // Whether a bond of a ring is far from its length
   private static let chunk = 2000
 
   init(_ samples: StageInput, _ system: MolecularSystem) throws {
@@ -18,9 +19,14 @@ struct ReweightFrames {
     try system.expect(shape.count == 3 ? shape[1] : 0, atomsIn: "samples of '\(samples.name)'")
     let named = try system.namedTorsions()
     var record = try ConformationRecord(topology: system.topology, torsions: named.atoms + [system.stateAtoms()])
+    let rings = RingBonds(topology: system.topology)
+    var broken: [Bool] = []
     for start in stride(from: 0, to: count, by: Self.chunk) {
-      try record.append(samples.artifact.read(coordinates, rows: start..<min(start + Self.chunk, count)).values)
+      let positions = try samples.artifact.read(coordinates, rows: start..<min(start + Self.chunk, count)).values
+      try record.append(positions)
+      broken += try rings.broken(in: positions).frames
     }
+    self.broken = broken
     torsions = zip(named.names, record.torsions).map { (name: $0, angles: $1) }
     stateAngle = record.torsions[named.names.count]
     inverted = record.inverted

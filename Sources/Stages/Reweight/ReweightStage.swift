@@ -32,6 +32,10 @@ enum ReweightStage: RecordedStage {
     @Parameter("bins of the free-energy profile", in: 6...720) var profileBins = 60
   }
 
+  /// With a larger share of samples whose rings are torn open no number is made of the others: a ring that the emulator closes by chance
+  /// is no picture of the molecule's.
+  static let mostBroken = 0.2
+
   enum Smoothing: String, CaseIterable, ParameterType {
     case none, pareto
   }
@@ -63,9 +67,12 @@ enum ReweightStage: RecordedStage {
     (options.truncation, options.bootstrapReplicates) = (parameters.truncation, parameters.bootstrap)
     (options.profileBins, options.smoothing) = (parameters.profileBins, parameters.smoothing == .pareto)
     options.seed = context.seed
+    let torn = Double(frames.broken.filter { $0 }.count) / Double(max(1, frames.count))
+    options.givesNumbers = torn <= mostBroken
     let result = try Reweighting(
       reducedPotential: energies.values.map { $0 / thermal }, logDensities: density.estimates, angle: frames.stateAngle,
-      state: system.state, noiseAngles: frames.torsions.map(\.angles), excluded: frames.inverted, options: options)
+      state: system.state, noiseAngles: frames.torsions.map(\.angles),
+      excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, options: options)
 
     let writer = context.output
     try write(result, system, smoothed: options.smoothing, to: writer)
@@ -125,6 +132,14 @@ enum ReweightStage: RecordedStage {
     }
     if inverted > 0 {
       context.warn("\(inverted) of \(frames.count) samples have an inverted stereocentre: they weigh nothing")
+    }
+    let broken = frames.broken.filter { $0 }.count
+    if broken > 0 {
+      context.warn(
+        "\(broken) of \(frames.count) samples have a broken ring: they weigh nothing"
+          + (Double(broken) > mostBroken * Double(frames.count)
+            ? ". No free energy can be given where an emulator breaks so many: it does not know the bonds that close the rings"
+            : ""))
     }
     for (name, support) in zip(["the state", "the rest"], result.support) {
       if let doubt = support.doubt { context.warn("\(name) \(doubt)") }

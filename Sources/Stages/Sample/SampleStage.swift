@@ -2,6 +2,7 @@ import Artifacts
 import Basics
 import Foundation
 import Generative
+import Molecules
 import Records
 import Workflow
 
@@ -69,8 +70,15 @@ enum SampleStage: RecordedStage {
         "\(draws.lost.count) of \(draws.begun) trajectories gave no sample and are left out; results/lost lists them: \(names)"
       )
     }
-    let inverted = try write(draws, flow, emulator, system, batch: parameters.batch, to: context.output)
+    let rings = RingBonds(topology: system.topology)
+    let (inverted, broken) = try write(
+      draws, flow, emulator, system, rings, batch: parameters.batch, to: context.output)
     if inverted > 0 { context.warn("\(inverted) of \(draws.count) samples have an inverted stereocentre") }
+    var coordinates: InternalCoordinates?
+    if case .internal(let chart) = flow.chart { coordinates = chart.coordinates }
+    for warning in RingWarnings.ofSamples(
+      rings, counts: broken, samples: draws.count, coordinates: coordinates, system.topology)
+    { context.warn(warning) }
     if sampler.estimates > 0 { try context.output.write(output.logDensity.method, parameters.logDensity.rawValue) }
     // one order of the keys in every process
     let encoder = JSONEncoder()
@@ -103,11 +111,11 @@ enum SampleStage: RecordedStage {
     return draws
   }
 
-  /// The draws as molecules. Returns how many have an inverted stereocentre.
+  /// The draws as molecules. Returns how many have an inverted stereocentre, and in how many each bond of a ring is broken.
   private static func write(
-    _ draws: FlowDraws, _ flow: MolecularFlow, _ emulator: EmulatorArtifact, _ system: MolecularSystem, batch: Int,
-    to writer: ArtifactWriter
-  ) throws -> Int {
+    _ draws: FlowDraws, _ flow: MolecularFlow, _ emulator: EmulatorArtifact, _ system: MolecularSystem,
+    _ rings: RingBonds, batch: Int, to writer: ArtifactWriter
+  ) throws -> (inverted: Int, broken: [Int]) {
     let torsions = try system.namedTorsions()
     let angles = output.trajectory.torsions.angles
     let atoms = system.topology.atoms.count
@@ -125,6 +133,7 @@ enum SampleStage: RecordedStage {
 
     var estimates = [[Double]](repeating: [], count: draws.estimates.count)
     var (mirrored, inverted) = (0, 0)
+    var broken = [Int](repeating: 0, count: rings.rings.count)
     for rows in stride(from: 0, to: draws.count, by: batch).map({ $0..<min($0 + batch, draws.count) }) {
       var drawn = try draws.samples(rows)
       let samples = try flow.molecules(&drawn)
@@ -140,6 +149,7 @@ enum SampleStage: RecordedStage {
       }
       for (k, estimate) in samples.logDensities.enumerated() { estimates[k] += estimate }
       inverted += flow.chirality.invertedFrames(in: samples.coordinates).count
+      for (place, count) in try rings.broken(in: samples.coordinates).counts.enumerated() { broken[place] += count }
     }
 
     let count = draws.count
@@ -154,7 +164,7 @@ enum SampleStage: RecordedStage {
     try writer.write(
       (output.mirroredFraction, Double(mirrored + inverted) / Double(max(1, count))), (output.inverted, inverted),
       (output.seconds, draws.seconds), (output.functionEvaluations, draws.functionEvaluations), (output.samples, count))
-    return inverted
+    return (inverted, broken)
   }
 }
 

@@ -21,7 +21,7 @@ import Torch
       let shared = stream.normal()
       for k in row.indices {
         switch coordinates.kinds[k] {
-        case .bond: row[k] += 0.003 * (stream.normal() + (k < 2 ? 2 * shared : 0))
+        case .bond, .distance: row[k] += 0.003 * (stream.normal() + (k < 2 ? 2 * shared : 0))
         case .angle: row[k] += 0.05 * stream.normal()
         case .torsion, .relativeTorsion: row[k] = wrappedAngle(row[k] + 0.12 * stream.normal())
         }

@@ -65,7 +65,7 @@ import Testing
     let ring = [0, 0, 0, 0.15, 0.01, 0, 0.16, 0.15, 0.03, 0.01, 0.14, -0.02]
     result.append(
       ("ring", try Fixtures.molecule(["C", "C", "C", "C"], [(0, 1), (1, 2), (2, 3), (3, 0)], ring)))
-    return result
+    return try result + RingTests.molecules().map { (name: $0.name, topology: $0.topology) }
   }
 
   @Test func roundTrip() throws {
@@ -88,7 +88,7 @@ import Testing
         #expect(abs(forward[frame] - backward[frame]) < 1e-9, "\(name)")
       }
       for k in q.indices {
-        let isTorsion = zmatrix.kinds[k % zmatrix.dimension] != .bond
+        let isTorsion = !zmatrix.kinds[k % zmatrix.dimension].isLength
         let difference = isTorsion ? wrappedAngle(q[k] - again[k]) : q[k] - again[k]
         #expect(abs(difference) < 1e-9, "\(name) coordinate \(k)")
       }
@@ -98,7 +98,7 @@ import Testing
   /// ln |det| of the map (translation, rotation, q) -> x by central differences, against the reported log-Jacobian.
   @Test func logJacobianIsTheDeterminant() throws {
     for (name, topology) in try Self.molecules()
-    where ["alanine", "NY", "AC", "water", "ring", "methane"].contains(name) {
+    where !["ET", "GN", "IM", "KS", "NF"].contains(name) {
       let zmatrix = try InternalCoordinates(topology: topology)
       let (n, d) = (3 * topology.atoms.count, zmatrix.dimension)
       let (q, expected) = try zmatrix.internalCoordinates(topology.referenceCoordinates, frames: 1)

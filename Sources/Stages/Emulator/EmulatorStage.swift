@@ -1,4 +1,3 @@
-import Foundation
 import Generative
 import Molecules
 import Records
@@ -68,14 +67,14 @@ enum EmulatorStage: RecordedStage {
     case free
   }
 
-  /// Tells of rings that the coordinates cannot close.
+  /// Reads the topology, and tells of rings that the coordinates cannot close.
   static func check(_ stage: PlannedStage) throws {
+    MoleculeCheck.run(stage)
     guard try stage.parameters(Parameters.self).coordinates == .internal else { return }
-    let path = stage.shared[SharedField.topology.name]?.string ?? ""
-    let warnings = stage.checking(.shared(.topology)) {
-      try stage.once("rings of \(path)") {
-        try RingWarnings.beforeTraining(Topology.read(pdb: URL(fileURLWithPath: path)))
-      }
+    let file = stage.topologyFile
+    // one that cannot be read is told already
+    let warnings = try? stage.once("rings of \(file.path)") {
+      try RingWarnings.beforeTraining(Topology.read(pdb: file))
     }
     for warning in warnings ?? [] { stage.warn(warning) }
   }

@@ -10,7 +10,8 @@ public struct WeightDiagnosis: Sendable {
     case heldFixed(coordinates: [String], spread: Double, thermal: Double)
     /// The frames' energy in a term is not that of the force field: mean in units of kT / 2.
     case otherForceField(term: String, ratio: Double, count: Int)
-    /// The samples' coordinate is not the frames': medians and robust standard deviations, in `unit`.
+    /// The samples' coordinate is not the frames': medians and robust standard deviations, in `unit`. `closesRing`: of so many atoms, where
+    /// it is a bond that is no internal coordinate.
     case unlikeFrames(coordinate: String, samples: Spread, frames: Spread, unit: String, closesRing: Int?)
     /// One term carries this share of the variance of the log-weights.
     case term(String, share: Double)
@@ -54,6 +55,8 @@ public struct WeightDiagnosis: Sendable {
     thermalEnergy: Double
   ) {
     let atoms = topology.atoms.count
+    let rings = (try? InternalCoordinates(topology: topology))?.openRings(in: topology, flat: true) ?? []
+    let open = Dictionary(rings.map { ($0.bond, $0.size) }, uniquingKeysWith: { first, _ in first })
     let known = Dictionary(terms.map { (Self.ordered($0.atoms), $0) }, uniquingKeysWith: { first, _ in first })
     var found: [(badness: Double, finding: Finding)] = []
     var fixed: [(name: String, spread: Double, thermal: Double)] = []
@@ -85,7 +88,7 @@ public struct WeightDiagnosis: Sendable {
       let stretch = max(drawn.width / max(learnt.width, 1e-12), learnt.width / max(drawn.width, 1e-12))
       if off > Self.shift || stretch > Self.stretch || off.isNaN || stretch.isNaN {
         let isBond = coordinate.count == 2
-        let ring = isBond ? topology.ringSize(of: Topology.Bond(coordinate[0], coordinate[1])) : nil
+        let ring = isBond ? open[Topology.Bond(coordinate[0], coordinate[1])] : nil
         let unit = isBond ? "nm" : "rad"
         found.append(
           (

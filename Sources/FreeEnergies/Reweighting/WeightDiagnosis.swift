@@ -104,7 +104,9 @@ public struct WeightDiagnosis: Sendable {
     if let worst = foreign.max(by: { abs(log($0.ratio)) < abs(log($1.ratio)) }) {
       findings.append(.otherForceField(term: worst.name, ratio: worst.ratio, count: foreign.count))
     }
-    if let worst = found.max(by: { $0.badness < $1.badness }) { findings.append(worst.finding) }
+    // a bond that nothing holds bends the angles beside it
+    let torn = found.filter { $0.finding.isOfRing }
+    if let worst = (torn.isEmpty ? found : torn).max(by: { $0.badness < $1.badness }) { findings.append(worst.finding) }
     if let worst = shares.max(by: { $0.share < $1.share }) { findings.append(.term(worst.name, share: worst.share)) }
     self.findings = findings.isEmpty ? [.training] : findings
   }
@@ -187,6 +189,12 @@ public struct WeightDiagnosis: Sendable {
 }
 
 extension WeightDiagnosis.Finding: CustomStringConvertible {
+  /// Whether it is the bond of a ring that is no coordinate.
+  fileprivate var isOfRing: Bool {
+    if case .unlikeFrames(_, _, _, _, .some) = self { return true }
+    return false
+  }
+
   public var description: String {
     func number(_ value: Double) -> String { String(format: "%.3g", value) }
     switch self {

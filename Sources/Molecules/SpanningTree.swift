@@ -81,16 +81,16 @@ struct SpanningTree {
     }
   }
 
-  /// A ring's atoms from the first of those that are there, over these, and round; nil where they do not stand side by side. `rank`: when an
-  /// atom was reached, -1 for those that were not.
+  /// A ring's atoms over those that are there, from the end of these that was reached first, and round; nil where they do not stand side by
+  /// side. `rank`: when an atom was reached, -1 for those that were not.
   private static func path(round ring: Ring, _ rank: [Int]) -> [Int]? {
     let count = ring.atoms.count
     let there = ring.atoms.indices.filter { rank[ring.atoms[$0]] >= 0 }
-    guard let first = there.min(by: { rank[ring.atoms[$0]] < rank[ring.atoms[$1]] }) else { return nil }
-    let forward = (0..<count).map { ring.atoms[(first + $0) % count] }
-    let backward = (0..<count).map { ring.atoms[(first + count - $0) % count] }
-    if there.count == 1 { return forward[1] < backward[1] ? forward : backward }
-    return [forward, backward].first { path in path.prefix(there.count).allSatisfy { rank[$0] >= 0 } }
+    func path(from start: Int, step: Int) -> [Int] { (0..<count).map { ring.atoms[(start + $0 * step) % count] } }
+    let paths = there.flatMap { [path(from: $0, step: 1), path(from: $0, step: count - 1)] }
+    // of two ways to go from a lone atom, that to the lower number
+    return paths.filter { path in path.prefix(there.count).allSatisfy { rank[$0] >= 0 } }
+      .min { (rank[$0[0]], $0[1]) < (rank[$1[0]], $1[1]) }
   }
 
   /// Places the atoms of a ring, from the fourth on, by their distance from its first.

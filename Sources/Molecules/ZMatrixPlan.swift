@@ -6,13 +6,26 @@ struct ZMatrixPlan {
   private(set) var inFan: Set<Int> = []
 
   init(topology: Topology) {
-    let chain = Self.backbone(of: topology) ?? Self.longestChain(of: topology)
+    let backbone = Self.backbone(of: topology)
+    let chain = backbone ?? Self.longestChain(of: topology)
     let rings = topology.shortestRings.filter {
       (4...InternalCoordinates.largestClosedRing).contains($0.atoms.count) && topology.isPuckered($0)
     }
     self.init(topology: topology, chain: chain, rings: rings)
-    // a cage may ask for an atom before it is there
-    if !isInOrder { self.init(topology: topology, chain: chain, rings: []) }
+    guard !rings.isEmpty else { return }
+    // where rings share bonds a long chain may lead over two of them; a cage may ask for an atom before it is there
+    let short = backbone == nil ? [Self(topology: topology, chain: Array(chain.prefix(3)), rings: rings)] : []
+    let plain = Self(topology: topology, chain: chain, rings: [])
+    for other in short + [plain] where !isInOrder || (other.isInOrder && other.lengths(topology) > lengths(topology)) {
+      self = other
+    }
+  }
+
+  /// Bonds that are coordinates.
+  private func lengths(_ topology: Topology) -> Int {
+    let pairs = rows.dropFirst().map { Topology.Bond($0.atom, $0.b) }
+    let distances = rows.filter { inFan.contains($0.atom) }.map { Topology.Bond($0.atom, $0.c) }
+    return Set(pairs + distances).intersection(topology.bonds).count
   }
 
   /// Whether every atom is placed from atoms that were placed before.

@@ -98,7 +98,11 @@ import Testing
   /// ln |det| of the map (translation, rotation, q) -> x by central differences, against the reported log-Jacobian.
   @Test func logJacobianIsTheDeterminant() throws {
     for (name, topology) in try Self.molecules()
-    where !["ET", "GN", "IM", "KS", "NF"].contains(name) {
+    where [
+      "alanine", "NY", "AC", "water", "ring", "methane", "proline", "cycle of 4", "cycle of 7", "substituted 6",
+      "decalin",
+    ]
+    .contains(name) {
       let zmatrix = try InternalCoordinates(topology: topology)
       let (n, d) = (3 * topology.atoms.count, zmatrix.dimension)
       let (q, expected) = try zmatrix.internalCoordinates(topology.referenceCoordinates, frames: 1)

@@ -11,11 +11,15 @@ enum MoleculeCheck {
 
   /// The topology is readable and, where the stage needs it, the force field too, and of the same molecule. What is found is told at the
   /// value's own line.
-  static func run(_ stage: PlannedStage, needs need: Need? = nil) {
-    guard stage.type.reads.contains(where: { $0.name == SharedField.topology.name }),
-      let molecule = stage.checking(.shared(.topology), { try MolecularSystem(planned: stage) })
-    else { return }
-    guard let need else { return }
+  /// The state and the torsions, where the stage reads them, are the molecule's. Nil where there is no molecule, or none that can be read.
+  @discardableResult
+  static func run(_ stage: PlannedStage, needs need: Need? = nil) -> MolecularSystem? {
+    func reads(_ field: SharedField) -> Bool { stage.type.reads.contains { $0.name == field.name } }
+    guard reads(.topology), let molecule = stage.checking(.shared(.topology), { try MolecularSystem(planned: stage) })
+    else { return nil }
+    if reads(.torsions) { _ = stage.checking(.shared(.torsions)) { try molecule.namedTorsions() } }
+    if reads(.state) { _ = stage.checking(.shared(.state)) { try molecule.stateAtoms() } }
+    guard let need else { return molecule }
     let shared = SharedField.molecule.compactMap { stage.shared[$0.name]?.canonicalJSON }.joined(separator: " ")
     let files = "\(shared) \(stage.forcefield.canonicalJSON)"
     _ = stage.checking(.shared(.forcefield)) {
@@ -29,6 +33,7 @@ enum MoleculeCheck {
         return true
       }
     }
+    return molecule
   }
 }
 

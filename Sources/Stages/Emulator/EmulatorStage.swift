@@ -69,13 +69,10 @@ enum EmulatorStage: RecordedStage {
 
   /// Reads the topology, and tells of rings that the coordinates cannot close.
   static func check(_ stage: PlannedStage) throws {
-    MoleculeCheck.run(stage)
-    guard try stage.parameters(Parameters.self).coordinates == .internal else { return }
-    let file = stage.topologyFile
-    // one that cannot be read is told already
-    let warnings = try? stage.once("rings of \(file.path)") {
-      try RingWarnings.beforeTraining(Topology.read(pdb: file))
-    }
+    guard let system = MoleculeCheck.run(stage),
+      try stage.parameters(Parameters.self).coordinates == .internal
+    else { return }
+    let warnings = stage.checking(.shared(.topology)) { try RingWarnings.beforeTraining(system.topology) }
     for warning in warnings ?? [] { stage.warn(warning) }
   }
 

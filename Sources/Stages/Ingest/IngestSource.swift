@@ -53,26 +53,35 @@ struct IngestSource {
     switch (parameters.trajectory, context.optionalInput(\IngestStage.Inputs.simulation)) {
     case (let files?, nil):
       readers = try files.map { file in
-        let reader = try TrajectoryFile.open(file.url, atomsIfUntold: molecule.kept.total)
+        let reader = try open(file.url, molecule, preparation)
         for warning in reader.warnings { context.warn(warning) }
-        return try selected(reader, molecule, preparation)
+        return reader
       }
     case (nil, let simulation?): readers = [try SimulatedFrames(simulation, topology: topology)]
     case (let files, _): throw IngestError.source(both: files != nil)
     }
-    var sources = try readers.map { reader in
-      do {
-        return IngestSource(
-          reader: reader,
-          frames: try reader.selection(first: parameters.first, last: parameters.last, stride: parameters.stride))
-      } catch TrajectoryError.selection(let file, let first, let last, let available) {
-        throw IngestError.frameRange(file: file, first: first, last: last, available: available)
-      }
-    }
+    var sources = try readers.map { try IngestSource($0, parameters) }
     let chosen = try chooseTemperature(sources, parameters.temperatureOfFrames)
     for index in sources.indices { sources[index].temperature = chosen }
     if parameters.trajectory != nil { try warnOfRepeatedFrames(sources, context) }
     return sources
+  }
+
+  /// Throws `IngestError.frameRange`.
+  init(_ reader: any TrajectoryReader, _ parameters: IngestStage.Parameters) throws {
+    self.reader = reader
+    do {
+      frames = try reader.selection(first: parameters.first, last: parameters.last, stride: parameters.stride)
+    } catch TrajectoryError.selection(let file, let first, let last, let available) {
+      throw IngestError.frameRange(file: file, first: first, last: last, available: available)
+    }
+  }
+
+  /// Opens a file and takes the molecule's atoms of it. Throws `TrajectoryError`, `IngestError.surroundings`.
+  static func open(
+    _ file: URL, _ molecule: Molecule, _ preparation: FramePreparation
+  ) throws -> any TrajectoryReader {
+    try selected(TrajectoryFile.open(file, atomsIfUntold: molecule.kept.total), molecule, preparation)
   }
 
   /// The molecule's atoms of a trajectory that holds more. Where the topology knows nothing of the others, the molecule is taken to come

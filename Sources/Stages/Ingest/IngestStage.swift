@@ -52,6 +52,25 @@ enum IngestStage: RecordedStage {
   /// What files may be.
   static let formats = TrajectoryFormat.all.map(\.name).joined(separator: ", ")
 
+  /// Opens every trajectory and holds it against the molecule; its frames are not read.
+  static func check(_ stage: PlannedStage) throws {
+    let system = MoleculeCheck.run(stage)
+    let parameters = try stage.parameters(Parameters.self)
+    let hasSimulation = !stage.inputs(\Inputs.simulation).isEmpty
+    guard (parameters.trajectory == nil) == hasSimulation else {
+      return stage.refuse("\(IngestError.source(both: hasSimulation))")
+    }
+    guard let system,
+      let preparation = stage.checking(.shared(.topology), { try FramePreparation(topology: system.topology) })
+    else { return }
+    for file in parameters.trajectory ?? [] {
+      _ = stage.checking(.parameter("trajectory")) {
+        let reader = try IngestSource.open(file.url, system.molecule, preparation)
+        return try IngestSource(reader, parameters)
+      }
+    }
+  }
+
   /// Throws `TrajectoryError`, `MoleculesError`, `MolecularSystemError`, `IngestError`.
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)

@@ -34,7 +34,7 @@ struct RunCommand: ParsableCommand {
       let engine = Engine(pipeline: definition, folder: folder, console: Console())
       let selected = try engine.selection(options)
       let assessments = try engine.assess(forced: force ? Array(selected) : [])
-      try engine.checkBeforehand(selected, assessments)
+      try engine.checkBeforehand(selected, assessments, keepGoing: options.keepGoing)
       let found = StatusTable.json(assessments, pipeline: definition)
       return print(json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected))
     }
@@ -44,7 +44,7 @@ struct RunCommand: ParsableCommand {
     // a run in which every selected stage is finished only looks
     if assessments.contains(where: { selected.contains($0.stage.name) && $0.state != .upToDate }) {
       ProcessEnvironment.prepare()
-      try looking.checkBeforehand(selected, assessments)
+      try looking.checkBeforehand(selected, assessments, keepGoing: options.keepGoing)
     }
     let interruption = Interruption()
     interruption.observeSignals()

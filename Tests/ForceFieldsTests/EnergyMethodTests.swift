@@ -29,7 +29,8 @@ struct EnergyMethodTests {
     #expect(try serialized.system(for: topology).atomCount == 22)
     let prmtop = Package.alanine.appendingPathComponent("alanine.prmtop")
     let amber = AMBERForceField(file: prmtop, implicitSolvent: .obc1)
-    #expect(try amber.engine(for: topology, threads: 1).summary == "an AMBER prmtop with OBC1 by the built-in kernel")
+    let summary = try amber.engine(for: topology, threads: 1).summary
+    #expect(summary == "an AMBER prmtop with OBC1 on mbondi2 radii, without a surface term, by the built-in kernel", "\(summary)")
     #expect(throws: EnergyMethodError.noSystem(method: "GFN2-xTB")) { try GFN2xTB().system(for: topology) }
   }
 

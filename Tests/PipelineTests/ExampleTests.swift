@@ -11,7 +11,7 @@ import Testing
     // by one thread: what other tests do at the time must not make it slow
     let result = try program.finish(
       program.start(
-        [Package.alanine.path, "100", "200"], environment: ["OMP_NUM_THREADS": "1"], executable: executable))
+        [Package.alanine.path, "300", "2000"], environment: ["OMP_NUM_THREADS": "1"], executable: executable))
     #expect(result.code == 0, "\(result.errors)")
     let found = try #require(result.output.firstMatch(of: #/dF = (\S+) \+- (\S+) kT/#))
     let (value, error) = (try #require(Double(found.1)), try #require(Double(found.2)))

@@ -11,13 +11,7 @@ import Testing
   init() throws { program = try Program() }
 
   /// Takes the files of a case into the program's folder.
-  func take(_ name: String) throws {
-    let folder = Package.fixture("cases/\(name)")
-    for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
-      try FileManager.default.copyItem(
-        at: folder.appendingPathComponent(file), to: program.folder.appendingPathComponent(file))
-    }
-  }
+  func take(_ name: String) throws { try program.take("cases/\(name)") }
 
   /// With a training that is short: what is asked is whether it comes to it.
   func run(_ file: String) throws -> Program.Result {

@@ -14,11 +14,7 @@ import Testing
   /// Frames that `ingest` takes over in a pipeline file of a folder of fixtures.
   private func frames(_ folder: String, _ file: String, text: String? = nil) throws -> Frames {
     let program = try Program()
-    let source = Package.fixture(folder)
-    for name in try FileManager.default.contentsOfDirectory(atPath: source.path) {
-      try FileManager.default.copyItem(
-        at: source.appendingPathComponent(name), to: program.folder.appendingPathComponent(name))
-    }
+    try program.take(folder)
     if let text { try program.write(text, to: file) }
     let result = try program.run("run", file)
     guard result.code == 0 else { throw Failed(text: result.output + result.errors) }

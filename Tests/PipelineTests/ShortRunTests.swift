@@ -74,16 +74,24 @@ struct ShortRunTests {
     let program = try Program()
     let left = try Data(contentsOf: Package.alanine.appendingPathComponent("alanine-left.nc"))
     try left.prefix(left.count / 2).write(to: program.folder.appendingPathComponent("cut.nc"))
-    try program.write(
-      """
-      name: cut
-      system: { topology: \(Package.alanine.path)/alanine.pdb }
-      stages: { frames: { uses: ingest, trajectory: cut.nc } }
-      """, to: "cut.yaml")
+    func write(_ trajectory: String, _ more: String = "") throws {
+      try program.write(
+        """
+        name: cut
+        system: { topology: \(Package.alanine.path)/alanine.pdb }
+        stages: { frames: { uses: ingest, trajectory: \(trajectory), stride: 100\(more) } }
+        """, to: "cut.yaml")
+    }
+    // what the header of a file tells is told before anything runs
+    try write("cut.nc")
+    let refused = try program.run("run", "cut.yaml", "--threads", "1")
+    #expect(refused.code == 2)
+    #expect(refused.errors.hasPrefix("cut.yaml:3:") && refused.errors.contains("cut.nc: the file is cut off"))
+    // what only its frames tell ends the stage
+    try write("\(Package.alanine.path)/alanine-left.nc", ", bond_tolerance: 0.01")
     let result = try program.run("run", "cut.yaml", "--threads", "1")
     #expect(result.code == 1)
-    #expect(result.errors.contains("error: stage 'frames': "))
-    #expect(result.errors.contains("cut.nc"))
+    #expect(result.errors.contains("error: stage 'frames': ") && result.errors.contains("frames are bad"))
     #expect(result.errors.contains("kept in runs/cut: nothing yet"))
     #expect(result.errors.hasSuffix("pipeline run cut.yaml --threads 1\n"))
   }

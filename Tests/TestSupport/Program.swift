@@ -17,6 +17,15 @@ public final class Program {
 
   public func write(_ text: String, to name: String) throws { try scratch.write(text, to: name) }
 
+  /// Takes the files of a folder of Tests/Fixtures into the program's folder.
+  public func take(_ fixtures: String) throws {
+    let source = Package.fixture(fixtures)
+    for name in try FileManager.default.contentsOfDirectory(atPath: source.path) {
+      try FileManager.default.copyItem(
+        at: source.appendingPathComponent(name), to: folder.appendingPathComponent(name))
+    }
+  }
+
   /// The program stands beside the test bundle.
   public static func executable() throws -> URL {
     let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")

@@ -97,10 +97,29 @@ struct IngestSource {
     }
     let first = SelectedAtoms(reader, Array(0..<expected))
     let start = try first.frames(first.selection(last: min(first.frameCount, 20) - 1))
-    guard molecule.kept.areAll, !start.prepared(by: preparation, file: reader.url.path).sound.indices.isEmpty else {
-      throw IngestError.surroundings(file: reader.url.path, found: found, topology: molecule.kept.total)
-    }
+    guard molecule.kept.areAll, !start.prepared(by: preparation, file: reader.url.path).sound.indices.isEmpty,
+      try standsAlone(reader, expected, frames: start.indices)
+    else { throw IngestError.surroundings(file: reader.url.path, found: found, topology: molecule.kept.total) }
     return first
+  }
+
+  /// Nothing that is left out is as close to the first atoms as if it were bonded to them: a topology that lacks an atom is no solute.
+  private static func standsAlone(_ reader: any TrajectoryReader, _ atoms: Int, frames: [Int]) throws -> Bool {
+    let nearest = 0.13  // nm: longer than bonds to hydrogen, shorter than hydrogen bonds
+    for frame in frames {
+      let x = try reader.readFrames(frame..<frame + 1)
+      for other in atoms..<reader.atomCount {
+        for own in 0..<atoms {
+          var square = 0.0
+          for axis in 0..<3 {
+            let d = x[3 * own + axis] - x[3 * other + axis]
+            square += d * d
+          }
+          if square < nearest * nearest { return false }
+        }
+      }
+    }
+    return true
   }
 }
 

@@ -132,9 +132,16 @@ extension PipelineDefinition {
 
 extension Engine {
   /// Checks, before anything runs, the selected stages that are not finished: see `StageType.check`. Prints warnings. `assessments`: the
-  /// stages' states. Throws `PipelineFileError`.
-  public func checkBeforehand(_ selected: Set<String>, _ assessments: [StageAssessment]) throws {
+  /// stages' states. With `keepGoing` what is refused is a warning: the stage fails when its turn comes, and others go on. Throws
+  /// `PipelineFileError`.
+  public func checkBeforehand(
+    _ selected: Set<String>, _ assessments: [StageAssessment], keepGoing: Bool = false
+  ) throws {
     let open = assessments.filter { $0.state != .upToDate }.map(\.stage.name)
-    for warning in try pipeline.check(selected.intersection(open)) { console.line("warning: \(warning)") }
+    do {
+      for warning in try pipeline.check(selected.intersection(open)) { console.line("warning: \(warning)") }
+    } catch let error as PipelineFileError where keepGoing {
+      for line in "\(error)".split(separator: "\n") { console.line("warning: \(line)") }
+    }
   }
 }

@@ -91,16 +91,16 @@ public struct HeldCoordinates: Sendable, Equatable {
   }
 }
 
-/// Gives held bonds their thermal motion back: each length is drawn from the law that its spring alone has,
-/// p(r) ~ r^2 exp(-k (r - r0)^2 / 2 kT), and what is beyond the bond moves along it. Angles and torsions stay as they are.
+/// Gives held bonds their thermal motion back: each length is drawn from the law that its spring has under the forces of all else,
+/// p(r) ~ r^2 exp(-(k (r - r0)^2 / 2 - f (r - r0)) / kT), and what is beyond the bond moves along it. Angles and torsions stay as they are.
 ///
-/// Bonds to hydrogen and single stiff bonds are nearly independent of the rest, so frames of constrained dynamics become frames of flexible
-/// dynamics up to what weights mend.
+/// f is the force along the bond without the spring's, in that very frame: to first order the law of the length given all else. What is left
+/// (bonds feel each other) is for weights to mend.
 public struct ReleasedBonds: Sendable {
   private struct Release {
     let bond: Topology.Bond
     let moving: [Int]  // Atoms on the second atom's side
-    let equilibrium, width: Double
+    let equilibrium, width, forceConstant: Double
   }
 
   private let releases: [Release]
@@ -124,15 +124,16 @@ public struct ReleasedBonds: Sendable {
       if topology.ringSize(of: bond) != nil { throw ReleasedBondsError.ring(name) }
       return Release(
         bond: bond, moving: [bond.second] + beyond, equilibrium: spring.equilibrium,
-        width: (kT / spring.forceConstant).squareRoot())
+        width: (kT / spring.forceConstant).squareRoot(), forceConstant: spring.forceConstant)
     }
     let masses = topology.masses
     let total = masses.reduce(0, +)
     weights = masses.map { $0 / total }
   }
 
-  /// Changes one frame [atoms, 3], nm, in place; its centre of mass stays where it was.
-  public func apply(_ frame: inout [Double], _ random: inout RandomStream) {
+  /// Changes one frame [atoms, 3], nm, in place; its centre of mass stays where it was. `forces`: of the whole force field in that frame,
+  /// kJ/mol/nm, [atoms, 3]; without them the springs have their lengths alone.
+  public func apply(_ frame: inout [Double], forces: [Double]? = nil, _ random: inout RandomStream) {
     let before = centre(frame)
     for release in releases {
       let (i, j) = (3 * release.bond.first, 3 * release.bond.second)
@@ -141,7 +142,16 @@ public struct ReleasedBonds: Sendable {
       let z = frame[j + 2] - frame[i + 2]
       let length = (x * x + y * y + z * z).squareRoot()
       guard length > 0 else { continue }
-      let stretch = draw(release, &random) / length - 1
+      var pull = 0.0
+      if let forces {
+        for atom in release.moving {
+          let along = forces[3 * atom] * x + forces[3 * atom + 1] * y + forces[3 * atom + 2] * z
+          pull += along / length
+        }
+        pull += release.forceConstant * (length - release.equilibrium)
+      }
+      let middle = release.equilibrium + (pull.isFinite ? pull / release.forceConstant : 0)
+      let stretch = draw(release, around: middle, &random) / length - 1
       for atom in release.moving {
         frame[3 * atom] += stretch * x
         frame[3 * atom + 1] += stretch * y
@@ -155,10 +165,10 @@ public struct ReleasedBonds: Sendable {
   }
 
   /// By rejection: a Gaussian, kept in proportion to r^2.
-  private func draw(_ release: Release, _ random: inout RandomStream) -> Double {
-    let largest = release.equilibrium + 8 * release.width
+  private func draw(_ release: Release, around middle: Double, _ random: inout RandomStream) -> Double {
+    let largest = middle + 8 * release.width
     while true {
-      let length = release.equilibrium + release.width * random.normal()
+      let length = middle + release.width * random.normal()
       guard length > 0, length < largest else { continue }
       if random.uniform() * largest * largest < length * length { return length }
     }

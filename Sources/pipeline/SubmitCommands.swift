@@ -28,7 +28,9 @@ struct SubmitCommand: ParsableCommand {
       shownFile: shown, overrides: pipeline.overrides, options: work.options,
       program: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
     let engine = Engine(pipeline: definition, folder: pipeline.folder(definition), console: Console())
-    try engine.checkBeforehand(engine.selection(work.options), engine.assess())
+    // in a batch the other cells go on beside one that fails
+    try engine.checkBeforehand(
+      engine.selection(work.options), engine.assess(), keepGoing: !definition.axes.isEmpty)
     let batch = BatchRun(engine, profile: request.profile)
     let submission = try batch.submit(request, dryRun: dryRun)
     print(SubmissionText.submission(submission, dryRun: dryRun))

@@ -30,7 +30,10 @@ struct EnergyMethodTests {
     let prmtop = Package.alanine.appendingPathComponent("alanine.prmtop")
     let amber = AMBERForceField(file: prmtop, implicitSolvent: .obc1)
     let summary = try amber.engine(for: topology, threads: 1).summary
-    #expect(summary == "an AMBER prmtop with OBC1 on mbondi2 radii, without a surface term, by the built-in kernel", "\(summary)")
+    // the file names its radii so
+    let radii = "radii of the System's GBSAOBCForce radii"
+    #expect(
+      summary == "an AMBER prmtop with OBC1 (igb=2) on \(radii), without a surface term, by the built-in kernel")
     #expect(throws: EnergyMethodError.noSystem(method: "GFN2-xTB")) { try GFN2xTB().system(for: topology) }
   }
 

@@ -1,4 +1,5 @@
 import Basics
+import ForceFields
 import Molecules
 import Trajectories
 import Workflow
@@ -13,6 +14,7 @@ struct IngestConstraints {
   }
 
   private let released: [ReleasedBonds?]  // By source
+  private let engine: (any EnergyEngine)?  // Whose forces the lengths are drawn under
   private let seed: UInt64
   private static let framesLookedAt = 200
 
@@ -23,6 +25,7 @@ struct IngestConstraints {
     _ system: MolecularSystem
   ) throws {
     seed = context.seed
+    var engine: (any EnergyEngine)?
     released = try sources.map { source in
       let held = try Self.held(in: source, preparation, system.topology)
       guard !held.isEmpty else { return nil }
@@ -38,6 +41,9 @@ struct IngestConstraints {
       case .flexible:
         let terms = try withAdvice { try system.harmonicTerms() }
         guard !terms.isEmpty else { throw IngestError.noSprings(file: file, summary: summary) }
+        if engine == nil {
+          engine = try withAdvice { try system.engine(for: "constraints: flexible", threads: context.threads) }
+        }
         let released = try ReleasedBonds(
           held, topology: system.topology, terms: terms, temperature: system.temperature)
         context.warn(
@@ -46,6 +52,7 @@ struct IngestConstraints {
         return released
       }
     }
+    self.engine = engine
   }
 
   private static func held(
@@ -61,13 +68,15 @@ struct IngestConstraints {
   }
 
   /// Changes sound frames of a source in place. Each has a random stream of its own, so that any piece comes out the same.
-  func apply(to frames: inout TrajectoryFrames, source: Int) {
+  func apply(to frames: inout TrajectoryFrames, source: Int) throws {
     guard let released = released[source] else { return }
     let width = 3 * frames.atomCount
+    let forces = try engine?.energiesAndForces(frames.coordinates).forces
     for (position, index) in frames.indices.enumerated() {
       var random = RandomStream(seed: seed, "released bonds", "\(source)", "\(index)")
       var frame = Array(frames.coordinates[position * width..<(position + 1) * width])
-      released.apply(&frame, &random)
+      let own = forces.map { Array($0[position * width..<(position + 1) * width]) }
+      released.apply(&frame, forces: own, &random)
       frames.coordinates.replaceSubrange(position * width..<(position + 1) * width, with: frame)
     }
   }

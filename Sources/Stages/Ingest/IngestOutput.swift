@@ -88,7 +88,7 @@ struct IngestOutput {
   /// Checks and prepares raw frames of a file, and writes the good ones; with `saving` also to a part, for `savePart`.
   mutating func add(_ raw: TrajectoryFrames, file: Int, checkedBy preparation: FramePreparation, saving: Bool) throws {
     var (sound, bad) = raw.prepared(by: preparation, file: files[file].path)
-    constraints.apply(to: &sound, source: file)
+    try constraints.apply(to: &sound, source: file)
     badCount += bad.count
     listed += bad.prefix(Self.listedAtMost - listed.count)
     var rows = IngestRows(

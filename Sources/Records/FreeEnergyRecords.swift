@@ -54,6 +54,9 @@ public struct ReweightRecord: StageRecord {
   public let stateIntervals = Reals("results/state_intervals", axes: ["state", "end"], "95 %")
   public let statePopulationsUnweighted = Reals(
     "results/state_populations_unweighted", axes: ["state"], "shares of the samples as they were drawn")
+  public let statePopulationsTrajectory = Reals(
+    "results/state_populations_trajectory", axes: ["state"],
+    "shares of the frames that the emulator learnt from, in the surroundings they were made in")
   public let profile = ProfileRecord()
   public let noiseVariance = Reals(
     "results/noise/variance", unit: "nat2", axes: ["state"], "of ln q, where it was estimated twice")

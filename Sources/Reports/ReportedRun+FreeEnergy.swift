@@ -138,18 +138,20 @@ extension ReportedRun {
       title: "Share of each state",
       columns: [
         "stage", "state", .init("population", unit: "%"), .init("95 % from", unit: "%"),
-        .init("to", unit: "%"), .init("unweighted", unit: "%"),
+        .init("to", unit: "%"), .init("unweighted", unit: "%"), .init("trajectory", unit: "%"),
       ])
     for stage in compared {
       guard let populations = try stage.numbers(Recorded.reweight.statePopulations) else { continue }
       let intervals = try stage.numbers(Recorded.reweight.stateIntervals)
       let raw = try stage.numbers(Recorded.reweight.statePopulationsUnweighted)
+      let learnt = try stage.numbers(Recorded.reweight.statePopulationsTrajectory)
       let names = try stateNames(stage, count: populations.count)
       for (state, population) in populations.enumerated() {
         let ends = intervals.flatMap { $0.count == 2 * populations.count ? ($0[2 * state], $0[2 * state + 1]) : nil }
         table.addRow([
           stage.name, names[state], small(population), small(ends?.0), small(ends?.1),
           small(raw.flatMap { state < $0.count ? $0[state] : nil }),
+          small(learnt.flatMap { state < $0.count ? $0[state] : nil }),
         ])
       }
     }
@@ -157,11 +159,14 @@ extension ReportedRun {
       title: "Populations",
       text:
         "A missing state leaves the ESS high: these rows expose it. Unweighted is the share among the samples before"
-        + " reweighting.",
+        + " reweighting, trajectory the share among the frames that the emulator learnt from. The weighted shares are those of the"
+        + " force field that was given, of the molecule in an implicit solvent or in vacuum; a trajectory in explicit solvent has its own.",
       tables: [table])
   }
 
-  private func small(_ fraction: Double?) -> String { NumberText.significant(fraction.map { 100 * $0 }, 3) }
+  private func small(_ fraction: Double?) -> String {
+    NumberText.significant(fraction.flatMap { $0.isNaN ? nil : 100 * $0 }, 3)
+  }
 
   private func stateNames(_ stage: ReportedStage, count: Int) throws -> [String] {
     if let names = try stage.texts(Recorded.reweight.stateNames), names.count == count { return names }

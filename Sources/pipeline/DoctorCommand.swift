@@ -15,7 +15,9 @@ struct DoctorCommand: ParsableCommand {
     for (name, version) in Libraries.versions { table.addRow([name, version]) }
     table.addRow(["OpenMM platforms", OpenMMLibrary.platforms.joined(separator: ", ")])
     table.addRow(["device", Runtime.deviceSummary])
-    table.addRow(["threads", "\(ProcessInfo.processInfo.activeProcessorCount)"])
+    let (allowed, all) = (AllowedCores.count, ProcessInfo.processInfo.processorCount)
+    let others = allowed == all ? "" : " (this process may use them; the machine has \(all))"
+    table.addRow(["threads", "\(allowed)" + others])
     table.addRow(["memory", NumberText.fixed(Double(ProcessInfo.processInfo.physicalMemory) / 1e9, 1) + " GB"])
     let space = freeSpace()
     table.addRow(["free disk space here", space.map { NumberText.fixed($0 / 1e9, 1) + " GB" } ?? NumberText.absent])

@@ -74,10 +74,21 @@ struct WorkOptions: ParsableArguments {
 
 /// The program and its arguments as the user would type them again.
 enum CommandLineText {
+  private static var isInPackage: Bool {
+    var folder = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
+    while true {
+      if FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) { return true }
+      let above = folder.deletingLastPathComponent()
+      if above.path == folder.path { return false }
+      folder = above
+    }
+  }
+
   static func command(_ words: [String]) -> String {
     let name = CommandLine.arguments.first ?? "pipeline"
     let built = name.contains("/release/") ? "swift run -c release pipeline" : "swift run pipeline"
-    let program = name.contains("/.build/") ? built : ShellText.quoted(name)
+    // `swift run` works where the package is the working folder, or one of those above it
+    let program = name.contains("/.build/") && isInPackage ? built : ShellText.quoted(name)
     return ([program] + words.map(ShellText.quoted)).joined(separator: " ")
   }
 }

@@ -19,8 +19,8 @@ struct SignalTests {
     }
   }
 
-  /// Slurm's warning before a time limit, and the two ways to stop a program by hand.
-  @Test(arguments: [SIGUSR1, SIGTERM, SIGINT])
+  /// Warnings of batch systems before a limit, a terminal that closes, and the two ways to stop a program by hand.
+  @Test(arguments: [SIGUSR1, SIGTERM, SIGINT, SIGHUP, SIGXCPU])
   func aSignalSavesAndSaysHowToResume(number: Int32) throws {
     let program = try TinyPipeline.program(short: true, trainingSteps: 100_000)
     let started = try start(program)

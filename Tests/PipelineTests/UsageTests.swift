@@ -21,6 +21,27 @@ import Testing
     #expect(try program.run("run", "x.yaml", "--checkpoint-interval", "-1").code == 2)
   }
 
+  @Test func aValueThatIsNotThereIsSaidToBeMissing() throws {
+    let program = try Program()
+    try program.write("stages: { s: { uses: toy-samples, system: checkerboard, count: 300 } }\n", to: "toy.yaml")
+    for (word, name) in [("s.count=", "s.count"), ("name= ", "name")] {
+      let refused = try program.run("run", "toy.yaml", "--dry-run", "--set", word)
+      #expect(refused.code == 2)
+      #expect(refused.errors.contains("\(name) is given no value; write --set \(name)=VALUE"), "\(refused.errors)")
+    }
+  }
+
+  /// A batch system's share of a node: the affinity mask counts, not the machine.
+  @Test(.enabled(if: ProcessInfo.processInfo.processorCount > 1, "a machine with one core has nothing to share"))
+  func onlyCoresThatAreAllowedCount() throws {
+    let program = try Program()
+    let doctor = try program.finish(
+      program.start(
+        ["-c", "0", try Program.executable().path, "doctor"], executable: URL(fileURLWithPath: "/usr/bin/taskset")))
+    let all = ProcessInfo.processInfo.processorCount
+    #expect(doctor.output.contains("1 (this process may use them; the machine has \(all))"), "\(doctor.output)")
+  }
+
   @Test func missingAndWrongFiles() throws {
     let program = try Program()
     let missing = try program.run("run", "alanine.yaml")

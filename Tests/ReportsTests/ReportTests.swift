@@ -47,7 +47,7 @@ import Testing
     let everything = try #require(report.sections.first { $0.title == "All results" }?.tables.first)
     #expect(everything.rows.contains(["boltzmann", "delta_f_interval", "3.74, 3.88", "kT"]))
     let states = try #require(report.sections.first { $0.title == "Populations" }?.tables.first)
-    #expect(states.rows.first == ["boltzmann", "phi in (0, 2)", "2.16", "2", "2.32", "49"])
+    #expect(states.rows.first == ["boltzmann", "phi in (0, 2)", "2.16", "2", "2.32", "49", "30"])
   }
 
   @Test func anAuditStandsBesideWhatItAuditsAndShowsItsMethods() throws {

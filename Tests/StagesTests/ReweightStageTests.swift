@@ -168,6 +168,7 @@ import Workflow
     let record = Recorded.reweight
     #expect(try artifact.read(record.freeEnergy.deltaF).isNaN && artifact.read(record.freeEnergy.standardError).isNaN)
     #expect(try artifact.read(record.freeEnergy.interval).values.allSatisfy { $0.isNaN })
+    #expect(try artifact.read(record.statePopulationsTrajectory).values == [0, 1])
     let effective = try artifact.read(record.stateEffective).values
     #expect(effective[0] < 3 && effective[1] > 250)
     #expect(

@@ -131,6 +131,7 @@ public struct RunFixture {
       try Self.profile(writer)
       try writer.write(record.stateNames, ["phi in (0, 2)", "elsewhere"])
       try writer.write(record.statePopulationsUnweighted, [0.49, 0.51])
+      try writer.write(record.statePopulationsTrajectory, [0.3, 0.7])
       try writer.write(record.logDensity.values, [Double](repeating: 100, count: sampleCount))
       try writer.write(record.logDensity.method, "stochastic-trace")
       var logWeights = (0..<sampleCount).map { _ in 1.2 * stream.normal() }

@@ -33,6 +33,25 @@ struct ReweightFrames {
   }
 }
 
+extension ReweightFrames {
+  /// Shares of the frames that the samples' emulator learnt from, in the state and outside; nil for an emulator without frames.
+  static func trajectoryPopulations(_ samples: StageInput, _ system: MolecularSystem) throws -> [Double]? {
+    guard let learnt = samples.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(\EmulatorStage.Inputs.frames)
+    else { return nil }
+    let coordinates = Recorded.ingest.trajectory.coordinates
+    let count = try learnt.artifact.shape(coordinates).first ?? 0
+    let torsion = try system.stateAtoms()
+    var inside = 0
+    for start in stride(from: 0, to: count, by: chunk) {
+      let positions = try learnt.artifact.read(coordinates, as: Double.self, rows: start..<min(start + chunk, count))
+      let angles = torsionAngles(positions.values, atoms: system.topology.atoms.count, torsions: [torsion])
+      inside += angles.filter(system.state.contains).count
+    }
+    let share = Double(inside) / Double(max(1, count))
+    return [share, 1 - share]
+  }
+}
+
 /// Potential energies of the samples, kJ/mol. Where they take long, those that are done are kept in checkpoints, and a run that
 /// was stopped goes on with the next sample.
 struct ReweightEnergies {

@@ -82,6 +82,9 @@ enum ReweightStage: RecordedStage {
       (output.energyMethod, energies.method), (output.secondsPerEnergy, energies.secondsPerEnergy))
     for torsion in frames.torsions { try writer.write(output.torsions.angles[torsion.name], torsion.angles) }
     try writer.write(output.inverted, frames.inverted.filter { $0 }.count)
+    if let shares = try ReweightFrames.trajectoryPopulations(samples, system) {
+      try writer.write(output.statePopulationsTrajectory, shares)
+    }
     if let audit = LogDensityDifference(
       of: density.mean, from: density.own, inside: frames.stateAngle.map(system.state.contains),
       logWeights: result.logWeights)

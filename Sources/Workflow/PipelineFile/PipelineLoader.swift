@@ -72,6 +72,9 @@ public struct PipelineLoader {
     }
     let key = override[..<equals]
     let text = String(override[override.index(after: equals)...])
+    guard text.contains(where: { !$0.isWhitespace }) else {
+      throw failure("\(key) is given no value; write --set \(key)=VALUE")
+    }
     let value = try YAMLDocument.parse(text, folder: workingFolder) { _, _ in location }
     var path = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard path.allSatisfy({ !$0.isEmpty }), path.count <= YAMLDocument.maximumDepth else {

@@ -1,7 +1,8 @@
 import Foundation
 
-/// Whether someone asked the run to stop. SIGINT, SIGTERM and SIGUSR1 do (Slurm sends the last before a time limit); a
-/// second SIGINT ends the process at once.
+/// Whether someone asked the run to stop. SIGINT and SIGTERM do, SIGHUP (a terminal that closes), and what batch systems send before they
+/// kill: SIGUSR1, SIGUSR2, SIGXCPU. A second SIGINT ends the process at once. SIGHUP that is ignored when the run begins (nohup) stays
+/// ignored.
 public final class Interruption: @unchecked Sendable {
   private let lock = NSLock()
   private var requested = false
@@ -16,6 +17,8 @@ public final class Interruption: @unchecked Sendable {
   public func request() { lock.withLock { requested = true } }
 
   private var observesSignals = false
+  private static let observed = [SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2]
+  private static let ignored = 1  // SIG_IGN as a number
 
   /// From now on signals count. Once per process. A `silent` process does not say so: the one that started it does.
   public func observeSignals(silent: Bool = false) {
@@ -29,10 +32,15 @@ public final class Interruption: @unchecked Sendable {
     // whoever started this process may have had them blocked, and a mask is inherited
     var set = sigset_t()
     sigemptyset(&set)
-    for number in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&set, number) }
+    for number in Self.observed { sigaddset(&set, number) }
     pthread_sigmask(SIG_UNBLOCK, &set, nil)
-    for number in [SIGINT, SIGTERM, SIGUSR1] {
+    for number in Self.observed {
       var action = sigaction()
+      if number == SIGHUP {
+        var before = sigaction()
+        sigaction(number, nil, &before)
+        if before.__sigaction_handler.sa_handler.map({ unsafeBitCast($0, to: Int.self) }) == Self.ignored { continue }
+      }
       action.__sigaction_handler.sa_handler = { number in
         // only what is safe in a signal handler: stores, write, kill and _exit
         if number == SIGINT {

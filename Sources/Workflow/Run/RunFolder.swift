@@ -35,7 +35,7 @@ public final class RunFolder {
       throw EngineError.folder(url.path, "cannot be made")
     }
     let path = lockPath
-    let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard opened >= 0 else { throw EngineError.folder(path, "cannot be opened") }
     // out of the way of the descriptors that a child process finds at fixed numbers
     let moved = fcntl(opened, F_DUPFD_CLOEXEC, 10)

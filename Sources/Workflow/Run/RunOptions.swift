@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// What to run of a pipeline, and how.
@@ -12,14 +13,14 @@ public struct RunOptions {
   /// Threads of each stage. Nil: the cores, divided by the jobs, and for a stage that goes on from a checkpoint as many as it
   /// was begun with, because the last digits of a result depend on them.
   public var threads: Int?
-  public var cores: Int?  // The cores there are for the stages; nil: the machine's
+  public var cores: Int?  // The cores there are for the stages; nil: those that this process may use
   public var checkpointInterval = 60.0  // In s
 
   public init() {}
 
   /// Threads of a stage that is begun.
   public var defaultThreads: Int {
-    threads ?? max(1, (cores ?? ProcessInfo.processInfo.activeProcessorCount) / max(1, jobs ?? 1))
+    threads ?? max(1, (cores ?? AllowedCores.count) / max(1, jobs ?? 1))
   }
 }
 

@@ -12,7 +12,7 @@ enum SharedNotes {
   /// nothing could be written.
   static func merge<Note: Codable>(_ changes: [String: Note?], into file: URL) -> Bool {
     let folder = file.deletingLastPathComponent()
-    let descriptor = open(folder.appendingPathComponent(".notes.lock").path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    let descriptor = open(folder.appendingPathComponent(".notes.lock").path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
     guard waitForLock(descriptor) else { return false }

@@ -14,7 +14,7 @@ final class StageLock {
     let url = Self.file(folder, stage)
     var descriptor: Int32
     while true {
-      descriptor = open(url.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+      descriptor = open(url.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else { throw EngineError.folder(url.path, "cannot be opened") }
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
         let code = errno

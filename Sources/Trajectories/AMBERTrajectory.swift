@@ -103,16 +103,6 @@ public final class AMBERTrajectory: TrajectoryReader {
 
   private struct LibraryFailure: Error, CustomStringConvertible { let description: String }
 
-  private func readEverything() throws {
-    let step = max(1, (4 << 20) / max(1, 24 * atomCount))
-    for start in stride(from: 0, to: frameCount, by: step) {
-      let frames = start..<min(frameCount, start + step)
-      _ = try readFrames(frames)
-      _ = try readTimes(frames)
-      _ = try readCells(frames)
-    }
-  }
-
   // MARK: Frames
 
   /// Coordinates of a range of frames, [frames, atoms, 3], nm. Throws `TrajectoryError.frameRange`.

@@ -90,16 +90,6 @@ public final class MDTrajTrajectory: TrajectoryReader {
     return outcome == .passed
   }
 
-  private func readEverything() throws {
-    let step = max(1, (4 << 20) / max(1, 24 * atomCount))
-    for start in stride(from: 0, to: frameCount, by: step) {
-      let frames = start..<min(frameCount, start + step)
-      _ = try readFrames(frames)
-      _ = try readTimes(frames)
-      _ = try readCells(frames)
-    }
-  }
-
   private func read(_ scaled: Scaled, _ range: Range<Int>) throws -> [Double] {
     try check(range)
     do {

@@ -30,6 +30,19 @@ extension TrajectoryReader {
   public func readTemperatures(_ range: Range<Int>) throws -> [Double]? { nil }
 }
 
+extension TrajectoryReader {
+  /// Reads all there is, piece by piece, and keeps nothing: whether a library can read a file shows only so.
+  func readEverything() throws {
+    let step = max(1, (4 << 20) / max(1, 24 * atomCount))
+    for start in stride(from: 0, to: frameCount, by: step) {
+      let frames = start..<min(frameCount, start + step)
+      _ = try readFrames(frames)
+      _ = try readTimes(frames)
+      _ = try readCells(frames)
+    }
+  }
+}
+
 /// A trajectory that is being written, frame after frame.
 public protocol TrajectoryWriter {
   /// Adds frames: coordinates [frames, atoms, 3] in nm, times in ps, and one box each if the file has boxes.

@@ -36,3 +36,15 @@ func bootstrapMultiplicity(_ count: Int, _ random: inout RandomStream) -> [Doubl
   for _ in 0..<count { multiplicity[Int(random.next(upperBound: UInt64(count)))] += 1 }
   return multiplicity
 }
+
+/// Weights of which the largest is 1.
+func relativeWeights(logWeights: [Double]) -> [Double] {
+  let top = logWeights.max() ?? 0
+  return logWeights.map { exp($0 - top) }
+}
+
+/// -ln of the weight in the state over that elsewhere, kT.
+func stateDifference(_ weights: [Double], _ inside: [Bool]) -> Double {
+  let (p, q) = stateSums(weights, inside)
+  return -log(p / q)
+}

@@ -132,14 +132,11 @@ struct UmbrellaEstimate {
 
   /// Weights without any bias, the largest 1.
   private func relativeWeights(_ logDenominators: [Double]) -> [Double] {
-    let logs = zip(pool.sharedBias, logDenominators).map { $0 - $1 }
-    let top = logs.max() ?? 0
-    return logs.map { exp($0 - top) }
+    FreeEnergies.relativeWeights(logWeights: zip(pool.sharedBias, logDenominators).map { $0 - $1 })
   }
 
   private func difference(_ multiplicity: [Double], _ logDenominators: [Double]) -> Double {
-    let (p, q) = stateSums(zip(multiplicity, relativeWeights(logDenominators)).map { $0 * $1 }, inside)
-    return -log(p / q)
+    stateDifference(zip(multiplicity, relativeWeights(logDenominators)).map { $0 * $1 }, inside)
   }
 
   /// MBAR on resampled data, from the full solution and with its Hessian.

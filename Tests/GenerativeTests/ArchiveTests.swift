@@ -139,11 +139,71 @@ import Torch
     #expect(try resumed.emulator.archive() == straight.emulator.archive())
   }
 
+  /// Of 160 frames, fewer than a batch: the held-out loss falls and rises again, the network of its lowest place is taken, training ends
+  /// early, and where it was stopped on the way it ends with the same bits.
+  @Test func aTrainingOfFewFramesTakesTheNetworkThatHeldOutFramesLikeBest() throws {
+    let topology = try Topology.read(pdb: InternalChartTests.pdb)
+    let frames = try ArchiveTests.frames(topology, 160)
+    var settings = EmulatorSettings()
+    settings.architecture = { .residual(.init(width: 64, depth: 2, outputs: $0.space.dimension)) }
+    settings.optimization = OptimizationSettings(
+      steps: 2000, batch: 256, learningRate: 5e-3, warmUp: 10, averageDecay: 0.9)
+    settings.recordEvery = 10
+    settings.validationFraction = 0.2
+    let straight = try Emulator.train(on: frames, topology: topology, settings: settings)
+    let found = try #require(OverFitting(straight.state.curve))
+    #expect(!found.keepsLast && found.isBeyondReturn && straight.state.step < 2000)
+    #expect(found.last.step == straight.state.step && found.taken.step < found.last.step / 2)
+    #expect(!straight.state.tensors.keys.contains { $0.hasPrefix("kept/") })
+    let host = MemoryHost()
+    var left = found.taken.step
+    host.stop = {
+      left -= 1
+      return left == 0
+    }
+    #expect(throws: MemoryHost.Stopped.self) {
+      try Emulator.train(on: frames, topology: topology, settings: settings, host: host)
+    }
+    let there = try #require(host.newestState()).training
+    #expect(there.step == found.taken.step)
+    for (name, tensor) in straight.state.tensors where name.hasPrefix("average/") {
+      #expect(there.tensors[name] == tensor)
+    }
+    left = 15
+    #expect(throws: MemoryHost.Stopped.self) {
+      try Emulator.train(on: frames, topology: topology, settings: settings, host: host)
+    }
+    host.stop = { false }
+    let resumed = try Emulator.train(on: frames, topology: topology, settings: settings, host: host)
+    #expect(resumed.state == straight.state)
+    #expect(try resumed.emulator.archive() == straight.emulator.archive())
+    let warning = found.warning(frames: 128, steps: 2000)
+    #expect(warning.contains("lowest after \(found.lowest.step) steps"))
+    #expect(host.warnings == [warning])
+  }
+
+  @Test func ofNetworksThatHeldOutFramesHoldForEqualTheLatestIsTaken() throws {
+    func curve(_ losses: [Double]) -> LossCurve {
+      var curve = LossCurve(columns: ["train", "validation"])
+      for (row, loss) in losses.enumerated() { curve.record(step: 10 * (row + 1), [0, loss]) }
+      return curve
+    }
+    let rising = try #require(OverFitting(curve([2, 1.5, 1.51, 1.6, 1.52, 1.512, 1.7])))
+    #expect(rising.lowest == (20, 1.5) && rising.taken == (60, 1.512) && !rising.keepsLast && !rising.isBeyondReturn)
+    let falling = try #require(OverFitting(curve([2, 1.5, 1.55, 1.49, 1.5])))
+    #expect(falling.lowest == (40, 1.49) && falling.keepsLast)
+    // a loss may be negative, and held-out frames may be missing
+    let negative = try #require(OverFitting(curve([-1, -2, -1.99, -1.7, -1.7, -1.7, -1.7, -1.7, -1.7])))
+    #expect(negative.taken == (30, -1.99) && negative.isBeyondReturn)
+    #expect(OverFitting(curve([.nan, .nan])) == nil)
+  }
+
   @Test func heldOutFramesAreBlocksSpreadEvenly() {
     let split = FrameSplit(frames: 1000, fraction: 0.05)
     let blocks: [Int] = stride(from: 100, to: 1000, by: 200).flatMap { Array($0..<$0 + 10) }
-    #expect(split.validation == blocks)
-    #expect(Set(split.training).isDisjoint(with: split.validation) && split.training.count == 950)
+    // so few rows are taken several times
+    #expect(split.validation.count == 550 && split.validation == (0..<11).flatMap { _ in blocks })
+    #expect(Set(split.training).isDisjoint(with: Set(split.validation)) && split.training.count == 950)
     // no more rows than a validation needs, all over the frames that are held out
     let long = FrameSplit(frames: 100_000, fraction: 0.05)
     #expect(long.training.count == 95_000)

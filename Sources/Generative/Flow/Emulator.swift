@@ -86,10 +86,12 @@ public struct TrainedEmulator {
 /// on one side.
 struct FrameSplit: Equatable {
   let training: [Int]
-  /// At most `validationRows` of those held out.
+  /// At most `validationRows` of those held out, and `leastValidationRows` rows at least.
   let validation: [Int]
   /// Held-out frames that a row of the loss curve takes at most.
   static let validationRows = 2048
+  /// Fewer than these are taken several times, each with noise of its own, so that two values differ by what the network is.
+  static let leastValidationRows = 512
 
   init(frames count: Int, fraction: Double) {
     let block = max(1, count / 100)
@@ -102,7 +104,9 @@ struct FrameSplit: Equatable {
     let isHeld = Set(held)
     training = (0..<count).filter { !isHeld.contains($0) }
     let every = (held.count + Self.validationRows - 1) / Self.validationRows
-    validation = stride(from: 0, to: held.count, by: every).map { held[$0] }
+    let chosen = stride(from: 0, to: held.count, by: every).map { held[$0] }
+    let times = (Self.leastValidationRows + chosen.count - 1) / chosen.count
+    validation = (0..<times).flatMap { _ in chosen }
   }
 }
 
@@ -213,18 +217,30 @@ extension Emulator {
       interpolant: settings.interpolant, objective: settings.objective, coupling: settings.coupling)
     let batch = settings.optimization.batch
     var sampler = try EpochSampler(
-      count: training.shape[0], batch: batch, seed: RandomStream.derivedSeed(settings.seed, ["order"]))
+      count: training.shape[0], batch: batch, seed: RandomStream.derivedSeed(settings.seed, ["order"]), repeating: true)
     let loop = TrainingLoop(
       trainer: trainer, host: host, title: "emulator", recordEvery: settings.recordEvery,
       labels: ["loss", "validation"])
     try loop.run(batch: { try sampler.name(step: $0) }) {
       let average = field.replacing(network: trainer.average)
-      return [try validation.map { try validationLoss(loss, average, $0, seed: settings.seed) } ?? .nan]
+      guard let validation else { return [.nan] }
+      let value = try validationLoss(loss, average, validation, seed: settings.seed)
+      var curve = trainer.curve
+      curve.record(step: trainer.step, [.nan, value])
+      if OverFitting(curve)?.keepsLast ?? false { try trainer.keepAverage() }
+      return [value]
+    } endsEarly: {
+      OverFitting($0)?.isBeyondReturn ?? false
     } step: {
       let rows = try training.selected(sampler.indices(step: trainer.step))
       let t = try FlowMatchingLoss.stratifiedTimes(batch, trainer.generator)
       let now = field.replacing(network: trainer.network)
       return [try trainer.update(loss(now, data: rows, t: t, trainer.generator))]
+    }
+    if let found = OverFitting(trainer.curve), !found.keepsLast, try trainer.returnToKeptAverage() {
+      host.warn(found.warning(frames: training.shape[0], steps: settings.optimization.steps))
+    } else {
+      trainer.forgetKeptAverage()
     }
     return (field.replacing(network: trainer.average), try trainer.state())
   }

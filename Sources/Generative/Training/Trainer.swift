@@ -33,6 +33,8 @@ public final class Trainer<Net: Network> {
   /// The learning rate is that of the schedule times 2^-halvings.
   var halvings = 0
   private let optimizer: Adam
+  /// A moving average that may be gone back to, see `keepAverage`.
+  private var kept: Net?
 
   /// Start of a training. `generator` feeds initial parameters, then noise and times.
   public init(network: Net, settings: OptimizationSettings, generator: Generator, columns: [String]) throws {
@@ -63,11 +65,28 @@ public final class Trainer<Net: Network> {
     return value
   }
 
+  /// Keeps the moving average as it is now, in the place of one kept before.
+  func keepAverage() throws {
+    let copy = try kept ?? average.cloned()
+    for (mine, now) in zip(copy.parameters, average.parameters) { try mine.copyInPlace(from: now) }
+    kept = copy
+  }
+
+  /// Makes the moving average the one that was kept, and keeps none any more. False where none was.
+  func returnToKeptAverage() throws -> Bool {
+    guard let kept else { return false }
+    for (mine, before) in zip(average.parameters, kept.parameters) { try mine.copyInPlace(from: before) }
+    forgetKeptAverage()
+    return true
+  }
+
+  func forgetKeptAverage() { kept = nil }
+
   /// All that a state holds, by group and name.
   private var tensors: [(name: String, tensor: Tensor)] {
     let groups = [
       ("parameters", network.parameters), ("average", average.parameters), ("first_moment", optimizer.firstMoments),
-      ("second_moment", optimizer.secondMoments),
+      ("second_moment", optimizer.secondMoments), (Self.keptGroup, kept?.parameters ?? []),
     ]
     return groups.flatMap { group, list in zip(network.parameterNames, list).map { ("\(group)/\($0)", $1) } }
       + network.constants.map { ("constants/\($0.name)", $0.tensor) }
@@ -81,13 +100,27 @@ public final class Trainer<Net: Network> {
 
   /// Throws `TrainingError.badState`, and then has changed nothing.
   func restore(_ state: TrainingState) throws {
-    let restored = try tensors.map { (mine: $0.tensor, saved: try state.tensors.tensor($0.name, like: $0.tensor)) }
+    let before = kept
+    kept = state.tensors.keys.contains { $0.hasPrefix(Self.keptGroup + "/") } ? try before ?? average.cloned() : nil
+    let restored: [(mine: Tensor, saved: Tensor)]
+    do {
+      restored = try restorable(state)
+    } catch {
+      kept = before
+      throw error
+    }
     for (mine, saved) in restored { try mine.copyInPlace(from: saved) }
     optimizer.step = state.step
     try generator.restore(state.generator)
     step = state.step
     curve = state.curve
     halvings = state.halvings
+  }
+
+  private static var keptGroup: String { "kept" }
+
+  private func restorable(_ state: TrainingState) throws -> [(mine: Tensor, saved: Tensor)] {
+    try tensors.map { (mine: $0.tensor, saved: try state.tensors.tensor($0.name, like: $0.tensor)) }
   }
 }
 

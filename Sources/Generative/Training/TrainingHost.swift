@@ -44,7 +44,7 @@ public final class UnattendedHost: TrainingHost {
 /// What a `Trainer` needs to go on bit for bit.
 public struct TrainingState: Equatable, Sendable {
   public var step: Int
-  /// "GROUP/NAME" for the groups parameters, average, first_moment, second_moment and constants.
+  /// "GROUP/NAME" for the groups parameters, average, first_moment, second_moment and constants, and kept where an average was.
   public var tensors: [String: NDArray<Float>]
   /// Of the random stream.
   public var generator: [UInt8]

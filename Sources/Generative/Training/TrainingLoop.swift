@@ -21,11 +21,12 @@ struct TrainingLoop<Net: Network> {
   private var rollbackInterval: Int { max(leastRollbackInterval, (trainer.settings.steps + 9) / 10) }
 
   /// Goes on from the newest state, if there is one, and calls `step` (one optimisation step that returns its losses,
-  /// the curve's first columns) until training is finished. A row of the curve has the means of the losses since the
+  /// the curve's first columns) until training is finished, or `endsEarly` says so of the curve. A row of the curve has the means of the losses since the
   /// last one, and what `atRecord` gives for the other columns. `batch` names the samples of a step. Throws
   /// `TrainingError.broken` where halving the learning rate did not help, and what the host throws to stop.
   func run(
-    batch: (Int) throws -> String = { _ in "" }, atRecord: () throws -> [Double] = { [] }, step: () throws -> [Double]
+    batch: (Int) throws -> String = { _ in "" }, atRecord: () throws -> [Double] = { [] },
+    endsEarly: (LossCurve) -> Bool = { _ in false }, step: () throws -> [Double]
   ) throws {
     var recent: [[Double]] = []
     func means() -> [Double] {
@@ -57,7 +58,7 @@ struct TrainingLoop<Net: Network> {
       }
       checkpoints.seconds += watch.seconds
     }
-    while !trainer.isFinished {
+    while !trainer.isFinished && !endsEarly(trainer.curve) {
       // a resumed run passes here again, and the point before this one must stay
       if trainer.step % rollbackInterval == 0, try host.rollbackPoint(step: trainer.step) == nil {
         try timed { try host.saveRollbackPoint($0()) }
@@ -115,30 +116,45 @@ public struct EpochSampler {
   private var epoch = -1
   private var order: Tensor?
 
-  public init(count: Int, batch: Int, seed: UInt64) throws {
-    guard count >= batch else { throw TrainingError.tooFewSamples(count: count, batch: batch) }
+  /// `repeating`: where the samples are fewer than a batch, a batch runs through several epochs; otherwise that is an error.
+  public init(count: Int, batch: Int, seed: UInt64, repeating: Bool = false) throws {
+    guard count >= batch || repeating && count > 0 else {
+      throw TrainingError.tooFewSamples(count: count, batch: batch)
+    }
     (self.count, self.batch, self.seed) = (count, batch, seed)
   }
 
   /// The batch of a step in words: its place in the epoch and its first rows.
   mutating func name(step: Int) throws -> String {
     let rows = try indices(step: step).array(as: Int64.self).values.prefix(8).map(String.init)
+    let named = "samples \(rows.joined(separator: ", "))\(batch > 8 ? ", ..." : "")"
     let perEpoch = count / batch
-    return "batch \(step % perEpoch + 1) of epoch \(step / perEpoch + 1) (samples \(rows.joined(separator: ", "))"
-      + "\(batch > 8 ? ", ..." : ""))"
+    return perEpoch == 0
+      ? "a batch of all samples (\(named))" : "batch \(step % perEpoch + 1) of epoch \(step / perEpoch + 1) (\(named))"
   }
 
-  /// Row indices [batch] of training step `step`. The incomplete batch at the end of an epoch is left out.
+  /// Row indices [batch] of training step `step`. The incomplete batch at the end of an epoch is left out, but for batches that are larger
+  /// than an epoch.
   public mutating func indices(step: Int) throws -> Tensor {
     let perEpoch = count / batch
+    guard perEpoch > 0 else { return try indicesOfSeveralEpochs(step) }
     let wanted = step / perEpoch
     if wanted != epoch || order == nil {
-      let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["epoch", String(wanted)]))
-      order = try generator.permutation(count)
+      order = try permutation(wanted)
       epoch = wanted
     }
     let start = (step % perEpoch) * batch
     guard let order else { throw TrainingError.badState("no epoch order") }
     return try order.slice(start..<(start + batch))
+  }
+
+  private func indicesOfSeveralEpochs(_ step: Int) throws -> Tensor {
+    let first = step * batch
+    let orders = try (first / count...(first + batch - 1) / count).map(permutation)
+    return try Tensor.concatenated(orders, axis: 0).slice(first % count..<first % count + batch)
+  }
+
+  private func permutation(_ epoch: Int) throws -> Tensor {
+    try Generator(seed: RandomStream.derivedSeed(seed, ["epoch", String(epoch)])).permutation(count)
   }
 }

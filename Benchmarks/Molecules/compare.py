@@ -15,7 +15,7 @@ import numpy as np
 folder = pathlib.Path(sys.argv[1])
 random = np.random.default_rng(1)
 print(f"{'molecule':10} {'atoms':>5} {'changes':>7} {'dynamics / kT':>16} {'umbrella / kT':>16} {'weights / kT':>16} {'sigmas':>11} {'ESS / %':>7} {'cut / %':>7}  warnings")
-good = total = 0
+good = warned = total = 0
 for path in sorted(folder.glob("traced@*.h5")):
     name = path.stem.split("@")[1]
     with h5py.File(folder / f"md@{name}.h5") as file:
@@ -30,15 +30,20 @@ for path in sorted(folder.glob("traced@*.h5")):
     delta = lambda share: -np.log(share / (1 - share))
     resampled = [delta(random.choice(shares, len(shares)).mean()) for _ in range(2000)]
     dynamics, error = delta(shares.mean()), np.std(resampled)
+    along = along_error = np.nan
+    if (folder / f"umbrella@{name}.h5").exists():
+        with h5py.File(folder / f"umbrella@{name}.h5") as file:
+            along, along_error = file["results/delta_f"][()], file["results/delta_f_standard_error"][()]
     with h5py.File(path) as file:
         weighted, own = file["results/delta_f"][()], file["results/delta_f_standard_error"][()]
         share, cut = file["results/ess_fraction"][()], file["results/ess_fraction_truncated"][()]
         warnings = json.loads(file["provenance/record"][()]).get("warnings", [])
-    with h5py.File(folder / f"umbrella@{name}.h5") as file:
-        along, along_error = file["results/delta_f"][()], file["results/delta_f_standard_error"][()]
+    with h5py.File(folder / f"frames@{name}.h5") as file:  # its words on torsions whose places the dynamics did not sample
+        warnings += [w for w in json.loads(file["provenance/record"][()]).get("warnings", []) if "populations are not" in w or "was always" in w]
     sigmas, sharp = abs(weighted - dynamics) / np.hypot(error, own), abs(weighted - along) / np.hypot(along_error, own)
     total += 1
     good += bool(sigmas <= 2)
+    warned += bool(not sigmas <= 2 and warnings)
     print(f"{name:10} {atoms:5d} {changes:7d} {dynamics:8.2f} +- {error:4.2f} {along:8.2f} +- {along_error:4.2f} {weighted:8.2f} +- {own:4.2f} {sigmas:5.1f} {sharp:5.1f} {100 * share:7.1f} {100 * cut:7.1f}  "
           + " | ".join(w[:100] for w in warnings))
-print(f"{good} of {total} within two errors")
+print(f"{good} of {total} within two errors of the dynamics; {warned} of the others with a warning")

@@ -40,3 +40,10 @@ enum MoleculeCheck {
 extension RecordedStage {
   static func check(_ stage: PlannedStage) throws { MoleculeCheck.run(stage) }
 }
+
+extension PlannedStage {
+  /// Three numbers for each atom of each frame.
+  func writes(frames: Double, atoms: Int, bytesPerNumber: Double) {
+    writes(atLeast: frames * Double(3 * atoms) * bytesPerNumber)
+  }
+}

@@ -11,7 +11,9 @@ struct CheckCommand: ParsableCommand {
   func run() throws {
     let definition = try pipeline.load()
     let names = Set(definition.stages.map(\.name))
-    for warning in try definition.check(names) { printError("warning: \(warning)") }
+    for warning in try definition.check(names, folder: pipeline.folder(definition)) {
+      printError("warning: \(warning)")
+    }
     print("\(definition.source): \(names.count) stages, nothing wrong was found")
   }
 }

@@ -19,7 +19,7 @@ struct DoctorCommand: ParsableCommand {
     let others = allowed == all ? "" : " (this process may use them; the machine has \(all))"
     table.addRow(["threads", "\(allowed)" + others])
     table.addRow(["memory", NumberText.fixed(Double(ProcessInfo.processInfo.physicalMemory) / 1e9, 1) + " GB"])
-    let space = freeSpace()
+    let space = DiskSpace.free(in: URL(fileURLWithPath: "."))
     table.addRow(["free disk space here", space.map { NumberText.fixed($0 / 1e9, 1) + " GB" } ?? NumberText.absent])
     table.addRow(["stage types", StageCatalog.all.map { $0.type }.joined(separator: ", ")])
     print(table.rendered())
@@ -55,11 +55,5 @@ struct DoctorCommand: ParsableCommand {
       folder = folder.deletingLastPathComponent()
     }
     return nil
-  }
-
-  private func freeSpace() -> Double? {
-    var status = statvfs()
-    guard statvfs(".", &status) == 0 else { return nil }
-    return Double(status.f_bavail) * Double(status.f_frsize)
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Testing
 
@@ -17,6 +18,7 @@ private enum EvenStage: StageType {
   struct Parameters: ParameterGroup {
     @Parameter("an even number") var number = 2
     @Parameter("throws") var throwing = false
+    @Parameter("what it says that it writes") var bytes: Double?
   }
 
   static func check(_ stage: PlannedStage) throws {
@@ -27,6 +29,7 @@ private enum EvenStage: StageType {
       let other = try input.parameters(Parameters.self).number
       if other > parameters.number { stage.warn("\(input.name) has \(other), \(stage.name) \(parameters.number)") }
     }
+    if let bytes = parameters.bytes { stage.writes(atLeast: bytes) }
     let path = stage.shared["topology"]?.string ?? ""
     let text = stage.checking(.shared(.topology)) {
       try stage.once("text of \(path)") {
@@ -101,6 +104,40 @@ private let lookedAt = Looks()
     let broken = try check("system: { topology: full.pdb }\n" + stages)
     #expect(broken.hasPrefix("refused: test.yaml:1:21: ") && broken.split(separator: "\n").count == 1)
     #expect(lookedAt.count == 2)
+  }
+
+  @Test func whatWillBeWrittenIsHeldAgainstTheRoomThatIsLeft() throws {
+    let pipeline = try load(
+      """
+      system: { topology: full.pdb }
+      stages:
+        a: { uses: even, bytes: 3.0e9 }
+        b: { uses: even, bytes: 1.5e9 }
+        c: { uses: even }
+      """)
+    let folder = place.runFolder(pipeline)
+    func found(_ names: Set<String>, free: Double?) throws -> String {
+      do {
+        return try pipeline.check(names, folder: folder, free: free).joined(separator: "\n")
+      } catch let error as PipelineFileError {
+        return "refused: \(error)"
+      }
+    }
+    let needs =
+      "test.yaml:3:3: what is to run writes at least 4.5 GB, the most of it 'a' with 3.0 GB, and \(folder.url.path) has "
+    #expect(try found(["a", "b", "c"], free: 4.4e9).hasPrefix("refused: " + needs + "4.4 GB left"))
+    #expect(try found(["a", "b", "c"], free: 4.6e9).hasPrefix(needs + "4.6 GB left"))
+    #expect(try found(["a", "b", "c"], free: 1e10) == "")
+    #expect(try found(["b", "c"], free: 4.4e9) == "")
+    // of a file that is there, only what is added counts
+    try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)
+    let there = folder.artifact("a")
+    try Data().write(to: there)
+    #expect(truncate(there.path, 2_900_000_000) == 0)
+    #expect(try found(["a", "b", "c"], free: 4.4e9) == "")
+    // the disk of the run folder itself, which holds less than the largest number of bytes there is
+    #expect(try pipeline.check(["c"], folder: folder) == [])
+    #expect(try #require(DiskSpace.free(in: folder.url.appendingPathComponent("not/there"))) > 0)
   }
 
   @Test func finishedStagesAreNotLookedAt() throws {

@@ -63,12 +63,15 @@ enum IngestStage: RecordedStage {
     guard let system,
       let preparation = stage.checking(.shared(.topology), { try FramePreparation(topology: system.topology) })
     else { return }
+    var frames = 0
     for file in parameters.trajectory ?? [] {
-      _ = stage.checking(.parameter("trajectory")) {
+      let source = stage.checking(.parameter("trajectory")) {
         let reader = try IngestSource.open(file.url, system.molecule, preparation)
         return try IngestSource(reader, parameters)
       }
+      frames += source?.frames.count ?? 0
     }
+    stage.writes(frames: Double(frames), atoms: system.topology.atoms.count, bytesPerNumber: 4)
   }
 
   /// Throws `TrajectoryError`, `MoleculesError`, `MolecularSystemError`, `IngestError`.

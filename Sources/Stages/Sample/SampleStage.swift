@@ -56,6 +56,12 @@ enum SampleStage: RecordedStage {
     case dopri5
   }
 
+  static func check(_ stage: PlannedStage) throws {
+    guard let atoms = MoleculeCheck.run(stage)?.topology.atoms.count else { return }
+    // positions, latents and the noise that they came from
+    stage.writes(frames: Double(try stage.parameters(Parameters.self).count), atoms: atoms, bytesPerNumber: 16)
+  }
+
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()

@@ -38,7 +38,13 @@ enum SimulateStage: RecordedStage {
       ))
   }
 
-  static func check(_ stage: PlannedStage) { MoleculeCheck.run(stage, needs: .dynamics) }
+  static func check(_ stage: PlannedStage) throws {
+    guard let atoms = MoleculeCheck.run(stage, needs: .dynamics)?.topology.atoms.count else { return }
+    let parameters = try stage.parameters(Parameters.self)
+    let runs = parameters.runs * (parameters.starts?.count ?? 2)
+    // the frames stand in the artifact and in a NetCDF file beside it
+    stage.writes(frames: Double(runs) * parameters.length / parameters.saveInterval, atoms: atoms, bytesPerNumber: 8)
+  }
 
   /// Throws `SimulateError`, `MolecularSystemError`, `SimulationError`, `OpenMMError`, `MoleculesError`, with advice where there is some.
   static func run(_ context: StageContext) throws {

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// A stage of a pipeline file before anything runs, as `StageType.check` sees it: the declared values of the stage and of the stages it
@@ -78,6 +79,9 @@ public final class PlannedStage {
     try memory.value(key, make)
   }
 
+  /// The stage's files will take this many bytes, at least.
+  public func writes(atLeast bytes: Double) { memory.sizes[name] = bytes }
+
   private func location(_ place: Place) -> SourceLocation {
     switch place {
     case .stage: definition.location
@@ -91,6 +95,8 @@ public final class PlannedStage {
 final class CheckMemory {
   private(set) var findings: [PipelineFileError.Finding] = []
   private(set) var warnings: [String] = []
+  /// Bytes that stages will write, at least, by name.
+  var sizes: [String: Double] = [:]
   private var values: [String: Result<Any, any Error>] = [:]
   private var told: Set<String> = []
 
@@ -113,9 +119,14 @@ final class CheckMemory {
 }
 
 extension PipelineDefinition {
-  /// Lets the types of the stages named look at their values before anything runs. Returns warnings; throws `PipelineFileError` with
-  /// everything that is refused.
-  public func check(_ names: Set<String>) throws -> [String] {
+  /// Lets the types of the stages named look at their values before anything runs, and holds what they will write against the room that
+  /// is left where `folder` lies. Returns warnings; throws `PipelineFileError` with everything that is refused.
+  public func check(_ names: Set<String>, folder: RunFolder? = nil) throws -> [String] {
+    try check(names, folder: folder, free: folder.flatMap { DiskSpace.free(in: $0.url) })
+  }
+
+  /// `free`: bytes that are left.
+  func check(_ names: Set<String>, folder: RunFolder?, free: Double?) throws -> [String] {
     let memory = CheckMemory()
     for stage in stages where names.contains(stage.name) {
       let planned = PlannedStage(stage, in: self, memory: memory)
@@ -125,8 +136,25 @@ extension PipelineDefinition {
         planned.refuse("stage '\(stage.base)': \(error)")
       }
     }
+    if let folder, let free { checkSpace(memory, folder, free) }
     guard memory.findings.isEmpty else { throw PipelineFileError(memory.findings).inOrder }
     return memory.warnings
+  }
+
+  /// What a stage has written before, it writes over.
+  private func checkSpace(_ memory: CheckMemory, _ folder: RunFolder, _ free: Double) {
+    let added = stages.compactMap { stage -> (stage: StageDefinition, bytes: Double)? in
+      guard let size = memory.sizes[stage.name] else { return nil }
+      let there = try? folder.artifact(stage.name).resourceValues(forKeys: [.fileSizeKey]).fileSize
+      return (stage, max(0, size - Double(there ?? 0)))
+    }
+    let all = added.reduce(0) { $0 + $1.bytes }
+    guard let largest = added.max(by: { $0.bytes < $1.bytes }), all > 0.9 * free else { return }
+    let text =
+      "what is to run writes at least \(DiskSpace.text(all)), the most of it '\(largest.stage.name)' with \(DiskSpace.text(largest.bytes)), and "
+      + "\(folder.url.path) has \(DiskSpace.text(free)) left: make room, choose another place by --runs, or ask for fewer frames"
+    let planned = PlannedStage(largest.stage, in: self, memory: memory)
+    if all > free { planned.refuse(text) } else { planned.warn(text) }
   }
 }
 
@@ -139,7 +167,9 @@ extension Engine {
   ) throws {
     let open = assessments.filter { $0.state != .upToDate }.map(\.stage.name)
     do {
-      for warning in try pipeline.check(selected.intersection(open)) { console.line("warning: \(warning)") }
+      for warning in try pipeline.check(selected.intersection(open), folder: folder) {
+        console.line("warning: \(warning)")
+      }
     } catch let error as PipelineFileError where keepGoing {
       for line in "\(error)".split(separator: "\n") { console.line("warning: \(line)") }
     }

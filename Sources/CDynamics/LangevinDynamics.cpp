@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "CDynamics.h"
+#include "DistanceConstraints.h"
 #include "ForceProvider.h"
 #include "Guard.h"
 #include "MoleculeParameters.h"
@@ -65,9 +66,11 @@ struct Settings {
 /// One thread's dynamics.
 class Walker {
  public:
-  Walker(std::unique_ptr<ForceProvider> provider, const Settings &settings, const std::vector<double> &masses)
-      : provider(std::move(provider)), settings(settings), inverseMass(masses.size() * 3), noise(masses.size() * 3),
-        forces(masses.size() * 3), random(masses.size() * 3 + 1), trial(masses.size() * 3), trialForces(masses.size() * 3) {
+  Walker(std::unique_ptr<ForceProvider> provider, const Settings &settings, const std::vector<double> &masses,
+         const DistanceConstraints &constraints)
+      : provider(std::move(provider)), settings(settings), constraints(constraints), inverseMass(masses.size() * 3),
+        noise(masses.size() * 3), forces(masses.size() * 3), random(masses.size() * 3 + 1), trial(masses.size() * 3),
+        trialForces(masses.size() * 3), drifted(constraints.empty() ? 0 : masses.size() * 3) {
     const double kT = gasConstant * settings.temperature;
     keep = std::exp(-settings.friction * settings.timestep);
     for (size_t i = 0; i < masses.size(); i++)
@@ -95,6 +98,7 @@ class Walker {
   /// Langevin dynamics in the middle scheme: kick, half drift, friction and noise, half drift.
   /// Source: Zhang et al., J. Phys. Chem. A 123, 6056 (2019); the discretisation is that of OpenMM's LangevinMiddleIntegrator.
   void advance(double *x, double *v, const double *centers, int64_t steps, RandomSource &source) {
+    if (!constraints.empty()) return advanceConstrained(x, v, centers, steps, source);
     const int n = int(inverseMass.size());
     const double dt = settings.timestep, half = 0.5 * dt, kept = keep;
     for (int64_t step = 0; step < steps; step++) {
@@ -105,6 +109,33 @@ class Walker {
         const double thermal = kept * kicked + noise[i] * random[i];
         x[i] += half * (kicked + thermal);
         v[i] = thermal;
+      }
+    }
+  }
+
+  /// The same with distances held: velocities are brought back to the surface after the kick (RATTLE), positions after both half drifts
+  /// (SHAKE), and what that moves them by goes into the velocities. The order is that of OpenMM's LangevinMiddleIntegrator. Velocities that
+  /// point off the surface, as thermal ones do, lose that part at the next kick: what is left has the distribution of a constrained
+  /// molecule.
+  void advanceConstrained(double *x, double *v, const double *centers, int64_t steps, RandomSource &source) {
+    const int n = int(inverseMass.size());
+    const double dt = settings.timestep, half = 0.5 * dt, kept = keep;
+    for (int64_t step = 0; step < steps; step++) {
+      compute(x, centers, forces.data(), false);
+      source.normals(random.data(), n);
+      for (int i = 0; i < n; i++) v[i] += dt * inverseMass[i] * forces[i];
+      constraints.applyToVelocities(x, v, dt);
+      for (int i = 0; i < n; i++) {
+        const double thermal = kept * v[i] + noise[i] * random[i];
+        drifted[i] = x[i] + half * (v[i] + thermal);
+        v[i] = thermal;
+      }
+      // where each would have been without constraints is kept in `trial`
+      std::copy(drifted.begin(), drifted.end(), trial.begin());
+      constraints.applyToPositions(x, drifted.data());
+      for (int i = 0; i < n; i++) {
+        v[i] += (drifted[i] - trial[i]) / dt;
+        x[i] = drifted[i];
       }
     }
   }
@@ -126,6 +157,9 @@ class Walker {
   /// What is independent of the positions in that distribution is the velocities after half of the next kick, where the scheme's symmetric
   /// form begins and ends. These turn with their atoms, and the half kick is taken back with the new forces: velocities that kept the old
   /// places' half kick would heat the molecule with every move that is taken.
+  ///
+  /// Where distances are held, a turned velocity would point off the surface at the axis: velocities are drawn anew instead, which their
+  /// distribution allows at any time. What the turn keeps, bond angles among them, is all that the surface's volume depends on.
   void tryMove(double *x, double *v, const double *centers, RandomSource &source, int64_t *counts) {
     const size_t which = std::min(size_t(source.uniform() * double(settings.moves.size())), settings.moves.size() - 1);
     const TorsionMove &move = settings.moves[which];
@@ -148,8 +182,14 @@ class Walker {
     if (!(draw < std::exp(-(after - before) / (gasConstant * settings.temperature)))) return;
     std::copy(trial.begin(), trial.end(), x);
     const double half = 0.5 * settings.timestep;
-    for (size_t i = 0; i < trial.size(); i++) v[i] += half * inverseMass[i] * forces[i];
-    rotation.turn(v, move.atoms, false);
+    if (constraints.empty()) {
+      for (size_t i = 0; i < trial.size(); i++) v[i] += half * inverseMass[i] * forces[i];
+      rotation.turn(v, move.atoms, false);
+    } else {
+      const double kT = gasConstant * settings.temperature;
+      source.normals(random.data(), int(trial.size()));
+      for (size_t i = 0; i < trial.size(); i++) v[i] = std::sqrt(kT * inverseMass[i]) * random[i];
+    }
     for (size_t i = 0; i < trial.size(); i++) v[i] -= half * inverseMass[i] * trialForces[i];
     counts[2 * which + 1] += 1;
   }
@@ -162,8 +202,9 @@ class Walker {
  private:
   std::unique_ptr<ForceProvider> provider;
   const Settings &settings;
+  const DistanceConstraints &constraints;
   double keep;
-  std::vector<double> inverseMass, noise, forces, random, trial, trialForces;
+  std::vector<double> inverseMass, noise, forces, random, trial, trialForces, drifted;
 };
 
 }  // namespace
@@ -172,6 +213,7 @@ struct bm_dynamics {
   std::shared_ptr<OpenMM::System> system;
   Settings settings;
   std::vector<double> masses;
+  DistanceConstraints constraints;
   std::vector<std::unique_ptr<Walker>> walkers;
   std::string providerName;
   std::shared_ptr<const MoleculeParameters> parameters;  // of the built-in kernel, where it is in use
@@ -183,7 +225,7 @@ struct bm_dynamics {
   Walker &walker(int index) {
     if (!walkers[index]) {
       auto provider = parameters ? makeMoleculeProvider(parameters) : makeReferenceProvider(system);
-      walkers[index] = std::make_unique<Walker>(std::move(provider), settings, masses);
+      walkers[index] = std::make_unique<Walker>(std::move(provider), settings, masses, constraints);
     }
     return *walkers[index];
   }
@@ -233,13 +275,18 @@ bm_dynamics *bm_dynamics_create(const bm_system *system, const bm_dynamics_setti
     if (given->record_interval < 1) refuse("a record interval of " + std::to_string(given->record_interval) + " steps");
     if (given->biased_torsions < 0 || given->biased_torsions > given->recorded_torsions)
       refuse(std::to_string(given->biased_torsions) + " biased torsions of " + std::to_string(given->recorded_torsions));
-    if (system->system->getNumConstraints() > 0)
-      refuse("the System has " + std::to_string(system->system->getNumConstraints()) +
-             " constraints; the sampler moves every coordinate: serialise the System without constraints");
     for (int i = 0; i < particles; i++) {
       dynamics->masses.push_back(given->masses ? given->masses[i] : system->system->getParticleMass(i));
       if (!(dynamics->masses[i] >= 0)) refuse("particle " + std::to_string(i) + " has a mass of " + std::to_string(dynamics->masses[i]));
       if (system->system->isVirtualSite(i)) refuse("particle " + std::to_string(i) + " is a virtual site");
+    }
+    for (int i = 0; i < system->system->getNumConstraints(); i++) {
+      int a, b;
+      double length;
+      system->system->getConstraintParameters(i, a, b, length);
+      for (int atom : {a, b})
+        if (!(dynamics->masses[atom] > 0)) refuse("a constraint holds particle " + std::to_string(atom) + ", which has no mass");
+      dynamics->constraints.add(a, b, length, dynamics->masses[a], dynamics->masses[b]);
     }
     for (int i = 0; i < system->system->getNumForces(); i++) {
       const std::string name = system->system->getForce(i).getName();
@@ -317,6 +364,9 @@ int32_t bm_dynamics_minimise(bm_dynamics *dynamics, double *positions, double to
     if (!std::isfinite(state.getPotentialEnergy())) throw Failure(BM_ERROR_UNSTABLE, "the energy stays infinite");
     for (size_t i = 0; i < frame.size(); i++)
       for (int axis = 0; axis < 3; axis++) positions[3 * i + axis] = state.getPositions()[i][axis];
+    // to the accuracy that the dynamics keeps; the minimiser's is OpenMM's 1e-5
+    const std::vector<double> before(positions, positions + dynamics->coordinates());
+    dynamics->constraints.applyToPositions(before.data(), positions);
   });
 }
 

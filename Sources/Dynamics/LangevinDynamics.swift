@@ -4,7 +4,8 @@ import OpenMM
 /// Langevin dynamics of many walks at once, with harmonic torsion biases and the torsions recorded as they go.
 ///
 /// A segment of a walk is a function of the state it begins with, its centres, its lengths and its seed: neither the number of
-/// threads nor the cut of the work into calls changes a bit of the result. One call at a time.
+/// threads nor the cut of the work into calls changes a bit of the result. One call at a time. A System's constraints are held, by SHAKE and
+/// RATTLE: walks then begin with positions at which they hold, as `minimised` gives them.
 public final class LangevinDynamics {
   /// A walk's state: nm and nm/ps, [atoms, 3] each.
   public struct State: Equatable, Sendable {
@@ -46,7 +47,7 @@ public final class LangevinDynamics {
 
   /// `torsions`, `forceConstants`, `recordInterval`: see the properties.
   ///
-  /// Throws `OpenMMError.invalidArgument` for settings or a System that it cannot run (constraints, virtual sites, a
+  /// Throws `OpenMMError.invalidArgument` for settings or a System that it cannot run (virtual sites, constraints of massless particles, a
   /// barostat or thermostat of its own, torsions of atoms that are not there), `.openMM` when OpenMM refuses the System.
   public init(
     system: System, settings: DynamicsSettings, torsions: [[Int]] = [], forceConstants: [Double] = [],
@@ -116,7 +117,7 @@ public final class LangevinDynamics {
     return result
   }
 
-  /// Velocities from the Maxwell distribution, nm/ps, [atoms, 3].
+  /// Velocities from the Maxwell distribution, nm/ps, [atoms, 3]; the first step takes from them what constraints forbid.
   public func thermalVelocities(seed: UInt64) throws -> [Double] {
     var velocities = [Double](repeating: 0, count: 3 * system.atomCount)
     try OpenMMError.check(bm_dynamics_thermalise(handle, seed, &velocities))

@@ -15,17 +15,19 @@ public struct HarmonicTerm: Sendable, Equatable {
 
 /// Bonds and angles that dynamics held at one value (SHAKE, LINCS, SETTLE), found in its frames.
 ///
-/// Single precision and the tolerance of such algorithms leave a spread of 1e-7 to 1e-5 nm; heat gives a stiff bond 2e-3 nm and the ends of
-/// an angle more. What moves less than a tenth of that was held.
+/// Single precision and the tolerance of such algorithms leave a spread of 1e-7 to 1e-5 nm, positions rounded to 0.001 nm (XTC) one of
+/// 4e-4; heat gives a stiff bond 2e-3 nm and the ends of an angle more.
 public struct HeldCoordinates: Sendable, Equatable {
   public let bonds: [Topology.Bond]
+  /// Mean length of each of them, nm.
+  public let lengths: [Double]
   /// Angles whose ends keep their distance: end, centre, end. With held bonds the angle is held.
   public let angles: [[Int]]
   /// The largest spread of a held bond, nm; 0 without.
   public let largestSpread: Double
 
   /// nm, of a distance.
-  static let smallestThermalSpread = 2e-4
+  static let smallestThermalSpread = 6e-4
   /// Fewer frames do not tell.
   public static let fewestFrames = 5
 
@@ -35,7 +37,7 @@ public struct HeldCoordinates: Sendable, Equatable {
   public init(topology: Topology, coordinates: [Double]) {
     let width = 3 * topology.atoms.count
     let frames = width == 0 ? 0 : coordinates.count / width
-    func spread(_ i: Int, _ j: Int) -> Double {
+    func distance(_ i: Int, _ j: Int) -> (mean: Double, spread: Double) {
       var (sum, squares, first) = (0.0, 0.0, 0.0)
       for frame in 0..<frames {
         let base = frame * width
@@ -49,14 +51,14 @@ public struct HeldCoordinates: Sendable, Equatable {
         squares += (length - first) * (length - first)
       }
       let mean = sum / Double(frames)
-      return max(0, squares / Double(frames) - mean * mean).squareRoot()
+      return (first + mean, max(0, squares / Double(frames) - mean * mean).squareRoot())
     }
     guard frames >= Self.fewestFrames else {
-      (bonds, angles, largestSpread) = ([], [], 0)
+      (bonds, lengths, angles, largestSpread) = ([], [], [], 0)
       return
     }
-    let spreads = topology.bonds.map { spread($0.first, $0.second) }
-    let held = zip(topology.bonds, spreads).filter { $1 < Self.smallestThermalSpread }
+    let distances = topology.bonds.map { distance($0.first, $0.second) }
+    let held = zip(topology.bonds, distances).filter { $1.spread < Self.smallestThermalSpread }
     let heldBonds = Set(held.map(\.0))
     var heldAngles: [[Int]] = []
     var angleCount = 0
@@ -66,16 +68,17 @@ public struct HeldCoordinates: Sendable, Equatable {
           angleCount += 1
           // an angle between bonds that move is no coordinate of a constraint
           guard heldBonds.contains(.init(one, centre)), heldBonds.contains(.init(centre, other)) else { continue }
-          if spread(one, other) < Self.smallestThermalSpread { heldAngles.append([one, centre, other]) }
+          if distance(one, other).spread < Self.smallestThermalSpread { heldAngles.append([one, centre, other]) }
         }
       }
     }
     let allAlike = held.count == topology.bonds.count && heldAngles.count == angleCount
     guard !allAlike else {
-      (bonds, angles, largestSpread) = ([], [], 0)
+      (bonds, lengths, angles, largestSpread) = ([], [], [], 0)
       return
     }
-    (bonds, angles, largestSpread) = (held.map(\.0), heldAngles, held.map(\.1).max() ?? 0)
+    (bonds, lengths, angles) = (held.map(\.0), held.map(\.1.mean), heldAngles)
+    largestSpread = held.map(\.1.spread).max() ?? 0
   }
 
   /// "4 bonds (C1 of MOH 1 - H1 of MOH 1, ...)": what is held, by name; at most six of a kind are listed.

@@ -70,6 +70,11 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
     atoms.firstIndex { $0 == torsion || $0 == torsion.reversed() }
   }
 
+  /// The coordinate that is the length of a bond; nil for a bond that closes a ring without one.
+  public func coordinate(ofBond bond: Topology.Bond) -> Int? {
+    atoms.indices.first { kinds[$0].isLength && Topology.Bond(atoms[$0][0], atoms[$0][1]) == bond }
+  }
+
   /// "torsion C-CA-N-C" with residue numbers, for loss tables and messages.
   public func label(of coordinate: Int, in topology: Topology) -> String {
     let names = atoms[coordinate].map { atom in

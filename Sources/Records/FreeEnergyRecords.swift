@@ -8,6 +8,7 @@ public struct FreeEnergyRecord: Record {
     "-ln(P(state) / P(elsewhere)): positive where the state is the rarer one; nan where too few samples carry it")
   public let standardError = Real(Paths.deltaFStandardError, unit: "kT", "one standard error")
   public let interval = Reals(Paths.deltaFInterval, unit: "kT", axes: ["end"], "95 %")
+  public let ensemble = Text("results/ensemble", "where bonds are or were held: which ensemble the number belongs to")
 
   public init() {}
 }
@@ -46,6 +47,9 @@ public struct ReweightRecord: StageRecord {
   public let unsmoothedDeltaF = Real("results/unsmoothed_delta_f", unit: "kT", "where weights were smoothed")
   public let nonFinite = Integer("results/non_finite", "samples without a finite energy or density: no weight")
   public let inverted = Integer(Paths.inverted, "samples with a stereocentre of the other hand: no weight")
+  public let logVolumes = Reals(
+    "results/log_constraint_volume", axes: ["frame"],
+    "where bonds are held: 1/2 ln det Z of each sample, what constraints add to the logarithm of its Boltzmann factor")
   public let energyEvaluations = Integer(Paths.energyEvaluations, "of the force field")
   public let energyMethod = Text("results/energy_method", "what computed the energies")
   public let secondsPerEnergy = Measured("results/seconds_per_energy", "wall time of one energy")

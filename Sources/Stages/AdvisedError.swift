@@ -47,6 +47,8 @@ extension EmulatorError: AdvisableError {
       "atom_classes has \(count) entries for \(atoms) atoms; give one class per atom, from 0"
     case .couplingNeedsPositions(let coupling):
       "coupling: \(coupling.rawValue) is for coordinates: cartesian; internal ones have no orientation to align"
+    case .heldNeedsInternal(let bonds):
+      "\(bonds) bonds are to keep their lengths (constraints: rigid), which needs coordinates: internal"
     default: nil
     }
   }

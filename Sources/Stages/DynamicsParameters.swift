@@ -41,7 +41,11 @@ struct DynamicsParameters: ParameterGroup {
   func settings(
     _ context: StageContext, _ molecule: MolecularSystem, _ system: System, moves: TorsionMoves
   ) throws -> DynamicsSettings {
-    DynamicsSettings(
+    if system.constraintCount > 0, hydrogenMass != nil {
+      context.warn(
+        "hydrogen_mass beside constraints: what constrained dynamics samples depends on the masses, though little where bonds alone are held")
+    }
+    return DynamicsSettings(
       temperature: molecule.temperature, timestep: timestep, friction: friction, threads: context.threads,
       seed: context.seed,
       masses: try hydrogenMass.map { try molecule.topology.repartitionedMasses(system.masses, hydrogenMass: $0) },

@@ -13,7 +13,7 @@ struct MolecularSystem {
   let temperature: Double  // K; NaN for a stage that did not ask for it
   let state: TorsionState
   let stateTorsion: String  // Of the torsion that defines the state
-  private let energyMethod: (any EnergyMethod)?  // Nil where the file names no force field
+  private var energyMethod: (any EnergyMethod)?  // Nil where the file names no force field
   private let forceFieldName: String
   private let declaredTorsions: [String: [Int]]  // As the file names them, four atoms each, not yet checked
   private let warn: (String) -> Void
@@ -91,7 +91,7 @@ struct MolecularSystem {
   /// Throws the method's own errors.
   func harmonicTerms() throws -> [HarmonicTerm] {
     do {
-      return try energyMethod?.system(for: topology).harmonicTerms.map {
+      return try energyMethod?.allowing(.bonds).system(for: topology).harmonicTerms.map {
         HarmonicTerm(atoms: $0.atoms, equilibrium: $0.equilibrium, forceConstant: $0.forceConstant)
       } ?? []
     } catch EnergyMethodError.noSystem {
@@ -99,16 +99,46 @@ struct MolecularSystem {
     }
   }
 
-  /// The OpenMM System that dynamics runs on. `purpose` begins the message where there is none: "umbrella sampling".
-  /// Throws `MolecularSystemError`, and the method's own errors.
+  /// The same molecule, whose force field may have constraints: those of bonds that are constant in the frames at hand, or of any bonds.
+  func allowing(_ constraints: AllowedConstraints) -> MolecularSystem {
+    var copy = self
+    copy.energyMethod = energyMethod?.allowing(constraints)
+    return copy
+  }
+
+  /// The OpenMM System that dynamics runs on; its constraints are those of bonds. `purpose` begins the message where there is none:
+  /// "umbrella sampling". Throws `MolecularSystemError`, and the method's own errors.
   func dynamicsSystem(for purpose: String) throws -> System {
     guard let energyMethod else { throw MolecularSystemError.noDynamics(purpose: purpose) }
-    let system = try energyMethod.system(for: topology)
+    let system = try energyMethod.allowing(.bonds).system(for: topology)
     try check(system.atomCount)
-    guard system.constraintCount == 0
-    else { throw MolecularSystemError.constraints(file: forceFieldName, count: system.constraintCount) }
     try energyMethod.warnings(for: topology).forEach(warn)
+    if system.constraintCount > 0 {
+      warn(
+        "\(forceFieldName) holds \(system.constraintCount) bonds by constraints, and so does dynamics: populations and free energies are "
+          + Ensemble.rigid.owner)
+    }
     return system
+  }
+
+  /// Masses of the force field, or of the elements where it has none, dalton. Throws the method's own errors.
+  func masses() throws -> [Double] {
+    do {
+      return try energyMethod?.system(for: topology).masses ?? topology.masses
+    } catch EnergyMethodError.noSystem {
+      return topology.masses
+    }
+  }
+
+  /// Bonds that the force field has no spring for because its System holds them by a constraint. Throws the method's own errors.
+  func bondsHeldBySystem() throws -> Set<Topology.Bond> {
+    do {
+      guard let system = try energyMethod?.allowing(.bonds).system(for: topology) else { return [] }
+      let springs = Set(system.pairs(.bonded))
+      return Set(system.pairs(.constrained).filter { !springs.contains($0) }.map { Topology.Bond($0.first, $0.second) })
+    } catch EnergyMethodError.noSystem {
+      return []
+    }
   }
 
   private func check(_ particles: Int) throws {
@@ -126,6 +156,23 @@ struct MolecularSystem {
   }
 }
 
+/// Which of two ensembles a number belongs to, where bonds were held.
+enum Ensemble: String {
+  /// The force field's springs give every bond its motion.
+  case flexible
+  /// Some bonds are constant.
+  case rigid
+
+  var owner: String {
+    self == .flexible ? "those of the flexible molecule" : "those of the molecule with these bonds held"
+  }
+
+  var summary: String {
+    self == .flexible
+      ? "bonds released: ensemble of the flexible molecule" : "bonds held: ensemble of the constrained molecule"
+  }
+}
+
 /// What `system:` of a pipeline file does not give, or does not fit.
 public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
   /// Energies are needed and there is no force field.
@@ -134,8 +181,6 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
   case noDynamics(purpose: String)
   /// Topology and force field are of different molecules.
   case forceFieldAtoms(file: String, found: Int, expected: Int)
-  /// Dynamics moves every coordinate.
-  case constraints(file: String, count: Int)
   /// What another stage made is of a molecule with another number of atoms.
   case otherMolecule(what: String, found: Int, expected: Int)
   case torsionAtoms(name: String, atoms: [Int], atomCount: Int)
@@ -151,9 +196,6 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
     case .forceFieldAtoms(let file, let found, let expected):
       "\(file) has \(found) particles, the topology \(expected) atoms: they are of different molecules"
         + (found > expected ? ", or the topology has to be the file of all \(found), with their solvent" : "")
-    case .constraints(let file, let count):
-      "\(file) has \(count) constraints, and dynamics here moves every coordinate: serialise the System without constraints "
-        + "(createSystem(..., constraints=None, rigidWater=False))"
     case .otherMolecule(let what, let found, let expected):
       "\(what): \(found) atoms, but system.topology has \(expected): they are of different molecules"
     case .torsionAtoms(let name, let atoms, let atomCount):

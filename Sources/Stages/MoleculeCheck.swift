@@ -5,8 +5,10 @@ enum MoleculeCheck {
   /// What a stage wants of the force field.
   enum Need {
     case energies, dynamics
+    /// Of samples whose bonds may be constant: a System may hold them.
+    case rigidEnergies
 
-    fileprivate var purpose: String { self == .energies ? "reweighting" : "dynamics" }
+    fileprivate var purpose: String { self == .dynamics ? "dynamics" : "reweighting" }
   }
 
   /// The topology is readable and, where the stage needs it, the force field too, and of the same molecule. What is found is told at the
@@ -27,6 +29,7 @@ enum MoleculeCheck {
         try withAdvice {
           switch need {
           case .energies: _ = try molecule.engine(for: need.purpose, threads: 1)
+          case .rigidEnergies: _ = try molecule.allowing(.bonds).engine(for: need.purpose, threads: 1)
           case .dynamics: _ = try molecule.dynamicsSystem(for: need.purpose)
           }
         }

@@ -77,7 +77,7 @@ enum MoleculeFile {
   /// Whether bonds of a structure file are told by distances alone. False for one that cannot be read: whoever reads it says why.
   static func guessesBonds(_ file: URL) -> Bool {
     guard !isPrmtop(file) else { return false }
-    return Guesses.shared.value(file) {
+    return FileAnswers.shared.value(file, of: "guessed bonds") {
       guard let structure = try? Structure.read(pdb: file), let kept = try? structure.moleculeAtoms() else {
         // what falls apart, too, may be held together by bonds of the force field
         return (try? Structure.read(pdb: file))?.guessedBonds.isEmpty == false
@@ -86,21 +86,22 @@ enum MoleculeFile {
       return structure.guessedBonds.contains { own.contains($0.first) }
     }
   }
+}
 
-  /// Answers for files as they are now; a pipeline of many stages asks many times.
-  private final class Guesses: @unchecked Sendable {
-    static let shared = Guesses()
-    private let lock = NSLock()
-    private var known: [String: Bool] = [:]
+/// Answers to questions about files as they are now; a pipeline of many stages asks many times.
+final class FileAnswers: @unchecked Sendable {
+  static let shared = FileAnswers()
+  private let lock = NSLock()
+  private var known: [String: Bool] = [:]
 
-    func value(_ file: URL, _ make: () -> Bool) -> Bool {
-      let attributes = (try? FileManager.default.attributesOfItem(atPath: file.resolvingSymlinksInPath().path)) ?? [:]
-      let date = (attributes[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-      let state = "\(file.path)|\(attributes[.size] ?? 0)|\(date)|\(attributes[.systemFileNumber] ?? 0)"
-      if let answer = lock.withLock({ known[state] }) { return answer }
-      let answer = make()
-      lock.withLock { known[state] = answer }
-      return answer
-    }
+  func value(_ file: URL, of question: String, _ make: () -> Bool) -> Bool {
+    let attributes = (try? FileManager.default.attributesOfItem(atPath: file.resolvingSymlinksInPath().path)) ?? [:]
+    let date = (attributes[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+    let state =
+      "\(question)|\(file.path)|\(attributes[.size] ?? 0)|\(date)|\(attributes[.systemFileNumber] ?? 0)"
+    if let answer = lock.withLock({ known[state] }) { return answer }
+    let answer = make()
+    lock.withLock { known[state] = answer }
+    return answer
   }
 }

@@ -70,7 +70,10 @@ extension PlannedStage: SharedValueHolder {}
 
 extension SharedValueHolder {
   /// K. NaN for a stage that does not declare that it reads it.
-  var temperature: Double { shared[SharedField.temperature.name].flatMap(Double.init(_:)) ?? .nan }
+  var temperature: Double {
+    [SharedField.temperature, .heldTemperature].lazy.compactMap { self.shared[$0.name].flatMap(Double.init(_:)) }.first
+      ?? .nan
+  }
 
   var state: StateDefinition { shared[SharedField.state.name].flatMap(StateDefinition.init(_:)) ?? StateDefinition() }
 
@@ -81,7 +84,9 @@ extension SharedValueHolder {
   }
 
   /// A force field's file, or a method with its parameters; null where the file names none.
-  var forcefield: ParameterValue { shared[SharedField.forcefield.name] ?? .null }
+  var forcefield: ParameterValue {
+    [SharedField.forcefield, .heldForcefield].lazy.compactMap { self.shared[$0.name] }.first { $0 != .null } ?? .null
+  }
 }
 
 extension StageContext {

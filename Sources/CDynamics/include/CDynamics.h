@@ -25,7 +25,8 @@ int32_t bm_kernel_engine_uses_kernel(const bm_kernel_engine *);
 int32_t bm_kernel_engine_evaluate(bm_kernel_engine *, const double *coordinates /* [frames, particles, 3] */, int64_t frames,
                                   double *energies, double *forces);
 
-// Langevin dynamics (middle scheme) of many independent walks under harmonic torsion biases.
+// Langevin dynamics (middle scheme) of many independent walks under harmonic torsion biases. The System's constraints hold their distances
+// to 1e-9 of a length; a walk begins where they hold, as minimised positions do.
 typedef struct {
   double temperature; // K
   double friction;    // 1/ps
@@ -58,9 +59,10 @@ const char *bm_dynamics_kernel_refusal(const bm_dynamics *);
 /// them.
 int32_t bm_dynamics_force_deviation(bm_dynamics *, const double *coordinates /* [frames, particles, 3] */, int64_t frames,
                                    double *deviation);
-/// Minimises the unbiased potential energy, in place. tolerance in kJ/mol/nm (root mean square force).
+/// Minimises the unbiased potential energy, in place, with the System's constraints. tolerance in kJ/mol/nm (root mean square force).
 int32_t bm_dynamics_minimise(bm_dynamics *, double *positions /* [particles, 3] */, double tolerance, int32_t iterations);
-/// Velocities from the Maxwell distribution at the dynamics' temperature.
+/// Velocities from the Maxwell distribution at the dynamics' temperature, as without constraints: the first step takes from them what
+/// constraints forbid.
 int32_t bm_dynamics_thermalise(bm_dynamics *, uint64_t seed, double *velocities /* [particles, 3] */);
 /// The potential energy (bias included) and its forces, as the dynamics sees them.
 int32_t bm_dynamics_forces(bm_dynamics *, const double *positions, const double *centers /* [biased_torsions] */,

@@ -16,6 +16,8 @@ public protocol EnergyMethod: Sendable {
 
   /// What whoever uses the energies must know: what is left out, what the method was not made for. Throws as `engine` does.
   func warnings(for topology: Topology) throws -> [String]
+  /// The same method, which takes a System whose constraints are these.
+  func allowing(_ constraints: AllowedConstraints) -> any EnergyMethod
   /// The same method, which finds these atoms of its file to be the molecule, where the file holds more.
   func keeping(_ kept: KeptAtoms) -> any EnergyMethod
 }
@@ -26,6 +28,7 @@ extension EnergyMethod {
   }
 
   public func keeping(_ kept: KeptAtoms) -> any EnergyMethod { self }
+  public func allowing(_ constraints: AllowedConstraints) -> any EnergyMethod { self }
 
   public func system(for topology: Topology) throws -> System { throw EnergyMethodError.noSystem(method: name) }
   public func warnings(for topology: Topology) throws -> [String] { [] }

@@ -7,6 +7,7 @@ public struct SerializedSystem: EnergyMethod, Equatable {
   public var file: URL
   /// The molecule's particles in a System of more.
   public var kept: KeptAtoms?
+  public var constraints = AllowedConstraints.withTerms
 
   public init(file: URL) { self.file = file }
   public var name: String { "an OpenMM System" }
@@ -14,6 +15,12 @@ public struct SerializedSystem: EnergyMethod, Equatable {
   public func keeping(_ kept: KeptAtoms) -> any EnergyMethod {
     var copy = self
     copy.kept = kept
+    return copy
+  }
+
+  public func allowing(_ constraints: AllowedConstraints) -> any EnergyMethod {
+    var copy = self
+    copy.constraints = constraints
     return copy
   }
 
@@ -39,7 +46,7 @@ public struct SerializedSystem: EnergyMethod, Equatable {
 
   private func system(of whole: System, _ topology: Topology) throws -> System {
     let system = try part(of: whole, topology)
-    let comparison = SystemComparison(system, topology)
+    let comparison = SystemComparison(system, topology, constraints: constraints)
     guard comparison.refusals.isEmpty else {
       throw SystemComparisonError(file: file.lastPathComponent, refusals: comparison.refusals)
     }

@@ -49,10 +49,11 @@ public struct WeightDiagnosis: Sendable {
   ///   - samples: positions, nm, [samples, atoms, 3]; `logWeights` [samples], -infinity without weight.
   ///   - frames: what the samples were learnt from, nm, [frames, atoms, 3].
   ///   - terms: the force field's harmonic terms; empty where they are not known.
+  ///   - rigid: bonds that are meant to keep their lengths.
   ///   - thermalEnergy: kJ/mol.
   public init(
     topology: Topology, samples: [Double], logWeights: [Double], frames: [Double], terms: [HarmonicTerm] = [],
-    thermalEnergy: Double
+    rigid: RigidBonds? = nil, thermalEnergy: Double
   ) {
     let atoms = topology.atoms.count
     let rings = (try? InternalCoordinates(topology: topology))?.openRings(in: topology, flat: true) ?? []
@@ -63,7 +64,9 @@ public struct WeightDiagnosis: Sendable {
     var foreign: [(name: String, ratio: Double)] = []
     var shares: [(name: String, share: Double)] = []
     let spoilt = Self.clipped(logWeights)
+    let constant = Set(rigid?.bonds ?? [])
     for coordinate in Self.coordinates(of: topology) {
+      if coordinate.count == 2, constant.contains(.init(coordinate[0], coordinate[1])) { continue }
       let inSamples = Self.values(coordinate, samples, atoms: atoms)
       let inFrames = Self.values(coordinate, frames, atoms: atoms)
       let (drawn, learnt) = (Spread(inSamples), Spread(inFrames))

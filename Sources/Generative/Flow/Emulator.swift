@@ -34,6 +34,8 @@ public enum EmulatorError: Error, CustomStringConvertible, Equatable {
   case otherMolecule(atoms: Int, expected: Int)
   case atomClasses(count: Int, atoms: Int)
   case couplingNeedsPositions(Coupling)
+  /// So many bonds are held, and Cartesian coordinates hold none.
+  case heldNeedsInternal(bonds: Int)
 
   public var description: String {
     switch self {
@@ -43,6 +45,8 @@ public enum EmulatorError: Error, CustomStringConvertible, Equatable {
       "there are \(count) atom classes for \(atoms) atoms; give one class per atom, from 0"
     case .couplingNeedsPositions(let coupling):
       "the coupling \(coupling.rawValue) aligns positions; internal coordinates have no orientation to align"
+    case .heldNeedsInternal(let bonds):
+      "\(bonds) bonds are to keep their lengths, and Cartesian coordinates keep none: take internal ones"
     }
   }
 }
@@ -58,6 +62,8 @@ public struct EmulatorSettings {
   }
 
   public var coordinates = Coordinates.internal
+  /// Bonds that keep their lengths; internal coordinates alone.
+  public var rigid: RigidBonds?
   /// The network for a chart.
   public var architecture: (Chart) throws -> EmulatorArchitecture = EmulatorArchitecture.standard
   public var interpolant = Interpolant.linear
@@ -191,6 +197,7 @@ extension Emulator {
     _ host: any TrainingHost
   ) throws -> Chart {
     if case .cartesian(let given, let scale, let meanFree) = settings.coordinates {
+      if let rigid = settings.rigid { throw EmulatorError.heldNeedsInternal(bonds: rigid.bonds.count) }
       let classes = given ?? topology.symmetryClasses
       let chart = try CartesianChart(topology: topology, atomClasses: classes, scale: scale, meanFree: meanFree)
       host.log("\(count) frames of \(classes.count) atoms in \(Set(classes).count) classes")
@@ -199,9 +206,9 @@ extension Emulator {
     guard settings.coupling != .kabsch else { throw EmulatorError.couplingNeedsPositions(settings.coupling) }
     let coordinates = try InternalCoordinates(topology: topology)
     let (values, _) = try coordinates.internalCoordinates(positions, frames: count)
-    let chart = try InternalChart(coordinates: coordinates, values: values, frames: count)
+    let chart = try InternalChart(coordinates: coordinates, values: values, frames: count, rigid: settings.rigid)
     host.log(
-      "\(count) frames; \(chart.space.euclidean) narrow and \(chart.space.angles) broad coordinates: "
+      "\(count) frames; \(chart.held.map { "\($0.count) bonds at their lengths, " } ?? "")\(chart.space.euclidean) narrow and \(chart.space.angles) broad coordinates: "
         + chart.broad.map { coordinates.label(of: $0, in: topology) }.joined(separator: ", "))
     return .internal(chart)
   }

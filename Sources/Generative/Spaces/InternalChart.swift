@@ -7,6 +7,8 @@ public enum ChartError: Error, CustomStringConvertible, Equatable {
   case tooFewFrames(frames: Int, narrow: Int)
   case constantCoordinate(index: Int)
   case malformed(String)
+  /// A held bond of these atoms that closes a ring in which it is no coordinate.
+  case heldBond(Int, Int)
 
   public var description: String {
     switch self {
@@ -14,6 +16,9 @@ public enum ChartError: Error, CustomStringConvertible, Equatable {
       "\(frames) frames cannot give the covariance of \(narrow) internal coordinates; give at least \(2 * narrow)"
     case .constantCoordinate(let index):
       "internal coordinate \(index) does not vary over the frames (a constraint?); remove the constraint in the simulation"
+    case .heldBond(let first, let second):
+      "the bond between atoms \(first) and \(second) (from 0) was held, and it closes a ring in which it is no coordinate: it cannot be kept "
+        + "at its length"
     case .malformed(let reason): "a saved chart cannot be read: \(reason)"
     }
   }
@@ -22,11 +27,14 @@ public enum ChartError: Error, CustomStringConvertible, Equatable {
 /// The map between a molecule's internal coordinates and the latent space that generative models work on.
 ///
 /// Narrow coordinates (bonds, angles, narrow torsions relative to the centre of their arc) are standardised and whitened together by
-/// PCA: y = (n - mean) W, of unit covariance over the training frames. Broad torsions are angles on the torus, untouched.
+/// PCA: y = (n - mean) W, of unit covariance over the training frames. Broad torsions are angles on the torus, untouched. Lengths of held
+/// bonds are constants: they have no latent, and densities are per volume of all other coordinates.
 public struct InternalChart: Codable, Equatable, Sendable {
   public let coordinates: InternalCoordinates
   /// Internal coordinates that are whitened, and those that stay angles.
   public let narrow, broad: [Int]
+  /// Coordinates that are constant, and their values, nm; nil without.
+  public let held: [HeldLength]?
   /// Centre of each narrow coordinate's arc, rad; 0 for bonds. [narrow]
   public let centres: [Double]
   /// nm or rad, relative to `centres`. [narrow]
@@ -37,13 +45,29 @@ public struct InternalChart: Codable, Equatable, Sendable {
   public let logDeterminant: Double
   public var space: LatentSpace { LatentSpace(euclidean: narrow.count, angles: broad.count) }
 
-  /// From training frames: `values` [frames, dimension] as `InternalCoordinates.internalCoordinates` gives them.
-  public init(coordinates: InternalCoordinates, values: [Double], frames: Int) throws {
+  public struct HeldLength: Codable, Equatable, Sendable {
+    public let coordinate: Int
+    /// nm.
+    public let length: Double
+  }
+
+  /// From training frames: `values` [frames, dimension] as `InternalCoordinates.internalCoordinates` gives them. Bonds in `rigid` keep
+  /// their lengths. Throws `ChartError`.
+  public init(coordinates: InternalCoordinates, values: [Double], frames: Int, rigid: RigidBonds? = nil) throws {
     let dimension = coordinates.dimension
     let (broad, arcs) = coordinates.broadTorsions(values, frames: frames)
-    let narrow = (0..<dimension).filter { !broad.contains($0) }
+    let held = try rigid.map { rigid in
+      try zip(rigid.bonds, rigid.lengths).map { bond, length in
+        guard let index = coordinates.coordinate(ofBond: bond) else {
+          throw ChartError.heldBond(bond.first, bond.second)
+        }
+        return HeldLength(coordinate: index, length: length)
+      }
+    }
+    let constants = Set((held ?? []).map(\.coordinate))
+    let narrow = (0..<dimension).filter { !broad.contains($0) && !constants.contains($0) }
     guard frames >= 2 * narrow.count else { throw ChartError.tooFewFrames(frames: frames, narrow: narrow.count) }
-    (self.coordinates, self.narrow, self.broad) = (coordinates, narrow, broad)
+    (self.coordinates, self.narrow, self.broad, self.held) = (coordinates, narrow, broad, held)
     centres = narrow.map { arcs[$0] }
     let (narrowValues, _) = Self.split(values, frames, coordinates, narrow, broad, centres)
     let n = try Tensor(narrowValues, shape: [frames, narrow.count])
@@ -89,6 +113,7 @@ public struct InternalChart: Codable, Equatable, Sendable {
         values[frame * dimension + index] = coordinates.kinds[index].isTorsion ? wrappedAngle(value) : value
       }
       for (k, index) in broad.enumerated() { values[frame * dimension + index] = angles[frame * broad.count + k] }
+      for constant in held ?? [] { values[frame * dimension + constant.coordinate] = constant.length }
     }
     return values
   }

@@ -53,7 +53,7 @@ struct LikelihoodEstimates {
 struct AuditSubset {
   let samples: AuditedSamples
   let rows: [Int]  // Ascending
-  let reducedPotential: [Double]  // kT, [subset]
+  let reducedPotential: [Double]  // kT, [subset]; less the logarithm of the volume of constraints
   private let flow: MolecularFlow
   private let latents, prior: Tensor
   private let logJacobian: [Double]
@@ -65,7 +65,8 @@ struct AuditSubset {
       .flow(for: samples.system.topology)
     let thermal = PhysicalConstants.thermalEnergy(temperature: samples.system.temperature)
     let energies = try samples.reweighting.artifact.read(Recorded.reweight.energies).values
-    reducedPotential = rows.map { energies[$0] / thermal }
+    let volumes = try samples.reweighting.artifact.readIfThere(Recorded.reweight.logVolumes)?.values ?? []
+    reducedPotential = rows.map { energies[$0] / thermal - (volumes.isEmpty ? 0 : volumes[$0]) }
     let jacobian = try artifact.read(record.logJacobian).values
     logJacobian = rows.map { jacobian[$0] }
     let index = try Tensor(rows.map(Int64.init))

@@ -69,9 +69,12 @@ enum EmulatorStage: RecordedStage {
 
   /// Reads the topology, and tells of rings that the coordinates cannot close.
   static func check(_ stage: PlannedStage) throws {
-    guard let system = MoleculeCheck.run(stage),
-      try stage.parameters(Parameters.self).coordinates == .internal
-    else { return }
+    let coordinates = try stage.parameters(Parameters.self).coordinates
+    let rigid = IngestConstraints.Treatment.rigid.rawValue
+    if coordinates == .cartesian, stage.inputs(\Inputs.frames).contains(where: { $0.values["constraints"]?.string == rigid }) {
+      stage.refuse("constraints: rigid keeps bonds at their lengths, which needs coordinates: internal", at: .parameter("coordinates"))
+    }
+    guard let system = MoleculeCheck.run(stage), coordinates == .internal else { return }
     let warnings = stage.checking(.shared(.topology)) { try RingWarnings.beforeTraining(system.topology) }
     for warning in warnings ?? [] { stage.warn(warning) }
   }
@@ -79,15 +82,17 @@ enum EmulatorStage: RecordedStage {
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
-    let frames = try context.input(\Inputs.frames).artifact.read(
-      Recorded.ingest.trajectory.coordinates, as: Double.self)
+    let ingested = try context.input(\Inputs.frames)
+    let frames = try ingested.artifact.read(Recorded.ingest.trajectory.coordinates, as: Double.self)
     let topology = try context.molecule().topology
     if parameters.coordinates == .internal {
       for warning in try RingWarnings.beforeTraining(topology) { context.warn(warning) }
     }
+    var settings = parameters.settings(seed: context.seed)
+    settings.rigid = try RigidBonds(ingested: ingested)
     let trained = try withAdvice {
       try Emulator.train(
-        on: frames, topology: topology, settings: parameters.settings(seed: context.seed),
+        on: frames, topology: topology, settings: settings,
         host: StageTrainingHost(context))
     }
     try context.output.write(trained.state)
@@ -95,6 +100,16 @@ enum EmulatorStage: RecordedStage {
     try context.output.write(output.topology, [topology.mdtrajJSON])
     try context.output.write(output.parameters, trained.emulator.parameterCount)
     try context.output.write(output.trainingFrames, trained.trainingFrames)
+  }
+}
+
+extension RigidBonds {
+  /// The bonds that ingested frames are to keep at their lengths; nil without.
+  init?(ingested: StageInput) throws {
+    let record = Recorded.ingest
+    guard let atoms = try ingested.artifact.readIfThere(record.heldBonds)?.values else { return nil }
+    let bonds = stride(from: 0, to: atoms.count, by: 2).map { Topology.Bond(atoms[$0], atoms[$0 + 1]) }
+    self.init(bonds: bonds, lengths: try ingested.artifact.read(record.heldLengths).values)
   }
 }
 

@@ -18,6 +18,14 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
   case otherMolecule(stage: String)
   /// Bonds or angles were held by constraints, and the file says nothing about them. `spread`: the largest, nm.
   case heldBonds(file: String, summary: String, spread: Double)
+  /// Nothing is said about them, and the force field does not tell either.
+  case heldBondsUnclear(file: String, summary: String, spread: Double, forceField: String)
+  /// A frame of bonds that are to keep their lengths has one of another, nm.
+  case heldLength(file: String, frame: Int, bond: String, length: Double, expected: Double)
+  /// They are to keep their lengths, and files hold different ones.
+  case heldDifferently(file: String, other: String, bond: String)
+  /// They are to keep their lengths, and angles are held too, or a bond has no coordinate of its own: these are named.
+  case heldNotRigid(file: String, name: String, isAngle: Bool)
   /// They are to be released, and no force field tells how.
   case noSprings(file: String, summary: String)
   /// Frames of several temperatures, of which none was chosen.
@@ -45,9 +53,22 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
         : "there is nothing to read: give trajectory (files) or simulation (a simulate stage)"
     case .heldBonds(let file, let summary, let spread):
       "\(file): \(summary) were held at one length by constraints (SHAKE, LINCS, SETTLE): they vary by "
-        + "\(String(format: "%.1g", max(spread, 1e-12))) nm, heat gives 3e-3. Write constraints: flexible to give every such bond the motion of "
-        + "its spring in system.forcefield (free energies are then those of the flexible molecule), or constraints: keep to go on with "
-        + "them as they are"
+        + "\(String(format: "%.1g", max(spread, 1e-12))) nm, heat gives 3e-3. " + Self.choices
+    case .heldBondsUnclear(let file, let summary, let spread, let forceField):
+      "\(file): \(summary) were held at one length by constraints (they vary by \(String(format: "%.1g", max(spread, 1e-12))) nm), and "
+        + "\(forceField) has springs for some of these bonds or for none. " + Self.choices
+    case .heldLength(let file, let frame, let bond, let length, let expected):
+      "\(file), frame \(frame): \(bond) is \(String(format: "%.4f", length)) nm long, and \(String(format: "%.4f", expected)) nm in the frames "
+        + "that were looked at first; constraints: rigid needs frames of one dynamics with the same bonds held in all of them"
+    case .heldDifferently(let file, let other, let bond):
+      "\(file) and \(other): \(bond) is held in one of them, or held at another length; constraints: rigid needs frames with the same bonds "
+        + "held in all of them"
+    case .heldNotRigid(let file, let name, let isAngle):
+      "\(file): "
+        + (isAngle
+          ? "the angle \(name) is held too (HAngles, rigid water), and constraints: rigid keeps bonds alone"
+          : "the held bond \(name) closes a ring in which it is no coordinate, so that it cannot keep its length")
+        + "; make frames in which bonds to hydrogen alone, or nothing, is held"
     case .noSprings(let file, let summary):
       "\(file): \(summary) were held at one length; constraints: flexible needs system.forcefield, an OpenMM System or an AMBER prmtop, "
         + "whose springs tell how they move"
@@ -66,6 +87,11 @@ public enum IngestError: Error, Equatable, CustomStringConvertible {
       "the frames of '\(stage)' are of another molecule than system.topology; run that stage again"
     }
   }
+
+  private static let choices =
+    "Write constraints: flexible to give every such bond the motion of its spring in system.forcefield (free energies are then those of "
+    + "the flexible molecule), constraints: rigid to keep them at their lengths (those of the constrained molecule), or constraints: keep "
+    + "to go on with the frames as they are"
 
   private static func list(_ found: [TemperatureCount]) -> String {
     let shown = found.prefix(20).map { "\($0.temperature) K (\($0.frames) frames)" }.joined(separator: ", ")

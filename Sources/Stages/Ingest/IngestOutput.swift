@@ -60,6 +60,12 @@ struct IngestOutput {
     }
     try writer.write(record.files, files.map(\.lastPathComponent))
     try writer.write(record.reasonNames, FrameFault.Reason.allCases.map(\.name))
+    if let ensemble = constraints.ensemble { try writer.write(record.constraints, ensemble.rawValue) }
+    if let rigid = constraints.rigid {
+      let atoms = rigid.bonds.flatMap { [$0.first, $0.second] }
+      try writer.write(record.heldBonds, atoms, shape: [rigid.bonds.count, 2])
+      try writer.write(record.heldLengths, rigid.lengths)
+    }
   }
 
   /// Makes the empty streams, the same in the artifact and in a part of it.
@@ -88,7 +94,7 @@ struct IngestOutput {
   /// Checks and prepares raw frames of a file, and writes the good ones; with `saving` also to a part, for `savePart`.
   mutating func add(_ raw: TrajectoryFrames, file: Int, checkedBy preparation: FramePreparation, saving: Bool) throws {
     var (sound, bad) = raw.prepared(by: preparation, file: files[file].path)
-    try constraints.apply(to: &sound, source: file)
+    try constraints.apply(to: &sound, source: file, file: files[file].lastPathComponent)
     badCount += bad.count
     listed += bad.prefix(Self.listedAtMost - listed.count)
     var rows = IngestRows(

@@ -13,7 +13,7 @@ enum IngestStage: RecordedStage {
   static let version = 3
   static let summary =
     "Reads trajectories (\(formats)) or a simulation's frames, checks every one, makes molecules whole and centres them."
-  static let reads: [SharedField] = SharedField.molecule + [.torsions]
+  static let reads: [SharedField] = SharedField.molecule + [.torsions, .heldForcefield, .heldTemperature]
   static let readsWith = ["constraints": [SharedField.forcefield, .temperature]]
   static let consults: [SharedField] = [.state]
   static let output = Recorded.ingest
@@ -36,7 +36,9 @@ enum IngestStage: RecordedStage {
     var badFrames = BadFrames.refuse
     @Parameter(
       "What to do about bonds that constraints held at one length. flexible: draw each length anew from the law of its spring in "
-        + "system.forcefield; keep: leave them. Where there are such bonds and nothing is said, ingest stops and names them."
+        + "system.forcefield; rigid: keep each at its length, as a constant of the molecule; keep: leave the frames alone. Left out: flexible "
+        + "where system.forcefield has springs for these bonds, rigid where it holds them by constraints, and without a force field ingest "
+        + "stops and names them."
     )
     var constraints: IngestConstraints.Treatment?
     @Parameter("How far a bond may be from its length in the topology, relative.", in: 0.01...10)
@@ -72,6 +74,14 @@ enum IngestStage: RecordedStage {
       frames += source?.frames.count ?? 0
     }
     stage.writes(frames: Double(frames), atoms: system.topology.atoms.count, bytesPerNumber: 4)
+  }
+
+  /// Whether bonds of a stage's frames may stay at one length: its file says so, or leaves it to a force field, and frames hold some.
+  static func mayKeepBonds(_ stage: PlannedStage) -> Bool {
+    guard let told = stage.values["constraints"]?.string else {
+      return (stage.shared[SharedField.heldForcefield.name] ?? .null) != .null
+    }
+    return told == IngestConstraints.Treatment.rigid.rawValue
   }
 
   /// Throws `TrajectoryError`, `MoleculesError`, `MolecularSystemError`, `IngestError`.

@@ -12,7 +12,7 @@ struct ReweightDiagnosis {
   private static let rowsAtMost = 4000
 
   /// `logWeights` [samples], -u - ln q.
-  init(_ samples: StageInput, _ system: MolecularSystem, logWeights: [Double]) throws {
+  init(_ samples: StageInput, _ system: MolecularSystem, rigid: RigidBonds?, logWeights: [Double]) throws {
     let learnt = samples.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(\EmulatorStage.Inputs.frames)
     guard let learnt else {
       causes = []
@@ -24,7 +24,7 @@ struct ReweightDiagnosis {
     let drawn = try Self.rows(logWeights.count, of: samples, trajectory)
     let diagnosis = WeightDiagnosis(
       topology: system.topology, samples: drawn.coordinates, logWeights: drawn.rows.map { logWeights[$0] },
-      frames: frames.coordinates, terms: try system.harmonicTerms(),
+      frames: frames.coordinates, terms: try system.harmonicTerms(), rigid: rigid,
       thermalEnergy: PhysicalConstants.thermalEnergy(temperature: system.temperature))
     let inside = torsionAngles(
       frames.coordinates, atoms: system.topology.atoms.count, torsions: [try system.stateAtoms()]
@@ -44,7 +44,8 @@ struct ReweightDiagnosis {
   private static func advice(_ finding: WeightDiagnosis.Finding) -> String {
     switch finding {
     case .heldFixed:
-      ". Weights cannot make that good, and more training cannot either: give frames of flexible dynamics"
+      ". Weights cannot make that good, and more training cannot either: give frames of flexible dynamics, or write constraints: flexible or "
+        + "rigid at the ingest stage"
     case .otherForceField:
       ". Compare system.forcefield and temperature with what made the trajectory; more training cannot help"
     case .unlikeFrames(_, _, _, _, let ring):

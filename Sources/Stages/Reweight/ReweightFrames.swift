@@ -52,6 +52,38 @@ extension ReweightFrames {
   }
 }
 
+/// The ensemble that samples are to be weighted to, where the frames behind them had held bonds.
+struct HeldEnsemble {
+  /// Nil where no bond was held.
+  let ensemble: Ensemble?
+  /// Bonds that the samples keep at one length.
+  let rigid: RigidBonds?
+  private static let chunk = 2000
+
+  init(_ samples: StageInput) throws {
+    let emulator = samples.optionalInput(\SampleStage.Inputs.emulator)
+    guard let learnt = emulator?.optionalInput(\EmulatorStage.Inputs.frames) else {
+      (ensemble, rigid) = (nil, nil)
+      return
+    }
+    ensemble = try learnt.artifact.readIfThere(Recorded.ingest.constraints).flatMap(Ensemble.init(rawValue:))
+    rigid = try RigidBonds(ingested: learnt)
+  }
+
+  /// What constraints add to the logarithm of each sample's Boltzmann factor; empty without them.
+  func logVolumes(_ samples: StageInput, count: Int, _ system: MolecularSystem) throws -> [Double] {
+    guard let rigid else { return [] }
+    let masses = try withAdvice { try system.masses() }
+    var volumes: [Double] = []
+    for start in stride(from: 0, to: count, by: Self.chunk) {
+      let rows = start..<min(start + Self.chunk, count)
+      let positions = try samples.artifact.read(Recorded.sample.trajectory.coordinates, rows: rows).values
+      volumes += rigid.logVolumes(positions, masses: masses)
+    }
+    return volumes
+  }
+}
+
 /// Potential energies of the samples, kJ/mol. Where they take long, those that are done are kept in checkpoints, and a run that
 /// was stopped goes on with the next sample.
 struct ReweightEnergies {

@@ -50,19 +50,27 @@ enum ReweightStage: RecordedStage {
     BatchColumn("ESS", output.effectiveFraction, scale: 100, unit: "%", decimals: 1),
   ]
 
-  static func check(_ stage: PlannedStage) { MoleculeCheck.run(stage, needs: .energies) }
+  static func check(_ stage: PlannedStage) {
+    let learnt = stage.inputs(\Inputs.samples).flatMap { $0.inputs(\SampleStage.Inputs.emulator) }
+      .flatMap { $0.inputs(\EmulatorStage.Inputs.frames) }
+    MoleculeCheck.run(stage, needs: learnt.contains { IngestStage.mayKeepBonds($0) } ? .rigidEnergies : .energies)
+  }
 
   /// Throws `ReweightError`, `MolecularSystemError`, the errors of energy models and force fields, and `FreeEnergiesError` where a state
   /// holds no weight.
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
     let samples = try context.input(\Inputs.samples)
-    let system = try MolecularSystem(context)
+    let held = try HeldEnsemble(samples)
+    var system = try MolecularSystem(context)
+    if let rigid = held.rigid { system = system.allowing(.rigid(rigid)) }
     let frames = try ReweightFrames(samples, system)
     let energies = try ReweightEnergies(context, samples: samples, count: frames.count, system: system)
     let density = try ReweightDensity(context, samples: samples)
 
     let thermal = PhysicalConstants.thermalEnergy(temperature: system.temperature)
+    let volumes = try held.logVolumes(samples, count: frames.count, system)
+    let potential = energies.values.enumerated().map { $1 / thermal - (volumes.isEmpty ? 0 : volumes[$0]) }
     var options = Reweighting.Options()
     (options.truncation, options.bootstrapReplicates) = (parameters.truncation, parameters.bootstrap)
     (options.profileBins, options.smoothing) = (parameters.profileBins, parameters.smoothing == .pareto)
@@ -70,7 +78,7 @@ enum ReweightStage: RecordedStage {
     let torn = Double(frames.broken.filter { $0 }.count) / Double(max(1, frames.count))
     options.givesNumbers = torn <= mostBroken
     let result = try Reweighting(
-      reducedPotential: energies.values.map { $0 / thermal }, logDensities: density.estimates, angle: frames.stateAngle,
+      reducedPotential: potential, logDensities: density.estimates, angle: frames.stateAngle,
       state: system.state, noiseAngles: frames.torsions.map(\.angles),
       excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, options: options)
 
@@ -80,6 +88,8 @@ enum ReweightStage: RecordedStage {
       (output.logDensity.values, density.mean), (output.logDensity.method, density.source),
       (output.energies, energies.values), (output.energyEvaluations, frames.count),
       (output.energyMethod, energies.method), (output.secondsPerEnergy, energies.secondsPerEnergy))
+    if let ensemble = held.ensemble { try writer.write(output.freeEnergy.ensemble, ensemble.summary) }
+    if !volumes.isEmpty { try writer.write(output.logVolumes, volumes) }
     for torsion in frames.torsions { try writer.write(output.torsions.angles[torsion.name], torsion.angles) }
     try writer.write(output.inverted, frames.inverted.filter { $0 }.count)
     if let shares = try ReweightFrames.trajectoryPopulations(samples, system) {
@@ -94,8 +104,8 @@ enum ReweightStage: RecordedStage {
     }
     warn(context, frames, result)
     if isConcentrated(result) || result.support.contains(where: { $0.doubt != nil }) {
-      let raw = zip(energies.values, density.mean).map { -$0 / thermal - $1 }
-      for cause in try ReweightDiagnosis(samples, system, logWeights: raw).causes { context.warn(cause) }
+      let raw = zip(potential, density.mean).map { -$0 - $1 }
+      for cause in try ReweightDiagnosis(samples, system, rigid: held.rigid, logWeights: raw).causes { context.warn(cause) }
     }
   }
 

@@ -23,6 +23,8 @@ struct UmbrellaSetup {
   let lowering: BarrierLowering?  // nil where no barrier is lowered
   let moves: TorsionMoves
   private let dynamics: DynamicsSettings
+  /// Whether the System holds bonds by constraints.
+  var holdsBonds: Bool { system.constraintCount > 0 }
 
   init(_ context: StageContext, _ parameters: UmbrellaStage.Parameters) throws {
     self.parameters = parameters

@@ -78,8 +78,10 @@ public struct IngestRecord: StageRecord {
   public let trajectory = TrajectoryRecord<Float>()
   public let frames = Integer(Paths.frames, "frames taken over")
   public let files = Texts("results/files", axes: ["file"], "names of the files, without folders")
-  public let constraints = Text("results/constraints", "where bonds were held: what was made of them, flexible or rigid")
-  public let heldBonds = Integers("results/held_bonds", axes: ["bond", "end"], "rigid: atoms of the bonds that are constant")
+  public let constraints = Text(
+    "results/constraints", "where bonds were held: what was made of them, flexible or rigid")
+  public let heldBonds = Integers(
+    "results/held_bonds", axes: ["bond", "end"], "rigid: atoms of the bonds that are constant")
   public let heldLengths = Reals("results/held_lengths", unit: "nm", axes: ["bond"], "rigid: their lengths")
   public let sourceFile = Numbers<Int32>("results/source/file", axes: ["frame"], "which of the files")
   public let sourceFrame = Integers("results/source/frame", axes: ["frame"], "which frame of it, from 0")

@@ -32,6 +32,9 @@ extension ReportedRun {
 
   func freeEnergySection() throws -> Report.Section {
     let table = try freeEnergyTable()
+    let ensembles = try compared.compactMap { stage in
+      try stage.artifact.readIfThere(Recorded.reweight.freeEnergy.ensemble).map { "\(stage.name): \($0)." }
+    }
     return Report.Section(
       title: "Free energy",
       text:
@@ -39,7 +42,8 @@ extension ReportedRun {
         + " the rarer one. Error is one standard error. ESS is Kish's, of all weights; the one of truncated weights stands beside"
         + " it, never in its place. In state / rest are the effective samples that carry each side: with fewer than 10 dF is not"
         + " determined, and with fewer than 50 its interval may be too narrow. Tail is the Pareto shape of the weights, the worse of the two sides: above 0.7 their sum is not to be"
-        + " believed, and above 1 no interval is given. Energies counts evaluations of the force field.",
+        + " believed, and above 1 no interval is given. Energies counts evaluations of the force field."
+        + ensembles.map { " " + $0 }.joined(),
       tables: [table], figures: try [forest(), profile()].compactMap { $0 })
   }
 

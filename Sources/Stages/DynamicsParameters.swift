@@ -43,7 +43,8 @@ struct DynamicsParameters: ParameterGroup {
   ) throws -> DynamicsSettings {
     if system.constraintCount > 0, hydrogenMass != nil {
       context.warn(
-        "hydrogen_mass beside constraints: what constrained dynamics samples depends on the masses, though little where bonds alone are held")
+        "hydrogen_mass beside constraints: what constrained dynamics samples depends on the masses, though little where bonds alone are held"
+      )
     }
     return DynamicsSettings(
       temperature: molecule.temperature, timestep: timestep, friction: friction, threads: context.threads,

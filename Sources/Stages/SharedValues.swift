@@ -14,6 +14,9 @@ extension SharedField {
       help: "a force field's file, or a method: \(EnergyMethods.all.map(\.name).joined(separator: ", "))"),
     isNeeded: true)
 
+  /// The same, for a stage that can do without.
+  static let optionalForcefield = SharedField(in: system, forcefield.field)
+
   /// Empty where the file names none.
   public static let torsions = SharedField(
     in: system,

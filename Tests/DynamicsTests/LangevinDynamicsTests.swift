@@ -170,15 +170,6 @@ struct LangevinDynamicsTests {
         try dynamics(system, torsions, timestep: timestep)
       } throws: { "\($0)".contains(words) }
     }
-    let constrained = try System(
-      xml: harmonicWell().replacingOccurrences(
-        of: "<Particles><Particle mass=\"12.0\"/></Particles>\n  <Constraints/>",
-        with: "<Particles><Particle mass=\"12.0\"/><Particle mass=\"1\"/></Particles>"
-          + "<Constraints><Constraint d=\"0.1\" p1=\"0\" p2=\"1\"/></Constraints>"))
-    #expect(constrained.constraintCount == 1)
-    #expect {
-      _ = try dynamics(constrained, [])
-    } throws: { "\($0)".contains("constraints") }
   }
 
   /// Masses in place of the System's: velocities scale by the square root, and positions keep their distribution. Statistical,

@@ -49,6 +49,37 @@ struct SystemComparisonTests {
     #expect(try refusals(("<Constraints/>", ofAngle)).isEmpty)
   }
 
+  /// What constraints take from the energy is constant where the frames hold the same bonds at the same lengths.
+  @Test func constraintsOfBondsThatAreConstantAreWelcome() throws {
+    let file = Package.fixture("cases/constraints-in-system/hbonds.xml")
+    let system = try System(contentsOf: file)
+    let springs = try System(xml: plain).bondLengths
+    let hydrogens = system.pairs(.constrained).map { Topology.Bond($0.first, $0.second) }
+    let lengths = hydrogens.map { bond in
+      springs.first { Topology.Bond($0.first, $0.second) == bond }?.length ?? 0
+    }
+    func refusals(_ bonds: [Topology.Bond], _ lengths: [Double]) -> [String] {
+      let rigid = RigidBonds(bonds: bonds, lengths: lengths)
+      return SystemComparison(system, topology, constraints: .rigid(rigid)).refusals.map(\.description)
+    }
+    #expect(hydrogens.count == 4 && refusals(hydrogens, lengths).isEmpty)
+    #expect(SystemComparison(system, topology, constraints: .bonds).refusals.isEmpty)
+    let rigid = RigidBonds(bonds: hydrogens, lengths: lengths)
+    let engine = try SerializedSystem(file: file).allowing(.rigid(rigid)).engine(for: topology, threads: 1)
+    #expect(engine.atomCount == 6)
+    let fewer = refusals(Array(hydrogens.dropLast()), Array(lengths.dropLast()))
+    #expect(fewer.count == 1 && fewer[0].contains(topology.label(of: hydrogens[3].second)), "\(fewer)")
+    #expect(fewer.first?.contains("in the samples these bonds move") == true)
+    let longer = refusals(hydrogens, lengths.map { $0 + 0.003 })
+    #expect(longer.count == 4 && longer[0].contains("they are of different force fields"))
+    // angles: between two hydrogens of the methyl group
+    let ofAngle = try System(
+      xml: plain.replacingOccurrences(
+        of: "<Constraints/>", with: "<Constraints><Constraint d=\".18\" p1=\"2\" p2=\"3\"/></Constraints>"))
+    let found = SystemComparison(ofAngle, topology, constraints: .bonds).refusals
+    #expect(found.first?.description.contains("which are no bonds (HAngles, rigid water)") == true, "\(found)")
+  }
+
   @Test func anotherOrderIsNamed() throws {
     let carbon = "<Particle mass=\"12.01\"/>"
     let oxygen = "<Particle mass=\"16\"/>"

@@ -59,6 +59,54 @@ import Torch
     #expect(stored == chart)
   }
 
+  /// A held bond has no latent and comes back at its length; densities are over all other coordinates. Without held bonds the stored chart
+  /// is as it was.
+  @Test func heldBondsAreConstants() throws {
+    let topology = try Topology.read(pdb: Self.pdb)
+    let coordinates = try InternalCoordinates(topology: topology)
+    let frames = 1000
+    var rows = try values(coordinates, topology.referenceCoordinates, frames: frames)
+    let bonds = topology.bonds.filter { bond in
+      topology.atoms[bond.first].element == "H" || topology.atoms[bond.second].element == "H"
+    }
+    let held = try bonds.map { try #require(coordinates.coordinate(ofBond: $0)) }
+    let lengths = held.map { rows[$0] }
+    for frame in 0..<frames { for (k, length) in zip(held, lengths) { rows[frame * 60 + k] = length + 1e-7 } }
+    let rigid = RigidBonds(bonds: bonds, lengths: lengths)
+    let chart = try InternalChart(coordinates: coordinates, values: rows, frames: frames, rigid: rigid)
+    #expect(chart.space == LatentSpace(euclidean: 47, angles: 1) && bonds.count == 12)
+    let latents = try chart.latents(internal: rows, frames: frames)
+    let back = try chart.internalCoordinates(latents: latents)
+    for frame in [0, 500] {
+      for k in 0..<60 {
+        let value = back[frame * 60 + k]
+        if let place = held.firstIndex(of: k) {
+          #expect(value == lengths[place])
+        } else {
+          #expect(abs(wrappedAngle(value - rows[frame * 60 + k])) < 1e-9)
+        }
+      }
+    }
+    // ln |dy/dn|: a step along each narrow coordinate, by differences
+    let narrow = chart.narrow.count
+    #expect(narrow == 47)
+    var moved: [Double] = []
+    for k in chart.narrow {
+      var row = Array(rows[0..<60])
+      row[k] += 1e-4
+      moved += row
+    }
+    let y = try chart.space.split(chart.latents(internal: moved, frames: narrow)).euclidean
+    let origin = try chart.space.split(chart.latents(internal: Array(rows[0..<60]), frames: 1)).euclidean
+    let determinant = try ((y - origin) / 1e-4).signLogDeterminant().logAbsolute.item()
+    #expect(abs(determinant - chart.logDeterminant) < 1e-6)
+    let stored = try JSONDecoder().decode(InternalChart.self, from: JSONEncoder().encode(chart))
+    #expect(stored == chart)
+    let free = try values(coordinates, topology.referenceCoordinates, frames: 200)
+    let plain = try JSONEncoder().encode(InternalChart(coordinates: coordinates, values: free, frames: 200))
+    #expect(!String(decoding: plain, as: UTF8.self).contains("held"))
+  }
+
   @Test func tooFewFramesAndConstraintsAreTypedErrors() throws {
     let topology = try Topology.read(pdb: Self.pdb)
     let coordinates = try InternalCoordinates(topology: topology)

@@ -49,6 +49,22 @@ import Testing
     #expect(HeldCoordinates(topology: topology, coordinates: try frames(4, isHeld: isToHydrogen)).isEmpty)
   }
 
+  /// XTC files round positions to 0.001 nm: held bonds are found all the same, and free ones are not taken for held.
+  @Test func roundedFramesTellHeldBonds() throws {
+    func rounded(_ isHeld: (Topology.Bond) -> Bool) throws -> [Double] {
+      try frames(200, isHeld: isHeld).map { ($0 * 1000).rounded() / 1000 }
+    }
+    let held = HeldCoordinates(topology: topology, coordinates: try rounded(isToHydrogen))
+    #expect(held.bonds == topology.bonds.filter(isToHydrogen) && held.angles.isEmpty)
+    #expect(held.largestSpread > 3e-4 && held.largestSpread < 6e-4)
+    let start = try zmatrix.internalCoordinates(topology.referenceCoordinates, frames: 1).values
+    for (bond, length) in zip(held.bonds, held.lengths) {
+      let index = try #require(zmatrix.coordinate(ofBond: bond))
+      #expect(abs(length - start[index]) < 1e-4)
+    }
+    #expect(HeldCoordinates(topology: topology, coordinates: try rounded { _ in false }).isEmpty)
+  }
+
   /// Real frames of flexible dynamics hold nothing.
   @Test func flexibleDynamicsHoldsNothing() throws {
     var random = RandomStream(seed: 8, "rigid water")

@@ -71,8 +71,12 @@ enum EmulatorStage: RecordedStage {
   static func check(_ stage: PlannedStage) throws {
     let coordinates = try stage.parameters(Parameters.self).coordinates
     let rigid = IngestConstraints.Treatment.rigid.rawValue
-    if coordinates == .cartesian, stage.inputs(\Inputs.frames).contains(where: { $0.values["constraints"]?.string == rigid }) {
-      stage.refuse("constraints: rigid keeps bonds at their lengths, which needs coordinates: internal", at: .parameter("coordinates"))
+    if coordinates == .cartesian,
+      stage.inputs(\Inputs.frames).contains(where: { $0.values["constraints"]?.string == rigid })
+    {
+      stage.refuse(
+        "constraints: rigid keeps bonds at their lengths, which needs coordinates: internal",
+        at: .parameter("coordinates"))
     }
     guard let system = MoleculeCheck.run(stage), coordinates == .internal else { return }
     let warnings = stage.checking(.shared(.topology)) { try RingWarnings.beforeTraining(system.topology) }

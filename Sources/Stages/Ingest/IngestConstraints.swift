@@ -91,8 +91,9 @@ struct IngestConstraints {
       throw IngestError.heldBonds(file: file, summary: summary, spread: held.largestSpread)
     }
     let constrained = try withAdvice { try system.bondsHeldBySystem() }
-    let springs = Set(try withAdvice { try system.harmonicTerms() }.filter { $0.atoms.count == 2 }
-      .map { Topology.Bond($0.atoms[0], $0.atoms[1]) })
+    let springs = Set(
+      try withAdvice { try system.harmonicTerms() }.filter { $0.atoms.count == 2 }
+        .map { Topology.Bond($0.atoms[0], $0.atoms[1]) })
     let treatment: Treatment
     if held.bonds.allSatisfy(constrained.contains) {
       treatment = .rigid

@@ -14,7 +14,7 @@ enum IngestStage: RecordedStage {
   static let summary =
     "Reads trajectories (\(formats)) or a simulation's frames, checks every one, makes molecules whole and centres them."
   static let reads: [SharedField] = SharedField.molecule + [.torsions, .heldForcefield, .heldTemperature]
-  static let readsWith = ["constraints": [SharedField.forcefield, .temperature]]
+  static let readsWith = ["constraints": [SharedField.optionalForcefield, .temperature]]
   static let consults: [SharedField] = [.state]
   static let output = Recorded.ingest
 

@@ -105,7 +105,9 @@ enum ReweightStage: RecordedStage {
     warn(context, frames, result)
     if isConcentrated(result) || result.support.contains(where: { $0.doubt != nil }) {
       let raw = zip(potential, density.mean).map { -$0 - $1 }
-      for cause in try ReweightDiagnosis(samples, system, rigid: held.rigid, logWeights: raw).causes { context.warn(cause) }
+      for cause in try ReweightDiagnosis(samples, system, rigid: held.rigid, logWeights: raw).causes {
+        context.warn(cause)
+      }
     }
   }
 

@@ -35,7 +35,9 @@ COULOMB = 138.935456
 STATE = (-1.0, 1.0)
 
 
-def system(constrained):
+def system(constrained, plain=True):
+    """Without `plain` the angles are CustomAngleForce's: OpenMM's constraint solver (CCMA) takes the angles of HarmonicAngleForce for nearly
+    constant, and falls apart where they are as soft as here."""
     made = openmm.System()
     for mass in MASSES:
         made.addParticle(mass)
@@ -45,9 +47,9 @@ def system(constrained):
             made.addConstraint(a, b, length)
         else:
             bonds.addBond(a, b, length, SPRING)
-    angles = openmm.HarmonicAngleForce()
+    angles = openmm.HarmonicAngleForce() if plain else openmm.CustomAngleForce(f"{ANGLE_K / 2}*(theta-{ANGLE})^2")
     for atoms in ((0, 1, 2), (1, 2, 3)):
-        angles.addAngle(*atoms, ANGLE, ANGLE_K)
+        angles.addAngle(*atoms, *((ANGLE, ANGLE_K) if plain else ()))
     torsions = openmm.PeriodicTorsionForce()
     for n, phase, k in TORSION:
         torsions.addTorsion(0, 1, 2, 3, n, phase, k)
@@ -74,15 +76,20 @@ def place(t1, t2, phi):
 
 def quadrature(with_metric):
     """Population of the state, mean cosine of the angle, by a grid over (angle, angle, torsion)."""
-    t = (np.arange(160) + 0.5) * np.pi / 160
-    phi = -np.pi + (np.arange(360) + 0.5) * 2 * np.pi / 360
+    def gauss(low, high, count):
+        points, weights = np.polynomial.legendre.leggauss(count)
+        return (low + high) / 2 + (high - low) / 2 * points, (high - low) / 2 * weights
+
+    t, wt = gauss(0, np.pi, 100)
+    pieces = [gauss(*STATE, 60), gauss(STATE[1], STATE[0] + 2 * np.pi, 100)]
+    phi, wp = (np.concatenate(parts) for parts in zip(*pieces))
     t1, t2, p = t[:, None, None], t[None, :, None], phi[None, None, :]
     x = place(t1 + 0 * t2, t2 + 0 * t1, p + 0 * t1 + 0 * t2)
     r = np.linalg.norm(x[..., 0, :] - x[..., 3, :], axis=-1)
     u = 0.5 * ANGLE_K * ((t1 - ANGLE) ** 2 + (t2 - ANGLE) ** 2)
     u = u + sum(k * (1 + np.cos(n * p - phase)) for n, phase, k in TORSION)
     u = u + COULOMB * CHARGES[0] * CHARGES[3] / r + 4 * EPSILON * ((SIGMA / r) ** 12 - (SIGMA / r) ** 6)
-    w = np.exp(-u / KT) * np.sin(t1) * np.sin(t2)
+    w = np.exp(-u / KT) * np.sin(t1) * np.sin(t2) * wt[:, None, None] * wt[None, :, None] * wp[None, None, :]
     if with_metric:
         m0, m1, m2, m3 = MASSES
         z11, z22, z33 = 1 / m0 + 1 / m1, 1 / m1 + 1 / m2, 1 / m2 + 1 / m3
@@ -150,7 +157,7 @@ def main():
     (OUT / "chain.pdb").write_text("\n".join(lines))
     topology = mdtraj.load(OUT / "chain.pdb").topology
 
-    frames = dynamics(held, start, 60, 1, 0.002)
+    frames = dynamics(system(True, plain=False), start, 60, 1, 0.002)
     found = {"constrained": averages(frames, topology), "springs": averages(dynamics(springs, start, 60, 2, 0.001), topology)}
     for name, metric in (("quadrature", True), ("stiff", False)):
         population, cosine = quadrature(metric)
@@ -163,7 +170,7 @@ def main():
     case = HERE / "cases" / "constraints-in-system"
     methanol = openmm.XmlSerializer.deserialize((case / "hbonds.xml").read_text())
     paths = {
-        "chain": path(held, start),
+        "chain": path(system(True, plain=False), start),
         "methanol": path(methanol, mdtraj.load(case / "meoh.pdb").xyz[0].astype(float)),
     }
     (OUT / "held.json").write_text(json.dumps({"chain": found, "paths": paths}, indent=1) + "\n")

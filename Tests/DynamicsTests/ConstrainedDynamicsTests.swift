@@ -173,21 +173,21 @@ struct ConstrainedDynamicsTests {
     let truth = try HeldFixture.load()
     let system = try HeldFixture.system("chain")
     let path = try #require(truth.paths["chain"])
-    var settings = DynamicsSettings(temperature: 300, timestep: 0.002, friction: 5, threads: 2)
+    var settings = DynamicsSettings(temperature: 300, timestep: 0.005, friction: 5, threads: 2)
     if moves { settings.moves = [TorsionMove(axis: [1, 2], isThird: false, atoms: [3])] }
     let dynamics = try LangevinDynamics(
-      system: system, settings: settings, torsions: [[0, 1, 2, 3]], recordInterval: 50)
+      system: system, settings: settings, torsions: [[0, 1, 2, 3]], recordInterval: 20)
     let walks = 40
     var states = try (0..<walks).map {
       LangevinDynamics.State(positions: path.positions, velocities: try dynamics.thermalVelocities(seed: UInt64($0)))
     }
-    let pieces = 300
+    let pieces = 110
     let seeds = moves ? 1_000_000 : 0
     let segments: [[LangevinDynamics.Segment]] = (0..<walks).map { walk in
       (0..<pieces).map { piece -> LangevinDynamics.Segment in
         let seed = UInt64(seeds + 1000 * walk + piece)
         return .init(
-          centers: [], equilibrationSteps: piece == 0 ? 5000 : 0, productionSteps: 100, seed: seed)
+          centers: [], equilibrationSteps: piece == 0 ? 2000 : 0, productionSteps: 100, seed: seed)
       }
     }
     let records: [[LangevinDynamics.Record]] = try dynamics.run(&states, segments)

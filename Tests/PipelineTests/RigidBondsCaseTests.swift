@@ -42,8 +42,8 @@ import Testing
       state: { torsion: t, from: -1, to: 1 }
     stages:
       frames:   { uses: ingest, trajectory: chain.nc }
-      emulator: { uses: emulator, frames: frames, network: { width: 32 }, training: { steps: 400, batch: 256 } }
-      fresh:    { uses: sample, emulator: emulator, count: 8000, log_density: exact-trace, ode_steps: 8 }
+      emulator: { uses: emulator, frames: frames, network: { width: 32 }, training: { steps: 300, batch: 256 } }
+      fresh:    { uses: sample, emulator: emulator, count: 7000, log_density: exact-trace, ode_steps: 8 }
       traced:   { uses: reweight, samples: fresh, density: exact-trace }
       report:   { uses: report, compare: [traced] }
     """
@@ -103,9 +103,10 @@ import Testing
 
     // a force field with springs weighs the same samples alike: its springs add a constant
     try program.write(chain.replacingOccurrences(of: "chain.xml", with: "springs.xml"), to: "springs.yaml")
-    let again = try program.run("run", "springs.yaml", "--set", "frames.constraints=rigid", "--set", "name=springs")
-    #expect(again.code == 0, "\(again.errors)")
-    let other = try artifact(program, "springs/traced")
+    let again = try program.run("run", "springs.yaml", "--set", "frames.constraints=rigid")
+    #expect(again.code == 0 && again.output.contains("skipped"), "\(again.errors) \(again.output)")
+    let other = try artifact(program, "chain/traced")
+    #expect(other.provenance.contentDigest != traced.provenance.contentDigest)
     #expect(abs(try other.read(answer.deltaF) - dF) < 1e-6)
   }
 
@@ -163,9 +164,9 @@ import Testing
         torsions: { t: [0, 1, 2, 3] }
         state: { torsion: t, from: -1, to: 1 }
       stages:
-        md:       { uses: simulate, runs: 2, length: 100, save_interval: 0.5, equilibration: 5, steering_time: 20, timestep: 0.002, friction: 5 }
+        md:       { uses: simulate, runs: 2, length: 100, save_interval: 0.5, equilibration: 5, steering_time: 20, timestep: 0.005, friction: 5 }
         frames:   { uses: ingest, simulation: md }
-        umbrella: { uses: umbrella, coordinates: [t], windows: [18], force_constant: [20], equilibration: 5, production: 120, timestep: 0.002, friction: 5 }
+        umbrella: { uses: umbrella, coordinates: [t], windows: [18], force_constant: [20], equilibration: 5, production: 80, timestep: 0.002, friction: 5 }
       """
     try program.write(text, to: "dynamics.yaml")
     let run = try program.run("run", "dynamics.yaml")

@@ -179,7 +179,7 @@ let package = Package(
       name: "ForceFieldsTests", dependencies: ["TestSupport", "ForceFields", "Dynamics", "Molecules", "OpenMM"]),
     .testTarget(
       name: "FreeEnergiesTests",
-      dependencies: ["TestSupport", "FreeEnergies", "OptimalTransport", "Molecules", "Basics"]),
+      dependencies: ["TestSupport", "FreeEnergies", "OptimalTransport", "Molecules", "Trajectories", "Basics"]),
     .testTarget(
       name: "GenerativeTests",
       dependencies: ["TestSupport", "Generative", "EquivariantKernels", "Torch", "Molecules", "Basics", "HDF5"]),

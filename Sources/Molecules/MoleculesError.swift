@@ -14,6 +14,8 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
   case ambiguousTorsion(name: String, candidates: [String])
   /// Not four atoms of the molecule.
   case torsionAtoms(name: String, atoms: [Int], atomCount: Int)
+  /// Not two atoms of the molecule.
+  case distanceAtoms(name: String, atoms: [Int], atomCount: Int)
   /// Coordinates are not [frames, atoms, 3] for this molecule.
   case coordinateCount(count: Int, expected: String)
   /// NaN or infinity in coordinates; indices count from 0.
@@ -62,6 +64,8 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
       "several torsions are called \"\(name)\"; say which: " + candidates.joined(separator: ", ")
     case .torsionAtoms(let name, let atoms, let atomCount):
       "torsion \(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
+    case .distanceAtoms(let name, let atoms, let atomCount):
+      "distance \(name): \(atoms) are not two atoms of a molecule with \(atomCount) (from 0)"
     case .coordinateCount(let count, let expected): "\(count) values were given where \(expected) are needed"
     case .nonFinite(let frame, let index): "frame \(frame): value \(index) is not a finite number"
     case .degenerate(let frame, let atoms):

@@ -1,3 +1,5 @@
+import Foundation
+
 extension Topology {
   /// The molecule as MDTraj's HDF5 format stores it: the JSON text of the `topology` node (format 1.1), ASCII only.
   public var mdtrajJSON: String {
@@ -43,5 +45,60 @@ extension Topology {
       }
     }
     return result + "\""
+  }
+}
+
+extension Topology {
+  /// The molecule from the JSON text of MDTraj's `topology` node. `coordinates`: a frame of it, nm, [atoms, 3].
+  ///
+  /// Throws `MoleculesError.inconsistent` for a text of another form, and what `init(atoms:residues:bonds:referenceCoordinates:)` throws.
+  public init(mdtrajJSON text: String, coordinates: [Double]) throws {
+    struct Stored: Decodable {
+      struct Chain: Decodable {
+        let residues: [Residue]
+        let chain_id: String?
+      }
+      struct Residue: Decodable {
+        let name: String
+        let resSeq: Int
+        let segmentID: String?
+        let atoms: [Atom]
+      }
+      struct Atom: Decodable {
+        let index: Int
+        let name, element: String
+      }
+      let chains: [Chain]
+      let bonds: [[Double]]
+    }
+    let stored: Stored
+    do {
+      stored = try JSONDecoder().decode(Stored.self, from: Data(text.utf8))
+    } catch {
+      throw MoleculesError.inconsistent("the text of the topology is not of MDTraj's form: \(error)")
+    }
+    var residues: [Residue] = []
+    var atoms: [(index: Int, atom: Atom)] = []
+    for chain in stored.chains {
+      for residue in chain.residues {
+        for atom in residue.atoms {
+          atoms.append(
+            (
+              atom.index,
+              Atom(name: atom.name, element: atom.element, residueIndex: residues.count, serial: atom.index + 1)
+            ))
+        }
+        residues.append(
+          Residue(
+            name: residue.name, sequence: residue.resSeq, chain: chain.chain_id ?? "", segment: residue.segmentID ?? ""))
+      }
+    }
+    atoms.sort { $0.index < $1.index }
+    guard atoms.enumerated().allSatisfy({ $0.offset == $0.element.index }), stored.bonds.allSatisfy({ $0.count >= 2 }) else {
+      throw MoleculesError.inconsistent("the topology's atoms are not counted from 0, or a bond has not two atoms")
+    }
+    try self.init(
+      atoms: atoms.map(\.atom), residues: residues, bonds: stored.bonds.map { Bond(Int($0[0]), Int($0[1])) },
+      referenceCoordinates: coordinates)
   }
 }

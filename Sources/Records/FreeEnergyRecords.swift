@@ -5,12 +5,51 @@ import HDF5
 public struct FreeEnergyRecord: Record {
   public let deltaF = Real(
     Paths.deltaF, unit: "kT",
-    "-ln(P(state) / P(elsewhere)): positive where the state is the rarer one; nan where too few samples carry it")
+    "-ln(P(state) / P(elsewhere)), or of the first pair of states: positive where the first is the rarer one; nan where too few samples "
+      + "carry it")
   public let standardError = Real(Paths.deltaFStandardError, unit: "kT", "one standard error")
   public let interval = Reals(Paths.deltaFInterval, unit: "kT", axes: ["end"], "95 %")
   public let ensemble = Text("results/ensemble", "where bonds are or were held: which ensemble the number belongs to")
 
   public init() {}
+}
+
+/// Populations and free energies of named states (`system.states`), in the fixed places of every stage that gives them. Single answers
+/// (`results/delta_f`) are of the first pair.
+public struct StatesRecord: Record {
+  public let names = Texts("results/states/names", axes: ["state"], "of `system.states`, the rest last")
+  public let population = Reals("results/states/population", axes: ["state"], "share; nan where it is not determined")
+  public let standardError = Reals("results/states/standard_error", axes: ["state"], "one standard error")
+  public let interval = Reals("results/states/interval", axes: ["state", "end"], "95 %")
+  public let effectiveSamples = Reals(
+    "results/states/effective_samples", axes: ["state"], "Kish's, of the state's samples by their weights")
+  public let unweighted = Reals(
+    "results/states/unweighted", axes: ["state"], "reweight: shares of the samples as they were drawn")
+  public let trajectory = Reals(
+    "results/states/trajectory", axes: ["state"], "reweight: shares of the frames that the emulator learnt from")
+  public let pairs = PairsRecord()
+}
+
+/// Free energies of pairs of named states.
+public struct PairsRecord: Record {
+  public let from = Texts("results/pairs/from", axes: ["pair"], "the first state of each pair")
+  public let to = Texts("results/pairs/to", axes: ["pair"], "the second")
+  public let deltaF = Reals(
+    "results/pairs/delta_f", unit: "kT", axes: ["pair"],
+    "-ln(P(from) / P(to)): positive where the first is the rarer one; nan where it is not determined")
+  public let standardError = Reals("results/pairs/standard_error", unit: "kT", axes: ["pair"], "one standard error")
+  public let interval = Reals("results/pairs/interval", unit: "kT", axes: ["pair", "end"], "95 %")
+}
+
+/// Free energies of pairs of named states against those of a reference.
+public struct PairDifferencesRecord: Record {
+  public let from = StatesRecord().pairs.from
+  public let to = StatesRecord().pairs.to
+  public let difference = Reals(
+    "results/pairs/delta_f_difference", unit: "kT", axes: ["pair"], "samples minus reference")
+  public let standardError = Reals(
+    "results/pairs/delta_f_difference_standard_error", unit: "kT", axes: ["pair"], "of both together")
+  public let reference = Reals("results/pairs/delta_f_reference", unit: "kT", axes: ["pair"], "the reference's")
 }
 
 /// Free energy along the state's torsion.
@@ -37,7 +76,7 @@ public struct ReweightRecord: StageRecord {
   public let largestWeight = Real("results/largest_weight", "share of the heaviest sample")
   public let stateEffective = Reals(
     "results/state_effective_samples", axes: ["state"],
-    "Kish's, of the samples of the state and of the rest: below 10 there is no number")
+    "Kish's, of the samples of each state: below 10 there is no number")
   public let stateLargestWeight = Reals(
     "results/state_largest_weight", axes: ["state"], "share of the state's weight that its heaviest sample has")
   public let tailShape = Reals(
@@ -53,7 +92,7 @@ public struct ReweightRecord: StageRecord {
   public let energyEvaluations = Integer(Paths.energyEvaluations, "of the force field")
   public let energyMethod = Text("results/energy_method", "what computed the energies")
   public let secondsPerEnergy = Measured("results/seconds_per_energy", "wall time of one energy")
-  public let stateNames = Texts(Paths.stateNames, axes: ["state"], "the state, and elsewhere")
+  public let stateNames = Texts(Paths.stateNames, axes: ["state"], "the states, and elsewhere or the rest's name last")
   public let statePopulations = Reals("results/state_populations", axes: ["state"], "shares by weight")
   public let stateIntervals = Reals("results/state_intervals", axes: ["state", "end"], "95 %")
   public let statePopulationsUnweighted = Reals(
@@ -61,6 +100,7 @@ public struct ReweightRecord: StageRecord {
   public let statePopulationsTrajectory = Reals(
     "results/state_populations_trajectory", axes: ["state"],
     "shares of the frames that the emulator learnt from, in the surroundings they were made in")
+  public let states = StatesRecord()
   public let profile = ProfileRecord()
   public let noiseVariance = Reals(
     "results/noise/variance", unit: "nat2", axes: ["state"], "of ln q, where it was estimated twice")
@@ -93,7 +133,8 @@ public struct AuditRecord: StageRecord {
   public let spearman = Real(Paths.spearman, "rank correlation; uniform draws alone")
   public let meanError = Real("results/mean_error", unit: "nat", "used minus exact, before any absolute constant")
   public let meanErrorError = Real("results/mean_error_standard_error", unit: "nat", "its error")
-  public let stateNames = Texts(Paths.stateNames, axes: ["state"], "the state, and elsewhere")
+  public let stateNames = Texts(
+    Paths.stateNames, axes: ["state"], "the state, and elsewhere; or the first pair's two")
   public let stateBias = Reals(
     "results/state_bias", unit: "nat", axes: ["state"], "mean error under the weights, that of all samples removed")
   public let stateBiasError = Reals("results/state_bias_standard_error", unit: "nat", axes: ["state"], "its error")
@@ -129,6 +170,7 @@ public struct CompareRecord: StageRecord {
   public static let stageType = "compare"
   public let difference = DifferenceRecord(group: "results")
   public let audited = DifferenceRecord(group: "results/audited")
+  public let pairs = PairDifferencesRecord()
   public let torsionDistance = Real("results/t_w2", unit: "rad", "samples to reference, on the torus")
   public let torsionFloor = Real("results/t_w2_floor", unit: "rad", "one half of the reference to the other")
   public let torsionUnweighted = Real("results/t_w2_unweighted", unit: "rad", "samples without weights")

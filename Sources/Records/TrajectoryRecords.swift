@@ -37,11 +37,13 @@ public struct SimulateRecord: StageRecord {
   public let steeredTorsions = Texts("results/steered_torsions", axes: ["torsion"], "torsions that led to the starts")
   public let targets = Reals("results/targets", unit: "rad", axes: ["run", "torsion"], "where each run was led to")
   public let attempts = Integers("results/attempts", axes: ["run"], "how often it was led, until it was there")
-  public let transitions = Integers("results/runs/transitions", axes: ["run"], "changes of the state")
+  public let transitions = Integers(
+    "results/runs/transitions", axes: ["run"], "changes of the state, or of the first pair's first state")
   public let exits = Integers("results/runs/exits", axes: ["run"], "exits from the state")
   public let statePopulation = Reals("results/runs/state_population", axes: ["run"], "share of frames in it")
   public let statisticalInefficiency = Reals(
     "results/runs/statistical_inefficiency", unit: "frames", axes: ["run"], "of the state's torsion")
+  public let states = StatesRecord()
   public let simulatedTime = Real(Paths.simulatedTime, unit: "ps", "all runs, with steering and equilibration")
   public let energyEvaluations = Integer(Paths.energyEvaluations, "steps of dynamics, and what moves cost")
   public let moves = TorsionMoveRecord()

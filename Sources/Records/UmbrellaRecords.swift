@@ -25,6 +25,7 @@ public struct UmbrellaRecord: StageRecord {
   public let mbarError = Real("results/delta_f_error/mbar", unit: "kT", "MBAR's own")
   public let halves = PartsRecord("results/delta_f_halves")
   public let directions = PartsRecord("results/delta_f_directions")
+  public let states = StatesRecord()
   public let profile = ProfileRecord()
   public let overlap = Reals("results/overlap", axes: ["window", "window"], "MBAR's overlap matrix")
   public let windowFreeEnergy = Reals(

@@ -34,6 +34,7 @@ public struct WindowsRecord: StageRecord {
   public let correlatedError = Recorded.umbrella.correlatedError
   public let mbarError = Recorded.umbrella.mbarError
   public let halves = Recorded.umbrella.halves
+  public let states = Recorded.umbrella.states
   public let profile = Recorded.umbrella.profile
   public let distanceProfile = Named(under: "results/distance_profile") {
     Reals(

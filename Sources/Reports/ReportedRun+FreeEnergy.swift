@@ -38,7 +38,8 @@ extension ReportedRun {
     return Report.Section(
       title: "Free energy",
       text:
-        "dF = -ln(P(state) / P(elsewhere)) at \(NumberText.significant(options.temperature)) K; positive: the state is"
+        "dF = -ln(\(options.isOfNamedStates ? "P(first) / P(second)" : "P(state) / P(elsewhere)")) at "
+        + "\(NumberText.significant(options.temperature)) K; positive: the \(options.isOfNamedStates ? "first" : "state") is"
         + " the rarer one. Error is one standard error. ESS is Kish's, of all weights; the one of truncated weights stands beside"
         + " it, never in its place. In state / rest are the effective samples that carry each side: with fewer than 10 dF is not"
         + " determined, and with fewer than 50 its interval may be too narrow. Tail is the Pareto shape of the weights, the worse of the two sides: above 0.7 their sum is not to be"
@@ -84,7 +85,7 @@ extension ReportedRun {
 
   /// Free energy along the state's torsion, overlaid, with bands of one standard error.
   private func profile() throws -> Figure? {
-    let torsion = options.torsion
+    guard let torsion = options.torsion else { return nil }
     var top = 12.0
     var series: [Figure.Series] = []
     for sample in samplesOfReweighted() {
@@ -126,54 +127,12 @@ extension ReportedRun {
   }
 
   private func unweightedProfile(_ stage: ReportedStage, name: String, colour: String) throws -> Figure.Series? {
-    guard let angles = try stage.torsion(options.torsion) else { return nil }
+    guard let angles = try options.torsion.flatMap(stage.torsion) else { return nil }
     let range = -Double.pi...Double.pi
     let density = Binning.density(angles, range: range, count: 60)
     guard let top = density.max(), top > 0 else { return nil }
     return .line(
       name: name, x: Binning.centres(range, count: 60), y: density.map { $0 > 0 ? -log($0 / top) : .nan },
       colour: colour, dashed: true)
-  }
-
-  // MARK: populations
-
-  func populationSection() throws -> Report.Section {
-    var table = TextTable(
-      title: "Share of each state",
-      columns: [
-        "stage", "state", .init("population", unit: "%"), .init("95 % from", unit: "%"),
-        .init("to", unit: "%"), .init("unweighted", unit: "%"), .init("trajectory", unit: "%"),
-      ])
-    for stage in compared {
-      guard let populations = try stage.numbers(Recorded.reweight.statePopulations) else { continue }
-      let intervals = try stage.numbers(Recorded.reweight.stateIntervals)
-      let raw = try stage.numbers(Recorded.reweight.statePopulationsUnweighted)
-      let learnt = try stage.numbers(Recorded.reweight.statePopulationsTrajectory)
-      let names = try stateNames(stage, count: populations.count)
-      for (state, population) in populations.enumerated() {
-        let ends = intervals.flatMap { $0.count == 2 * populations.count ? ($0[2 * state], $0[2 * state + 1]) : nil }
-        table.addRow([
-          stage.name, names[state], small(population), small(ends?.0), small(ends?.1),
-          small(raw.flatMap { state < $0.count ? $0[state] : nil }),
-          small(learnt.flatMap { state < $0.count ? $0[state] : nil }),
-        ])
-      }
-    }
-    return Report.Section(
-      title: "Populations",
-      text:
-        "A missing state leaves the ESS high: these rows expose it. Unweighted is the share among the samples before"
-        + " reweighting, trajectory the share among the frames that the emulator learnt from. The weighted shares are those of the"
-        + " force field that was given, of the molecule in an implicit solvent or in vacuum; a trajectory in explicit solvent has its own.",
-      tables: [table])
-  }
-
-  private func small(_ fraction: Double?) -> String {
-    NumberText.significant(fraction.flatMap { $0.isNaN ? nil : 100 * $0 }, 3)
-  }
-
-  private func stateNames(_ stage: ReportedStage, count: Int) throws -> [String] {
-    if let names = try stage.texts(Recorded.reweight.stateNames), names.count == count { return names }
-    return count == 2 ? [options.state, "elsewhere"] : (0..<count).map { "state \($0)" }
   }
 }

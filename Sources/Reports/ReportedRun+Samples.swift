@@ -36,7 +36,7 @@ extension ReportedRun {
   private func map(
     _ stage: ReportedStage, weights: [Double]?, title: String, id: String? = nil, caption: String
   ) throws -> [Figure] {
-    let first = options.torsion
+    guard let first = options.torsion else { return [] }
     let names = try stage.torsionNames()
     guard names.contains(first),
       let second = names.contains("psi") && first != "psi" ? "psi" : names.first(where: { $0 != first }),

@@ -1,6 +1,5 @@
 import ForceFields
 import Foundation
-import FreeEnergies
 import Molecules
 import OpenMM
 import Workflow
@@ -11,11 +10,11 @@ struct MolecularSystem {
   let molecule: Molecule
   let topology: Topology
   let temperature: Double  // K; NaN for a stage that did not ask for it
-  let state: TorsionState
-  let stateTorsion: String  // Of the torsion that defines the state
   private var energyMethod: (any EnergyMethod)?  // Nil where the file names no force field
   private let forceFieldName: String
-  private let declaredTorsions: [String: [Int]]  // As the file names them, four atoms each, not yet checked
+  let declaredTorsions: [String: [Int]]  // As the file names them, four atoms each, not yet checked
+  let declaredDistances: [String: [Int]]  // Two atoms each
+  private let shared: [String: ParameterValue]
   private let warn: (String) -> Void
 
   /// Reads the topology, and nothing of the force field. Throws `MoleculesError`.
@@ -34,8 +33,7 @@ struct MolecularSystem {
   private init(_ context: some SharedValueHolder, _ molecule: Molecule, warn: @escaping (String) -> Void) throws {
     (self.molecule, topology, self.warn) = (molecule, molecule.topology, warn)
     temperature = context.temperature
-    state = TorsionState(from: context.state.from, to: context.state.to)
-    stateTorsion = context.state.torsion
+    (declaredDistances, shared) = (context.distances, context.shared)
     energyMethod = try context.forcefield.energyMethod()?.keeping(molecule.kept)
     (forceFieldName, declaredTorsions) = (context.forcefield.forcefieldName, context.torsions)
   }
@@ -55,25 +53,16 @@ struct MolecularSystem {
     return atoms
   }
 
-  /// Four atoms of the torsion that defines the state.
-  /// Throws `MolecularSystemError.torsionAtoms`, `.stateTorsion`, `MoleculesError.ambiguousTorsion`.
-  func stateAtoms() throws -> [Int] {
-    do {
-      return try torsion(named: stateTorsion)
-    } catch MoleculesError.unknownTorsion(_, let available) {
-      throw MolecularSystemError.stateTorsion(
-        name: stateTorsion, known: Set(available).union(declaredTorsions.keys).sorted())
-    }
-  }
+  /// The states that the file names, not yet held against the molecule. Throws `StatesError`.
+  func declaredStates() throws -> DeclaredStates { try DeclaredStates(shared) }
 
-  /// What results call the state and what is not in it: "phi in (0, 2)".
-  var stateNames: [String] { ["\(stateTorsion) in " + String(format: "(%g, %g)", state.from, state.to), "elsewhere"] }
-
-  private static func naming<T>(_ body: () throws -> T) throws -> T {
+  static func naming<T>(_ body: () throws -> T) throws -> T {
     do {
       return try body()
     } catch MoleculesError.torsionAtoms(let name, let atoms, let atomCount) {
       throw MolecularSystemError.torsionAtoms(name: name, atoms: atoms, atomCount: atomCount)
+    } catch MoleculesError.distanceAtoms(let name, let atoms, let atomCount) {
+      throw MolecularSystemError.distanceAtoms(name: name, atoms: atoms, atomCount: atomCount)
     }
   }
 
@@ -184,6 +173,7 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
   /// What another stage made is of a molecule with another number of atoms.
   case otherMolecule(what: String, found: Int, expected: Int)
   case torsionAtoms(name: String, atoms: [Int], atomCount: Int)
+  case distanceAtoms(name: String, atoms: [Int], atomCount: Int)
   /// The state is of a torsion that the molecule does not have.
   case stateTorsion(name: String, known: [String])
 
@@ -200,6 +190,8 @@ public enum MolecularSystemError: Error, Equatable, CustomStringConvertible {
       "\(what): \(found) atoms, but system.topology has \(expected): they are of different molecules"
     case .torsionAtoms(let name, let atoms, let atomCount):
       "system.torsions.\(name): \(atoms) are not four atoms of a molecule with \(atomCount) (from 0)"
+    case .distanceAtoms(let name, let atoms, let atomCount):
+      "system.distances.\(name): \(atoms) are not two atoms of a molecule with \(atomCount) (from 0)"
     case .stateTorsion(let name, let known):
       "system.state.torsion '\(name)' is none of the named torsions (\(known.joined(separator: ", "))); name its four "
         + "atoms under system.torsions"

@@ -20,7 +20,9 @@ enum MoleculeCheck {
     guard reads(.topology), let molecule = stage.checking(.shared(.topology), { try MolecularSystem(planned: stage) })
     else { return nil }
     if reads(.torsions) { _ = stage.checking(.shared(.torsions)) { try molecule.namedTorsions() } }
-    if reads(.state) { _ = stage.checking(.shared(.state)) { try molecule.stateAtoms() } }
+    if reads(.state) || (consultsStates(stage) && stage.shared[SharedField.states.name] ?? .null != .null) {
+      _ = stage.checking(stage.placeOfStates) { try molecule.states() }
+    }
     guard let need else { return molecule }
     let shared = SharedField.molecule.compactMap { stage.shared[$0.name]?.canonicalJSON }.joined(separator: " ")
     let files = "\(shared) \(stage.forcefield.canonicalJSON)"
@@ -37,6 +39,19 @@ enum MoleculeCheck {
       }
     }
     return molecule
+  }
+}
+
+extension MoleculeCheck {
+  fileprivate static func consultsStates(_ stage: PlannedStage) -> Bool {
+    stage.type.consults.contains { $0.name == SharedField.states.name }
+  }
+}
+
+extension PlannedStage {
+  /// Where the file names its states.
+  var placeOfStates: Place {
+    .shared((shared[SharedField.states.name] ?? .null) == .null ? .state : .states)
   }
 }
 

@@ -29,27 +29,7 @@ extension SharedField {
         }, example: "{ phi: [4, 6, 8, 14] }"),
       default: .object([:]), help: "torsions by name, four atom indices each, from 0"))
 
-  public static let state = SharedField(
-    in: system,
-    ParameterField(
-      "state", .object(StateDefinition.fields), help: "the two states: a torsion inside [from, to] against outside"))
-
   private static let system = "system"
-}
-
-/// The two-state division of a torsion whose free-energy difference is asked for: inside [from, to] against outside.
-public struct StateDefinition: ParameterGroup {
-  @Parameter("name of a torsion") public var torsion = "phi"
-  @Parameter("lower end", unit: "rad", in: -6.2832...6.2832) public var from = 0.0
-  @Parameter("upper end", unit: "rad", in: -6.2832...6.2832) public var to = 2.0
-
-  public init() {}
-
-  init(torsion: String = "phi", from: Double = 0, to: Double = 2) {
-    _torsion.takeDefault(torsion)
-    _from.takeDefault(from)
-    _to.takeDefault(to)
-  }
 }
 
 /// Where networks are trained and evaluated. No key depends on it.
@@ -77,8 +57,6 @@ extension SharedValueHolder {
     [SharedField.temperature, .heldTemperature].lazy.compactMap { self.shared[$0.name].flatMap(Double.init(_:)) }.first
       ?? .nan
   }
-
-  var state: StateDefinition { shared[SharedField.state.name].flatMap(StateDefinition.init(_:)) ?? StateDefinition() }
 
   /// Torsions that the file names, four atom indices each, from 0.
   var torsions: [String: [Int]] {

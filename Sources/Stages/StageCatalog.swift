@@ -25,7 +25,7 @@ public enum StageCatalog {
 
   static func registry(of types: [any StageType.Type]) -> StageRegistry {
     StageRegistry(
-      types, shared: [.temperature, .topology, .atoms, .coordinates, .state, .forcefield, .torsions],
+      types, shared: [.temperature, .topology, .atoms, .coordinates, .forcefield, .torsions] + SharedField.stateFields,
       settings: [DeviceChoice.setting])
   }
 }

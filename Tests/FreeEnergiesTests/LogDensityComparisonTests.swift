@@ -43,8 +43,8 @@ import Testing
     options.bootstrapReplicates = 50
     func compare(_ estimates: [[Double]]) throws -> LogDensityComparison {
       try LogDensityComparison(
-        estimates: estimates, exact: samples.exact, reducedPotential: samples.reduced, angle: samples.angle,
-        state: TorsionState(), options: options)
+        estimates: estimates, exact: samples.exact, reducedPotential: samples.reduced,
+        states: StateAssignment(angle: samples.angle, state: TorsionState()), options: options)
     }
     let share = Double(samples.inside.filter { $0 }.count) / 4000
     let exact = try compare([samples.exact])
@@ -59,8 +59,8 @@ import Testing
     #expect(abs(noisy.errors.rootMeanSquare - 0.5 / 2.0.squareRoot()) < 0.02 && noisy.reweighting.noise != nil)
     #expect(throws: FreeEnergiesError.self) {
       try LogDensityComparison(
-        estimates: [samples.exact], exact: [0], reducedPotential: samples.reduced, angle: samples.angle,
-        state: TorsionState(), options: options)
+        estimates: [samples.exact], exact: [0], reducedPotential: samples.reduced,
+        states: StateAssignment(angle: samples.angle, state: TorsionState()), options: options)
     }
   }
 

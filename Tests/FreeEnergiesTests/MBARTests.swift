@@ -131,7 +131,7 @@ struct PymbarFixture: Decodable {
     let weights = mbar.logWeights(reducedPotential: u).map { exp($0) }
     let inside = system.x.map { $0 > 0.3 }
     let state = system.counts.indices.flatMap { k in [Int](repeating: k, count: system.counts[k]) }
-    let direct = try mbar.subsetInfluence(weights: weights, inside: inside).influence
+    let direct = try mbar.splitInfluence(weights: weights, SampleSplit(inside: inside)).influence
     let psi = try mbar.fullInfluence(of: direct, state: state)
     // against re-solved estimates with one sample counted slightly more
     let base = try mbar.freeEnergyDifference(ofSubset: inside, reducedPotential: u).value

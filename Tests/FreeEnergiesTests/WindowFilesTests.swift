@@ -23,7 +23,8 @@ import Testing
 
   private func compare(_ data: BiasedWindows, _ answer: Answer) throws {
     var options = WindowsAnalysis.Options()
-    (options.state, options.profileBins, options.bootstrapReplicates) = (.arc(0, TorsionState()), 36, 20)
+    options.states = StateSet(torsion: data.coordinates[0].name, TorsionState())
+    (options.profileBins, options.bootstrapReplicates) = (36, 20)
     let result = try WindowsAnalysis(data: data, options: options).run().result
     #expect(answer.free_energies.count == result.windowFreeEnergies.count && answer.profile.count == 36)
     for (ours, theirs) in zip(result.windowFreeEnergies, answer.free_energies) { #expect(abs(ours - theirs) < 1e-6) }

@@ -64,9 +64,9 @@ import Testing
       coordinates: [.init(name: "phi", isTorsion: true)], windows: windows, temperature: 300, sampleInterval: 0.5)
   }
 
-  private func options(_ state: WindowState?) -> WindowsAnalysis.Options {
+  private func options(_ states: StateSet?) -> WindowsAnalysis.Options {
     var options = WindowsAnalysis.Options()
-    (options.state, options.bootstrapReplicates, options.profileBins) = (state, 30, 40)
+    (options.states, options.bootstrapReplicates, options.profileBins) = (states, 30, 40)
     return options
   }
 
@@ -80,7 +80,7 @@ import Testing
     var z: [Double] = []
     for seed in 1...5 {
       let outcome = try WindowsAnalysis(
-        data: torsionWindows(seed: UInt64(seed)), options: options(.arc(0, TorsionState()))
+        data: torsionWindows(seed: UInt64(seed)), options: options(StateSet(torsion: "phi", TorsionState()))
       ).run()
       let result = outcome.result
       #expect(result.warnings.isEmpty, "\(result.warnings)")
@@ -121,7 +121,7 @@ import Testing
       }
       let data = BiasedWindows(
         coordinates: [.init(name: "r", isTorsion: false)], windows: windows, temperature: 300)
-      let result = try WindowsAnalysis(data: data, options: options(.interval(0, 5...8.5))).run().result
+      let result = try WindowsAnalysis(data: data, options: options(StateSet(.init("r", isTorsion: false), .interval(5...8.5)))).run().result
       #expect(result.warnings.isEmpty, "\(result.warnings)")
       z.append((result.deltaF - truth) / result.standardError)
       let free = try WindowsAnalysis(data: data, options: options(nil)).run().result
@@ -172,7 +172,7 @@ import Testing
       let data = BiasedWindows(
         coordinates: [.init(name: "phi", isTorsion: true), .init(name: "r", isTorsion: false)], windows: windows,
         temperature: 300)
-      let result = try WindowsAnalysis(data: data, options: options(.arc(0, TorsionState()))).run().result
+      let result = try WindowsAnalysis(data: data, options: options(StateSet(torsion: "phi", TorsionState()))).run().result
       z.append((result.deltaF - truth) / result.standardError)
     }
     checkScores(z)
@@ -204,7 +204,7 @@ import Testing
       let data = BiasedWindows(
         coordinates: [.init(name: "phi", isTorsion: true)], windows: windows, temperature: 300)
       last = data
-      let result = try WindowsAnalysis(data: data, options: options(.arc(0, TorsionState()))).run().result
+      let result = try WindowsAnalysis(data: data, options: options(StateSet(torsion: "phi", TorsionState()))).run().result
       z.append((result.deltaF - truth) / result.standardError)
     }
     checkScores(z)
@@ -221,7 +221,7 @@ import Testing
       var data = good
       change(&data)
       do {
-        let outcome = try WindowsAnalysis(data: data, options: options(.arc(0, TorsionState()))).run()
+        let outcome = try WindowsAnalysis(data: data, options: options(StateSet(torsion: "phi", TorsionState()))).run()
         return "none; \(outcome.result.warnings)"
       } catch { return "\(error)" }
     }

@@ -117,7 +117,7 @@ import Workflow
     #expect(throws: UmbrellaError.listLength(parameter: "windows", count: 2, coordinates: ["phi"])) {
       try run(["windows": .list([.integer(36), .integer(24)])])
     }
-    #expect(throws: UmbrellaError.stateTorsion(name: "phi", coordinates: ["psi"])) {
+    #expect(throws: UmbrellaError.stateTorsion(name: "phi", coordinates: ["psi"], isShort: true)) {
       try run(["coordinates": .list([.string("psi")])])
     }
     #expect(throws: MolecularSystemError.noDynamics(purpose: "umbrella sampling")) {

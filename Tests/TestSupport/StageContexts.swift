@@ -10,6 +10,10 @@ public struct MoleculeFiles {
   public var forcefield: ParameterValue
   public var torsions: [String: [Int]]
   public var state: ParameterValue
+  /// Named states in the form that stages are given them, in place of `state`; with their pairs and distances.
+  public var states: ParameterValue = .null
+  public var pairs: ParameterValue = .null
+  public var distances: ParameterValue = .null
 
   public init(
     topology: URL? = nil, forcefield: URL? = nil, method: (name: String, parameters: ParameterValue)? = nil,
@@ -42,7 +46,8 @@ public struct MoleculeFiles {
   var shared: [String: ParameterValue] {
     [
       "topology": structure.map { .string($0.path) } ?? .null, "forcefield": forcefield,
-      "torsions": .object(torsions.mapValues { .list($0.map(ParameterValue.integer)) }), "state": state,
+      "torsions": .object(torsions.mapValues { .list($0.map(ParameterValue.integer)) }),
+      "state": states == .null ? state : .null, "states": states, "pairs": pairs, "distances": distances,
     ]
   }
 }

@@ -48,7 +48,7 @@ extension MBAR {
     value: Double, standardError: Double
   ) {
     let weights = logWeights(reducedPotential: u).map { exp($0) }
-    let (value, influence) = try subsetInfluence(weights: weights, inside: inside)
+    let (value, influence) = try splitInfluence(weights: weights, SampleSplit(inside: inside))
     return (value, try asymptoticVariances(of: [influence])[0].squareRoot())
   }
 
@@ -134,14 +134,19 @@ extension MBAR {
     return theta
   }
 
-  /// -ln(P(inside) / P(outside)) and its derivative with respect to every ln w_n.
-  func subsetInfluence(weights: [Double], inside: [Bool]) throws -> (value: Double, influence: [Double]) {
-    let (p, q) = stateSums(weights, inside)
+  /// -ln(P(first) / P(second)) of two groups of samples, and its derivative with respect to every ln w_n.
+  ///
+  /// Throws `FreeEnergiesError.emptyState` when either holds no weight.
+  func splitInfluence(weights: [Double], _ split: SampleSplit) throws -> (value: Double, influence: [Double]) {
+    let (p, q) = split.sums(weights)
     guard p > 0, q > 0 else {
       throw FreeEnergiesError.emptyState(
         "\(p > 0 ? "nothing lies outside" : "no sample lies in") the state: its free energy is not defined by these samples"
       )
     }
-    return (-log(p / q), weights.indices.map { inside[$0] ? -weights[$0] / p : weights[$0] / q })
+    return (
+      -log(p / q),
+      weights.indices.map { split.sides[$0] == 0 ? -weights[$0] / p : split.sides[$0] == 1 ? weights[$0] / q : 0 }
+    )
   }
 }

@@ -42,15 +42,15 @@ public struct LogDensityComparison: Sendable {
   /// - Parameters:
   ///   - estimates: ln q, one or more independent estimates, [estimates][samples].
   ///   - exact: the exact ln q, [samples].
-  ///   - reducedPotential, angle, state, noiseAngles, options: see `Reweighting`.
+  ///   - reducedPotential, states, noiseAngles, options: see `Reweighting`.
   ///
   /// Throws `FreeEnergiesError.shape` or `.emptyState`.
   public init(
-    estimates: [[Double]], exact: [Double], reducedPotential: [Double], angle: [Double], state: TorsionState,
+    estimates: [[Double]], exact: [Double], reducedPotential: [Double], states: StateAssignment,
     noiseAngles: [[Double]] = [], options: Reweighting.Options = Reweighting.Options()
   ) throws {
     reweighting = try Reweighting(
-      reducedPotential: reducedPotential, logDensities: estimates, angle: angle, state: state,
+      reducedPotential: reducedPotential, logDensities: estimates, states: states, angle: nil,
       noiseAngles: noiseAngles, options: options)
     guard exact.count == reducedPotential.count
     else { throw FreeEnergiesError.shape("\(exact.count) exact log-densities for \(reducedPotential.count) samples") }

@@ -12,7 +12,7 @@ public struct Reweighting: Sendable {
     public var bootstrapReplicates = 500
     /// Bins of the profile over the full turn.
     public var profileBins = 60
-    /// Replace the largest weights, of the state and elsewhere by themselves, by `ParetoSmoothing`'s.
+    /// Replace the largest weights, of each state by themselves, by `ParetoSmoothing`'s.
     public var smoothing = false
     /// False where something else than the weights says that no number can be made of them: then all that `support` can withhold is nan.
     public var givesNumbers = true
@@ -24,9 +24,9 @@ public struct Reweighting: Sendable {
 
   /// Correction for noise in the log-density, where it was estimated more than once.
   public struct NoiseCorrection: Sendable, Equatable {
-    /// Mean noise variance of ln q, in the state and elsewhere, nat^2, under the target distribution.
+    /// Mean noise variance of ln q, in each state, nat^2, under the target distribution.
     public var variance: [Double]
-    /// What the correction did to `deltaF`, and the standard error of that, kT.
+    /// What the correction did to the free energy of the first pair, and the standard error of that, kT.
     public var effect, effectStandardError: Double
   }
 
@@ -34,25 +34,30 @@ public struct Reweighting: Sendable {
   public let logWeights: [Double]
   /// Samples whose energy or log-density is no finite number; they have no weight.
   public let nonFinite: Int
-  /// What the weights of the state, and of the rest, rest on: it decides whether the numbers below are given.
+  /// What the weights of each state rest on: it decides whether the numbers below are given.
   public let support: [StateSupport]
-  /// -ln(P(state) / P(elsewhere)) and, by bootstrap, its standard error, kT. nan where `support` does not carry a number; the error
-  /// also where it carries no interval.
-  public let deltaF, deltaFStandardError: Double
+  /// Populations, and the free energies of the pairs, with errors and intervals by bootstrap. A population is nan where `support` of the
+  /// state, or of all others together, does not carry a number; a difference where that of one of its states does not. Errors are also nan
+  /// where it carries no interval.
+  public let states: StateEstimates
+  /// -ln(P(from) / P(to)) of the first pair and, by bootstrap, its standard error, kT: -ln(P(state) / P(elsewhere)) where there is one state.
+  public var deltaF: Double { states.differences[0].value }
+  public var deltaFStandardError: Double { states.differences[0].standardError }
   /// 95 %, by bootstrap, kT; nan where `support` carries no interval.
-  public let deltaFInterval: [Double]
+  public var deltaFInterval: [Double] { states.differences[0].interval }
   /// Kish, of all samples, divided by their number; the same without the `dropped` largest weights.
   public let effectiveFraction, effectiveFractionTruncated: Double
   public let dropped: Int
   /// Share of all weight that the heaviest sample has.
   public let largestWeight: Double
-  /// kT, by weights that were not smoothed.
+  /// kT, of the first pair, by weights that were not smoothed.
   public let unsmoothedDeltaF: Double
-  /// Shares of the weight and of the samples, in the state and elsewhere. Those of the weight are nan where `support` carries no number.
-  public let statePopulations, unweightedPopulations: [Double]
+  /// Shares of the weight, and of the samples, in each state.
+  public var statePopulations: [Double] { states.populations.map(\.share) }
+  public let unweightedPopulations: [Double]
   /// 95 %, [states][2]; nan where `support` carries no interval.
-  public let stateIntervals: [[Double]]
-  /// Along the torsion of the state.
+  public var stateIntervals: [[Double]] { states.populations.map(\.interval) }
+  /// Along the torsion that was given for it; without bins where none was.
   public let profile: FreeEnergyProfile
   /// nil where ln q was estimated once.
   public let noise: NoiseCorrection?
@@ -61,33 +66,34 @@ public struct Reweighting: Sendable {
   ///   - reducedPotential: u(x), kT, [samples].
   ///   - logDensities: ln q(x), one or more independent estimates, [estimates][samples]. Their mean is used; two or more
   ///     are corrected for their noise.
-  ///   - angle: the torsion of state and profile, rad, [samples].
+  ///   - states: which state each sample is in.
+  ///   - angle: the torsion of the profile, rad, [samples]; nil: there is none.
   ///   - noiseAngles: torsions the noise may depend on, rad, [torsions][samples].
   ///   - excluded: samples to give no weight whatever their energy (such as those of the wrong hand).
   ///
-  /// Throws `FreeEnergiesError.shape`, or `.emptyState` when the state or its complement holds no weight.
+  /// Throws `FreeEnergiesError.shape`, or `.emptyState` when no pair of states holds weight on both sides.
   public init(
-    reducedPotential: [Double], logDensities: [[Double]], angle: [Double], state: TorsionState,
+    reducedPotential: [Double], logDensities: [[Double]], states: StateAssignment, angle: [Double]?,
     noiseAngles: [[Double]] = [], excluded: [Bool]? = nil, options: Options = Options()
   ) throws {
     let count = reducedPotential.count
-    guard count > 0, !logDensities.isEmpty, angle.count == count,
+    guard count > 0, !logDensities.isEmpty, states.place.count == count, (angle?.count ?? count) == count,
       (logDensities + noiseAngles).allSatisfy({ $0.count == count }), (excluded?.count ?? count) == count
     else {
       throw FreeEnergiesError.shape(
         "reweighting needs as many energies (\(count)) as log-densities (\(logDensities.map(\.count))) and angles "
-          + "(\(angle.count), \(noiseAngles.map(\.count)))")
+          + "(\(states.place.count), \(noiseAngles.map(\.count)))")
     }
-    let inside = angle.map { state.contains($0) }
     let usable = (0..<count).map { n in
-      reducedPotential[n].isFinite && angle[n].isFinite && logDensities.allSatisfy { $0[n].isFinite }
+      reducedPotential[n].isFinite && states.isDefined[n] && logDensities.allSatisfy { $0[n].isFinite }
     }
     nonFinite = usable.filter { !$0 }.count
     let kept = (0..<count).map { usable[$0] && !(excluded?[$0] ?? false) }
     let mean = meanEstimate(logDensities)
     let raw = (0..<count).map { kept[$0] ? -reducedPotential[$0] - mean[$0] : -.infinity }
     let rawWeights = normalisedWeights(logWeights: raw)
-    let rawDifference = try Self.difference(rawWeights, inside)
+    try Self.checkWeight(rawWeights, states)
+    let rawDifference = Self.difference(rawWeights, states, states.first)
 
     var model: LogDensityNoise?
     var variance: [Double]?
@@ -98,15 +104,16 @@ public struct Reweighting: Sendable {
       let cap = quantile(rawWeights, 0.998)
       fitWeights = rawWeights.map { min($0, cap) }
       let fitted = LogDensityNoise(
-        estimates: logDensities, features: Self.features(inside, noiseAngles), weights: fitWeights)
+        estimates: logDensities, features: Self.features(states, noiseAngles), weights: fitWeights)
       let smooth = fitted.smoothed(fitted.coefficients)
       corrected = (0..<count).map { kept[$0] ? raw[$0] - smooth[$0] / 2 : -.infinity }
       (model, variance) = (fitted, smooth)
     }
-    let unsmoothed = try Self.difference(normalisedWeights(logWeights: corrected), inside)
+    let unsmoothed = Self.difference(normalisedWeights(logWeights: corrected), states, states.first)
     var shift = [Double](repeating: 0, count: count)
-    let support = [true, false].map { side -> StateSupport in
-      let rows = inside.indices.filter { inside[$0] == side }
+    let plain = corrected
+    let support = states.names.indices.map { state -> StateSupport in
+      let rows = states.place.indices.filter { states.place[$0] == state }
       let own = rows.map { corrected[$0] }
       let smoothed = ParetoSmoothing(logWeights: own)
       for (row, value) in zip(rows, smoothed.logWeights) where options.smoothing && value > -.infinity {
@@ -116,34 +123,59 @@ public struct Reweighting: Sendable {
       return StateSupport(logWeights: options.smoothing ? smoothed.logWeights : own, tailShape: smoothed.shape)
     }
     self.support = support
-    let hasNumber = options.givesNumbers && support.allSatisfy(\.givesNumber)
-    let hasInterval = options.givesNumbers && support.allSatisfy(\.givesInterval)
-    unsmoothedDeltaF = hasNumber ? unsmoothed : .nan
+    // what a state's share is a share of: all other states together
+    let others = states.names.indices.map { state -> StateSupport in
+      if support.count == 2 { return support[1 - state] }
+      let rows = states.place.indices.filter { states.place[$0] != state }
+      return StateSupport(
+        logWeights: rows.map { corrected[$0] }, tailShape: ParetoSmoothing(logWeights: rows.map { plain[$0] }).shape)
+    }
+    func hasNumber(_ pair: StateSet.Pair) -> Bool {
+      options.givesNumbers && support[pair.from].givesNumber && support[pair.to].givesNumber
+    }
+    func hasInterval(_ pair: StateSet.Pair) -> Bool {
+      options.givesNumbers && support[pair.from].givesInterval && support[pair.to].givesInterval
+    }
+    unsmoothedDeltaF = hasNumber(states.first) ? unsmoothed : .nan
     let (weights, norm) = (normalisedWeights(logWeights: corrected), logSumExp(corrected))
     logWeights = corrected.map { $0 - norm }
-    let difference = try Self.difference(weights, inside)
-    deltaF = hasNumber ? difference : .nan
     effectiveFraction = kishEffectiveSampleSize(logWeights: corrected) / Double(count)
     dropped = Int((options.truncation * Double(count)).rounded(.up))
     let sorted = corrected.sorted(by: >)
     effectiveFractionTruncated =
       kishEffectiveSampleSize(logWeights: Array(sorted.dropFirst(dropped))) / Double(max(1, count - dropped))
     largestWeight = weights.max() ?? 0
-    statePopulations = hasNumber ? Self.populations(weights, inside) : [.nan, .nan]
-    unweightedPopulations = Self.populations([Double](repeating: 1 / Double(count), count: count), inside)
+    unweightedPopulations = Self.populations([Double](repeating: 1 / Double(count), count: count), states)
 
-    let bins = angle.map { FreeEnergyProfile.bin(of: $0, bins: options.profileBins) }
+    let bins = angle?.map { FreeEnergyProfile.bin(of: $0, bins: options.profileBins) } ?? []
     let resampled = Self.bootstrap(
-      raw: zip(raw, shift).map { $0 + $1 }, inside: inside, bins: bins, model: model, fitWeights: fitWeights,
+      raw: zip(raw, shift).map { $0 + $1 }, states: states, bins: bins, model: model, fitWeights: fitWeights,
       options: options)
-    let none = [Double.nan, .nan]
-    deltaFInterval = hasInterval ? centralInterval(resampled.map(\.deltaF)) : none
-    deltaFStandardError = hasInterval ? finiteStandardDeviation(resampled.map(\.deltaF)) : .nan
-    stateIntervals =
-      hasInterval
-      ? [centralInterval(resampled.map(\.inside)), centralInterval(resampled.map { 1 - $0.inside })] : [none, none]
-    var histogram = [Double](repeating: 0, count: options.profileBins)
-    for n in 0..<count { histogram[bins[n]] += weights[n] }
+    let shares = Self.populations(weights, states)
+    let populations = states.names.indices.map { state -> StateEstimates.Population in
+      var found = StateEstimates.Population()
+      found.effectiveSamples = support[state].effective
+      let parts = [support[state], others[state]]
+      guard states.isTold[state], options.givesNumbers, parts.allSatisfy(\.givesNumber) else { return found }
+      found.share = shares[state]
+      guard parts.allSatisfy(\.givesInterval) else { return found }
+      let values = resampled.map { $0.shares[state] }
+      (found.standardError, found.interval) = (finiteStandardDeviation(values), centralInterval(values))
+      return found
+    }
+    let differences = states.pairs.enumerated().map { index, pair -> StateEstimates.Difference in
+      var found = StateEstimates.Difference()
+      guard states.isTold[pair.from], states.isTold[pair.to], hasNumber(pair) else { return found }
+      found.value = Self.difference(weights, states, pair)
+      guard hasInterval(pair) else { return found }
+      let values = resampled.map { $0.differences[index] }
+      (found.standardError, found.interval) = (finiteStandardDeviation(values), centralInterval(values))
+      return found
+    }
+    self.states = StateEstimates(
+      names: states.names, populations: populations, pairs: states.pairs, differences: differences)
+    var histogram = [Double](repeating: 0, count: bins.isEmpty ? 0 : options.profileBins)
+    for n in bins.indices { histogram[bins[n]] += weights[n] }
     profile = FreeEnergyProfile(
       probabilities: histogram,
       standardError: histogram.indices.map { bin in finiteStandardDeviation(resampled.map { -log($0.histogram[bin]) }) }
@@ -152,9 +184,9 @@ public struct Reweighting: Sendable {
       noise = nil
       return
     }
-    let means = [true, false].map { side in
+    let means = states.names.indices.map { state in
       var (sum, norm) = (0.0, 0.0)
-      for n in 0..<count where inside[n] == side && weights[n] > 0 {
+      for n in 0..<count where states.place[n] == state && weights[n] > 0 {
         sum += weights[n] * variance[n]
         norm += weights[n]
       }
@@ -165,15 +197,29 @@ public struct Reweighting: Sendable {
       effectStandardError: finiteStandardDeviation(resampled.map(\.effect)))
   }
 
+  /// Of an arc of one torsion against the rest: `angle`, rad, is the torsion of state and profile. All else as above.
+  public init(
+    reducedPotential: [Double], logDensities: [[Double]], angle: [Double], state: TorsionState,
+    noiseAngles: [[Double]] = [], excluded: [Bool]? = nil, options: Options = Options()
+  ) throws {
+    try self.init(
+      reducedPotential: reducedPotential, logDensities: logDensities,
+      states: StateAssignment(angle: angle, state: state), angle: angle, noiseAngles: noiseAngles,
+      excluded: excluded, options: options)
+  }
+
   /// One resample of the samples.
   private struct Replicate {
-    var deltaF, effect, inside: Double
+    var effect: Double
+    var differences: [Double]  // [pairs]
+    var shares: [Double]  // [states]
     var histogram: [Double]
   }
 
   /// Resamples samples with replacement; the noise model is fitted anew in every replicate.
   private static func bootstrap(
-    raw: [Double], inside: [Bool], bins: [Int], model: LogDensityNoise?, fitWeights: [Double], options: Options
+    raw: [Double], states: StateAssignment, bins: [Int], model: LogDensityNoise?, fitWeights: [Double],
+    options: Options
   ) -> [Replicate] {
     let (count, top) = (raw.count, raw.max() ?? 0)
     let weights = raw.map { exp($0 - top) }
@@ -185,30 +231,28 @@ public struct Reweighting: Sendable {
         let counted = (0..<count).map { multiplicity[$0] * fitWeights[$0] }
         correction = model.smoothed(model.refit(weights: counted))
       }
-      var sums = (p: 0.0, q: 0.0, rawP: 0.0, rawQ: 0.0)
-      var histogram = [Double](repeating: 0, count: options.profileBins)
+      var sums = [Double](repeating: 0, count: states.names.count)
+      var rawSums = sums
+      var histogram = [Double](repeating: 0, count: bins.isEmpty ? 0 : options.profileBins)
       for n in 0..<count where multiplicity[n] > 0 && weights[n] > 0 {
         let w = multiplicity[n] * weights[n]
         let corrected = correction.map { w * exp(-$0[n] / 2) } ?? w
-        histogram[bins[n]] += corrected
-        if inside[n] {
-          sums.p += corrected
-          sums.rawP += w
-        } else {
-          sums.q += corrected
-          sums.rawQ += w
-        }
+        if !bins.isEmpty { histogram[bins[n]] += corrected }
+        sums[states.place[n]] += corrected
+        rawSums[states.place[n]] += w
       }
-      let (deltaF, total) = (-log(sums.p / sums.q), sums.p + sums.q)
+      let total = sums.reduce(0, +)
+      let differences = states.pairs.map { -log(sums[$0.from] / sums[$0.to]) }
+      let shares = sums.dropLast().map { $0 / total }
       return Replicate(
-        deltaF: deltaF, effect: deltaF + log(sums.rawP / sums.rawQ), inside: sums.p / total,
-        histogram: histogram.map { $0 / total })
+        effect: differences[0] + log(rawSums[states.first.from] / rawSums[states.first.to]), differences: differences,
+        shares: shares + [1 - shares.reduce(0, +)], histogram: histogram.map { $0 / total })
     }
   }
 
-  /// The state and the first two harmonics of every angle.
-  private static func features(_ inside: [Bool], _ angles: [[Double]]) -> [[Double]] {
-    [inside.map { $0 ? 1 : 0 }]
+  /// The states but the rest, and the first two harmonics of every angle.
+  private static func features(_ states: StateAssignment, _ angles: [[Double]]) -> [[Double]] {
+    (0..<states.names.count - 1).map { state in states.place.map { $0 == state ? 1 : 0 } }
       + angles.flatMap { a in
         [cos, sin].flatMap { (f: (Double) -> Double) in
           [1.0, 2].map { k in a.map { $0.isFinite ? f(k * $0) : 0 } }
@@ -216,20 +260,29 @@ public struct Reweighting: Sendable {
       }
   }
 
-  private static func populations(_ weights: [Double], _ inside: [Bool]) -> [Double] {
-    let (p, q) = stateSums(weights, inside)
-    return [p / (p + q), q / (p + q)]
+  private static func populations(_ weights: [Double], _ states: StateAssignment) -> [Double] {
+    let sums = states.sums(weights)
+    let total = sums.reduce(0, +)
+    return sums.map { $0 / total }
   }
 
-  private static func difference(_ weights: [Double], _ inside: [Bool]) throws -> Double {
-    let populations = populations(weights, inside)
-    guard populations[0] > 0, populations[1] > 0 else {
-      throw FreeEnergiesError.emptyState(
-        populations.contains { $0.isNaN }
-          ? "no sample has a finite weight: check that energies and log-densities belong to the same molecule and units"
-          : "\(populations[0] > 0 ? "no weight lies outside" : "no weight lies in") the state, so its free energy is not "
-            + "defined by these samples; draw more, or train on data that hold both states")
-    }
-    return -log(populations[0] / populations[1])
+  private static func difference(_ weights: [Double], _ states: StateAssignment, _ pair: StateSet.Pair) -> Double {
+    let populations = populations(weights, states)
+    return -log(populations[pair.from] / populations[pair.to])
+  }
+
+  private static func checkWeight(_ weights: [Double], _ states: StateAssignment) throws {
+    let populations = populations(weights, states)
+    let hasOne = states.pairs.contains { populations[$0.from] > 0 && populations[$0.to] > 0 }
+    guard !hasOne else { return }
+    let held = states.names.indices.filter { populations[$0] > 0 }.map { states.names[$0] }
+    throw FreeEnergiesError.emptyState(
+      populations.contains { $0.isNaN }
+        ? "no sample has a finite weight: check that energies and log-densities belong to the same molecule and units"
+        : states.isTwoSided
+          ? "\(populations[0] > 0 ? "no weight lies outside" : "no weight lies in") the state, so its free energy is not "
+            + "defined by these samples; draw more, or train on data that hold both states"
+          : "all weight lies in \(held.joined(separator: ", ")): no free energy is defined by these samples; draw more, or "
+            + "train on data that hold the states that are compared")
   }
 }

@@ -10,18 +10,26 @@ public struct StateOccupancy: Sendable {
   public private(set) var framesInside = 0
   private let runs: [Int]
 
-  /// `angles` in rad, [frames], in time order; `runs`: the run of each frame, from 0.
+  /// `columns`: the coordinates' values, rad or nm, [coordinates][frames], in time order; `runs`: the run of each frame, from 0.
   ///
-  /// - Precondition: as many runs as angles.
-  public init(angles: [Double], runs: [Int], state: TorsionState) {
-    inside = angles.map(state.contains)
+  /// - Precondition: as many runs as frames.
+  public init(columns: [[Double]], runs: [Int], state: ConformationalState) {
+    let frames = columns.first?.indices ?? 0..<0
+    inside = frames.map { n in state.contains { columns[$0][n] } }
     self.runs = runs
-    for rows in Dictionary(grouping: angles.indices, by: { runs[$0] }).values {
-      let found = StateTransitions(rows.map { angles[$0] }, state: state)
+    for rows in Dictionary(grouping: frames, by: { runs[$0] }).values {
+      let found = StateTransitions(columns.map { column in rows.map { column[$0] } }, state: state)
       changes += found.count
       exits += found.exits
       framesInside += found.samplesInside
     }
+  }
+
+  /// Of an arc of one torsion, `angles` in rad, [frames].
+  ///
+  /// - Precondition: as many runs as angles.
+  public init(angles: [Double], runs: [Int], state: TorsionState) {
+    self.init(columns: [angles], runs: runs, state: StateSet(torsion: "", state).states[0])
   }
 
   /// 0 or 1: runs take turns between the halves; a single run is cut in the middle.

@@ -1,6 +1,6 @@
-/// How often a time series of a torsion went into a state and out of it, and how long it stayed.
+/// How often a time series of a molecule's coordinates went into a state and out of it, and how long it stayed.
 ///
-/// A change counts once the angle stands `margin` deep on the other side: a look over the border is none.
+/// A change counts once the sample stands a margin deep on the other side: a look over the border is none.
 public struct StateTransitions: Equatable, Sendable {
   /// Changes into the state, and out of it.
   public private(set) var entries = 0, exits = 0
@@ -10,21 +10,24 @@ public struct StateTransitions: Equatable, Sendable {
   /// Changes of both kinds.
   public var count: Int { entries + exits }
 
-  /// `angles` and `margin` in rad; the margin is at most a quarter of the state's width, or of the rest's.
-  public init(_ angles: [Double], state: TorsionState, margin: Double = 0.3) {
-    let (period, width) = (2 * Double.pi, positiveTurn(state.to - state.from))
-    let depthWanted = min(margin, width / 4, (period - width) / 4)
+  /// `columns`: the coordinates' values, rad or nm, [coordinates][samples], of which the state's sides are. `margin`: rad, a tenth of it
+  /// in nm for distances; at most a quarter of a range's width, or of what it leaves of the turn.
+  public init(_ columns: [[Double]], state: ConformationalState, margin: Double = 0.3) {
     var inside: Bool?
-    for angle in angles {
-      let offset = positiveTurn(angle - state.from)
-      let now = offset > 0 && offset < width
-      let depth = now ? min(offset, width - offset) : min(offset - width, period - offset)
+    for n in columns.first?.indices ?? 0..<0 {
+      func value(_ coordinate: Int) -> Double { columns[coordinate][n] }
+      let now = state.contains(value)
       if inside == nil { inside = now }
-      if let before = inside, now != before, depth > depthWanted {
+      if let before = inside, now != before, state.isDeep(value, inside: now, margin: margin) {
         if now { entries += 1 } else { exits += 1 }
         inside = now
       }
       if inside == true { samplesInside += 1 }
     }
+  }
+
+  /// Of an arc of one torsion, `angles` in rad.
+  public init(_ angles: [Double], state: TorsionState, margin: Double = 0.3) {
+    self.init([angles], state: StateSet(torsion: "", state).states[0], margin: margin)
   }
 }

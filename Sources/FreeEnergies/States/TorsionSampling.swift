@@ -78,6 +78,12 @@ public struct TorsionSampling: Sendable {
     }
   }
 
+  /// The arc of a basin, between the lowest places on its two sides, rad; nil where there is one basin, or the turn has equal places.
+  public func arc(of basin: Int) -> TorsionState? {
+    guard basins.count > 1, fold == 1 else { return nil }
+    return TorsionState(from: borders[(basin + borders.count - 1) % borders.count], to: borders[basin])
+  }
+
   /// Shares of the basins in one series.
   public func shares(_ values: [Double]) -> [Double] {
     var result = [Double](repeating: 0, count: basins.count)

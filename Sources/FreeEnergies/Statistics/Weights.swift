@@ -23,13 +23,6 @@ public func normalisedWeights(logWeights: [Double]) -> [Double] {
   return finite.map { exp($0 - total) }
 }
 
-/// Sums of the weights of samples inside a state and outside.
-func stateSums(_ weights: [Double], _ inside: [Bool]) -> (inside: Double, outside: Double) {
-  var (p, q) = (0.0, 0.0)
-  for n in weights.indices { if inside[n] { p += weights[n] } else { q += weights[n] } }
-  return (p, q)
-}
-
 /// How often each of `count` samples comes in one resample of as many, drawn with replacement.
 func bootstrapMultiplicity(_ count: Int, _ random: inout RandomStream) -> [Double] {
   var multiplicity = [Double](repeating: 0, count: count)
@@ -43,8 +36,32 @@ func relativeWeights(logWeights: [Double]) -> [Double] {
   return logWeights.map { exp($0 - top) }
 }
 
-/// -ln of the weight in the state over that elsewhere, kT.
-func stateDifference(_ weights: [Double], _ inside: [Bool]) -> Double {
-  let (p, q) = stateSums(weights, inside)
-  return -log(p / q)
+/// Two groups of samples whose weights are set against each other.
+struct SampleSplit: Sendable {
+  /// 0 for a sample of the first group, 1 for one of the second, -1 for one of neither.
+  let sides: [Int8]
+
+  /// The first group, and all else.
+  init(inside: [Bool]) { sides = inside.map { $0 ? 0 : 1 } }
+
+  /// The samples of two states.
+  init(_ states: StateAssignment, _ pair: StateSet.Pair) {
+    sides = states.place.map { $0 == pair.from ? 0 : $0 == pair.to ? 1 : -1 }
+  }
+
+  /// A state's samples, and all else.
+  init(_ states: StateAssignment, state: Int) { sides = states.place.map { $0 == state ? 0 : 1 } }
+
+  /// Sums of the groups' weights.
+  func sums(_ weights: [Double]) -> (first: Double, second: Double) {
+    var (p, q) = (0.0, 0.0)
+    for n in weights.indices { if sides[n] == 0 { p += weights[n] } else if sides[n] == 1 { q += weights[n] } }
+    return (p, q)
+  }
+
+  /// -ln of the first group's weight over the second's, kT.
+  func difference(_ weights: [Double]) -> Double {
+    let (p, q) = sums(weights)
+    return -log(p / q)
+  }
 }

@@ -8,10 +8,10 @@ import Foundation
 public struct UmbrellaAnalysis: Sendable {
   /// How the windows are analysed, and what is asked of them.
   public struct Options: Sendable {
-    /// Index of the torsion that defines the state and the profile.
+    /// Index of the biased torsion that the profile is along.
     public var torsion = 0
-    /// Whose free energy is asked for.
-    public var state = TorsionState()
+    /// Whose populations and free energies are asked for; nil: the default arc of that torsion against the rest.
+    public var states: StateSet?
     /// Bins of the profile over the full turn.
     public var profileBins = 60
     /// Replicates of the block bootstrap.
@@ -87,27 +87,38 @@ public struct UmbrellaAnalysis: Sendable {
     coverage.weakestLink = try UmbrellaCoverageCheck.checkOverlap(overlap, threshold: options.overlapThreshold)
     let correlation = UmbrellaCorrelation(data: data)
     let estimate = try UmbrellaEstimate(pool: pool, mbar: mbar, correlation: correlation, options: options)
-    let errors = try estimate.linearErrors(short: shortWindows(correlation))
+    let short = shortWindows(correlation)
+    let errors = try estimate.linearErrors(short: short)
     let resampled = try estimate.bootstrap(progress: progress)
     let halves = try estimate.parts(["first half", "second half"]) { pool, n in
       pool.time[n] * 2 < pool.samplesPerWalk ? 0 : 1
     }
-    let directions = data.walks.count > 1 ? try estimate.parts(data.walks.map(\.name)) { pool, n in pool.walk[n] } : []
+    let directions =
+      data.walks.count > 1
+      ? try estimate.parts(data.walks.map(\.name)) { pool, n in pool.walk[n] }
+      : estimate.differences.all.map { _ in [] }
 
-    let statistical = max(errors.correlated, resampled.deltaF)
+    let statistical = errors.indices.map { max(errors[$0].correlated, resampled.differences[$0]) }
     var result = UmbrellaResult(
-      deltaF: estimate.deltaF, standardError: statistical, bootstrapStandardError: resampled.deltaF,
-      correlatedStandardError: errors.correlated, mbarStandardError: errors.mbar,
+      deltaF: estimate.differences.all[0].value, standardError: statistical[0],
+      bootstrapStandardError: resampled.differences[0],
+      correlatedStandardError: errors[0].correlated, mbarStandardError: errors[0].mbar,
       profile: FreeEnergyProfile(
         probabilities: estimate.histogram(multiplicity: nil, logDenominators: mbar.logDenominators),
         standardError: resampled.profile),
       windowFreeEnergies: mbar.reducedFreeEnergies, overlap: overlap,
       statisticalInefficiency: correlation.inefficiency,
       correlationTimes: correlation.inefficiency.map { ($0 - 1) / 2 * data.sampleInterval },
-      slowestTorsion: correlation.slowest, halves: halves, directions: directions, coverage: coverage,
-      shortWindows: shortWindows(correlation), warnings: [], mbarGradient: mbar.largestGradient,
-      mbarStep: mbar.remainingStep)
-    widen(&result, statistical: statistical, slowError: errors.slow)
+      slowestTorsion: correlation.slowest, halves: halves[0], directions: directions[0], coverage: coverage,
+      shortWindows: short, warnings: [], mbarGradient: mbar.largestGradient, mbarStep: mbar.remainingStep)
+    widen(&result, statistical: statistical[0], slowError: errors[0].slow)
+    result.states = estimate.differences.estimates(
+      errors: errors.indices.map { index in
+        let error = short.isEmpty ? statistical[index] : max(statistical[index], errors[index].slow)
+        return [halves[index], directions[index]].reduce(error) {
+          max($0, UmbrellaResult.disagreement($1, statistical: statistical[index])?.spread ?? 0)
+        }
+      })
     return result
   }
 
@@ -182,7 +193,7 @@ struct UmbrellaPool: Sendable {
   let window, walk: [Int]
   /// Position in its walk's window.
   let time: [Int]
-  /// The torsion that defines state and profile.
+  /// The torsion of the profile.
   let angle: [Double]
   /// kT.
   let sharedBias: [Double]
@@ -217,6 +228,12 @@ struct UmbrellaPool: Sendable {
 
   var count: Int { window.count }
   var samplesPerWindow: Int { samplesPerWalk * data.walks.count }
+
+  /// Which state each sample is in; states whose coordinates were not recorded are not told.
+  func assignment(_ states: StateSet) -> StateAssignment {
+    states.assignment(
+      states.coordinates.map { $0.isTorsion ? data.stateColumn($0.name, step: stride) : nil }, count: count)
+  }
 
   func solve() throws -> MBAR {
     let counts = [Int](repeating: samplesPerWindow, count: data.windowCount)

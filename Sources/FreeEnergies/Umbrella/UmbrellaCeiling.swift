@@ -50,7 +50,7 @@ extension UmbrellaData {
     rest.walks = try walks.map { walk in
       Walk(
         name: walk.name, series: try rows(walk.series), others: try rows(walk.others),
-        sharedBias: try walk.sharedBias.map(rows))
+        sharedBias: try walk.sharedBias.map(rows), stateTorsions: try walk.stateTorsions.map(rows))
     }
     return rest
   }

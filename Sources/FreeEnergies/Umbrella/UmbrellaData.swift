@@ -17,10 +17,14 @@ public struct UmbrellaData: Sendable {
     /// Energy that the dynamics had beside the force field and the windows' wells, the same function in every window, kT,
     /// [windows, samples]: a sample counts exp(of it) times. nil: none.
     public var sharedBias: NDArray<Double>?
+    /// Torsions without a bias that states depend on, rad, [windows, samples, `stateNames`]. nil: none.
+    public var stateTorsions: NDArray<Double>?
   }
 
   public var torsionNames: [String]
   public var otherNames: [String] = []
+  /// Of each walk's `stateTorsions`.
+  public var stateNames: [String] = []
   /// [windows][torsions], rad.
   public var centers: [[Double]]
   /// Per torsion, kT/rad^2.
@@ -51,6 +55,20 @@ public struct UmbrellaData: Sendable {
     }
   }
 
+  /// Of every `step`-th sample, window by window, walk by walk: the values of a torsion that states depend on, rad in [-pi, pi]; nil for one
+  /// that was not recorded.
+  func stateColumn(_ name: String, step: Int) -> [Double]? {
+    let biased = torsionNames.firstIndex(of: name)
+    guard let place = biased ?? stateNames.firstIndex(of: name) else { return nil }
+    let (n, width) = (samplesPerWalk, biased == nil ? stateNames.count : torsionCount)
+    return (0..<windowCount).flatMap { k in
+      walks.flatMap { walk -> [Double] in
+        let values = biased == nil ? walk.stateTorsions?.values ?? [] : walk.series.values
+        return stride(from: 0, to: n, by: step).map { wrapped(values[(k * n + $0) * width + place]) }
+      }
+    }
+  }
+
   /// Throws `FreeEnergiesError.shape` or `.invalidValue`.
   func validate() throws {
     let (k, t) = (windowCount, torsionCount)
@@ -74,6 +92,10 @@ public struct UmbrellaData: Sendable {
           "walk \(walk.name): series \(walk.series.shape) and others \(walk.others.shape) must be "
             + "\([k, n, t]) and \([k, n, otherNames.count])")
       }
+      guard stateNames.isEmpty ? walk.stateTorsions == nil : walk.stateTorsions?.shape == [k, n, stateNames.count] else {
+        throw FreeEnergiesError.shape(
+          "walk \(walk.name): torsions of states \(walk.stateTorsions?.shape ?? []) must be \([k, n, stateNames.count])")
+      }
       if let bias = walk.sharedBias {
         guard bias.shape == [k, n]
         else { throw FreeEnergiesError.shape("walk \(walk.name): the shared bias \(bias.shape) must be \([k, n])") }
@@ -93,6 +115,8 @@ public struct UmbrellaData: Sendable {
 extension UmbrellaData {
   /// From the records of a sampler, rad, [walks, windows, samples, torsions], the biased torsions first.
   ///
+  /// - stateColumns: names of torsions without a bias that states depend on, and their places among those recorded.
+  /// - unwatched: places of recorded torsions that are there for the states alone.
   /// - walkNames: [walks]; torsionNames, folds: [torsions], folds being the equal places of a full turn: between them there is no
   ///   barrier worth a warning.
   /// - centers: rad, [windows][biased torsions]; forceConstants: kJ/mol/rad^2, [biased torsions].
@@ -103,31 +127,34 @@ extension UmbrellaData {
   public init(
     records: [Double], walkNames: [String], torsionNames: [String], folds: [Int], centers: [[Double]],
     forceConstants: [Double], neighbours: [(Int, Int)], sampleInterval: Double, sharedBias: [Double]? = nil,
-    temperature: Double
+    stateColumns: [(name: String, place: Int)] = [], unwatched: Set<Int> = [], temperature: Double
   ) throws {
     let (windows, biased, all) = (centers.count, forceConstants.count, torsionNames.count)
     let rows = records.count / max(1, all * walkNames.count)
     let samples = rows / max(1, windows)
     let kT = PhysicalConstants.thermalEnergy(temperature: temperature)
+    let others = (biased..<all).filter { !unwatched.contains($0) }
     let walks = try walkNames.enumerated().map { walk, name in
       let first = walk * rows
-      func columns(_ range: Range<Int>) throws -> NDArray<Double> {
+      func columns(_ places: [Int], _ folds: [Int]) throws -> NDArray<Double> {
         var values: [Double] = []
-        values.reserveCapacity(rows * range.count)
+        values.reserveCapacity(rows * places.count)
         for row in first..<first + rows {
-          for column in range { values.append(Double(folds[column]) * records[row * all + column]) }
+          for column in places { values.append(Double(folds[column]) * records[row * all + column]) }
         }
-        return try NDArray(values, shape: [windows, samples, range.count])
+        return try NDArray(values, shape: [windows, samples, places.count])
       }
       return Walk(
-        name: name, series: try columns(0..<biased), others: try columns(biased..<all),
+        name: name, series: try columns(Array(0..<biased), folds), others: try columns(others, folds),
         sharedBias: try sharedBias.map {
           try NDArray($0[first..<first + rows].map { $0 / kT }, shape: [windows, samples])
-        })
+        },
+        stateTorsions: stateColumns.isEmpty
+          ? nil : try columns(stateColumns.map(\.place), [Int](repeating: 1, count: all)))
     }
     self.init(
-      torsionNames: Array(torsionNames.prefix(biased)), otherNames: Array(torsionNames.dropFirst(biased)),
-      centers: centers, forceConstants: forceConstants.map { $0 / kT }, neighbours: neighbours, walks: walks,
+      torsionNames: Array(torsionNames.prefix(biased)), otherNames: others.map { torsionNames[$0] },
+      stateNames: stateColumns.map(\.name), centers: centers, forceConstants: forceConstants.map { $0 / kT }, neighbours: neighbours, walks: walks,
       sampleInterval: sampleInterval)
   }
 }

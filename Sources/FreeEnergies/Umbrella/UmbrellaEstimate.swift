@@ -7,38 +7,34 @@ struct UmbrellaEstimate {
   let mbar: MBAR
   let correlation: UmbrellaCorrelation
   let options: UmbrellaAnalysis.Options
-  let inside: [Bool]
-  let deltaF: Double
-  private let weights, directInfluence: [Double]
-  /// What each sample adds to the error, about its window's mean.
-  private let influence: [Double]
-  /// Statistical inefficiency of that, over all windows together, in samples.
-  private let influenceInefficiency: Double
+  /// Of the pairs, and of the populations.
+  let differences: WindowDifferences
+  private let weights: [Double]
 
   init(pool: UmbrellaPool, mbar: MBAR, correlation: UmbrellaCorrelation, options: UmbrellaAnalysis.Options) throws {
     (self.pool, self.mbar, self.correlation, self.options) = (pool, mbar, correlation, options)
-    inside = pool.angle.map { options.state.contains($0) }
+    let states = options.states ?? StateSet(torsion: pool.data.torsionNames[options.torsion], TorsionState())
     // u_k of the windows is that of the dynamics without its well; the force field's is less than that by the shared bias
     weights = mbar.logWeights(reducedPotential: pool.sharedBias.map { -$0 }).map { exp($0) }
-    (deltaF, directInfluence) = try mbar.subsetInfluence(weights: weights, inside: inside)
-    var influence = try mbar.fullInfluence(of: directInfluence, state: pool.window)
-    let size = pool.samplesPerWindow
-    for start in stride(from: 0, to: influence.count, by: size) {
-      let mean = influence[start..<(start + size)].reduce(0, +) / Double(size)
-      for i in start..<(start + size) { influence[i] -= mean }
+    func ranges(_ size: Int) -> [Range<Int>] {
+      stride(from: 0, to: pool.count, by: size).map { $0..<($0 + size) }
     }
-    self.influence = influence
-    // Variance and covariances are summed over windows before they are divided: a window counts by what it contributes,
-    // and the noise of single short windows averages out.
-    let n = pool.samplesPerWalk
-    influenceInefficiency = statisticalInefficiency(
-      segments: (0..<(influence.count / n)).map { Array(influence[($0 * n)..<(($0 + 1) * n)]) })
+    differences = try WindowDifferences(
+      pool.assignment(states), weights: weights, mbar: mbar, window: pool.window,
+      windows: ranges(pool.samplesPerWindow), segments: ranges(pool.samplesPerWalk))
   }
 
-  /// Standard errors, kT. `correlated`: influences with their own correlation. `slow`: in the windows of `short`, the part of
+  /// Standard errors of each difference, kT. `correlated`: influences with their own correlation. `slow`: in the windows of `short`, the part of
   /// the variance that goes with the slowest torsion counted by that torsion's inefficiency instead. `mbar`: the asymptotic error on samples thinned by the torsions' inefficiency.
-  func linearErrors(short: [Int]) throws -> (correlated: Double, slow: Double, mbar: Double) {
-    let (size, isShort, own) = (pool.samplesPerWindow, Set(short), influenceInefficiency)
+  func linearErrors(short: [Int]) throws -> [(correlated: Double, slow: Double, mbar: Double)] {
+    try differences.all.map { $0.hasValue ? try linearErrors(of: $0, short: short) : (.nan, .nan, .nan) }
+  }
+
+  private func linearErrors(of difference: WindowDifference, short: [Int]) throws -> (
+    correlated: Double, slow: Double, mbar: Double
+  ) {
+    let (size, isShort, own) = (pool.samplesPerWindow, Set(short), difference.inefficiency)
+    let influence = difference.influence
     var sums = (independent: 0.0, correlated: 0.0, slow: 0.0, thinned: 0.0)
     for k in 0..<pool.data.windowCount {
       let squares = influence[(k * size)..<((k + 1) * size)].reduce(0) { $0 + $1 * $1 }
@@ -46,17 +42,17 @@ struct UmbrellaEstimate {
       let torsion = max(1, correlation.inefficiency[k] / Double(pool.stride))
       sums.independent += variance
       sums.correlated += variance * own
-      let shared = isShort.contains(k) && torsion > own ? slowShare(window: k) : 0
+      let shared = isShort.contains(k) && torsion > own ? slowShare(of: influence, window: k) : 0
       sums.slow += variance * ((1 - shared) * own + shared * torsion)
       sums.thinned += variance * torsion
     }
-    let asymptotic = try mbar.asymptoticVariances(of: [directInfluence])[0]
+    let asymptotic = try mbar.asymptoticVariances(of: [difference.direct])[0]
     let thinning = sums.independent > 0 ? sums.thinned / sums.independent : 1
     return (sums.correlated.squareRoot(), sums.slow.squareRoot(), (asymptotic * thinning).squareRoot())
   }
 
   /// Share of a window's influence variance that its slowest torsion explains: R^2 of a regression on its cosine and sine.
-  private func slowShare(window k: Int) -> Double {
+  private func slowShare(of influence: [Double], window k: Int) -> Double {
     let size = pool.samplesPerWindow
     let angles = correlation.slowestAngles(window: k, data: pool.data, stride: pool.stride)
     let y = Array(influence[(k * size)..<((k + 1) * size)])
@@ -74,21 +70,25 @@ struct UmbrellaEstimate {
     return min(1, max(0, explained / yy))
   }
 
-  /// Estimates from parts of the samples, MBAR solved anew for each; `part` names the part of a sample.
-  func parts(_ names: [String], _ part: (UmbrellaPool, Int) -> Int) throws -> [UmbrellaResult.Part] {
+  /// Estimates of each difference from parts of the samples, MBAR solved anew for each; `part` names the part of a sample.
+  /// [differences][parts]
+  func parts(_ names: [String], _ part: (UmbrellaPool, Int) -> Int) throws -> [[UmbrellaResult.Part]] {
     let assigned = (0..<pool.count).map { part(pool, $0) }
-    return try names.enumerated().map { index, name in
+    let values = try names.indices.map { index in
       let multiplicity = assigned.map { $0 == index ? 1.0 : 0.0 }
       let f = try solve(multiplicity: multiplicity)
-      return UmbrellaResult.Part(name: name, deltaF: difference(multiplicity, mbar.matrix.logDenominators(f)))
+      return differenceValues(multiplicity, mbar.matrix.logDenominators(f))
+    }
+    return differences.all.indices.map { difference in
+      zip(names, values).map { UmbrellaResult.Part(name: $0, deltaF: $1[difference]) }
     }
   }
 
-  /// Block bootstrap within every window and walk: standard errors of deltaF and of -ln P per profile bin. Blocks are drawn
+  /// Block bootstrap within every window and walk: standard errors of the differences and of -ln P per profile bin. Blocks are drawn
   /// with wrapping starts and last three statistical inefficiencies of the window's slowest torsion, at most a quarter of it.
-  func bootstrap(progress: Basics.ProgressReporting) throws -> (deltaF: Double, profile: [Double]) {
+  func bootstrap(progress: Basics.ProgressReporting) throws -> (differences: [Double], profile: [Double]) {
     let n = pool.samplesPerWalk
-    var differences: [Double] = []
+    var replicates: [[Double]] = []
     var profiles: [[Double]] = []
     progress.begin("bootstrap", total: options.bootstrapReplicates, unit: "replicates")
     for replicate in 0..<options.bootstrapReplicates {
@@ -96,7 +96,7 @@ struct UmbrellaEstimate {
       var multiplicity = [Double](repeating: 0, count: pool.count)
       for start in stride(from: 0, to: pool.count, by: n) {
         let k = pool.window[start]
-        let inefficiency = max(influenceInefficiency, correlation.inefficiency[k] / Double(pool.stride))
+        let inefficiency = max(differences.inefficiency, correlation.inefficiency[k] / Double(pool.stride))
         let length = min(max(1, Int((3 * inefficiency).rounded(.up))), max(1, n / 4))
         var drawn = 0
         while drawn < n {
@@ -107,7 +107,7 @@ struct UmbrellaEstimate {
       }
       let f = try solve(multiplicity: multiplicity)
       let denominators = mbar.matrix.logDenominators(f)
-      differences.append(difference(multiplicity, denominators))
+      replicates.append(differenceValues(multiplicity, denominators))
       let histogram = self.histogram(multiplicity: multiplicity, logDenominators: denominators)
       let total = histogram.reduce(0, +)
       profiles.append(histogram.map { -log($0 / total) })
@@ -115,8 +115,11 @@ struct UmbrellaEstimate {
     }
     progress.end()
     let bins = (0..<options.profileBins).map { bin in finiteStandardDeviation(profiles.map { $0[bin] }) }
-    let spread = finiteStandardDeviation(differences)
-    return (spread.isFinite ? spread : 0, bins)
+    let spreads = differences.all.indices.map { index -> Double in
+      let spread = finiteStandardDeviation(replicates.map { $0[index] })
+      return spread.isFinite ? spread : 0
+    }
+    return (spreads, bins)
   }
 
   /// Probability per bin of the profile, unnormalised.
@@ -135,8 +138,8 @@ struct UmbrellaEstimate {
     FreeEnergies.relativeWeights(logWeights: zip(pool.sharedBias, logDenominators).map { $0 - $1 })
   }
 
-  private func difference(_ multiplicity: [Double], _ logDenominators: [Double]) -> Double {
-    stateDifference(zip(multiplicity, relativeWeights(logDenominators)).map { $0 * $1 }, inside)
+  private func differenceValues(_ multiplicity: [Double], _ logDenominators: [Double]) -> [Double] {
+    differences.values(zip(multiplicity, relativeWeights(logDenominators)).map { $0 * $1 })
   }
 
   /// MBAR on resampled data, from the full solution and with its Hessian.

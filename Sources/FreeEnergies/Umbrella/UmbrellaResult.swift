@@ -11,7 +11,7 @@ public struct UmbrellaResult: Sendable {
     public var deltaF: Double
   }
 
-  /// -ln(P(state) / P(elsewhere)), kT; NaN where no state was asked for.
+  /// -ln(P(from) / P(to)) of the first pair of states, kT; NaN where no state was asked for, or one of the two holds nothing.
   public var deltaF: Double
   /// What to quote, kT: the largest of the estimates below, widened where halves, directions or correlation times ask for it.
   public var standardError: Double
@@ -37,22 +37,28 @@ public struct UmbrellaResult: Sendable {
   public var warnings: [String]
   /// Largest relative gradient of MBAR at its solution, and the Newton step left, kT.
   public var mbarGradient, mbarStep: Double
+  /// Populations, and the differences of all pairs, their errors made as `standardError` is; nil where no state was asked for.
+  public var states: StateEstimates?
 }
 
 extension UmbrellaResult {
   /// Standard errors by which estimates from parts of the data may differ.
   private static let agreement = 2.5
 
+  /// How far estimates from parts may differ, and half of what they differ by, kT; nil where they agree.
+  static func disagreement(_ parts: [Part], statistical: Double) -> (allowed: Double, spread: Double)? {
+    let values = parts.map(\.deltaF)
+    guard parts.count > 1, let low = values.min(), let high = values.max() else { return nil }
+    // each part has about sqrt(parts) times the error of the whole
+    let allowed = agreement * statistical * (2 * Double(parts.count)).squareRoot()
+    return high - low > allowed ? (allowed, (high - low) / 2) : nil
+  }
+
   /// A warning and a wider error where estimates from parts, of which `what` says what they are, do not agree. `statistical`: error of
   /// the whole, kT.
   mutating func widen(by parts: [Part], _ what: String, statistical: Double) {
-    let values = parts.map(\.deltaF)
-    guard parts.count > 1, let low = values.min(), let high = values.max() else { return }
-    // each part has about sqrt(parts) times the error of the whole
-    let allowed = Self.agreement * statistical * (2 * Double(parts.count)).squareRoot()
-    guard high - low > allowed else { return }
+    guard let (allowed, spread) = Self.disagreement(parts, statistical: statistical) else { return }
     let format = { (x: Double) in String(format: "%.2f", x) }
-    let spread = (high - low) / 2
     standardError = max(standardError, spread)
     let listed = parts.map { "\($0.name) \(format($0.deltaF))" }.joined(separator: ", ")
     warnings.append(

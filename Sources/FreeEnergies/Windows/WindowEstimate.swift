@@ -8,16 +8,9 @@ struct WindowEstimate {
   let correlation: WindowCorrelation
   let options: WindowsAnalysis.Options
   let bins: CoordinateBins
-  /// NaN where no state is asked for.
-  let deltaF: Double
-  /// Of each sample; empty where no state is asked for.
-  private let inside: [Bool]
+  /// Of the pairs of states, and of the populations; nil where no state is asked for.
+  let differences: WindowDifferences?
   private let binOf: [Int]
-  private let directInfluence: [Double]
-  /// What each sample adds to the error, about its window's mean.
-  private let influence: [Double]
-  /// Statistical inefficiency of that, over all windows together, in samples.
-  private let influenceInefficiency: Double
 
   init(pool: WindowPool, mbar: MBAR, correlation: WindowCorrelation, options: WindowsAnalysis.Options) throws {
     (self.pool, self.mbar, self.correlation, self.options) = (pool, mbar, correlation, options)
@@ -25,27 +18,27 @@ struct WindowEstimate {
     let bins = CoordinateBins(
       along, isTorsion: pool.data.coordinates[options.axis].isTorsion, count: options.profileBins)
     (self.bins, binOf) = (bins, along.map(bins.bin))
-    guard let state = options.state else {
-      (deltaF, inside, directInfluence, influence, influenceInefficiency) = (.nan, [], [], [], 1)
+    guard let states = options.states else {
+      differences = nil
       return
     }
-    let inside = pool.coordinate(state.coordinate).map(state.contains)
     let weights = mbar.logWeights(reducedPotential: pool.reducedEnergy).map { exp($0) }
-    let (value, direct) = try mbar.subsetInfluence(weights: weights, inside: inside)
-    var influence = try mbar.fullInfluence(of: direct, state: pool.window)
-    for rows in pool.rows {
-      let mean = influence[rows].reduce(0, +) / Double(rows.count)
-      for n in rows { influence[n] -= mean }
-    }
-    influenceInefficiency = statisticalInefficiency(segments: pool.rows.map { Array(influence[$0]) })
-    (deltaF, self.inside, directInfluence, self.influence) = (value, inside, direct, influence)
+    differences = try WindowDifferences(
+      pool.assignment(states), weights: weights, mbar: mbar, window: pool.window, windows: pool.rows,
+      segments: pool.rows)
   }
 
-  /// Standard errors, kT. `correlated`: influences with their own correlation. `slow`: with the inefficiency of each window's slowest
+  /// Standard errors of each difference, kT. `correlated`: influences with their own correlation. `slow`: with the inefficiency of each window's slowest
   /// coordinate, where that is larger. `mbar`: the asymptotic error of as many independent samples as the coordinates' inefficiencies
   /// leave.
-  func linearErrors() throws -> (correlated: Double, slow: Double, mbar: Double) {
-    guard options.state != nil else { return (.nan, .nan, .nan) }
+  func linearErrors() throws -> [(correlated: Double, slow: Double, mbar: Double)] {
+    try (differences?.all ?? []).map { $0.hasValue ? try linearErrors(of: $0) : (.nan, .nan, .nan) }
+  }
+
+  private func linearErrors(of difference: WindowDifference) throws -> (
+    correlated: Double, slow: Double, mbar: Double
+  ) {
+    let (influence, influenceInefficiency) = (difference.influence, difference.inefficiency)
     var sums = (independent: 0.0, correlated: 0.0, slow: 0.0, thinned: 0.0)
     for (k, rows) in pool.rows.enumerated() {
       let squares = influence[rows].reduce(0) { $0 + $1 * $1 }
@@ -56,35 +49,39 @@ struct WindowEstimate {
       sums.slow += variance * max(own, influenceInefficiency)
       sums.thinned += variance * own
     }
-    let asymptotic = try mbar.asymptoticVariances(of: [directInfluence])[0]
+    let asymptotic = try mbar.asymptoticVariances(of: [difference.direct])[0]
     let thinning = sums.independent > 0 ? sums.thinned / sums.independent : 1
     return (sums.correlated.squareRoot(), sums.slow.squareRoot(), (asymptotic * thinning).squareRoot())
   }
 
-  /// Estimates from the first and the second half of every window, MBAR solved anew for each; none where no state is asked for.
-  func halves() throws -> [UmbrellaResult.Part] {
-    guard options.state != nil else { return [] }
-    return try ["first half", "second half"].enumerated().map { half, name in
+  /// Estimates of each difference from the first and the second half of every window, MBAR solved anew for each. [differences][halves]
+  func halves() throws -> [[UmbrellaResult.Part]] {
+    guard let differences else { return [] }
+    let names = ["first half", "second half"]
+    let values = try names.indices.map { half in
       var multiplicity = [Double](repeating: 0, count: pool.count)
       for rows in pool.rows {
         for n in rows where ((n - rows.lowerBound) * 2 < rows.count) == (half == 0) { multiplicity[n] = 1 }
       }
       let f = try solve(multiplicity: multiplicity)
-      return UmbrellaResult.Part(name: name, deltaF: difference(multiplicity, mbar.matrix.logDenominators(f)))
+      return differenceValues(multiplicity, mbar.matrix.logDenominators(f))
+    }
+    return differences.all.indices.map { difference in
+      zip(names, values).map { UmbrellaResult.Part(name: $0, deltaF: $1[difference]) }
     }
   }
 
-  /// Block bootstrap within every window: standard errors of deltaF and of -ln P per bin of the profile. Blocks are drawn with wrapping
+  /// Block bootstrap within every window: standard errors of the differences and of -ln P per bin of the profile. Blocks are drawn with wrapping
   /// starts and last three statistical inefficiencies of the window's slowest coordinate, at most a quarter of it.
-  func bootstrap(progress: Basics.ProgressReporting) throws -> (deltaF: Double, profile: [Double]) {
-    var differences: [Double] = []
+  func bootstrap(progress: Basics.ProgressReporting) throws -> (differences: [Double], profile: [Double]) {
+    var replicates: [[Double]] = []
     var profiles: [[Double]] = []
     progress.begin("bootstrap", total: options.bootstrapReplicates, unit: "replicates")
     for replicate in 0..<options.bootstrapReplicates {
       var random = RandomStream(seed: options.seed, "windows bootstrap", "\(replicate)")
       var multiplicity = [Double](repeating: 0, count: pool.count)
       for (k, rows) in pool.rows.enumerated() {
-        let inefficiency = max(influenceInefficiency, correlation.inefficiency[k] / Double(pool.stride))
+        let inefficiency = max(differences?.inefficiency ?? 1, correlation.inefficiency[k] / Double(pool.stride))
         let length = min(max(1, Int((3 * inefficiency).rounded(.up))), max(1, rows.count / 4))
         var drawn = 0
         while drawn < rows.count {
@@ -94,7 +91,7 @@ struct WindowEstimate {
         }
       }
       let denominators = mbar.matrix.logDenominators(try solve(multiplicity: multiplicity))
-      if options.state != nil { differences.append(difference(multiplicity, denominators)) }
+      replicates.append(differenceValues(multiplicity, denominators))
       let histogram = self.histogram(multiplicity: multiplicity, logDenominators: denominators)
       let total = histogram.reduce(0, +)
       profiles.append(histogram.map { -log($0 / total) })
@@ -102,9 +99,11 @@ struct WindowEstimate {
     }
     progress.end()
     let errors = (0..<options.profileBins).map { bin in finiteStandardDeviation(profiles.map { $0[bin] }) }
-    guard options.state != nil else { return (.nan, errors) }
-    let spread = finiteStandardDeviation(differences)
-    return (spread.isFinite ? spread : 0, errors)
+    let spreads = (differences?.all.indices ?? 0..<0).map { index -> Double in
+      let spread = finiteStandardDeviation(replicates.map { $0[index] })
+      return spread.isFinite ? spread : 0
+    }
+    return (spreads, errors)
   }
 
   /// Probability per bin of the profile, unnormalised.
@@ -120,8 +119,8 @@ struct WindowEstimate {
     FreeEnergies.relativeWeights(logWeights: zip(pool.reducedEnergy, logDenominators).map { -$0 - $1 })
   }
 
-  private func difference(_ multiplicity: [Double], _ logDenominators: [Double]) -> Double {
-    stateDifference(zip(multiplicity, relativeWeights(logDenominators)).map { $0 * $1 }, inside)
+  private func differenceValues(_ multiplicity: [Double], _ logDenominators: [Double]) -> [Double] {
+    differences?.values(zip(multiplicity, relativeWeights(logDenominators)).map { $0 * $1 }) ?? []
   }
 
   /// MBAR on resampled data, from the full solution and with its Hessian.

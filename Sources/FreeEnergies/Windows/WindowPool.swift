@@ -50,6 +50,14 @@ struct WindowPool: Sendable {
     return (0..<count).map { values[$0 * width + t] }
   }
 
+  /// Which state each sample is in; states of coordinates that carry no bias are not told.
+  func assignment(_ states: StateSet) -> StateAssignment {
+    states.assignment(
+      states.coordinates.map { wanted in
+        data.coordinates.firstIndex { $0.name == wanted.name && $0.isTorsion == wanted.isTorsion }.map(coordinate)
+      }, count: count)
+  }
+
   /// u_k of a sample: (U + bias) / kT of window k.
   ///
   /// Throws as `MBAR` does.

@@ -1,36 +1,14 @@
 import Basics
 import Foundation
 
-/// A part of a coordinate whose free energy against the rest is asked for.
-public enum WindowState: Sendable, Equatable {
-  /// An arc of a torsion; the coordinate's index.
-  case arc(Int, TorsionState)
-  /// An interval of a distance, nm; the coordinate's index.
-  case interval(Int, ClosedRange<Double>)
-
-  /// Index of its coordinate.
-  public var coordinate: Int {
-    switch self {
-    case .arc(let index, _), .interval(let index, _): index
-    }
-  }
-
-  func contains(_ value: Double) -> Bool {
-    switch self {
-    case .arc(_, let arc): arc.contains(value)
-    case .interval(_, let range): range.contains(value)
-    }
-  }
-}
-
 /// From windows that someone has run to a free-energy difference, a profile, and the reasons to believe or doubt them.
 ///
 /// Free energies are MBAR's, of reduced potentials: windows of other temperatures count with their energies. A gap in coverage or in the
 /// overlap of windows is an error. Halves that disagree, and windows shorter than 20 correlation times, are warnings.
 public struct WindowsAnalysis: Sendable {
   public struct Options: Sendable {
-    /// Whose free energy is asked for; nil: a profile only.
-    public var state: WindowState?
+    /// Whose populations and free energies are asked for; nil: a profile only. Of states with a coordinate that is not biased nothing is told.
+    public var states: StateSet?
     /// Coordinate of the profile.
     public var axis = 0
     /// Bins of the profile: of the full turn of a torsion, of the sampled range of a distance.
@@ -70,10 +48,8 @@ public struct WindowsAnalysis: Sendable {
 
   private func checked() throws -> WindowCoverage.Found {
     try data.validate()
-    guard data.coordinates.indices.contains(options.state?.coordinate ?? options.axis),
-      data.coordinates.indices.contains(options.axis)
-    else {
-      throw FreeEnergiesError.shape("the state's coordinate is none of the \(data.coordinates.count) biased ones")
+    guard data.coordinates.indices.contains(options.axis) else {
+      throw FreeEnergiesError.shape("the profile's coordinate is none of the \(data.coordinates.count) biased ones")
     }
     return try WindowCoverage(data: data).run()
   }
@@ -91,18 +67,19 @@ public struct WindowsAnalysis: Sendable {
     let errors = try estimate.linearErrors()
     let resampled = try estimate.bootstrap(progress: progress)
     let halves = try estimate.halves()
-    let statistical = options.state == nil ? .nan : max(errors.correlated, resampled.deltaF)
+    let statistical = errors.indices.map { max(errors[$0].correlated, resampled.differences[$0]) }
     let short = shortWindows(correlation)
     var result = UmbrellaResult(
-      deltaF: estimate.deltaF, standardError: statistical, bootstrapStandardError: resampled.deltaF,
-      correlatedStandardError: errors.correlated, mbarStandardError: errors.mbar,
+      deltaF: estimate.differences?.all[0].value ?? .nan, standardError: statistical.first ?? .nan,
+      bootstrapStandardError: resampled.differences.first ?? .nan,
+      correlatedStandardError: errors.first?.correlated ?? .nan, mbarStandardError: errors.first?.mbar ?? .nan,
       profile: FreeEnergyProfile(
         probabilities: estimate.histogram(multiplicity: nil, logDenominators: mbar.logDenominators),
         standardError: resampled.profile, centres: estimate.bins.centres),
       windowFreeEnergies: mbar.reducedFreeEnergies, overlap: overlap,
       statisticalInefficiency: correlation.inefficiency,
       correlationTimes: correlation.inefficiency.map { ($0 - 1) / 2 * (data.sampleInterval ?? .nan) },
-      slowestTorsion: correlation.slowest.map { data.coordinates[$0].name }, halves: halves, directions: [],
+      slowestTorsion: correlation.slowest.map { data.coordinates[$0].name }, halves: halves.first ?? [], directions: [],
       coverage: coverage, shortWindows: short, warnings: found.warnings, mbarGradient: mbar.largestGradient,
       mbarStep: mbar.remainingStep)
     if let worst = short.max(by: { correlation.inefficiency[$0] < correlation.inefficiency[$1] }) {
@@ -113,9 +90,15 @@ public struct WindowsAnalysis: Sendable {
             + "%.1f samples. Longer windows would cure it.", short.count, data.windows.count,
           Int(UmbrellaAnalysis.minimumCorrelationTimes), data.windows[worst].name, data.count(worst),
           data.coordinates[correlation.slowest[worst]].name, correlation.inefficiency[worst]))
-      if options.state != nil { result.standardError = max(statistical, errors.slow) }
+      if let statistical = statistical.first { result.standardError = max(statistical, errors[0].slow) }
     }
-    result.widen(by: halves, "halves", statistical: statistical)
+    if let halves = halves.first { result.widen(by: halves, "halves", statistical: statistical[0]) }
+    result.states = estimate.differences?.estimates(
+      errors: errors.indices.map { index in
+        max(
+          short.isEmpty ? statistical[index] : max(statistical[index], errors[index].slow),
+          UmbrellaResult.disagreement(halves[index], statistical: statistical[index])?.spread ?? 0)
+      })
     return Outcome(
       result: result, logWeights: mbar.logWeights(reducedPotential: pool.reducedEnergy), window: pool.window,
       values: pool.values, place: pool.rows.flatMap { rows in rows.map { ($0 - rows.lowerBound) * pool.stride } })

@@ -10,11 +10,12 @@ import Workflow
 /// Each chosen sample is transported again from the prior point it came from, now with the exact trace; that the sample itself
 /// comes back is checked. (Integrating back from the sample would be another map: fixed steps have no exact inverse.)
 /// With `draw: weighted` the subset is drawn by weight, half from each state (`WeightedLikelihoodAudit`): the figures are over these
-/// draws, both ess_fraction are of all samples, and Spearman, exact_delta_f and methods are left out.
+/// draws, both ess_fraction are of all samples, and Spearman, exact_delta_f and methods are left out. Of named states the first pair is
+/// audited; samples in neither of its states are left out.
 enum AuditStage: RecordedStage {
   static let version = 1
   static let summary = "check a reweighting's log-density against exact likelihoods, and correct its free energy"
-  static let reads: [SharedField] = SharedField.molecule + [.temperature, .torsions, .state]
+  static let reads: [SharedField] = SharedField.molecule + [.temperature, .torsions] + SharedField.stateFields
   static let indirectInputs = [
     InputPath(\Inputs.reweight, \ReweightStage.Inputs.samples, \SampleStage.Inputs.emulator),
     InputPath(\Inputs.reweight, \ReweightStage.Inputs.density),
@@ -134,7 +135,7 @@ enum AuditStage: RecordedStage {
       (output.correction, audit.correction), (output.correctionError, audit.correctionStandardError),
       (output.auditedSamples, subset.count), (output.rmse, audit.rootMeanSquare),
       (output.meanError, audit.meanError.value), (output.meanErrorError, audit.meanError.standardError),
-      (output.stateNames, subset.samples.system.stateNames), (output.stateBias, audit.stateBias),
+      (output.stateNames, subset.samples.molecular.leadingNames), (output.stateBias, audit.stateBias),
       (output.stateBiasError, audit.stateBiasStandardError), (output.effectiveFraction, audit.effectiveFractionExact),
       (output.effectiveFractionUsed, audit.effectiveFraction), (output.reproductionError, exact.reproductionError))
   }

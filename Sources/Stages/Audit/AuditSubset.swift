@@ -10,12 +10,14 @@ import Workflow
 struct AuditedSamples {
   let reweighting: StageInput
   let system: MolecularSystem
+  let molecular: MolecularStates
   fileprivate let samples: StageInput
   fileprivate let frames: ReweightFrames
   fileprivate let integrator: Integrator
-  let logWeights: [Double]  // ln w and ln q as the reweighting used them, [samples]
+  /// ln w and ln q as the reweighting used them, [samples]; no weight outside the first pair of states.
+  let logWeights: [Double]
   let logDensity: [Double]
-  let inside: [Bool]
+  let inside: [Bool]  // The first pair's first state
 
   init(_ reweighting: StageInput, _ context: StageContext) throws {
     self.reweighting = reweighting
@@ -26,10 +28,11 @@ struct AuditedSamples {
     }
     integrator = try JSONDecoder().decode(Integrator.self, from: Data(text.utf8))
     system = try MolecularSystem(context)
-    frames = try ReweightFrames(samples, system)
-    logWeights = try reweighting.artifact.read(Recorded.reweight.logWeights).values
+    molecular = try system.states()
+    frames = try ReweightFrames(samples, system, molecular)
+    logWeights = frames.states.ofFirstPair(try reweighting.artifact.read(Recorded.reweight.logWeights).values)
     logDensity = try reweighting.artifact.read(Recorded.reweight.logDensity.values).values
-    inside = frames.stateAngle.map(system.state.contains)
+    inside = frames.states.inside
   }
 
   /// Whether enough samples carry the state, and the rest, for a number: else exact likelihoods of the same few change nothing.
@@ -78,7 +81,7 @@ struct AuditSubset {
   var logWeights: [Double] { rows.map { samples.logWeights[$0] } }
   var logDensity: [Double] { rows.map { samples.logDensity[$0] } }
   var inside: [Bool] { rows.map { samples.inside[$0] } }
-  var stateAngle: [Double] { rows.map { samples.frames.stateAngle[$0] } }
+  var states: StateAssignment { samples.frames.states.rows(rows) }
   /// Of the named torsions, [torsions][subset].
   var torsions: [[Double]] { samples.frames.torsions.map { torsion in rows.map { torsion.angles[$0] } } }
 

@@ -25,7 +25,7 @@ struct LikelihoodMethods {
     func add(_ name: String, _ likelihoods: LikelihoodEstimates, shift: Double = 0) throws {
       let found = try LogDensityComparison(
         estimates: likelihoods.estimates, exact: exact.estimates[0], reducedPotential: subset.reducedPotential,
-        angle: subset.stateAngle, state: subset.samples.system.state, noiseAngles: subset.torsions, options: options)
+        states: subset.states, noiseAngles: subset.torsions, options: options)
       rows.append(Row(name: name, found: found, meanError: found.errors.mean - shift, seconds: likelihoods.seconds))
     }
     try add("exact-trace", exact)

@@ -13,7 +13,7 @@ import Workflow
 enum CompareStage: RecordedStage {
   static let version = 2
   static let summary = "distances of reweighted samples from a reference, and what each has cost"
-  static let reads: [SharedField] = [.temperature, .state]
+  static let reads: [SharedField] = [.temperature] + SharedField.stateFields
   static let indirectInputs = [
     InputPath(
       \Inputs.reweight, \ReweightStage.Inputs.samples, \SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames,
@@ -75,6 +75,7 @@ enum CompareStage: RecordedStage {
         record.standardError, (error * error + reference.standardError * reference.standardError).squareRoot())
     }
     try write(output.difference, samples.deltaF, samples.standardError)
+    try writePairs(writer, reweighted, input, context)
     if let audit {
       let answer = Recorded.audit.freeEnergy
       try write(output.audited, audit.artifact.read(answer.deltaF), audit.artifact.read(answer.standardError))
@@ -109,6 +110,25 @@ enum CompareStage: RecordedStage {
     }
   }
 
+  /// The pairs of named states that both sides give.
+  private static func writePairs(
+    _ writer: ArtifactWriter, _ samples: StageInput, _ reference: StageInput, _ context: StageContext
+  ) throws {
+    guard try !context.declaredStates().isShort, let ours = try ComparedPairs(samples),
+      let theirs = try ComparedPairs(reference)
+    else { return }
+    let shared = ours.pairs.compactMap { pair in
+      theirs.pairs.first { $0.from == pair.from && $0.to == pair.to }.map { (ours: pair, theirs: $0) }
+    }
+    try writer.write(output.pairs.from, shared.map(\.ours.from))
+    try writer.write(output.pairs.to, shared.map(\.ours.to))
+    try writer.write(output.pairs.difference, shared.map { $0.ours.deltaF - $0.theirs.deltaF })
+    try writer.write(
+      output.pairs.standardError,
+      shared.map { ($0.ours.error * $0.ours.error + $0.theirs.error * $0.theirs.error).squareRoot() })
+    try writer.write(output.pairs.reference, shared.map(\.theirs.deltaF))
+  }
+
   private static func writeCosts(
     _ writer: ArtifactWriter, _ samples: ComparedSamples, _ reference: ComparedReference
   ) throws {
@@ -121,9 +141,12 @@ enum CompareStage: RecordedStage {
     // a free energy that too few samples carry has no error that dynamics could reach
     if let dynamics = reference.dynamics, samples.deltaF.isFinite {
       let error = max(abs(samples.deltaF - reference.deltaF), samples.standardError)
-      let time = TwoStateKinetics(
-        deltaF: reference.deltaF, exits: dynamics.exits, timeInside: dynamics.timeInside
-      ).time(forError: error)
+      let kinetics =
+        reference.population.map {
+          TwoStateKinetics(
+            population: $0, exitRate: Double(max(1, dynamics.exits)) / max(dynamics.timeInside, 1e-300))
+        } ?? TwoStateKinetics(deltaF: reference.deltaF, exits: dynamics.exits, timeInside: dynamics.timeInside)
+      let time = kinetics.time(forError: error)
       let seconds = time * dynamics.stepsPerTime * dynamics.secondsPerStep
       try writer.write(
         (output.dynamicsTime, time), (output.dynamicsEvaluations, time * dynamics.stepsPerTime),

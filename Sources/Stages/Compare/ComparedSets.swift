@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import FreeEnergies
+import Molecules
 import Records
 import Workflow
 
@@ -43,6 +44,8 @@ struct ComparedReference {
   /// Share of the reference in the cells that the energies' frames visit; nil where they are not weighted by cell.
   var energyCoverage: Double?
   var deltaF, standardError: Double
+  /// Of the first pair's state whose exits are counted, where the question is not of a state against all else.
+  var population: Double?
   var evaluations: Int?
   var seconds: Double
   var dynamics: Dynamics?
@@ -68,19 +71,25 @@ struct ComparedReference {
       standardError: try artifact.read(record.freeEnergy.standardError),
       evaluations: try artifact.readIfThere(record.energyEvaluations), seconds: input.wallSeconds ?? .nan)
     guard let frames else { return result }
-    let state = context.state
-    guard let stateAxis = known.firstIndex(of: state.torsion) else {
-      throw CompareError.noTorsion(stage: input.name, torsion: state.torsion, known: known)
+    let side = try SimulatedSide(frames, context)
+    let set = side.set
+    let stateColumns = try set.coordinates.map { coordinate in
+      guard let column = known.firstIndex(of: coordinate.name) else {
+        throw CompareError.noTorsion(stage: input.name, torsion: coordinate.name, known: known)
+      }
+      return column
     }
-    let side = try SimulatedSide(frames, state: state)
+    if !set.isStateAgainstRest, let shares = try artifact.readIfThere(Recorded.umbrella.states.population)?.values {
+      result.population = shares[set.leadingPlace]
+    }
     let shared = known.prefix(samples.biased).enumerated().filter {
       frames.artifact.has(Recorded.simulate.trajectory.torsions.angles[$0.element])
     }
     let cells = try TorsionCells(
       reference: samples.torsions(shared.map(\.offset)),
-      referenceInside: samples.torsions([stateAxis]).columns[0].map(side.border.contains),
+      referenceInside: side.inside(samples.torsions(stateColumns).columns),
       frames: frames.torsions(shared.map(\.element)), inside: side.occupancy.inside)
-    let population = 1 / (1 + exp(result.deltaF))
+    let population = result.population ?? 1 / (1 + exp(result.deltaF))
     result.setEnergies(side) { cells.weights(ofFrames: $0, population: population) }
     result.energyCoverage = cells.coverage
     if cells.coverage < leastCoverage {
@@ -96,12 +105,15 @@ struct ComparedReference {
   }
 
   static func simulation(_ input: StageInput, _ names: [String], _ context: StageContext) throws -> ComparedReference {
-    let side = try SimulatedSide(input, state: context.state)
+    let side = try SimulatedSide(input, context)
     let occupancy = side.occupancy
+    let answer = side.estimates.differences[0]
     let torsions = WeightedTorsions(columns: try input.torsions(names), weights: occupancy.inside.map { _ in 1 })
     var result = ComparedReference(
       torsions: torsions, torsionHalves: (0..<2).map { half in torsions.points { occupancy.half(of: $0) == half } },
-      deltaF: occupancy.deltaF, standardError: occupancy.standardError, evaluations: side.evaluations,
+      deltaF: side.set.isStateAgainstRest ? occupancy.deltaF : answer.value,
+      standardError: side.set.isStateAgainstRest ? occupancy.standardError : answer.standardError,
+      population: side.set.isStateAgainstRest ? nil : occupancy.population, evaluations: side.evaluations,
       seconds: input.wallSeconds ?? .nan)
     guard result.deltaF.isFinite else {
       throw CompareError.oneSided(stage: input.name, isInside: occupancy.population > 0)
@@ -128,17 +140,30 @@ struct ComparedReference {
 
 /// A simulate stage's frames and what they tell of the state.
 private struct SimulatedSide {
-  let border: TorsionState
-  let occupancy: StateOccupancy
+  let set: StateSet
+  let estimates: StateEstimates
+  let occupancy: StateOccupancy  // Of the leading state
   let energies: [Double]
   let evaluations: Int
   let dynamics: ComparedReference.Dynamics
 
-  init(_ input: StageInput, state: StateDefinition) throws {
+  init(_ input: StageInput, _ context: StageContext) throws {
     let (artifact, record) = (input.artifact, Recorded.simulate)
-    border = TorsionState(from: state.from, to: state.to)
-    occupancy = try StateOccupancy(
-      angles: input.torsions([state.torsion])[0], runs: artifact.read(record.run, as: Int.self).values, state: border)
+    let distances = context.distances
+    set = try context.declaredStates().stateSet { distances[$0] == nil }
+    let columns = try set.coordinates.map { coordinate -> [Double] in
+      guard let pair = coordinate.isTorsion ? nil : distances[coordinate.name] else {
+        return try input.torsions([coordinate.name])[0]
+      }
+      let positions = try artifact.read(record.trajectory.coordinates, as: Double.self)
+      guard positions.shape.count == 3, pair.allSatisfy({ $0 < positions.shape[1] }) else {
+        throw CompareError.noTorsion(stage: input.name, torsion: coordinate.name, known: [])
+      }
+      return Molecules.distances(positions.values, atoms: positions.shape[1], between: pair)
+    }
+    let runs = try artifact.read(record.run, as: Int.self).values
+    occupancy = StateOccupancy(columns: columns, runs: runs, state: set.leading)
+    estimates = StateEstimates(counting: set.assignment(columns, count: runs.count), runs: runs)
     energies = try artifact.read(record.energies).values
     evaluations = try artifact.read(record.energyEvaluations)
     let interval = try artifact.read(record.trajectory.time, as: Double.self).values.first ?? 0
@@ -146,6 +171,27 @@ private struct SimulatedSide {
       exits: occupancy.exits, timeInside: Double(occupancy.framesInside) * interval,
       stepsPerTime: Double(evaluations) / max(try artifact.read(record.simulatedTime), 1e-300),
       secondsPerStep: artifact.provenance.wallSeconds / Double(max(1, evaluations)))
+  }
+}
+
+extension SimulatedSide {
+  /// Whether samples lie in the state of `occupancy`; `columns`: of the set's coordinates.
+  func inside(_ columns: [[Double]]) -> [Bool] {
+    (columns.first?.indices ?? 0..<0).map { n in set.leading.contains { columns[$0][n] } }
+  }
+}
+
+/// The pairs of named states that a stage's artifact holds.
+struct ComparedPairs {
+  let pairs: [(from: String, to: String, deltaF: Double, error: Double)]
+
+  /// Nil where it holds none.
+  init?(_ input: StageInput) throws {
+    let (artifact, record) = (input.artifact, Recorded.reweight.states.pairs)
+    guard artifact.has(record.deltaF) else { return nil }
+    let (from, to) = (try artifact.read(record.from), try artifact.read(record.to))
+    let (values, errors) = (try artifact.read(record.deltaF).values, try artifact.read(record.standardError).values)
+    pairs = from.indices.map { (from[$0], to[$0], values[$0], errors[$0]) }
   }
 }
 

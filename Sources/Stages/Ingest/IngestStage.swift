@@ -15,7 +15,7 @@ enum IngestStage: RecordedStage {
     "Reads trajectories (\(formats)) or a simulation's frames, checks every one, makes molecules whole and centres them."
   static let reads: [SharedField] = SharedField.molecule + [.torsions, .heldForcefield, .heldTemperature]
   static let readsWith = ["constraints": [SharedField.optionalForcefield, .temperature]]
-  static let consults: [SharedField] = [.state]
+  static let consults: [SharedField] = SharedField.stateFields
   static let output = Recorded.ingest
 
   struct Inputs: StageInputs {

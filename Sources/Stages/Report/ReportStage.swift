@@ -11,7 +11,7 @@ import Workflow
 enum ReportStage: RecordedStage {
   static let version = 1
   static let summary = "set the answers of stages side by side, on the terminal and on one HTML page"
-  static let reads: [SharedField] = [.temperature, .state]
+  static let reads: [SharedField] = [.temperature] + SharedField.stateFields
   static let output = Recorded.report
   static var indirectInputs: [InputPath] {
     let (compared, samples, density) = (\Inputs.compare, \ReweightStage.Inputs.samples, \ReweightStage.Inputs.density)
@@ -32,11 +32,12 @@ enum ReportStage: RecordedStage {
   static func run(_ context: StageContext) throws {
     let compared = try context.inputs(\Inputs.compare).map(reported)
     let folder = context.output.url.deletingLastPathComponent()
-    let state = context.state
+    let declared = try context.declaredStates()
+    let distances = context.distances
+    let states = try declared.stateSet { distances[$0] == nil }
     let options = Report.Options(
-      title: folder.lastPathComponent, temperature: context.temperature,
-      state: "\(NumberText.significant(state.from)) < \(state.torsion) < \(NumberText.significant(state.to)) rad",
-      torsion: state.torsion)
+      title: folder.lastPathComponent, temperature: context.temperature, state: states.title(isShort: declared.isShort),
+      torsion: states.profileTorsion, isOfNamedStates: !declared.isShort)
     let report = try Report(compared: compared, options: options)
 
     let plotly = Plotly.script()

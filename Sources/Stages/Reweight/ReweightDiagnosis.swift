@@ -1,7 +1,6 @@
 import Artifacts
 import Basics
 import FreeEnergies
-import Molecules
 import Records
 import Workflow
 
@@ -12,7 +11,9 @@ struct ReweightDiagnosis {
   private static let rowsAtMost = 4000
 
   /// `logWeights` [samples], -u - ln q.
-  init(_ samples: StageInput, _ system: MolecularSystem, rigid: RigidBonds?, logWeights: [Double]) throws {
+  init(
+    _ samples: StageInput, _ system: MolecularSystem, _ states: MolecularStates, rigid: RigidBonds?, logWeights: [Double]
+  ) throws {
     let learnt = samples.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(\EmulatorStage.Inputs.frames)
     guard let learnt else {
       causes = []
@@ -26,14 +27,13 @@ struct ReweightDiagnosis {
       topology: system.topology, samples: drawn.coordinates, logWeights: drawn.rows.map { logWeights[$0] },
       frames: frames.coordinates, terms: try system.harmonicTerms(), rigid: rigid,
       thermalEnergy: PhysicalConstants.thermalEnergy(temperature: system.temperature))
-    let inside = torsionAngles(
-      frames.coordinates, atoms: system.topology.atoms.count, torsions: [try system.stateAtoms()]
-    ).map(system.state.contains)
+    let counts = states.assignment(of: frames.coordinates).counts
     var causes: [String] = []
-    for (name, side) in zip(system.stateNames, [true, false]) where !inside.contains(side) {
+    for state in states.asked where counts[state] == 0 {
+      let name = states.isShort ? states.set.names[state] : states.called(state)
       causes.append(
-        "none of the frames that the emulator was trained on (\(inside.count) of '\(learnt.name)' were looked at) lies in "
-          + "\(name): give it frames of both sides; more training or more samples cannot help")
+        "none of the frames that the emulator was trained on (\(frames.rows.count) of '\(learnt.name)' were looked at) lies in "
+          + "\(name): give it frames of \(states.isShort ? "both sides" : "that state"); more training or more samples cannot help")
     }
     // where frames are missing, training is not what is missing
     let findings = diagnosis.findings.filter { causes.isEmpty || $0 != .training }

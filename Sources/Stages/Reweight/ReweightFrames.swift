@@ -1,4 +1,5 @@
 import Basics
+import FreeEnergies
 import Molecules
 import Records
 import Workflow
@@ -7,48 +8,51 @@ import Workflow
 struct ReweightFrames {
   let count: Int
   let torsions: [(name: String, angles: [Double])]
-  let stateAngle: [Double]
+  let states: StateAssignment
+  /// Of the torsion that profiles are along; nil where no state depends on a torsion.
+  let profileAngle: [Double]?
   let inverted: [Bool]
   let broken: [Bool]  // Whether a bond of a ring is far from its length
   private static let chunk = 2000
 
-  init(_ samples: StageInput, _ system: MolecularSystem) throws {
+  init(_ samples: StageInput, _ system: MolecularSystem, _ molecular: MolecularStates) throws {
     let coordinates = Recorded.sample.trajectory.coordinates
     let shape = try samples.artifact.shape(coordinates)
     count = shape.first ?? 0
     try system.expect(shape.count == 3 ? shape[1] : 0, atomsIn: "samples of '\(samples.name)'")
     let named = try system.namedTorsions()
-    var record = try ConformationRecord(topology: system.topology, torsions: named.atoms + [system.stateAtoms()])
+    var record = try ConformationRecord(topology: system.topology, torsions: named.atoms)
+    var columns = molecular.measured.coordinates.map { _ in [Double]() }
     let rings = RingBonds(topology: system.topology)
     var broken: [Bool] = []
     for start in stride(from: 0, to: count, by: Self.chunk) {
       let positions = try samples.artifact.read(coordinates, rows: start..<min(start + Self.chunk, count)).values
       try record.append(positions)
+      for (k, values) in molecular.measured.columns(positions).enumerated() { columns[k] += values }
       broken += try rings.broken(in: positions).frames
     }
     self.broken = broken
     torsions = zip(named.names, record.torsions).map { (name: $0, angles: $1) }
-    stateAngle = record.torsions[named.names.count]
+    states = molecular.assignment(columns)
+    profileAngle = molecular.profile.map { columns[$0] }
     inverted = record.inverted
   }
 }
 
 extension ReweightFrames {
-  /// Shares of the frames that the samples' emulator learnt from, in the state and outside; nil for an emulator without frames.
-  static func trajectoryPopulations(_ samples: StageInput, _ system: MolecularSystem) throws -> [Double]? {
+  /// Shares of the frames that the samples' emulator learnt from, in each state; nil for an emulator without frames.
+  static func trajectoryPopulations(_ samples: StageInput, _ molecular: MolecularStates) throws -> [Double]? {
     guard let learnt = samples.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(\EmulatorStage.Inputs.frames)
     else { return nil }
     let coordinates = Recorded.ingest.trajectory.coordinates
     let count = try learnt.artifact.shape(coordinates).first ?? 0
-    let torsion = try system.stateAtoms()
-    var inside = 0
+    var counts = molecular.set.names.map { _ in 0 }
     for start in stride(from: 0, to: count, by: chunk) {
       let positions = try learnt.artifact.read(coordinates, as: Double.self, rows: start..<min(start + chunk, count))
-      let angles = torsionAngles(positions.values, atoms: system.topology.atoms.count, torsions: [torsion])
-      inside += angles.filter(system.state.contains).count
+      for (state, found) in molecular.assignment(of: positions.values).counts.enumerated() { counts[state] += found }
     }
-    let share = Double(inside) / Double(max(1, count))
-    return [share, 1 - share]
+    let shares = counts.dropLast().map { Double($0) / Double(max(1, count)) }
+    return shares + [1 - shares.reduce(0, +)]
   }
 }
 

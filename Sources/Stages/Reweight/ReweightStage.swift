@@ -9,7 +9,7 @@ import Workflow
 enum ReweightStage: RecordedStage {
   static let version = 3
   static let summary = "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
-  static let reads: [SharedField] = SharedField.molecule + [.forcefield, .temperature, .torsions, .state]
+  static let reads: [SharedField] = SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
   static let indirectInputs = [InputPath(\Inputs.samples, \SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames)]
   static let output = Recorded.reweight
 
@@ -25,7 +25,7 @@ enum ReweightStage: RecordedStage {
       "share of the largest weights left out of the truncated effective sample size, and of nothing else", in: 0...0.5)
     var truncation = 0.002
     @Parameter(
-      "pareto: the largest weights of the state, and of the rest, are replaced by what a generalised Pareto distribution expects in "
+      "pareto: the largest weights of each state, and of the rest, are replaced by what a generalised Pareto distribution expects in "
         + "their places, so that a single sample carries no result; none if left out")
     var smoothing: Smoothing?
     @Parameter("replicates of the bootstrap", in: 10...100_000) var bootstrap = 500
@@ -64,7 +64,8 @@ enum ReweightStage: RecordedStage {
     let held = try HeldEnsemble(samples)
     var system = try MolecularSystem(context)
     if let rigid = held.rigid { system = system.allowing(.rigid(rigid)) }
-    let frames = try ReweightFrames(samples, system)
+    let states = try system.states()
+    let frames = try ReweightFrames(samples, system, states)
     let energies = try ReweightEnergies(context, samples: samples, count: frames.count, system: system)
     let density = try ReweightDensity(context, samples: samples)
 
@@ -78,12 +79,12 @@ enum ReweightStage: RecordedStage {
     let torn = Double(frames.broken.filter { $0 }.count) / Double(max(1, frames.count))
     options.givesNumbers = torn <= mostBroken
     let result = try Reweighting(
-      reducedPotential: potential, logDensities: density.estimates, angle: frames.stateAngle,
-      state: system.state, noiseAngles: frames.torsions.map(\.angles),
+      reducedPotential: potential, logDensities: density.estimates, states: frames.states,
+      angle: frames.profileAngle, noiseAngles: frames.torsions.map(\.angles),
       excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, options: options)
 
     let writer = context.output
-    try write(result, system, smoothed: options.smoothing, to: writer)
+    try write(result, states, smoothed: options.smoothing, to: writer)
     try writer.write(
       (output.logDensity.values, density.mean), (output.logDensity.method, density.source),
       (output.energies, energies.values), (output.energyEvaluations, frames.count),
@@ -92,27 +93,27 @@ enum ReweightStage: RecordedStage {
     if !volumes.isEmpty { try writer.write(output.logVolumes, volumes) }
     for torsion in frames.torsions { try writer.write(output.torsions.angles[torsion.name], torsion.angles) }
     try writer.write(output.inverted, frames.inverted.filter { $0 }.count)
-    if let shares = try ReweightFrames.trajectoryPopulations(samples, system) {
+    if let shares = try ReweightFrames.trajectoryPopulations(samples, states) {
       try writer.write(output.statePopulationsTrajectory, shares)
+      if !states.isShort { try writer.write(output.states.trajectory, shares) }
     }
     if let audit = LogDensityDifference(
-      of: density.mean, from: density.own, inside: frames.stateAngle.map(system.state.contains),
-      logWeights: result.logWeights)
+      of: density.mean, from: density.own, inside: frames.states.inside,
+      logWeights: frames.states.ofFirstPair(result.logWeights))
     {
       try writer.write(output.auditRMSE, audit.rootMeanSquare)
       try writer.write(output.auditStateBias, audit.stateBias)
     }
-    warn(context, frames, result)
+    warn(context, frames, result, states)
     if isConcentrated(result) || result.support.contains(where: { $0.doubt != nil }) {
       let raw = zip(potential, density.mean).map { -$0 - $1 }
-      for cause in try ReweightDiagnosis(samples, system, rigid: held.rigid, logWeights: raw).causes {
-        context.warn(cause)
-      }
+      let diagnosis = try ReweightDiagnosis(samples, system, states, rigid: held.rigid, logWeights: raw)
+      for cause in diagnosis.causes { context.warn(cause) }
     }
   }
 
   private static func write(
-    _ result: Reweighting, _ system: MolecularSystem, smoothed: Bool, to writer: ArtifactWriter
+    _ result: Reweighting, _ states: MolecularStates, smoothed: Bool, to writer: ArtifactWriter
   ) throws {
     try writer.write(
       (output.logWeights, result.logWeights), (output.freeEnergy.deltaF, result.deltaF),
@@ -125,13 +126,19 @@ enum ReweightStage: RecordedStage {
       (output.stateLargestWeight, result.support.map(\.largestShare)))
     if smoothed { try writer.write(output.unsmoothedDeltaF, result.unsmoothedDeltaF) }
     try writer.write(output.nonFinite, result.nonFinite)
-    try writer.write(output.stateNames, system.stateNames)
+    try writer.write(output.stateNames, states.set.names)
     try writer.write(output.statePopulations, result.statePopulations)
-    try writer.write(output.stateIntervals, result.stateIntervals.flatMap { $0 }, shape: [2, 2])
+    try writer.write(output.stateIntervals, result.stateIntervals.flatMap { $0 }, shape: [states.set.names.count, 2])
     try writer.write(output.statePopulationsUnweighted, result.unweightedPopulations)
-    try writer.write(output.profile.angles[system.stateTorsion], result.profile.angles)
-    try writer.write(output.profile.freeEnergy, result.profile.freeEnergy)
-    try writer.write(output.profile.standardError, result.profile.standardError)
+    if !states.isShort {
+      try writer.write(output.states, result.states)
+      try writer.write(output.states.unweighted, result.unweightedPopulations)
+    }
+    if let torsion = states.set.profileTorsion {
+      try writer.write(output.profile.angles[torsion], result.profile.angles)
+      try writer.write(output.profile.freeEnergy, result.profile.freeEnergy)
+      try writer.write(output.profile.standardError, result.profile.standardError)
+    }
     if let noise = result.noise {
       try writer.write(output.noiseVariance, noise.variance)
       try writer.write(output.noiseEffect, noise.effect)
@@ -139,7 +146,9 @@ enum ReweightStage: RecordedStage {
     }
   }
 
-  private static func warn(_ context: StageContext, _ frames: ReweightFrames, _ result: Reweighting) {
+  private static func warn(
+    _ context: StageContext, _ frames: ReweightFrames, _ result: Reweighting, _ states: MolecularStates
+  ) {
     let inverted = frames.inverted.filter { $0 }.count
     if result.nonFinite > 0 {
       context.warn(
@@ -156,8 +165,9 @@ enum ReweightStage: RecordedStage {
             ? ". No free energy can be given where an emulator breaks so many: it does not know the bonds that close the rings"
             : ""))
     }
-    for (name, support) in zip(["the state", "the rest"], result.support) {
-      if let doubt = support.doubt { context.warn("\(name) \(doubt)") }
+    for state in states.asked {
+      let name = states.isShort ? ["the state", "the rest"][state] : states.called(state)
+      if let doubt = result.support[state].doubt { context.warn("\(name) \(doubt)") }
     }
     if isConcentrated(result) {
       context.warn(

@@ -19,7 +19,7 @@ extension SimulateSetup {
     let engine = try OpenMMEngine(system: system, threads: context.threads)
     var energies: [Double] = []
     var angles = torsions.names.map { _ in [Double]() }
-    var stateAngles: [[Double]] = []
+    var columns: [[[Double]]] = []  // Of the states' coordinates, [runs][coordinates][frames]
     context.progress.begin("energies", total: runs * perRun, unit: "frames")
     for run in coordinates {
       try writer.append(output.trajectory.coordinates, run)
@@ -27,7 +27,7 @@ extension SimulateSetup {
       let stored = run.map(Double.init)
       energies += try engine.energies(stored) { context.progress.update(completed: energies.count + $0) }
       for (k, column) in torsions.angles(stored, atoms: atoms).enumerated() { angles[k] += column.angles }
-      stateAngles.append(torsionAngles(stored, atoms: atoms, torsions: [stateAtoms]))
+      columns.append(states.measured.columns(stored))
     }
     context.progress.end()
     try writer.write(output.energies, energies)
@@ -41,13 +41,30 @@ extension SimulateSetup {
     try writer.write(output.steeredTorsions, starts.names)
     try writer.write(output.targets, starts.targets.flatMap { $0 }, shape: [runs, starts.torsions.count])
     try writer.write(output.attempts, simulation.state.runs.map { $0.attempt + 1 })
-    let transitions = stateAngles.map { StateTransitions($0, state: molecule.state) }
+    let leading = states.set.leading
+    let transitions = columns.map { StateTransitions($0, state: leading) }
     try writer.write(output.transitions, transitions.map(\.count))
     try writer.write(output.exits, transitions.map(\.exits))
     try writer.write(
       output.statePopulation,
-      stateAngles.map { run in Double(run.filter(molecule.state.contains).count) / Double(run.count) })
-    try writer.write(output.statisticalInefficiency, stateAngles.map { statisticalInefficiency(angles: $0) })
+      columns.map { run in
+        let inside = (0..<perRun).filter { n in leading.contains { run[$0][n] } }.count
+        return Double(inside) / Double(perRun)
+      })
+    let slowest = leading.coordinates[0]
+    try writer.write(
+      output.statisticalInefficiency,
+      columns.map { run in
+        states.set.coordinates[slowest].isTorsion
+          ? statisticalInefficiency(angles: run[slowest]) : statisticalInefficiency(segments: [run[slowest]])
+      })
+    if !states.isShort {
+      let all = states.set.coordinates.indices.map { k in columns.flatMap { $0[k] } }
+      try writer.write(
+        output.states,
+        StateEstimates(
+          counting: states.assignment(all), runs: (0..<runs).flatMap { [Int](repeating: $0, count: perRun) }))
+    }
 
     let file = writer.url.deletingPathExtension().appendingPathExtension("nc")
     try TrajectoryFile.write(to: file, atoms: atoms, title: context.stage, frames: runs * perRun) { range in

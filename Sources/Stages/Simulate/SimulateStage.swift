@@ -10,14 +10,15 @@ import Workflow
 enum SimulateStage: RecordedStage {
   static let version = 1
   static let summary = "molecular dynamics from several starts, each led there by slow steering"
-  static let reads: [SharedField] = SharedField.molecule + [.forcefield, .temperature, .torsions, .state]
+  static let reads: [SharedField] = SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
   static let output = Recorded.simulate
 
   struct Parameters: ParameterGroup {
-    @Parameter("the torsions that lead to the starts, by name; the state's if left out", count: 0...8, single: true)
+    @Parameter("the torsions that lead to the starts, by name; the states' if left out", count: 0...8, single: true)
     var steering: [String]?
     @Parameter(
-      "for each start, the angles of the steered torsions; left out, one start inside the state and one outside, at the middle",
+      "for each start, the angles of the steered torsions; left out, one start inside the state and one outside, at the middle; with several "
+        + "states one inside each",
       unit: "rad", in: -360...360, count: 1...1000, single: true) var starts: [[Double]]?
     @Parameter("independent runs from each start", in: 1...10_000) var runs = 4
     @Parameter("lead the side chains too, so that the runs of a start begin at each of the staggered places in turn")
@@ -39,11 +40,12 @@ enum SimulateStage: RecordedStage {
   }
 
   static func check(_ stage: PlannedStage) throws {
-    guard let atoms = MoleculeCheck.run(stage, needs: .dynamics)?.topology.atoms.count else { return }
+    guard let molecule = MoleculeCheck.run(stage, needs: .dynamics), let states = try? molecule.states() else { return }
     let parameters = try stage.parameters(Parameters.self)
-    let runs = parameters.runs * (parameters.starts?.count ?? 2)
+    guard let targets = stage.checking({ try SimulationTargets(parameters, molecule, states) }) else { return }
+    let frames = Double(parameters.runs * targets.starts.count) * parameters.length / parameters.saveInterval
     // the frames stand in the artifact and in a NetCDF file beside it
-    stage.writes(frames: Double(runs) * parameters.length / parameters.saveInterval, atoms: atoms, bytesPerNumber: 8)
+    stage.writes(frames: frames, atoms: molecule.topology.atoms.count, bytesPerNumber: 8)
   }
 
   /// Throws `SimulateError`, `MolecularSystemError`, `SimulationError`, `OpenMMError`, `MoleculesError`, with advice where there is some.

@@ -6,7 +6,7 @@ public enum UmbrellaError: Error, Equatable, CustomStringConvertible {
   /// Lists of the pipeline file whose lengths differ.
   case listLength(parameter: String, count: Int, coordinates: [String])
   /// The torsion that defines the state carries no bias.
-  case stateTorsion(name: String, coordinates: [String])
+  case stateTorsion(name: String, coordinates: [String], isShort: Bool)
   /// A bias has turned a stereocentre inside out.
   case invertedCentre(labels: [String], center: [Double], coordinates: [String], direction: String)
 
@@ -16,10 +16,11 @@ public enum UmbrellaError: Error, Equatable, CustomStringConvertible {
       return
         "\(parameter) has \(count) values for \(coordinates.count) coordinates (\(coordinates.joined(separator: ", "))): "
         + "give one for each"
-    case .stateTorsion(let name, let coordinates):
+    case .stateTorsion(let name, let coordinates, let isShort):
       return
         "the state is defined by \(name), which is none of the coordinates (\(coordinates.joined(separator: ", "))): "
-        + "without a bias along it the difference cannot be had; add \(name) to coordinates or change system.state.torsion"
+        + "without a bias along it the difference cannot be had; add \(name) to coordinates or change "
+        + (isShort ? "system.state.torsion" : "the first of system.pairs")
     case .invertedCentre(let labels, let center, let coordinates, let direction):
       let place = zip(coordinates, center).map { "\($0) = " + String(format: "%.2f", $1) }.joined(separator: ", ")
       return

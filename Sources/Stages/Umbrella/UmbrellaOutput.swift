@@ -45,6 +45,7 @@ extension UmbrellaSetup {
       try writer.write(record.names, parts.map(\.name).joined(separator: ", "))
     }
     if holdsBonds { try writer.write(output.freeEnergy.ensemble, Ensemble.rigid.summary) }
+    if !states.isShort, let found = result.states { try writer.write(output.states, found) }
     try writer.write(output.profile.angles[torsionNames[stateAxis]], result.profile.angles)
     try writer.write(output.profile.freeEnergy, result.profile.freeEnergy)
     try writer.write(output.profile.standardError, result.profile.standardError)

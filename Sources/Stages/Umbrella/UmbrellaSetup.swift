@@ -14,12 +14,16 @@ struct UmbrellaSetup {
   private let system: System
   private let check: StructureCheck
   let grid: UmbrellaGrid
-  /// Names and atoms: the biased torsions first, then the molecule's other backbone and side-chain torsions.
+  let states: MolecularStates
+  /// Names and atoms: the biased torsions first, then those that states depend on besides, then the molecule's other backbone and
+  /// side-chain torsions.
   let torsionNames: [String]
   let torsions: [[Int]]
   let folds: [Int]  // How many equal places a full turn of each has: 2 for the ring of phenylalanine
   let watched: [RotatableTorsion]  // Those that carry no bias, in their order
-  let stateAxis: Int  // Which coordinate defines the state
+  let stateAxis: Int  // Which coordinate the profile is along: that of the state
+  private let stateColumns: [(name: String, place: Int)]  // Torsions without a bias that states depend on, where they are recorded
+  private let unwatched: Set<Int>  // Of those, the ones that are recorded for the states alone
   let lowering: BarrierLowering?  // nil where no barrier is lowered
   let moves: TorsionMoves
   private let dynamics: DynamicsSettings
@@ -39,25 +43,54 @@ struct UmbrellaSetup {
     ] where count != names.count {
       throw UmbrellaError.listLength(parameter: parameter, count: count, coordinates: names)
     }
-    guard let axis = names.firstIndex(of: molecule.stateTorsion) else {
-      throw UmbrellaError.stateTorsion(name: molecule.stateTorsion, coordinates: names)
-    }
-    stateAxis = axis
+    let states = try molecule.states()
+    self.states = states
+    stateAxis = try Self.stateAxis(states, coordinates: names)
     grid = try UmbrellaGrid(counts: parameters.windows)
     let biased = try names.map(molecule.torsion(named:))
     watched = molecule.topology.watchedTorsions(biased: biased)
-    torsionNames = names + watched.map(\.name)
-    let torsions = biased + watched.map(\.atoms)
+    let besides = states.measured.coordinates.filter { $0.isTorsion && !names.contains($0.name) }
+    let further = besides.filter { wanted in !watched.contains { $0.atoms == wanted.atoms } }
+    torsionNames = names + further.map(\.name) + watched.map(\.name)
+    let torsions = biased + further.map(\.atoms) + watched.map(\.atoms)
     self.torsions = torsions
-    folds = biased.map { _ in 1 } + watched.map(\.fold)
+    stateColumns = besides.compactMap { wanted in
+      torsions.indices.dropFirst(biased.count).first { torsions[$0] == wanted.atoms }.map { (wanted.name, $0) }
+    }
+    unwatched = Set(further.indices.map { biased.count + $0 })
+    folds = (biased + further.map(\.atoms)).map { _ in 1 } + watched.map(\.fold)
     let staggered = watched.enumerated().filter { $0.element.isStaggered && $0.element.fold == 1 }.map {
-      biased.count + $0.offset
+      biased.count + further.count + $0.offset
     }
     lowering = parameters.barrierLowering.flatMap {
       BarrierLowering(share: $0, of: system, torsions: torsions, staggered: staggered)
     }
     moves = parameters.dynamics.moves(of: molecule, besides: biased)
     dynamics = try parameters.dynamics.settings(context, molecule, system, moves: moves)
+  }
+
+  /// Which of the biased coordinates the state is of: the first that the first pair's states depend on.
+  ///
+  /// Throws `UmbrellaError.stateTorsion` where they depend on none.
+  static func stateAxis(_ states: MolecularStates, coordinates: [String]) throws -> Int {
+    let leading = states.set.leadingCoordinates
+    guard let axis = leading.lazy.compactMap(coordinates.firstIndex(of:)).first else {
+      throw UmbrellaError.stateTorsion(
+        name: leading.joined(separator: ", "), coordinates: coordinates, isShort: states.isShort)
+    }
+    return axis
+  }
+
+  /// A sentence for each state that depends on a distance, which walks do not record.
+  var untoldStates: [String] {
+    states.set.names.indices.compactMap { state in
+      let missing = states.set.coordinateNames(of: state).filter { name in
+        states.set.coordinates.contains { $0.name == name && !$0.isTorsion }
+      }
+      return missing.isEmpty
+        ? nil
+        : "\(states.called(state)) is not told: it depends on \(missing.joined(separator: ", ")), and of windows torsions alone are recorded"
+    }
   }
 
   func sampler() throws -> UmbrellaSampler {
@@ -86,12 +119,13 @@ struct UmbrellaSetup {
       records: sampler.state.records, walkNames: Self.directionNames, torsionNames: torsionNames, folds: folds,
       centers: (0..<grid.windowCount).map(grid.center(of:)), forceConstants: parameters.forceConstant,
       neighbours: grid.neighbours, sampleInterval: parameters.sampleInterval,
-      sharedBias: lowering?.energies(of: sampler), temperature: molecule.temperature)
+      sharedBias: lowering?.energies(of: sampler), stateColumns: stateColumns, unwatched: unwatched,
+      temperature: molecule.temperature)
   }
 
   func analysis(_ sampler: UmbrellaSampler, seed: UInt64) throws -> UmbrellaAnalysis {
     var options = UmbrellaAnalysis.Options()
-    (options.torsion, options.state, options.profileBins) = (stateAxis, molecule.state, parameters.profileBins)
+    (options.torsion, options.states, options.profileBins) = (stateAxis, states.set, parameters.profileBins)
     (options.bootstrapReplicates, options.overlapThreshold) = (parameters.bootstrap, parameters.overlapThreshold)
     (options.seed, options.ceiling) = (seed, parameters.ceiling)
     return UmbrellaAnalysis(data: try data(sampler), options: options)

@@ -11,7 +11,7 @@ enum UmbrellaStage: RecordedStage {
   /// Version 3 names an axis of end_coordinates otherwise.
   static let soundVersions = [2]
   static let summary = "umbrella sampling on one torsion or a grid of two, with MBAR and its own checks"
-  static let reads: [SharedField] = SharedField.molecule + [.forcefield, .temperature, .torsions, .state]
+  static let reads: [SharedField] = SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
   static let output = Recorded.umbrella
   static let method: ((StageInput) throws -> String)? = { _ in "umbrella sampling, MBAR" }
   static let columns = [BatchColumn("dF", output.freeEnergy.deltaF)]
@@ -47,7 +47,12 @@ enum UmbrellaStage: RecordedStage {
     @Parameter("replicates of the block bootstrap", in: 10...10_000) var bootstrap = 100
   }
 
-  static func check(_ stage: PlannedStage) { MoleculeCheck.run(stage, needs: .dynamics) }
+  static func check(_ stage: PlannedStage) throws {
+    guard let molecule = MoleculeCheck.run(stage, needs: .dynamics), let states = try? molecule.states() else { return }
+    _ = stage.checking(stage.placeOfStates) {
+      try UmbrellaSetup.stateAxis(states, coordinates: stage.parameters(Parameters.self).coordinates)
+    }
+  }
 
   /// Throws `UmbrellaError`, `MolecularSystemError`, `UmbrellaSamplerError`, `OpenMMError`, `MoleculesError`, with advice where there
   /// is some; `FreeEnergiesError` where the windows do not cover the grid: the sampling is then kept in the checkpoint.
@@ -67,7 +72,7 @@ enum UmbrellaStage: RecordedStage {
 
       let deviation = try sampler.checkForces()
       let result = try setup.analysis(sampler, seed: context.seed).run(progress: context.progress)
-      for warning in result.warnings { context.warn(warning) }
+      for warning in result.warnings + setup.untoldStates { context.warn(warning) }
       try setup.write(sampler, to: context.output)
       try context.output.write(output.forceProvider, sampler.forceProvider)
       try context.output.write(output.forceDeviation, deviation)

@@ -42,6 +42,7 @@ extension WindowsSetup {
       try writer.write(output.halves.values, result.halves.map(\.deltaF))
       try writer.write(output.halves.names, result.halves.map(\.name).joined(separator: ", "))
     }
+    if hasNamedStates, let states = result.states { try writer.write(output.states, states) }
     let middles = axis.isTorsion ? output.profile.angles[axis.name] : output.distanceProfile[axis.name]
     try writer.write(middles, result.profile.angles)
     try writer.write(output.profile.freeEnergy, result.profile.freeEnergy)

@@ -13,7 +13,8 @@ final class WindowsSetup {
   /// Whole sentences, once `read` is done.
   private(set) var warnings: [String] = []
   private(set) var kinds: [BiasedWindows.Coordinate] = []
-  private let stateOfFile: StateDefinition
+  private let statesOfFile: DeclaredStates
+  private let distancesOfFile: Set<String>
   private let entries: [WindowMetadata.Entry]  // Of a table; empty without one
   private var repeated = 0
 
@@ -22,7 +23,12 @@ final class WindowsSetup {
     self.parameters = parameters
     temperature = shared[SharedField.temperature.name].flatMap(Double.init(_:)) ?? .nan
     names = parameters.coordinates
-    stateOfFile = shared[SharedField.state.name].flatMap(StateDefinition.init(_:)) ?? StateDefinition()
+    statesOfFile = try DeclaredStates(shared)
+    if case .object(let named)? = shared[SharedField.distances.name] {
+      distancesOfFile = Set(named.keys)
+    } else {
+      distancesOfFile = []
+    }
     entries =
       try parameters.table.map { try WindowMetadata($0.url, coordinates: parameters.coordinates.count).entries } ?? []
     guard Set(names).count == names.count else {
@@ -133,6 +139,7 @@ final class WindowsSetup {
 
   /// The state and the profile's coordinate, against what the windows are on.
   private func checkQuestions() throws {
+    states = try statesAskedFor()
     if let along = parameters.along, !names.contains(along) {
       throw WindowsStageError.unknown(parameter: "along", name: along, known: names)
     }
@@ -141,29 +148,57 @@ final class WindowsSetup {
         throw WindowsStageError.needs("interval is of a distance, and the coordinates are torsions: see system.state")
       }
       if ends[0] >= ends[1] { throw WindowsStageError.needs("interval: its first end must be below the second") }
-    } else if state == nil, kinds.contains(where: \.isTorsion) {
+    } else if !statesOfFile.isShort {
+      for state in statesOfFile.states {
+        let missing = statesOfFile.coordinates(of: state).filter { !names.contains($0) }
+        if !missing.isEmpty {
+          warnings.append(
+            "State '\(state.name)' is not told: it depends on \(missing.joined(separator: ", ")), which carries no bias here "
+              + "(\(names.joined(separator: ", ")))"
+              + (states == nil ? ". There is a profile only." : ", and of '\(statesOfFile.rest)' nothing is told either."))
+        }
+      }
+    } else if states == nil, kinds.contains(where: \.isTorsion) {
       warnings.append(
-        "No free-energy difference: the state is of \(stateOfFile.torsion), which is none of the torsions here "
+        "No free-energy difference: the state is of \(statesOfFile.coordinates.joined(separator: ", ")), which is none of the torsions here "
           + "(\(names.joined(separator: ", "))). There is a profile only; see system.state.torsion.")
     }
   }
 
-  private var state: WindowState? {
+  /// What is asked for, as far as the windows can tell it; nil: a profile only. Known once the coordinates' kinds are.
+  private(set) var states: StateSet?
+
+  private func statesAskedFor() throws -> StateSet? {
     if let ends = parameters.interval {
-      let distances = kinds.indices.filter { !kinds[$0].isTorsion }
-      guard let t = distances.first(where: { kinds[$0].name == parameters.along }) ?? distances.first else {
+      let distances = kinds.filter { !$0.isTorsion }
+      guard let distance = distances.first(where: { $0.name == parameters.along }) ?? distances.first else {
         return nil
       }
-      return .interval(t, ends[0]...max(ends[0], ends[1]))
+      return StateSet(
+        StateSet.Coordinate(distance.name, isTorsion: false), .interval(ends[0]...max(ends[0], ends[1])))
     }
-    guard let t = kinds.firstIndex(where: { $0.name == stateOfFile.torsion && $0.isTorsion }) else { return nil }
-    return .arc(t, TorsionState(from: stateOfFile.from, to: stateOfFile.to))
+    if statesOfFile.isShort {
+      guard kinds.contains(where: { statesOfFile.coordinates.contains($0.name) && $0.isTorsion }) else { return nil }
+      return try statesOfFile.stateSet { _ in true }
+    }
+    // what the windows do not have may be either: nothing is told of it
+    let set = try statesOfFile.stateSet { name in
+      kinds.first { $0.name == name }?.isTorsion ?? !distancesOfFile.contains(name)
+    }
+    let isTold = set.pairs.contains { pair in
+      [pair.from, pair.to].allSatisfy { set.coordinateNames(of: $0).allSatisfy(names.contains) }
+    }
+    return isTold ? set : nil
   }
+
+  /// Whether states of the file's own are asked for.
+  var hasNamedStates: Bool { !statesOfFile.isShort && parameters.interval == nil }
 
   func options(seed: UInt64) -> WindowsAnalysis.Options {
     var options = WindowsAnalysis.Options()
-    (options.state, options.seed) = (state, seed)
-    options.axis = parameters.along.flatMap(names.firstIndex(of:)) ?? state?.coordinate ?? 0
+    (options.states, options.seed) = (states, seed)
+    let leading = states?.leadingCoordinates.lazy.compactMap(self.names.firstIndex(of:)).first
+    options.axis = parameters.along.flatMap(names.firstIndex(of:)) ?? leading ?? 0
     (options.profileBins, options.bootstrapReplicates) = (parameters.profileBins, parameters.bootstrap)
     options.overlapThreshold = parameters.overlapThreshold
     return options

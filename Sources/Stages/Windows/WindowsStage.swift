@@ -9,7 +9,7 @@ enum WindowsStage: RecordedStage {
   static let version = 1
   static let summary =
     "umbrella windows that were run elsewhere (PLUMED, AMBER, columns, HDF5), with MBAR and its checks"
-  static let reads: [SharedField] = [.temperature, .state]
+  static let reads: [SharedField] = [.temperature] + SharedField.stateFields
   static let output = Recorded.windows
   static let method: ((StageInput) throws -> String)? = { _ in "umbrella windows, MBAR" }
   static let columns = [BatchColumn("dF", output.freeEnergy.deltaF)]
@@ -77,7 +77,7 @@ enum WindowsStage: RecordedStage {
 
   struct Parameters: ParameterGroup {
     @Parameter(
-      "names of what the biases act on, one or two; the state's torsion among them, if dF is wanted", count: 1...2,
+      "names of what the biases act on, one or two; those of the states among them, if dF is wanted", count: 1...2,
       single: true)
     var coordinates: [String]
     @Parameter(

@@ -23,6 +23,10 @@ public indirect enum ParameterKind: Sendable {
   case object([ParameterField])
   /// Values by names of the user's choosing. `example` is for messages: "{ a: 1 }".
   case map(ParameterKind, example: String)
+  /// As `map`, of names whose order counts: what the stage gets is a list of groups `{ name, value }`.
+  case entries(ParameterKind, example: String)
+  /// A text, or a value of the inner kind, which is none.
+  case textOr(ParameterKind)
   /// A file's path, the name of one of the variants, or a group `{ method: NAME, ... }` with a variant's parameters.
   case fileOrVariant([ParameterVariant])
   /// As the inner kind, with a further condition; `expected` says what it wants.
@@ -138,6 +142,13 @@ extension ParameterKind {
     case (.stages, .string): return .list([value])
     case (.object(let fields), .object(let members)): return fields.resolved(with: members) ?? value
     case (.map(let kind, _), .object(let members)): return .object(members.mapValues(kind.normalised))
+    case (.entries(let kind, _), .list(let entries)):
+      return .list(
+        entries.map { entry in
+          guard let name = entry["name"], let value = entry["value"] else { return entry }
+          return ["name": name, "value": kind.normalised(value)]
+        })
+    case (.textOr(let kind), _) where value.string == nil: return kind.normalised(value)
     case (.checked(let kind, _, _), _): return kind.normalised(value)
     default: return value
     }

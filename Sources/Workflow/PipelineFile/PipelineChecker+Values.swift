@@ -65,6 +65,13 @@ extension PipelineChecker {
       var values: [String: ParameterValue] = [:]
       for entry in entries { values[entry.key] = value(entry.value, element, place: "\(place).\(entry.key)") }
       return .object(values)
+    case .entries(let element, let example):
+      guard let entries = needed(node.entries, "a group such as \(example)") else { return nil }
+      return .list(
+        entries.compactMap { entry in
+          value(entry.value, element, place: "\(place).\(entry.key)").map { ["name": .string(entry.key), "value": $0] }
+        })
+    case .textOr(let inner): return node.text.map { .string($0) } ?? value(node, inner, place: place)
     case .checked(let inner, let expected, let isSound):
       let before = findings.count
       guard let value = value(node, inner, place: place) else { return nil }

@@ -134,9 +134,9 @@ public struct PipelineFileError: Error, Equatable, CustomStringConvertible {
 }
 
 /// The nearest known word to a mistyped one.
-enum Suggestion {
+public enum Suggestion {
   /// "; did you mean 'steps'? (known: ...)"
-  static func text(for word: String, among known: [String]) -> String {
+  public static func text(for word: String, among known: [String]) -> String {
     var text = hint(for: word, among: known)
     if !known.isEmpty {
       let shown = known.prefix(20).joined(separator: ", ") + (known.count > 20 ? ", ..." : "")

@@ -150,7 +150,9 @@ public struct PipelineSchema {
       }
       return acceptsSingle ? ["anyOf": [self.kind(element), .object(members)]] : .object(members)
     case .object(let fields): return object(fields)
-    case .map(let element, _): return ["type": "object", "additionalProperties": self.kind(element)]
+    case .map(let element, _), .entries(let element, _):
+      return ["type": "object", "additionalProperties": self.kind(element)]
+    case .textOr(let inner): return ["anyOf": [["type": "string"], self.kind(inner)]]
     case .checked(let inner, _, _): return self.kind(inner)
     case .fileOrVariant(let variants): return fileOrVariant(variants)
     case .stage(let types): return ["type": "string", "x-stage": .list(types.map { .string($0) })]

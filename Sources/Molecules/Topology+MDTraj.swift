@@ -90,11 +90,13 @@ extension Topology {
         }
         residues.append(
           Residue(
-            name: residue.name, sequence: residue.resSeq, chain: chain.chain_id ?? "", segment: residue.segmentID ?? ""))
+            name: residue.name, sequence: residue.resSeq, chain: chain.chain_id ?? "", segment: residue.segmentID ?? "")
+        )
       }
     }
     atoms.sort { $0.index < $1.index }
-    guard atoms.enumerated().allSatisfy({ $0.offset == $0.element.index }), stored.bonds.allSatisfy({ $0.count >= 2 }) else {
+    guard atoms.enumerated().allSatisfy({ $0.offset == $0.element.index }), stored.bonds.allSatisfy({ $0.count >= 2 })
+    else {
       throw MoleculesError.inconsistent("the topology's atoms are not counted from 0, or a bond has not two atoms")
     }
     try self.init(

@@ -32,7 +32,7 @@ public struct Report {
     public let title: String  // What the report is about; the run's name
     public let temperature: Double  // K
     public let state: String  // The state of the free-energy difference, in words: "0 < phi < 2 rad", "alpha against beta"
-    public let torsion: String?  // The state's torsion, along which free energies are drawn; nil where it has none
+    public let torsion: String?  // Along which free energies are drawn: the state's; nil where it has none
     public let isOfNamedStates: Bool  // Whether differences are those of a pair of named states
 
     public init(
@@ -64,7 +64,8 @@ public struct Report {
     let about = "\(NumberText.significant(options.temperature)) K, state \(options.state)"
     subtitle = known.rows.isEmpty ? "systems whose density is known" : about
     sections = try [
-      run.freeEnergySection(), run.pairSection(), run.comparisonSection(), run.densitySection(), run.populationSection(),
+      run.freeEnergySection(), run.pairSection(), run.comparisonSection(), run.densitySection(),
+      run.populationSection(),
       run.sampleSection(), run.energyModelSection(), run.auditSection(), run.umbrellaSection(), run.trainingSection(),
       run.timingSection(), run.resultsSection(), run.provenanceSection(),
     ].filter { !$0.isEmpty }

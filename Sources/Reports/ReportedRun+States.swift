@@ -72,7 +72,8 @@ extension ReportedRun {
       for k in from.indices {
         let pair = [from[k], to[k]]
         if !order.contains(pair) { order.append(pair) }
-        rows[pair.joined(separator: "\n"), default: []].append((stage, values[k], errors[k], ends[2 * k], ends[2 * k + 1]))
+        rows[pair.joined(separator: "\n"), default: []].append(
+          (stage, values[k], errors[k], ends[2 * k], ends[2 * k + 1]))
       }
     }
     let reference = umbrellas.first?.name ?? comparedReferences.first?.name

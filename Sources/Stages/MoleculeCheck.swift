@@ -17,6 +17,7 @@ enum MoleculeCheck {
   @discardableResult
   static func run(_ stage: PlannedStage, needs need: Need? = nil) -> MolecularSystem? {
     func reads(_ field: SharedField) -> Bool { stage.type.reads.contains { $0.name == field.name } }
+    if reads(.states), stage.checking(stage.placeOfStates, { try stage.declaredStates() }) == nil { return nil }
     guard reads(.topology), let molecule = stage.checking(.shared(.topology), { try MolecularSystem(planned: stage) })
     else { return nil }
     if reads(.torsions) { _ = stage.checking(.shared(.torsions)) { try molecule.namedTorsions() } }

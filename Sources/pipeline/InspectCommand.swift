@@ -38,7 +38,9 @@ struct InspectCommand: ParsableCommand {
 
   private func show(_ artifact: Artifact) throws {
     let proposed = try ProposedStates.text(artifact)
-    if states { return print(proposed ?? "# the frames of ingest and simulate stages suggest states, and this artifact has none") }
+    if states {
+      return print(proposed ?? "# the frames of ingest and simulate stages suggest states, and this artifact has none")
+    }
     print(try ArtifactInspection.text(artifact))
     if let proposed { print("\n" + proposed) }
   }

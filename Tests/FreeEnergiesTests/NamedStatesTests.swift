@@ -120,7 +120,9 @@ import Testing
     let set = try StateSetTests.set(
       [
         ("left", [StateSetTests.box([0: (0, 2)])]), ("up", [StateSetTests.box([0: (-2.5, -0.5), 1: (0, 3)])]),
-        ("down", [StateSetTests.box([0: (-2.5, -0.5), 1: (-3, 0)]), StateSetTests.box([0: (2.5, -2.5), 1: (-1, 1)])]),
+        (
+          "down", [StateSetTests.box([0: (-2.5, -0.5), 1: (-3, 0)]), StateSetTests.box([0: (2.5, -2.5), 1: (-1, 1)])]
+        ),
       ], pairs: [.init(0, 1), .init(1, 2), .init(3, 1)])
     var options = UmbrellaAnalysis.Options()
     (options.bootstrapReplicates, options.states) = (20, set)
@@ -131,7 +133,8 @@ import Testing
     let records = data.walks.flatMap(\.series.values)
     let shape = [2, data.windowCount, data.samplesPerWalk, 2]
     let weighted = try UmbrellaSamples(
-      records: NDArray(records, shape: shape), centers: NDArray(data.centers.flatMap { $0 }, shape: [data.windowCount, 2]),
+      records: NDArray(records, shape: shape),
+      centers: NDArray(data.centers.flatMap { $0 }, shape: [data.windowCount, 2]),
       forceConstants: data.forceConstants, freeEnergies: result.windowFreeEnergies, maximumSamples: 1_000_000)
     var sums = [0.0, 0, 0, 0]
     for (n, weight) in weighted.weights.enumerated() {

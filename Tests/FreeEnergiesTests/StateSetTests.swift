@@ -103,7 +103,8 @@ import Trajectories
       error([
         ("a", [box([0: (0, 1)]), box([0: (2.9, -2.9)])]), ("b", [box([0: (3, 3.1), 2: (0.1, 0.2)])]),
       ]) == .overlap(first: "a", second: "b", at: "phi = 3.05, end = 0.15"))
-    #expect(error([("a", [box([2: (0.1, 0.3)])]), ("b", [box([2: (0.2, 0.5)])])])?.description.contains("end = 0.25") == true)
+    #expect(
+      error([("a", [box([2: (0.1, 0.3)])]), ("b", [box([2: (0.2, 0.5)])])])?.description.contains("end = 0.25") == true)
     // boxes of one state may overlap
     _ = try Self.set([("a", [box([0: (0, 2)]), box([0: (1, 3)])])])
   }
@@ -111,7 +112,9 @@ import Trajectories
   @Test(arguments: [(1.0, 1.0), (-Double.pi, Double.pi), (-3.1416, 3.1416), (-6, 6)])
   func anArcOfNothingOrAllIsNoState(_ ends: (Double, Double)) {
     let error = #expect(throws: StateSetError.self) { try Self.set([("a", [Self.box([0: ends])])]) }
-    guard case .range("a", "phi", _, _, let isTurn)? = error else { return #expect(Bool(false), "\(String(describing: error))") }
+    guard case .range("a", "phi", _, _, let isTurn)? = error else {
+      return #expect(Bool(false), "\(String(describing: error))")
+    }
     #expect(isTurn == (ends.0 != ends.1))
   }
 
@@ -137,6 +140,8 @@ import Trajectories
     let found = StateTransitions([phi, psi], state: state)
     // in at 1; 1.95, 1.1 and -0.1 are looks over borders; out at 6, in at 8
     #expect(found.entries == 2 && found.exits == 1 && found.samplesInside == 6)
-    #expect(StateTransitions([phi], state: StateSet(torsion: "phi", TorsionState()).states[0]) == StateTransitions(phi, state: TorsionState()))
+    #expect(
+      StateTransitions([phi], state: StateSet(torsion: "phi", TorsionState()).states[0])
+        == StateTransitions(phi, state: TorsionState()))
   }
 }

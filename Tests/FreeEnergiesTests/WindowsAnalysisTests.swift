@@ -121,7 +121,9 @@ import Testing
       }
       let data = BiasedWindows(
         coordinates: [.init(name: "r", isTorsion: false)], windows: windows, temperature: 300)
-      let result = try WindowsAnalysis(data: data, options: options(StateSet(.init("r", isTorsion: false), .interval(5...8.5)))).run().result
+      let result = try WindowsAnalysis(
+        data: data, options: options(StateSet(.init("r", isTorsion: false), .interval(5...8.5)))
+      ).run().result
       #expect(result.warnings.isEmpty, "\(result.warnings)")
       z.append((result.deltaF - truth) / result.standardError)
       let free = try WindowsAnalysis(data: data, options: options(nil)).run().result
@@ -172,7 +174,8 @@ import Testing
       let data = BiasedWindows(
         coordinates: [.init(name: "phi", isTorsion: true), .init(name: "r", isTorsion: false)], windows: windows,
         temperature: 300)
-      let result = try WindowsAnalysis(data: data, options: options(StateSet(torsion: "phi", TorsionState()))).run().result
+      let result = try WindowsAnalysis(data: data, options: options(StateSet(torsion: "phi", TorsionState()))).run()
+        .result
       z.append((result.deltaF - truth) / result.standardError)
     }
     checkScores(z)
@@ -204,7 +207,8 @@ import Testing
       let data = BiasedWindows(
         coordinates: [.init(name: "phi", isTorsion: true)], windows: windows, temperature: 300)
       last = data
-      let result = try WindowsAnalysis(data: data, options: options(StateSet(torsion: "phi", TorsionState()))).run().result
+      let result = try WindowsAnalysis(data: data, options: options(StateSet(torsion: "phi", TorsionState()))).run()
+        .result
       z.append((result.deltaF - truth) / result.standardError)
     }
     checkScores(z)

@@ -54,7 +54,9 @@ import Testing
       #expect(try stage.read(states.pairs.to) == ["beta", "beta", "elsewhere"])
       let shares = try stage.read(states.population).values
       #expect(shares.allSatisfy { $0 > 0 } && abs(shares.reduce(0, +) - 1) < 1e-6, "\(shares)")
-      let (values, errors) = (try stage.read(states.pairs.deltaF).values, try stage.read(states.pairs.standardError).values)
+      let (values, errors) = (
+        try stage.read(states.pairs.deltaF).values, try stage.read(states.pairs.standardError).values
+      )
       #expect(values[0] == (try stage.read(record.freeEnergy.deltaF)) && errors.allSatisfy { $0 > 0 })
       #expect(abs(values[0] - values[2] + log(shares[2] / shares[3]) * -1) < 1e-6)
       #expect(try stage.shape(states.interval) == [4, 2] && stage.shape(states.pairs.interval) == [3, 2])
@@ -65,7 +67,9 @@ import Testing
     )
     var sums = [0.0, 0, 0, 0]
     for (n, logWeight) in try traced.read(record.logWeights).values.enumerated() {
-      let isBeta = (phi[n] > -3 && phi[n] < -2 && (psi[n] > 2 || psi[n] < -2.5)) || (phi[n] > -2 && phi[n] < -1.2 && psi[n] > 2 && psi[n] < 3)
+      let isBeta =
+        (phi[n] > -3 && phi[n] < -2 && (psi[n] > 2 || psi[n] < -2.5))
+        || (phi[n] > -2 && phi[n] < -1.2 && psi[n] > 2 && psi[n] < 3)
       let isC7 = phi[n] > -2 && phi[n] < -1 && psi[n] > 0 && psi[n] < 1.5
       sums[phi[n] > 0 && phi[n] < 2 ? 0 : isC7 ? 1 : isBeta ? 2 : 3] += exp(logWeight)
     }
@@ -91,7 +95,8 @@ import Testing
   /// What `inspect` prints of frames is part of a pipeline file that passes its check and runs.
   @Test func proposedStatesPasteIn() throws {
     let program = try Program()
-    let found = try program.run("inspect", "\(Self.alanine)/alanine.pdb", "\(Self.alanine)/alanine-beta.nc", "\(Self.alanine)/alanine-left.nc")
+    let found = try program.run(
+      "inspect", "\(Self.alanine)/alanine.pdb", "\(Self.alanine)/alanine-beta.nc", "\(Self.alanine)/alanine-left.nc")
     #expect(found.code == 0, "\(found.errors)")
     #expect(found.output.contains("phi: [4, 6, 8, 14]") && found.output.contains("% of the frames"), "\(found.output)")
     func file(_ text: String, _ name: String) throws {

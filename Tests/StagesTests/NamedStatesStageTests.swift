@@ -83,7 +83,9 @@ import Testing
           try compare(path)
         } else if try !short.typeName(path).lowercased().contains("string"), !path.hasSuffix("seconds_per_energy") {
           let values = try short.read(path, as: Double.self)
-          #expect(try named.read(path, as: Double.self).values.map(\.bitPattern) == values.values.map(\.bitPattern), "\(path)")
+          #expect(
+            try named.read(path, as: Double.self).values.map(\.bitPattern) == values.values.map(\.bitPattern), "\(path)"
+          )
           compared += 1
         }
       }
@@ -173,7 +175,8 @@ import Testing
       "states.yaml:6:3: system.states.a: there is no coordinate 'fi'; did you mean 'phi'?"
     ),
     (
-      "states: { a: { endd: [0.1, 2] } }\ndistances: { end: [1, 18] }", "there is no coordinate 'endd'; did you mean 'end'?"
+      "states: { a: { endd: [0.1, 2] } }\ndistances: { end: [1, 18] }",
+      "there is no coordinate 'endd'; did you mean 'end'?"
     ),
     ("state: { to: 1 }\nstates: { a: { phi: [0, 2] } }", "system.state is short for system.states"),
     ("states: { a: { phi: [0, 2] } }\npairs: [[a, restt]]", "there is no state 'restt'; did you mean 'rest'?"),
@@ -186,7 +189,10 @@ import Testing
     ("states: { a: {} }", "state 'a' has a box without a coordinate"),
     ("states: { a: { phi: [0, 7] } }", "phi of 7.0 is no angle in rad"),
     ("states: { a: { end: [0.5, 0.2] } }\ndistances: { end: [1, 18] }", "state 'a': end from 0.5 to 0.2 is empty"),
-    ("states: { a: { end: [0.2, 0.5] } }\ndistances: { end: [1, 99] }", "system.distances.end: [1, 99] are not two atoms"),
+    (
+      "states: { a: { end: [0.2, 0.5] } }\ndistances: { end: [1, 99] }",
+      "system.distances.end: [1, 99] are not two atoms"
+    ),
     ("states: { a: { phi: [0] } }", "system: states.a.phi: a list of 1 is out of range: exactly 2 values"),
     ("distances: { end: [1, 1] }", "[1,1] is out of range: two different atom indices"),
   ])
@@ -198,7 +204,8 @@ import Testing
   /// The order of states is the file's, and the rest has the name that it is given.
   @Test func statesKeepTheirOrder() throws {
     let url = alanine.folder.appendingPathComponent("states.yaml")
-    let system = "states: { z: { phi: [0, 2] }, a: [ { phi: [-2, -1], psi: [1, 2] }, { phi: [-1, -0.5] } ], rest: others }"
+    let system =
+      "states: { z: { phi: [0, 2] }, a: [ { phi: [-2, -1], psi: [1, 2] }, { phi: [-1, -0.5] } ], rest: others }"
     try file(system).write(to: url, atomically: true, encoding: .utf8)
     let definition = try PipelineLoader(registry: StageCatalog.registry).load(url, shownAs: "states.yaml")
     let shared = try #require(definition["traced"]).shared
@@ -206,7 +213,7 @@ import Testing
     #expect(declared.names == ["z", "a", "others"] && !declared.isShort && declared.coordinates == ["phi", "psi"])
     let set = try declared.stateSet { _ in true }
     #expect(set.pairs == [.init(1, 0)] && set.states[1].boxes.count == 2 && set.profileTorsion == "phi")
-    #expect(shared["state"] == .null && set.title(isShort: false) == "a against z")
+    #expect(shared["state"] == .null && declared.title == "a against z")
     // and the short form is what it was, in the key too
     try file("torsions: { phi: [4, 6, 8, 14] }").write(to: url, atomically: true, encoding: .utf8)
     let short = try #require(
@@ -219,8 +226,15 @@ import Testing
   @Test func umbrellaAndSimulateSayWhatTheyNeed() throws {
     let biased = "  umbrella: { uses: umbrella, coordinates: [psi], windows: [24], force_constant: [100] }"
     let found = try findings(file("states: { a: { phi: [0, 2] }, b: { phi: [-2, -1] } }", biased))
-    #expect(found.contains("states.yaml:6:3: the state is defined by phi, which is none of the coordinates (psi)"), "\(found)")
+    #expect(
+      found.contains("states.yaml:6:3: the state is defined by phi, which is none of the coordinates (psi)"), "\(found)"
+    )
     #expect(found.contains("add phi to coordinates or change the first of system.pairs"))
+    let apart = try findings(
+      file(
+        "states: { a: { phi: [0, 2], end: [0.2, 0.5] } }\ndistances: { end: [1, 18] }",
+        "  umbrella: { uses: umbrella, coordinates: [phi], windows: [24], force_constant: [100] }"))
+    #expect(apart.contains("the states of every pair depend on end, and walks record torsions alone"), "\(apart)")
     let led = try findings(
       file("states: { a: { end: [0.2, 0.5] } }\ndistances: { end: [1, 18] }", "  md: { uses: simulate }"))
     #expect(led.contains("state 'a' depends on end, and torsions alone are steered: give steering"), "\(led)")
@@ -236,10 +250,12 @@ import Testing
       return try SimulationTargets(context.parameters(SimulateStage.Parameters.self), molecule, molecule.states())
     }
     let one = try targets(Self.entries([("left", [["phi": [0, 2]]])]))
-    #expect(one.names == ["phi"] && one.starts.count == 2 && one.starts[0] == [1] && abs(one.starts[1][0] + 2.1416) < 1e-4)
+    #expect(
+      one.names == ["phi"] && one.starts.count == 2 && one.starts[0] == [1] && abs(one.starts[1][0] + 2.1416) < 1e-4)
     let three = try targets(
       Self.entries([
-        ("left", [["phi": [0, 2]]]), ("up", [["phi": [-2, -1], "psi": [2.5, -2.5]]]), ("down", [["psi": [-1, 0], "phi": [-2, -1]]]),
+        ("left", [["phi": [0, 2]]]), ("up", [["phi": [-2, -1], "psi": [2.5, -2.5]]]),
+        ("down", [["psi": [-1, 0], "phi": [-2, -1]]]),
       ]))
     let topology = try Topology.read(pdb: alanine.system.topology)
     let psi = torsionAngles(topology.referenceCoordinates, atoms: 22, torsions: [[6, 8, 14, 16]])[0]
@@ -286,6 +302,8 @@ import Testing
     let shares = try artifact.read(record.population).values
     #expect(abs(shares[0] - weight(0, 2)) < 1e-9 && shares[2].isNaN && shares[3].isNaN)
     let warning = artifact.provenance.warnings.first { $0.contains("'up'") }
-    #expect(warning?.contains("is not told: it depends on psi, which carries no bias here (phi), and of 'rest' nothing") == true)
+    #expect(
+      warning?.contains("is not told: it depends on psi, which carries no bias here (phi), and of 'rest' nothing")
+        == true)
   }
 }

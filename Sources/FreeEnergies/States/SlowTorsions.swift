@@ -91,5 +91,7 @@ public struct SlowTorsionRecorder {
   public func finish() -> SlowTorsions { SlowTorsions(torsions, series: series.map { $0.map { $0.map(Double.init) } }) }
 
   /// States that the frames suggest.
-  public func proposal() -> StateProposal { StateProposal(torsions, series: series.map { $0.map { $0.map(Double.init) } }) }
+  public func proposal() -> StateProposal {
+    StateProposal(torsions, series: series.map { $0.map { $0.map(Double.init) } })
+  }
 }

@@ -77,7 +77,8 @@ public struct StateEstimates: Sendable, Equatable {
       guard states.isTold[pair.from], states.isTold[pair.to], parts[0][pair.from] > 0, parts[0][pair.to] > 0
       else { return Difference() }
       let (value, error) = spread { -log($0[pair.from] / $0[pair.to]) }
-      return error.isFinite ? Difference(value: value, standardError: error) : Difference(value: value, standardError: .nan)
+      return error.isFinite
+        ? Difference(value: value, standardError: error) : Difference(value: value, standardError: .nan)
     }
     self.init(names: states.names, populations: populations, pairs: states.pairs, differences: differences)
   }

@@ -51,7 +51,9 @@ public struct StateProposal: Sendable {
       }
     }
     let columns = taken.map { series[$0.index].flatMap { $0 } }
-    let boxes = basins.reduce([[]] as [[TorsionState]]) { boxes, arcs in boxes.flatMap { box in arcs.map { box + [$0] } } }
+    let boxes = basins.reduce([[]] as [[TorsionState]]) { boxes, arcs in
+      boxes.flatMap { box in arcs.map { box + [$0] } }
+    }
     func count(_ box: [TorsionState]) -> Int {
       (0..<total).filter { n in zip(box, columns).allSatisfy { $0.contains($1[n]) } }.count
     }

@@ -231,7 +231,8 @@ public enum StateSetError: Error, Equatable, CustomStringConvertible {
     case .empty(let name): "state '\(name)' has a box without a coordinate: everything would lie in it"
     case .range(let state, let coordinate, let from, let to, let isTurn):
       "state '\(state)': \(coordinate) from \(from) to \(to) is "
-        + (isTurn ? "a whole turn: leave the coordinate out" : "empty: its ends are equal, in the wrong order, or below 0")
+        + (isTurn
+          ? "a whole turn: leave the coordinate out" : "empty: its ends are equal, in the wrong order, or below 0")
     case .overlap(let first, let second, let place):
       "states '\(first)' and '\(second)' overlap: both hold \(place)"
     }

@@ -92,9 +92,11 @@ public struct UmbrellaData: Sendable {
           "walk \(walk.name): series \(walk.series.shape) and others \(walk.others.shape) must be "
             + "\([k, n, t]) and \([k, n, otherNames.count])")
       }
-      guard stateNames.isEmpty ? walk.stateTorsions == nil : walk.stateTorsions?.shape == [k, n, stateNames.count] else {
+      guard stateNames.isEmpty ? walk.stateTorsions == nil : walk.stateTorsions?.shape == [k, n, stateNames.count]
+      else {
         throw FreeEnergiesError.shape(
-          "walk \(walk.name): torsions of states \(walk.stateTorsions?.shape ?? []) must be \([k, n, stateNames.count])")
+          "walk \(walk.name): torsions of states \(walk.stateTorsions?.shape ?? []) must be \([k, n, stateNames.count])"
+        )
       }
       if let bias = walk.sharedBias {
         guard bias.shape == [k, n]
@@ -154,7 +156,8 @@ extension UmbrellaData {
     }
     self.init(
       torsionNames: Array(torsionNames.prefix(biased)), otherNames: others.map { torsionNames[$0] },
-      stateNames: stateColumns.map(\.name), centers: centers, forceConstants: forceConstants.map { $0 / kT }, neighbours: neighbours, walks: walks,
+      stateNames: stateColumns.map(\.name), centers: centers, forceConstants: forceConstants.map { $0 / kT },
+      neighbours: neighbours, walks: walks,
       sampleInterval: sampleInterval)
   }
 }

@@ -74,7 +74,9 @@ struct WindowDifferences {
       ? [] : try states.names.indices.map { try difference(SampleSplit(states, state: $0), [$0]) }
     all = pairs + shares
     let (sums, squares) = (states.sums(weights), states.sums(weights.map { $0 * $0 }))
-    effective = states.names.indices.map { states.isTold[$0] ? (sums[$0] > 0 ? sums[$0] * sums[$0] / squares[$0] : 0) : .nan }
+    effective = states.names.indices.map {
+      states.isTold[$0] ? (sums[$0] > 0 ? sums[$0] * sums[$0] / squares[$0] : 0) : .nan
+    }
   }
 
   /// Inefficiency of the first pair that has a value.

@@ -34,10 +34,9 @@ enum ReportStage: RecordedStage {
     let folder = context.output.url.deletingLastPathComponent()
     let declared = try context.declaredStates()
     let distances = context.distances
-    let states = try declared.stateSet { distances[$0] == nil }
     let options = Report.Options(
-      title: folder.lastPathComponent, temperature: context.temperature, state: states.title(isShort: declared.isShort),
-      torsion: states.profileTorsion, isOfNamedStates: !declared.isShort)
+      title: folder.lastPathComponent, temperature: context.temperature, state: declared.title,
+      torsion: declared.leadingCoordinates.first { distances[$0] == nil }, isOfNamedStates: !declared.isShort)
     let report = try Report(compared: compared, options: options)
 
     let plotly = Plotly.script()

@@ -33,7 +33,8 @@ struct ReweightDiagnosis {
       let name = states.isShort ? states.set.names[state] : states.called(state)
       causes.append(
         "none of the frames that the emulator was trained on (\(frames.rows.count) of '\(learnt.name)' were looked at) lies in "
-          + "\(name): give it frames of \(states.isShort ? "both sides" : "that state"); more training or more samples cannot help")
+          + "\(name): give it frames of \(states.isShort ? "both sides" : "that state"); more training or more samples cannot help"
+      )
     }
     // where frames are missing, training is not what is missing
     let findings = diagnosis.findings.filter { causes.isEmpty || $0 != .training }

@@ -9,7 +9,8 @@ import Workflow
 enum ReweightStage: RecordedStage {
   static let version = 3
   static let summary = "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
-  static let reads: [SharedField] = SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
+  static let reads: [SharedField] =
+    SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
   static let indirectInputs = [InputPath(\Inputs.samples, \SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames)]
   static let output = Recorded.reweight
 

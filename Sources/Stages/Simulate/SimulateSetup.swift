@@ -55,7 +55,8 @@ struct SimulationTargets {
   /// Throws `SimulateError`.
   init(_ parameters: SimulateStage.Parameters, _ molecule: MolecularSystem, _ states: MolecularStates) throws {
     let own = states.set.coordinates.filter(\.isTorsion).map(\.name)
-    names = parameters.steering ?? own
+    let names = parameters.steering ?? own
+    self.names = names
     if let starts = parameters.starts {
       if let wrong = starts.firstIndex(where: { $0.count != names.count }) {
         throw SimulateError.startLength(start: wrong, count: starts[wrong].count, steering: names)

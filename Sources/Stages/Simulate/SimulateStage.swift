@@ -10,7 +10,8 @@ import Workflow
 enum SimulateStage: RecordedStage {
   static let version = 1
   static let summary = "molecular dynamics from several starts, each led there by slow steering"
-  static let reads: [SharedField] = SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
+  static let reads: [SharedField] =
+    SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
   static let output = Recorded.simulate
 
   struct Parameters: ParameterGroup {

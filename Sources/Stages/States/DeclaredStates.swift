@@ -74,6 +74,22 @@ struct DeclaredStates {
   /// Names of the coordinates of one state.
   func coordinates(of state: State) -> [String] { Set(state.boxes.flatMap(\.keys)).sorted() }
 
+  /// The first pair, by names.
+  private var leading: [String] {
+    pairs?.first ?? (states.count > 1 ? [states[1].name, states[0].name] : [states[0].name, rest])
+  }
+
+  /// What the first pair is called in a sentence: "0 < phi < 2 rad", "alpha_L against C7eq".
+  var title: String {
+    guard isShort, let side = states.first?.boxes.first?.first else { return leading.joined(separator: " against ") }
+    return "\(NumberText.significant(side.value[0])) < \(side.key) < \(NumberText.significant(side.value[1])) rad"
+  }
+
+  /// The coordinates of the first pair's states, the first one's first.
+  var leadingCoordinates: [String] {
+    leading.compactMap { name in states.first { $0.name == name } }.flatMap(coordinates(of:))
+  }
+
   /// Of all states, the rest last.
   var names: [String] { states.map(\.name) + [rest] }
 
@@ -121,17 +137,6 @@ extension SharedValueHolder {
   var distances: [String: [Int]] {
     guard case .object(let named)? = shared[SharedField.distances.name] else { return [:] }
     return named.compactMapValues([Int].init(_:))
-  }
-}
-
-extension StateSet {
-  /// What the first pair is called in a sentence: "0 < phi < 2 rad", "alpha_L against C7eq".
-  func title(isShort: Bool) -> String {
-    if isShort, let side = states[0].boxes[0].sides.first, case .arc(let arc) = side.range {
-      return
-        "\(NumberText.significant(arc.from)) < \(coordinates[0].name) < \(NumberText.significant(arc.to)) rad"
-    }
-    return "\(names[first.from]) against \(names[first.to])"
   }
 }
 

@@ -88,13 +88,16 @@ public enum ProposedStates {
     lines.append("  states:")
     for (index, arcs) in proposal.arcs.enumerated() {
       let sides = zip(names, arcs).map { "\($0): [\(number($1.from)), \(number($1.to))]" }
-      lines.append("    \(letter(index)): { \(sides.joined(separator: ", ")) }  # \(percent(proposal.counts[index])) of the frames")
+      lines.append(
+        "    \(letter(index)): { \(sides.joined(separator: ", ")) }  # \(percent(proposal.counts[index])) of the frames"
+      )
     }
     lines.append("    rest: rest  # \(percent(proposal.counts.last ?? 0))")
     if !proposal.others.isEmpty {
       let others = proposal.others.prefix(6).map { "\($0.torsion.name) (\($0.places) places, \($0.changes) changes)" }
       lines.append(
-        "  # other torsions with several places: \(others.joined(separator: ", "))\(proposal.others.count > 6 ? ", ..." : "")")
+        "  # other torsions with several places: \(others.joined(separator: ", "))\(proposal.others.count > 6 ? ", ..." : "")"
+      )
     }
     return lines.joined(separator: "\n")
   }

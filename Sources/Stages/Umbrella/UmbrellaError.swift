@@ -7,6 +7,8 @@ public enum UmbrellaError: Error, Equatable, CustomStringConvertible {
   case listLength(parameter: String, count: Int, coordinates: [String])
   /// The torsion that defines the state carries no bias.
   case stateTorsion(name: String, coordinates: [String], isShort: Bool)
+  /// Every pair of states depends on one of these distances.
+  case distances([String])
   /// A bias has turned a stereocentre inside out.
   case invertedCentre(labels: [String], center: [Double], coordinates: [String], direction: String)
 
@@ -21,6 +23,10 @@ public enum UmbrellaError: Error, Equatable, CustomStringConvertible {
         "the state is defined by \(name), which is none of the coordinates (\(coordinates.joined(separator: ", "))): "
         + "without a bias along it the difference cannot be had; add \(name) to coordinates or change "
         + (isShort ? "system.state.torsion" : "the first of system.pairs")
+    case .distances(let names):
+      return
+        "the states of every pair depend on \(names.joined(separator: ", ")), and walks record torsions alone: name a pair of states "
+        + "in torsions first under system.pairs (the rest depends on all coordinates), or compare with a simulate stage"
     case .invertedCentre(let labels, let center, let coordinates, let direction):
       let place = zip(coordinates, center).map { "\($0) = " + String(format: "%.2f", $1) }.joined(separator: ", ")
       return

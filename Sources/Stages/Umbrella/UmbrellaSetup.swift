@@ -22,7 +22,8 @@ struct UmbrellaSetup {
   let folds: [Int]  // How many equal places a full turn of each has: 2 for the ring of phenylalanine
   let watched: [RotatableTorsion]  // Those that carry no bias, in their order
   let stateAxis: Int  // Which coordinate the profile is along: that of the state
-  private let stateColumns: [(name: String, place: Int)]  // Torsions without a bias that states depend on, where they are recorded
+  /// Torsions without a bias that states depend on, and their places among those recorded.
+  private let stateColumns: [(name: String, place: Int)]
   private let unwatched: Set<Int>  // Of those, the ones that are recorded for the states alone
   let lowering: BarrierLowering?  // nil where no barrier is lowered
   let moves: TorsionMoves
@@ -48,7 +49,8 @@ struct UmbrellaSetup {
     stateAxis = try Self.stateAxis(states, coordinates: names)
     grid = try UmbrellaGrid(counts: parameters.windows)
     let biased = try names.map(molecule.torsion(named:))
-    watched = molecule.topology.watchedTorsions(biased: biased)
+    let watched = molecule.topology.watchedTorsions(biased: biased)
+    self.watched = watched
     let besides = states.measured.coordinates.filter { $0.isTorsion && !names.contains($0.name) }
     let further = besides.filter { wanted in !watched.contains { $0.atoms == wanted.atoms } }
     torsionNames = names + further.map(\.name) + watched.map(\.name)
@@ -71,12 +73,21 @@ struct UmbrellaSetup {
 
   /// Which of the biased coordinates the state is of: the first that the first pair's states depend on.
   ///
-  /// Throws `UmbrellaError.stateTorsion` where they depend on none.
+  /// Throws `UmbrellaError.stateTorsion` where they depend on none, `.distances` where all pairs depend on distances.
   static func stateAxis(_ states: MolecularStates, coordinates: [String]) throws -> Int {
     let leading = states.set.leadingCoordinates
     guard let axis = leading.lazy.compactMap(coordinates.firstIndex(of:)).first else {
       throw UmbrellaError.stateTorsion(
         name: leading.joined(separator: ", "), coordinates: coordinates, isShort: states.isShort)
+    }
+    func distances(of state: Int) -> [String] {
+      states.set.coordinateNames(of: state).filter { name in
+        states.set.coordinates.contains { $0.name == name && !$0.isTorsion }
+      }
+    }
+    let missing = states.set.pairs.map { distances(of: $0.from) + distances(of: $0.to) }
+    guard missing.contains(where: \.isEmpty) else {
+      throw UmbrellaError.distances(Set(missing.joined()).sorted())
     }
     return axis
   }

@@ -11,7 +11,8 @@ enum UmbrellaStage: RecordedStage {
   /// Version 3 names an axis of end_coordinates otherwise.
   static let soundVersions = [2]
   static let summary = "umbrella sampling on one torsion or a grid of two, with MBAR and its own checks"
-  static let reads: [SharedField] = SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
+  static let reads: [SharedField] =
+    SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
   static let output = Recorded.umbrella
   static let method: ((StageInput) throws -> String)? = { _ in "umbrella sampling, MBAR" }
   static let columns = [BatchColumn("dF", output.freeEnergy.deltaF)]

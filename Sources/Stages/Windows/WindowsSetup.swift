@@ -155,7 +155,8 @@ final class WindowsSetup {
           warnings.append(
             "State '\(state.name)' is not told: it depends on \(missing.joined(separator: ", ")), which carries no bias here "
               + "(\(names.joined(separator: ", ")))"
-              + (states == nil ? ". There is a profile only." : ", and of '\(statesOfFile.rest)' nothing is told either."))
+              + (states == nil
+                ? ". There is a profile only." : ", and of '\(statesOfFile.rest)' nothing is told either."))
         }
       }
     } else if states == nil, kinds.contains(where: \.isTorsion) {

@@ -31,7 +31,8 @@ public struct Report {
   public struct Options: Sendable {
     public let title: String  // What the report is about; the run's name
     public let temperature: Double  // K
-    public let state: String  // The state of the free-energy difference, in words: "0 < phi < 2 rad", "alpha against beta"
+    /// The state of the free-energy difference, in words: "0 < phi < 2 rad", "alpha against beta".
+    public let state: String
     public let torsion: String?  // Along which free energies are drawn: the state's; nil where it has none
     public let isOfNamedStates: Bool  // Whether differences are those of a pair of named states
 

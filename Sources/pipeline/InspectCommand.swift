@@ -48,8 +48,9 @@ struct InspectCommand: ParsableCommand {
   /// The files after one that is no pipeline file; nil for a pipeline file.
   private func trajectories(beside file: URL) -> [URL]? {
     guard !["yaml", "yml"].contains(file.pathExtension.lowercased()), !others.isEmpty else { return nil }
-    let files = others.map { URL(fileURLWithPath: $0) }
-    let areThere = ([file] + files).allSatisfy { FileManager.default.fileExists(atPath: $0.path) }
-    return areThere ? files : nil
+    func isThere(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+    // a stage of a pipeline file of any name is no file
+    let areFiles = others.count > 1 || others.contains { isThere($0) || $0.contains(".") }
+    return isThere(file.path) && areFiles ? others.map { URL(fileURLWithPath: $0) } : nil
   }
 }

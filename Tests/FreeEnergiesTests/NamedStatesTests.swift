@@ -211,7 +211,7 @@ import Testing
     let result = try WindowsAnalysis(data: data, options: options).run().result
     let states = try #require(result.states)
     #expect(abs(states.differences[0].value + log(2.0)) < 4 * states.differences[0].standardError)
-    #expect(states.differences[0].standardError < 0.1 && result.deltaF == states.differences[0].value)
+    #expect(states.differences[0].standardError < 0.3 && result.deltaF == states.differences[0].value)
     #expect(states.differences[1...].allSatisfy { $0.value.isNaN && $0.standardError.isNaN })
     #expect(abs(states.populations[0].share - 1 / Double.pi) < 0.03)
     #expect(states.populations[2...].allSatisfy { $0.share.isNaN })

@@ -98,6 +98,8 @@ import Testing
     let found = try program.run(
       "inspect", "\(Self.alanine)/alanine.pdb", "\(Self.alanine)/alanine-beta.nc", "\(Self.alanine)/alanine-left.nc")
     #expect(found.code == 0, "\(found.errors)")
+    let missing = try program.run("inspect", "\(Self.alanine)/alanine.pdb", "nowhere.nc")
+    #expect(missing.code != 0 && missing.errors.contains("nowhere.nc"), "\(missing.errors)")
     #expect(found.output.contains("phi: [4, 6, 8, 14]") && found.output.contains("% of the frames"), "\(found.output)")
     func file(_ text: String, _ name: String) throws {
       try program.write(

@@ -76,7 +76,7 @@ import Workflow
   }
 
   func run(
-    _ inputs: [String: [StageInput]], torsions: [String] = ["phi", "psi"]
+    _ inputs: [String: [StageInput]], torsions: [String] = ["phi", "psi"], system: SystemFiles = SystemFiles()
   ) throws -> (artifact: Artifact, warnings: [String]) {
     let values = try #require(
       CompareStage.resolvedParameters([
@@ -86,7 +86,7 @@ import Workflow
       stage: "c", seed: 3, values: values, inputs: inputs,
       output: try ArtifactWriter(url: folder.appendingPathComponent("c.h5")),
       checkpoints: CheckpointStore(folder: folder, stage: "c", key: "k"), temperature: temperature,
-      system: SystemFiles())
+      system: system)
     do {
       try CompareStage.run(context)
     } catch {
@@ -98,6 +98,51 @@ import Workflow
         key: "k", canonical: "{}", stage: "c", stageType: "compare", stageVersion: 1, seed: 1, start: Date(),
         end: Date(), wallSeconds: 0))
     return (try Artifact.open(context.output.url, verify: true), context.warnings)
+  }
+
+  /// Of named states the first pair is compared, and each other pair that both sides give.
+  @Test func pairsOfNamedStates() throws {
+    let p = points(4000, seed: 1, inside: 0.25)
+    var system = SystemFiles()
+    func entry(_ name: String, _ box: ParameterValue) -> ParameterValue { ["name": .string(name), "value": [box]] }
+    system.states = [
+      entry("left", ["phi": [0, 2]]), entry("right", ["phi": [-1.6, -1.3], "psi": [2, -2.5]]),
+      entry("far", ["phi": [-3, -1.6]]),
+    ]
+    system.pairs = [["right", "left"], ["far", "left"]]
+    let isRight = { (phi: Double, psi: Double) in phi > -1.6 && phi < -1.3 && (psi > 2 || psi < -2.5) }
+    let right = zip(p.phi, p.psi).filter { isRight($0.0, $0.1) }.count
+    let left = p.phi.filter { $0 > 0 && $0 < 2 }.count
+    func withPairs(_ input: StageInput, _ name: String, _ type: String, _ values: [Double]) throws -> StageInput {
+      try artifact(name, type) { writer in
+        func copy(_ group: String) throws {
+          for child in try input.artifact.list(group) where child != "provenance" {
+            let path = group.isEmpty ? child : "\(group)/\(child)"
+            if try input.artifact.isGroup(path) { try copy(path); continue }
+            let values = try input.artifact.read(path, as: Double.self)
+            try writer.write(path, values.values, shape: values.shape)
+          }
+        }
+        try copy("")
+        let pairs = Recorded.reweight.states.pairs
+        try writer.write(pairs.from, ["right", "far"])
+        try writer.write(pairs.to, ["left", "left"])
+        try writer.write(pairs.deltaF, values)
+        try writer.write(pairs.standardError, [0.03, 0.04])
+      }
+    }
+    let ours = try withPairs(reweight("a", p, deltaF: 0.5), "a3", "reweight", [0.5, 1])
+    let theirs = try withPairs(simulation("b", p), "b3", "simulate", [0.2, .nan])
+    let (artifact, _) = try run(["reweight": [ours], "reference": [theirs]], system: system)
+    let record = Recorded.compare
+    let counted = -log(Double(right) / Double(left))
+    #expect(abs(try artifact.read(record.difference.difference) - (0.5 - counted)) < 1e-9 && right > 500)
+    let differences = try artifact.read(record.pairs.difference).values
+    #expect(abs(differences[0] - 0.3) < 1e-12 && differences[1].isNaN)
+    #expect(try artifact.read(record.pairs.from) == ["right", "far"])
+    #expect(try abs(artifact.read(record.pairs.standardError).values[0] - 0.03 * 2.0.squareRoot()) < 1e-12)
+    // exits are those of the first pair's first state
+    #expect(try artifact.read(record.dynamicsTime).isFinite)
   }
 
   @Test func theSameFramesAreAtNoDistance() throws {

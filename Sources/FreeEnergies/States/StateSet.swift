@@ -1,5 +1,4 @@
 import Foundation
-import Molecules
 
 /// The states of a molecule whose populations and free energies are asked for: boxes in torsions and distances, each under a name, and the
 /// rest, which lies in none of them and is a state with a name too.

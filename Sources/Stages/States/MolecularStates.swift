@@ -62,8 +62,11 @@ extension MolecularSystem {
       let torsions = Set(available).union(declaredTorsions.keys).sorted()
       if declared.isShort { throw MolecularSystemError.stateTorsion(name: name, known: torsions) }
       let state = declared.states.first { $0.boxes.contains { $0[name] != nil } }
+      // phi stands for phi2 where there is but one
+      let short = Set(topology.namedTorsions.map(\.name)).filter { (try? topology.torsion(named: $0)) != nil }
       throw StatesError.unknownCoordinate(
-        name, state: state?.name ?? "", known: declaredDistances.keys.sorted() + torsions)
+        name, state: state?.name ?? "",
+        known: declaredDistances.keys.sorted() + Set(torsions).union(short).sorted())
     }
   }
 }

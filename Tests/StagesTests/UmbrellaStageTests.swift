@@ -132,6 +132,9 @@ import Workflow
       "\($0)".hasSuffix("GFN2-xTB is none: give system.forcefield a serialised OpenMM System or an AMBER prmtop")
     }
     #expect(throws: MoleculesError.self) {
+      try run(["coordinates": ["phi", "chi9"], "windows": [24, 24], "force_constant": [.number(100), .number(100)]])
+    }
+    #expect(throws: MolecularSystemError.self) {
       var named = alanine.system
       named.state = StateDefinition(torsion: "chi9").parameterValue
       try run(["coordinates": .list([.string("chi9")])], system: named)

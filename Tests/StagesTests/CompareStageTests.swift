@@ -114,7 +114,7 @@ import Workflow
     let right = zip(p.phi, p.psi).filter { isRight($0.0, $0.1) }.count
     let left = p.phi.filter { $0 > 0 && $0 < 2 }.count
     func withPairs(_ input: StageInput, _ name: String, _ type: String, _ values: [Double]) throws -> StageInput {
-      try artifact(name, type) { writer in
+      try self.artifact(name, type) { writer in
         func copy(_ group: String) throws {
           for child in try input.artifact.list(group) where child != "provenance" {
             let path = group.isEmpty ? child : "\(group)/\(child)"

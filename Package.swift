@@ -18,6 +18,17 @@ let torchHeaders: [CXXSetting] = [
 ]
 let openMMHeaders: [CXXSetting] = [.unsafeFlags(["-isystem", deps + "/OpenMM.libs/include"])]
 
+// RPATH and not RUNPATH: what an environment has in LD_LIBRARY_PATH (modules, Python) must not come before the libraries that the program
+// was built with. The system's own folder comes after those of ./bootstrap: HDF5, NetCDF and xtb are found there. libgfortran is the system's, because
+// libxtb is; LibTorch comes with an older one that nothing of it needs: see CXTB/Library.cpp.
+let ownLibrariesFirst: [LinkerSetting] = [
+  .unsafeFlags(
+    ["-Xlinker", "--disable-new-dtags"]
+      + [openMMLibraries, torchLibraries, cudaLibraries, "/usr/lib/x86_64-linux-gnu"].flatMap {
+        ["-Xlinker", "-rpath", "-Xlinker", $0]
+      })
+]
+
 let torchLink: [LinkerSetting] = [
   .unsafeFlags([
     torchLibraries + "/libtorch_cpu.so", torchLibraries + "/libc10.so",
@@ -67,7 +78,8 @@ let package = Package(
     .target(name: "Basics", swiftSettings: optimised),
 
     // bindings
-    .target(name: "HDF5", dependencies: ["CHDF5", "Basics"], swiftSettings: optimised),
+    .target(
+      name: "HDF5", dependencies: ["CHDF5", "Basics"], swiftSettings: optimised, linkerSettings: ownLibrariesFirst),
     .target(name: "NetCDF", dependencies: ["CNetCDF", "Basics"], swiftSettings: optimised),
     .target(name: "Torch", dependencies: ["CTorch", "Basics"], swiftSettings: optimised),
     .target(name: "OpenMM", dependencies: ["COpenMM", "Basics"], swiftSettings: optimised),
@@ -155,6 +167,9 @@ let package = Package(
     .target(name: "CAllocationMeter", path: "Benchmarks/AllocationMeter"),
     .executableTarget(
       name: "fuzz-benchmark", dependencies: ["FuzzTargets", "CAllocationMeter", "Basics"], path: "Benchmarks/Fuzz"),
+    // lets every system call of the store fail
+    .executableTarget(
+      name: "store-fault-benchmark", dependencies: ["Workflow", "Artifacts", "Basics"], path: "Benchmarks/StoreFaults"),
     // kills a pipeline at random times
     .executableTarget(name: "crash-benchmark", dependencies: ["Artifacts", "Basics"], path: "Benchmarks/Crash"),
 
@@ -163,7 +178,7 @@ let package = Package(
       name: "TestSupport",
       dependencies: ["Workflow", "Reports", "Records", "Artifacts", "OpenMM", "Molecules", "Basics"],
       path: "Tests/TestSupport"),
-    .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
+    .testTarget(name: "BasicsTests", dependencies: ["TestSupport", "Basics"]),
     .testTarget(name: "HDF5Tests", dependencies: ["TestSupport", "HDF5"]),
     .testTarget(name: "NetCDFTests", dependencies: ["TestSupport", "NetCDF"]),
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
@@ -202,7 +217,9 @@ let package = Package(
     .testTarget(name: "FuzzTests", dependencies: ["TestSupport", "FuzzTargets"]),
     .testTarget(
       name: "CrashTests",
-      dependencies: ["TestSupport", "pipeline", "Stages", "Workflow", "Artifacts", "Basics", "Torch"]),
+      dependencies: [
+        "TestSupport", "pipeline", "store-fault-benchmark", "Stages", "Workflow", "Artifacts", "Basics", "Torch",
+      ]),
   ],
   swiftLanguageModes: [.v5],
   cxxLanguageStandard: .cxx20

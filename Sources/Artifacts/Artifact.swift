@@ -5,10 +5,12 @@ import HDF5
 public final class Artifact {
   public let url: URL
   public let provenance: Provenance
+  /// False where another program has cut the seal off, and the content proved to be what was committed: see `sealAgain`.
+  public let isSealed: Bool
   private let file: HDF5File
 
-  private init(url: URL, file: HDF5File, provenance: Provenance) {
-    (self.url, self.file, self.provenance) = (url, file, provenance)
+  private init(url: URL, file: HDF5File, provenance: Provenance, isSealed: Bool) {
+    (self.url, self.file, self.provenance, self.isSealed) = (url, file, provenance, isSealed)
   }
 
   /// How far a file is trusted.
@@ -25,14 +27,47 @@ public final class Artifact {
 
   /// Opens an artifact after the check asked for, and reads its provenance.
   ///
+  /// An HDF5 program that opens a file for writing ("r+", "a") cuts it to what it knows of when it closes it, though it changed nothing:
+  /// the seal is gone. Such a file is read in a process of its own, because nothing vouches for it before; where all of its content has
+  /// the committed digest it is sound, and `isSealed` is false.
+  ///
   /// Throws `HDF5Error.noSuchFile`, or `ArtifactError`; see `ArtifactError.isDamage`.
   public static func open(_ url: URL, check: Check) throws -> Artifact {
-    if check != .nothing { try Seal.check(url) }
+    if check != .nothing {
+      do { try Seal.check(url) } catch ArtifactError.openForWriting {
+        try Seal.unmark(url)
+        try Seal.check(url)
+      } catch let error as ArtifactError {
+        guard case .unsealed = error, provesItself(url) else { throw error }
+        return try opened(url, check: .nothing, isSealed: false)
+      }
+    }
+    return try opened(url, check: check, isSealed: true)
+  }
+
+  /// Whether the content of a file without a seal is what was committed.
+  private static func provesItself(_ url: URL) -> Bool {
+    guard Seal.beginsAsHDF5(url) else { return false }
+    return Sandbox.fault(reading: url, by: "the HDF5 library", lock: NativeLock.hdf5) {
+      try opened(url, check: .content, isSealed: false)
+    } == nil
+  }
+
+  /// Gives the file the seal that belongs to it, after its content has proved itself. Throws `ArtifactError.system`.
+  public func sealAgain() throws {
+    try Seal.append(to: url)
+    try FileSystem.synchronise(url)
+  }
+
+  @discardableResult
+  private static func opened(_ url: URL, check: Check, isSealed: Bool) throws -> Artifact {
     let file: HDF5File
-    do { file = try HDF5File.open(url) } catch  where check != .nothing {
+    do { file = try HDF5File.open(url) } catch let error as HDF5Error {
+      if case .noSuchFile = error, check == .nothing { throw error }
       throw ArtifactError.unopenable(file: url.path, reason: "\(error)")
     }
-    let artifact = Artifact(url: url, file: file, provenance: try ProvenanceStore.read(from: file))
+    let provenance = try ProvenanceStore.read(from: file)
+    let artifact = Artifact(url: url, file: file, provenance: provenance, isSealed: isSealed)
     if check == .content { try artifact.verify() }
     return artifact
   }

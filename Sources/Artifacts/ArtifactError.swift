@@ -1,9 +1,12 @@
+import Basics
 import Foundation
 
 public enum ArtifactError: Error, Equatable, CustomStringConvertible {
   /// The file does not end in a seal: it is not a committed artifact, or not all of one.
   case unsealed(file: String, reason: String)
   case sealBroken(file: String, bytes: Int)  // The file's first `bytes` bytes are not those that were sealed
+  /// The file is as it was committed, but for the mark of a program that has it open for writing, or was killed while it had.
+  case openForWriting(file: String)
   /// The file is as it was committed, and the library cannot open it all the same.
   case unopenable(file: String, reason: String)
   case incomplete(file: String, missing: String)  // The file lacks a part that every committed artifact has
@@ -22,6 +25,9 @@ public enum ArtifactError: Error, Equatable, CustomStringConvertible {
     case .sealBroken(let file, let bytes):
       "\(file): damaged: its \(bytes) bytes are not those that were committed; "
         + "delete the file, and the stage runs again"
+    case .openForWriting(let file):
+      "\(file): another program has it open for writing, or was killed while it had, and the mark of that cannot be taken back here; "
+        + "close it there, or make the file writable, and run again"
     case .unopenable(let file, let reason): "\(file): sound, but it cannot be opened: \(reason)"
     case .incomplete(let file, let missing):
       "\(file): not a committed artifact: \(missing) is missing; run the stage again with --force"
@@ -31,9 +37,10 @@ public enum ArtifactError: Error, Equatable, CustomStringConvertible {
     case .provenanceDamaged(let file, let reason):
       "\(file): /provenance is damaged (\(reason)); delete the file, and the stage runs again"
     case .writtenWrongly(let file, let path):
-      "\(file): \(path) read back differs from what was written; the disk or the memory is faulty"
+      "\(file): \(path) read back differs from what was written: a write was lost, or the disk or the memory is faulty; run again"
     case .misuse(let file, let path, let reason): "\(file): \(path): \(reason)"
-    case .system(let call, let file, let code): "\(file): \(call) failed: \(String(cString: strerror(code)))"
+    case .system(let call, let file, let code):
+      "\(file): \(call) failed: \(FileCalls.text(code)); \(FileCalls.advice(code))"
     }
   }
 
@@ -42,7 +49,7 @@ public enum ArtifactError: Error, Equatable, CustomStringConvertible {
   public var isDamage: Bool {
     switch self {
     case .unsealed, .sealBroken, .incomplete, .contentDamaged, .provenanceDamaged: true
-    case .unopenable, .writtenWrongly, .misuse, .system: false
+    case .openForWriting, .unopenable, .writtenWrongly, .misuse, .system: false
     }
   }
 }

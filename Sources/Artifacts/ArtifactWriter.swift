@@ -198,7 +198,12 @@ public final class ArtifactWriter {
     try file.close()
     self.file = nil
 
-    let written = try Artifact.open(temporary, check: .nothing)
+    let written: Artifact
+    do { written = try Artifact.open(temporary, check: .nothing) } catch let error as ArtifactError where error.isDamage
+    {
+      // what the library did not say when it closed the file
+      throw ArtifactError.writtenWrongly(file: temporary.path, path: "/provenance")
+    }
     guard written.provenance == provenance else {
       throw ArtifactError.writtenWrongly(file: temporary.path, path: "/provenance")
     }
@@ -217,7 +222,7 @@ public final class ArtifactWriter {
     try FaultPoint.beforeRename.pass()
     try FileSystem.rename(temporary, to: url)
     try FaultPoint.afterRename.pass()
-    try FileSystem.synchronise(url.deletingLastPathComponent())
+    try FileSystem.synchronise(folder: url.deletingLastPathComponent())
     try FaultPoint.afterCommit.pass()
     return provenance.contentDigest
   }

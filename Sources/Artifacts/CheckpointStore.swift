@@ -18,6 +18,9 @@ public final class CheckpointStore {
   private let opened = ContinuousClock.now
   public var threads: Int?  // How many threads the stage works with, for the provenance of its checkpoints
   public var device = "cpu"  // What the stage's numbers are computed on, for the same
+  public var pipelineFile: String?  // For the same: see `Provenance.pipelineFile`
+  /// Called before a checkpoint or part takes its place; what it throws is thrown on, and the one before stays the newest.
+  public var beforeCommit: (() throws -> Void)?
 
   /// What stands for the stage type in a checkpoint's provenance.
   public static let stageType = "checkpoint"
@@ -86,11 +89,16 @@ public final class CheckpointStore {
     try writer.writeScalar(Self.generationPath, generation)
     let end = Date()
     let sitting = (ContinuousClock.now - opened) / .seconds(1)
+    do { try beforeCommit?() } catch {
+      writer.discard()
+      throw error
+    }
     hasSaved = true
-    try writer.commit(
-      provenance: Provenance(
-        key: key, canonical: "", stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0,
-        device: device, threads: threads, start: start, end: end, wallSeconds: earlierSeconds + sitting))
+    var provenance = Provenance(
+      key: key, canonical: "", stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0,
+      device: device, threads: threads, start: start, end: end, wallSeconds: earlierSeconds + sitting)
+    provenance.pipelineFile = pipelineFile
+    try writer.commit(provenance: provenance)
   }
 
   /// What `latest` found damaged; also filled when it returned nil because no sound checkpoint was left.
@@ -100,8 +108,14 @@ public final class CheckpointStore {
 
   /// Checkpoints to go back to when a training breaks down. They are taken at certain steps and not at certain times, so that
   /// where it goes back to does not depend on the machine's speed.
-  public private(set) lazy var rollback = CheckpointStore(
-    folder: folder, stage: stage, key: key, olderKeys: olderKeys, names: Self.rollbackNames, reportDamage: reportDamage)
+  public private(set) lazy var rollback: CheckpointStore = {
+    let store = CheckpointStore(
+      folder: folder, stage: stage, key: key, olderKeys: olderKeys, names: Self.rollbackNames,
+      reportDamage: reportDamage)
+    store.pipelineFile = pipelineFile
+    store.beforeCommit = { [weak self] in try self?.beforeCommit?() }
+    return store
+  }()
   private static let rollbackNames = ["R1", "R2"]
 
   /// The sound checkpoint of that step; nil where there is none.

@@ -21,6 +21,13 @@ public struct Provenance: Codable, Equatable, Sendable {
   /// What was measured with a clock, by dataset path. These values differ between equal runs and so stand here, under the
   /// record's checksum, and not in the content digest. Filled in by `ArtifactWriter.commit`.
   public var measurements: [String: Double] = [:]
+  /// The pipeline file that made it, by its path as seen from the artifact's folder. Nil in artifacts of older programs.
+  public var pipelineFile: String?
+  /// Files that belong to the artifact and stand beside it (a report's page), by name: the SHA-256 of what was written. Nil in artifacts
+  /// of older programs.
+  public var sideFiles: [String: String]?
+  /// The libraries as they were loaded, by name: file and build. Nil in artifacts of older programs.
+  public var libraries: [String: String]?
 
   public init(
     key: String, canonical: String, stage: String, stageType: String, stageVersion: Int, seed: UInt64,

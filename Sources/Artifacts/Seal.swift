@@ -1,3 +1,4 @@
+import Basics
 import Crypto
 import Foundation
 import HDF5
@@ -14,7 +15,7 @@ package enum Seal {
 
   /// Seals a file that is complete. Throws `ArtifactError.system`.
   package static func append(to url: URL) throws {
-    let descriptor = open(url.path, O_RDWR | O_CLOEXEC)
+    let descriptor = FileCalls.open(url.path, O_RDWR)
     guard descriptor >= 0 else { throw ArtifactError.system(call: "open", file: url.path, code: errno) }
     defer { close(descriptor) }
     let length = try regularFileSize(descriptor, url)
@@ -28,7 +29,7 @@ package enum Seal {
   /// Throws `ArtifactError.unsealed` or `.sealBroken` for a file that is not as it was committed, `.system` when it cannot be
   /// read, `HDF5Error.noSuchFile` where there is none.
   static func check(_ url: URL) throws {
-    let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let descriptor = FileCalls.open(url.path, O_RDONLY | O_NONBLOCK)
     guard descriptor >= 0 else {
       let code = errno
       if code == ENOENT { throw HDF5Error.noSuchFile(file: url.path) }
@@ -45,18 +46,88 @@ package enum Seal {
       throw ArtifactError.unsealed(file: url.path, reason: "it was cut off, or another program wrote it")
     }
     guard found == (try bytes(descriptor, length, url)) else {
+      let head = try read(descriptor, at: 0, count: min(Superblock.size, length), url)
+      if let unmarked = Superblock.unmarked(head), found == (try bytes(descriptor, length, url, head: unmarked)) {
+        throw ArtifactError.openForWriting(file: url.path)
+      }
       throw ArtifactError.sealBroken(file: url.path, bytes: length)
     }
   }
 
-  /// The seal that belongs to the first `length` bytes.
-  private static func bytes(_ descriptor: Int32, _ length: Int, _ url: URL) throws -> [UInt8] {
+  /// Takes back the mark that a program has set which opened the file for writing and did not close it: what it has done besides is
+  /// nothing, as the seal says. Throws `ArtifactError.openForWriting` where the file may not be written.
+  static func unmark(_ url: URL) throws {
+    let descriptor = FileCalls.open(url.path, O_RDWR)
+    guard descriptor >= 0 else { throw ArtifactError.openForWriting(file: url.path) }
+    defer { close(descriptor) }
+    guard let unmarked = Superblock.unmarked(try read(descriptor, at: 0, count: Superblock.size, url)) else { return }
+    try write(unmarked, descriptor, at: 0, url)
+  }
+
+  /// The first block of an HDF5 file of the newest format: its byte 11 says whether somebody has it open for writing, its last four are a
+  /// sum over the rest (Jenkins' lookup3, as the format's specification says).
+  private enum Superblock {
+    static let size = 48
+
+    /// The block without the mark; nil where it has none, or is another kind of block.
+    static func unmarked(_ block: [UInt8]) -> [UInt8]? {
+      guard block.count == size, block[8] == 3, block[9] == 8, block[11] != 0 else { return nil }
+      var block = block
+      block[11] = 0
+      withUnsafeBytes(of: sum(block.prefix(44)).littleEndian) { block.replaceSubrange(44..<48, with: $0) }
+      return block
+    }
+
+    /// Of 44 bytes.
+    private static func sum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+      func word(_ index: Int) -> UInt32 {
+        (0..<4).reduce(0) { $0 | UInt32(bytes[bytes.startIndex + 4 * index + $1]) << UInt32(8 * $1) }
+      }
+      func turned(_ x: UInt32, _ bits: UInt32) -> UInt32 { x << bits | x >> (32 - bits) }
+      var (a, b, c) = (
+        0xdead_beef &+ UInt32(bytes.count), 0xdead_beef &+ UInt32(bytes.count), 0xdead_beef &+ UInt32(bytes.count)
+      )
+      for start in [0, 3, 6] {
+        (a, b, c) = (a &+ word(start), b &+ word(start + 1), c &+ word(start + 2))
+        (a, c) = ((a &- c) ^ turned(c, 4), c &+ b)
+        (b, a) = ((b &- a) ^ turned(a, 6), a &+ c)
+        (c, b) = ((c &- b) ^ turned(b, 8), b &+ a)
+        (a, c) = ((a &- c) ^ turned(c, 16), c &+ b)
+        (b, a) = ((b &- a) ^ turned(a, 19), a &+ c)
+        (c, b) = ((c &- b) ^ turned(b, 4), b &+ a)
+      }
+      (a, b) = (a &+ word(9), b &+ word(10))
+      c = (c ^ b) &- turned(b, 14)
+      a = (a ^ c) &- turned(c, 11)
+      b = (b ^ a) &- turned(a, 25)
+      c = (c ^ b) &- turned(b, 16)
+      a = (a ^ c) &- turned(c, 4)
+      b = (b ^ a) &- turned(a, 14)
+      return (c ^ b) &- turned(b, 24)
+    }
+  }
+
+  /// Whether a file begins as every HDF5 file of the store does: a look before the library sees it.
+  static func beginsAsHDF5(_ url: URL) -> Bool {
+    let descriptor = FileCalls.open(url.path, O_RDONLY | O_NONBLOCK)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return (try? read(descriptor, at: 0, count: 8, url)) == [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
+  }
+
+  /// The seal that belongs to the first `length` bytes; with `head`, to those with another beginning.
+  private static func bytes(
+    _ descriptor: Int32, _ length: Int, _ url: URL, head: [UInt8] = []
+  ) throws -> [UInt8] {
     var hash = SHA256()
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, min(pieceBytes, length)), alignment: 64)
     defer { buffer.deallocate() }
     var position = 0
     while position < length {
       let count = try read(descriptor, at: position, into: buffer, count: min(buffer.count, length - position), url)
+      for (place, byte) in head.enumerated() where place >= position && place < position + count {
+        buffer[place - position] = byte
+      }
       hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
       position += count
     }

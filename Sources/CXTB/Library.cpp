@@ -17,7 +17,11 @@ namespace boltzmill::xtb {
 #define BM_XTB_BINDING RTLD_DEEPBIND
 #endif
 
+// The system's, for the system's libxtb and OpenBLAS: the program's folders come first, and LibTorch's holds an older one of that name.
+constexpr const char *systemFortran = "/usr/lib/x86_64-linux-gnu/libgfortran.so.5";
+
 Library::Library() {
+  dlopen(systemFortran, RTLD_NOW | RTLD_LOCAL);  // where it is not there, it is found as ever
   void *handle = dlopen("libxtb.so.6", RTLD_NOW | RTLD_LOCAL | BM_XTB_BINDING);
   if (handle == nullptr) {
     const char *reason = dlerror();

@@ -30,9 +30,11 @@ public final class HDF5File {
 
   /// Opens an existing file. Throws `noSuchFile`, or `notHDF5` when the file is something else or damaged.
   public static func open(_ url: URL) throws -> HDF5File {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue else {
-      throw HDF5Error.noSuchFile(file: url.path)
+    switch FileCalls.presence(url.path) {
+    case .there(isFolder: false): break
+    case .there, .absent: throw HDF5Error.noSuchFile(file: url.path)
+    case .unknown(let code):
+      throw HDF5Error.callFailed(function: "stat", file: url.path, path: "", message: FileCalls.text(code))
     }
     let access = try accessProperties(file: url.path)
     do {
@@ -82,12 +84,18 @@ public final class HDF5File {
     return access
   }
 
+  /// What could not be written when an object of the file was let go.
+  private var lost: HDF5Error? {
+    state.failure.map { HDF5Error.callFailed(function: "H5Dclose", file: url.path, path: "", message: $0) }
+  }
+
   /// Writes everything out and closes the file; datasets of it can no longer be used.
   ///
   /// After a write that failed the file is given up without writing the rest.
   public func close() throws {
     guard let identifier else { return }
     defer { self.identifier = nil }
+    if let lost { throw lost }
     if state.isSpoilt { return }
     if isWritable { try call("H5Fflush") { H5Fflush(identifier.id, H5F_SCOPE_LOCAL) } }
     try call("H5Fclose") { H5Fclose(identifier.id) }
@@ -105,7 +113,7 @@ public final class HDF5File {
 
   var id: hid_t {
     get throws {
-      guard let identifier, !state.isSpoilt else { throw HDF5Error.closed(file: url.path) }
+      guard let identifier, !state.isSpoilt else { throw lost ?? HDF5Error.closed(file: url.path) }
       return identifier.id
     }
   }

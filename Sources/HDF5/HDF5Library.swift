@@ -49,7 +49,7 @@ enum HDF5Library {
 
   /// The library's error stack as one line, innermost (the cause) first, and whether the file itself could not be
   /// read or written; empties the stack.
-  private static func errorMessage() -> (text: String, byDriver: Bool) {
+  fileprivate static func errorMessage() -> (text: String, byDriver: Bool) {
     var collected: (descriptions: [String], byDriver: Bool) = ([], false)
     withUnsafeMutablePointer(to: &collected) { pointer in
       _ = H5Ewalk2(
@@ -90,8 +90,13 @@ public var hdf5LibraryVersion: String {
 /// for this one.
 final class HDF5FileState {
   private(set) var isSpoilt = false
+  /// The library's message where closing an object could not write the rest of it: nobody is there then to whom it could be thrown.
+  private(set) var failure: String?
   /// Call under the lock.
-  func spoil() { isSpoilt = true }
+  func spoil(_ failure: String? = nil) {
+    isSpoilt = true
+    self.failure = self.failure ?? failure
+  }
 }
 
 /// An open identifier of the C library, closed with its last reference.
@@ -109,7 +114,7 @@ final class HDF5Identifier {
     HDF5Library.locked {
       if let state, state.isSpoilt { return }
       // A file that was closed has closed everything in it.
-      if H5Iis_valid(id) > 0 { H5Idec_ref(id) }
+      if H5Iis_valid(id) > 0, H5Idec_ref(id) < 0 { state?.spoil(HDF5Library.errorMessage().text) }
     }
   }
 }

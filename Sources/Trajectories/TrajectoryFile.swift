@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Opens trajectory files of whatever format, and writes files that are there whole or not at all.
@@ -35,8 +36,18 @@ public enum TrajectoryFile {
 
   private static let chunk = 1000
 
+  /// Where a file of that name is written: what a link leads to. Throws `TrajectoryError.unwritable` for what is no regular file.
+  private static func place(_ url: URL) throws -> URL {
+    switch FileCalls.outputPlace(url.path) {
+    case .file(let path): return URL(fileURLWithPath: path)
+    case .notRegular(let what):
+      throw TrajectoryError.unwritable(file: url.path, reason: "\(what), not a regular file")
+    case .failed(let code): throw TrajectoryError.unwritable(file: url.path, reason: FileCalls.text(code))
+    }
+  }
+
   /// Writes frames in pieces: `read` gives the coordinates ([frames, atoms, 3], nm) and the times (ps) of a range. The file takes
-  /// its name when it is complete; one of that name is replaced.
+  /// its name when it is complete; one of that name is replaced, a link is followed, and what is no regular file is left alone.
   ///
   /// Throws `TrajectoryError.unwritable`, what the format's writer throws, and what `read` throws.
   public static func write(
@@ -45,6 +56,7 @@ public enum TrajectoryFile {
   ) throws {
     guard let create = format.create
     else { throw TrajectoryError.unwritable(file: url.path, reason: "\(format.name) is only read here") }
+    let url = try place(url)
     let folder = url.deletingLastPathComponent()
     let prefix = ".\(url.lastPathComponent).tmp-"
     // what a process left behind that was killed while it wrote

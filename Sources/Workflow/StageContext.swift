@@ -27,6 +27,7 @@ public final class StageContext {
 
   private let inputsBySlot: [String: [StageInput]]
   private let interruption: () -> Bool
+  private let sideFiles: SideFileWriter
   private let logger: (String) -> Void
 
   /// A context of one's own, for tests of a stage and for use without a pipeline file; the engine makes its own.
@@ -36,13 +37,14 @@ public final class StageContext {
     stage: String, seed: UInt64, values: ParameterValue, inputs: [String: [StageInput]] = [:], output: ArtifactWriter,
     checkpoints: CheckpointStore, shared: [String: ParameterValue] = [:], settings: [String: ParameterValue] = [:],
     progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, checkpointInterval: Double = 60,
-    interruption: @escaping () -> Bool = { false },
+    interruption: @escaping () -> Bool = { false }, sideFiles: SideFileWriter? = nil,
     log: @escaping (String) -> Void = { _ in }
   ) {
     (self.stage, self.seed, self.values, self.inputsBySlot, self.output) = (stage, seed, values, inputs, output)
     (self.checkpoints, self.shared, self.settings, self.progress) = (checkpoints, shared, settings, progress)
     (self.threads, self.checkpointInterval, self.interruption) = (threads, checkpointInterval, interruption)
     self.logger = log
+    self.sideFiles = sideFiles ?? SideFileWriter(folder: RunFolder(output.url.deletingLastPathComponent()), report: log)
   }
 
   /// The parameters of the stage type, or of a group of that declaration.
@@ -79,6 +81,19 @@ public final class StageContext {
   public func usesDevice(_ name: String) {
     deviceName = name
     checkpoints.device = name
+  }
+
+  /// Writes a file that belongs to the artifact and stands beside it, `<stage>.<ending>`: one of the type's `sideFiles`. `fill` is given the
+  /// place to write to. Returns where the file stands in the end. Throws what `fill` throws, and `ArtifactError.system`.
+  public func writeSideFile(_ ending: String, _ fill: (URL) throws -> Void) throws -> URL {
+    let url = output.url.deletingLastPathComponent().appendingPathComponent("\(stage).\(ending)")
+    try sideFiles.write(url, fill)
+    return url
+  }
+
+  /// The same with what is to be in the file.
+  public func writeSideFile(_ ending: String, _ data: Data) throws -> URL {
+    try writeSideFile(ending) { try FileSystem.write(data, to: $0) }
   }
 
   /// Something the user must know about the result. Printed, kept in the provenance, and shown again by `status`.

@@ -24,6 +24,8 @@ public protocol StageType {
   static var consults: [SharedField] { get }
   /// Inputs of inputs that the stage reads. Their digests enter its key.
   static var indirectInputs: [InputPath] { get }
+  /// Files that it writes beside its artifact: see `StageContext.writeSideFile`.
+  static var sideFiles: [SideFile] { get }
   /// Looks at the values of the pipeline file before any stage runs, and tells what is wrong with them: whatever needs no computing is
   /// found here, and not after the stages before have worked. What it throws is refused too. Where nothing is told, nothing is wrong.
   static func check(_ stage: PlannedStage) throws
@@ -38,6 +40,7 @@ extension StageType {
   public static var readsWith: [String: [SharedField]] { [:] }
   public static var consults: [SharedField] { [] }
   public static var indirectInputs: [InputPath] { [] }
+  public static var sideFiles: [SideFile] { [] }
   public static func check(_ stage: PlannedStage) throws {}
 }
 

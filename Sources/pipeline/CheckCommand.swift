@@ -9,7 +9,7 @@ struct CheckCommand: ParsableCommand {
   @OptionGroup var pipeline: PipelineOptions
 
   func run() throws {
-    let definition = try pipeline.load()
+    let definition = try pipeline.load(strictly: true)
     let names = Set(definition.stages.map(\.name))
     for warning in try definition.check(names, folder: pipeline.folder(definition)) {
       printError("warning: \(warning)")

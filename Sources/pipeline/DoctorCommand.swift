@@ -13,6 +13,7 @@ struct DoctorCommand: ParsableCommand {
   func run() throws {
     var table = TextTable(columns: ["part", "found"])
     for (name, version) in Libraries.versions { table.addRow([name, version]) }
+    for (name, library) in Libraries.loaded { table.addRow(["\(name) is", "\(library.path) (\(library.build))"]) }
     table.addRow(["OpenMM platforms", OpenMMLibrary.platforms.joined(separator: ", ")])
     table.addRow(["device", Runtime.deviceSummary])
     let (allowed, all) = (AllowedCores.count, ProcessInfo.processInfo.processorCount)
@@ -24,9 +25,12 @@ struct DoctorCommand: ParsableCommand {
     table.addRow(["stage types", StageCatalog.all.map { $0.type }.joined(separator: ", ")])
     print(table.rendered())
 
+    let strangers = Libraries.warnings
+    for warning in strangers { print("warning: \(warning)") }
     let problems = missing(space: space)
     for problem in problems { print("missing: \(problem)") }
     if !problems.isEmpty { throw ExitCode(1) }
+    if !strangers.isEmpty { throw ExitCode(1) }
     print("nothing is missing")
   }
 

@@ -9,12 +9,17 @@ struct ExportCommand: ParsableCommand {
 
   @OptionGroup var pipeline: PipelineOptions
   @Argument(help: "The stage: simulate, ingest or sample.") var stage: String
-  @Option(help: ArgumentHelp("The file to write; a file of that name is replaced.", valueName: "file.nc"))
+  @Option(
+    help: ArgumentHelp(
+      "The file to write; a file of that name is replaced, unless it is an input or a result of the pipeline.",
+      valueName: "file.nc"))
   var output: String
 
   func run() throws {
-    let url = try pipeline.artifact(of: stage, in: pipeline.engine())
+    let engine = try pipeline.engine()
+    let url = try pipeline.artifact(of: stage, in: engine)
     let file = URL(fileURLWithPath: output)
+    try engine.requireReplaceable(file)
     let frames = try TrajectoryExport.write(Artifact.open(url, verify: true), to: file)
     print("\(frames) frames: \(file.relativePath)")
   }

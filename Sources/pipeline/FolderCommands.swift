@@ -9,15 +9,23 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup var pipeline: PipelineOptions
 
   func run() throws {
-    let found = try pipeline.engine().verify()
-    for file in found { print(file.problem.map { "DAMAGED  \(file.file): \($0)" } ?? "sound    \(file.file)") }
-    let damaged = found.filter { $0.problem != nil }
-    print("\(found.count) files read, \(damaged.count) damaged")
+    let engine = try pipeline.engine()
+    let found = engine.verify()
+    for file in found {
+      print(
+        file.note.map { "other    \(file.file): \($0)" } ?? file.problem.map { "DAMAGED  \(file.file): \($0)" }
+          ?? "sound    \(file.file)")
+    }
+    let (damaged, read) = (found.filter { $0.problem != nil }, found.filter(\.wasRead))
+    print("\(read.count) files read, \(damaged.count) damaged")
     if !damaged.isEmpty {
       printError(
         "damaged artifacts are set aside and made again by: " + CommandLineText.command(["run"] + pipeline.words))
       throw ExitCode(1)
     }
+    guard read.isEmpty else { return }
+    printError("nothing was checked: \(engine.folder.url.relativePath) holds no artifact")
+    throw ExitCode(1)
   }
 }
 
@@ -26,19 +34,31 @@ struct CleanCommand: ParsableCommand {
     commandName: "clean", abstract: "List what a run folder no longer needs; delete it with --yes.",
     discussion:
       "Damaged files set aside, leftovers of killed runs, checkpoints of finished stages, artifacts of stages "
-      + "that are not in the file. Nothing is deleted without --yes.")
+      + "that are not in the file, with the files that belong to them. What this program did not write, and what another pipeline "
+      + "file made, is left alone and named. Nothing is deleted without --yes.")
 
   @OptionGroup var pipeline: PipelineOptions
-  @Flag(help: "Every artifact and checkpoint.") var all = false
+  @Flag(help: "Every artifact and checkpoint of this file's pipeline.") var all = false
+  @Flag(
+    help:
+      "Also finished artifacts that the final results no longer need; they count as finished, and are made again when needed."
+  )
+  var intermediate = false
+  @Flag(help: "Also artifacts in this folder that other pipeline files made.") var others = false
   @Flag(help: "Delete the files.") var yes = false
 
   func run() throws {
     let engine = try pipeline.engine()
     if yes, FileManager.default.fileExists(atPath: engine.folder.url.path) {
       try engine.folder.lock(as: CommandLineText.command(["clean"] + pipeline.words))
+      if let warning = engine.folder.warning { printError("warning: \(warning)") }
+    } else if let holder = engine.folder.holder() {
+      print("in use: \(holder)")
     }
-    let files = try engine.removable(all: all)
+    let found = try engine.upkeep(all: all, intermediate: intermediate, others: others)
+    let files = found.removable
     for file in files { print("\(file.url.lastPathComponent)  \(file.bytes) bytes  \(file.reason)") }
+    for file in found.left { print("left alone: \(file.file) (\(file.reason))") }
     if yes { try engine.remove(files) }
     let total = files.reduce(0) { $0 + $1.bytes }
     let advice = yes || files.isEmpty ? "" : "; nothing was deleted, --yes deletes them"

@@ -1,3 +1,4 @@
+import Basics
 import HDF5
 import NetCDF
 import OpenMM
@@ -16,8 +17,30 @@ enum Libraries {
     ] + xTB
   }
 
+  /// How their files' names begin.
+  private static let files = [
+    ("LibTorch", "libtorch_cpu.so"), ("OpenMM", "libOpenMM.so"), ("HDF5", "libhdf5"), ("NetCDF", "libnetcdf.so"),
+    ("xtb", "libxtb.so"),
+  ]
+
+  /// Those that are loaded, each from its file. Ask for `versions` first: xtb is loaded by that.
+  static var loaded: [(name: String, library: LoadedLibrary)] {
+    files.compactMap { name, file in LoadedLibrary.named(file).map { (name, $0) } }
+  }
+
+  /// Libraries that are other files than those that the program was built with.
+  static var warnings: [String] {
+    loaded.filter { !$0.library.isPinned }.map { name, library in
+      "\(name) is loaded from \(library.path), which is not the one that this program was built with; "
+        + "see LD_LIBRARY_PATH and LD_PRELOAD"
+    }
+  }
+
   static func environment() -> RunEnvironment {
-    RunEnvironment(
-      versions: Dictionary(versions.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first }))
+    let versions = Dictionary(versions.map { ($0.name, $0.version) }, uniquingKeysWith: { first, _ in first })
+    let loaded = loaded.map { ($0.name, "\($0.library.path) (\($0.library.build))") }
+    return RunEnvironment(
+      versions: versions, libraries: Dictionary(loaded, uniquingKeysWith: { first, _ in first }),
+      warnings: warnings)
   }
 }

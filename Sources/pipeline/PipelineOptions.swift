@@ -1,23 +1,49 @@
 import ArgumentParser
+import Basics
 import Foundation
 import Stages
 import Workflow
 
 /// The pipeline file and what changes it: what nearly every command takes.
 struct PipelineOptions: ParsableArguments {
-  @Argument(help: "The pipeline file; looked for here and in pipelines/.") var file: String
+  @Argument(help: "The pipeline file, looked for here and in pipelines/; to look at results also their run folder.")
+  var file: String
   @Option(
     name: .customLong("set"), help: ArgumentHelp("Override a value of the file.", valueName: "stage.parameter=value"))
   var overrides: [String] = []
   @Option(help: ArgumentHelp("The folder of all run folders.", valueName: "folder")) var runs = "runs"
 
-  func load() throws -> PipelineDefinition {
+  /// Input files that are not there are no error here: see `PipelineDefinition.missingFiles`.
+  func load(strictly: Bool = false) throws -> PipelineDefinition {
+    let loader = PipelineLoader(registry: StageCatalog.registry, toleratesMissingFiles: !strictly)
+    if let folder = runFolder {
+      guard var origin = RunOrigin.read(folder)?.pipeline else {
+        throw EngineError.folder(
+          path: file, reason: "is a folder that does not say which pipeline file made it; name the pipeline file")
+      }
+      origin.overrides += overrides
+      return try loader.load(origin)
+    }
     let (url, shown) = try PipelineLoader.find(file)
-    return try PipelineLoader(registry: StageCatalog.registry).load(url, shownAs: shown, overrides: overrides)
+    return try loader.load(url, shownAs: shown, overrides: overrides)
+  }
+
+  /// The run folder that is named in the place of a pipeline file: for looking, where nothing else is left.
+  private var runFolder: URL? {
+    if (try? PipelineLoader.find(file)) != nil { return nil }
+    let url = URL(fileURLWithPath: file, isDirectory: true)
+    return FileCalls.presence(url.path) == .there(isFolder: true) ? url : nil
+  }
+
+  /// Throws where a run folder is named and the pipeline file itself is needed.
+  func needFile(for command: String) throws {
+    guard runFolder != nil else { return }
+    throw ValidationError("\(file) is a run folder, which can be looked at; '\(command)' needs the pipeline file")
   }
 
   func folder(_ pipeline: PipelineDefinition) -> RunFolder {
-    RunFolder(runs: URL(fileURLWithPath: runs, isDirectory: true), pipeline: pipeline)
+    if let runFolder { return RunFolder(runFolder) }
+    return RunFolder(runs: URL(fileURLWithPath: runs, isDirectory: true), pipeline: pipeline)
   }
 
   func engine() throws -> Engine {
@@ -30,7 +56,7 @@ struct PipelineOptions: ParsableArguments {
     let known = engine.pipeline.stages.map(\.name)
     guard known.contains(stage) else { throw EngineError.unknownStage(stage, known: known) }
     let url = engine.folder.artifact(stage)
-    guard FileManager.default.fileExists(atPath: url.path) else {
+    guard FileCalls.presence(url.path) != .absent else {
       throw EngineError.noArtifact(stage: stage, file: url.relativePath)
     }
     return url
@@ -50,6 +76,8 @@ struct WorkOptions: ParsableArguments {
     help: "Threads of each stage (default: of 'run' the cores, divided by the jobs; of 'submit' the profile's cpus).")
   var threads: Int?
   @Option(help: ArgumentHelp("Time between checkpoints.", valueName: "seconds")) var checkpointInterval = 60.0
+  @Flag(help: "Take finished stages as they are where their input files are not there any more to be compared.")
+  var archived = false
 
   func validate() throws {
     if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads must be 1 to 4096") }
@@ -69,6 +97,7 @@ struct WorkOptions: ParsableArguments {
   var words: [String] {
     (threads.map { ["--threads", "\($0)"] } ?? [])
       + (checkpointInterval == 60 ? [] : ["--checkpoint-interval", "\(checkpointInterval)"])
+      + (archived ? ["--archived"] : [])
   }
 }
 

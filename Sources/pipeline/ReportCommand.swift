@@ -14,16 +14,21 @@ struct ReportCommand: ParsableCommand {
 
   func run() throws {
     let engine = try pipeline.engine()
-    let assessments = try engine.assess().filter { $0.stage.type.type == ReportRecord.stageType }
+    let assessments = try engine.assess(keys: false).filter { $0.stage.type.type == ReportRecord.stageType }
     guard !assessments.isEmpty else {
       throw ValidationError("\(engine.pipeline.source) has no stage of type \(ReportRecord.stageType)")
     }
     for assessment in assessments {
       let name = assessment.stage.name
       let url = try pipeline.artifact(of: name, in: engine)
-      if assessment.state != .upToDate { printError("\(name) is not up to date: \(assessment.state)") }
       let page = url.deletingPathExtension().appendingPathExtension("html")
-      if assessment.state == .upToDate, !FileManager.default.fileExists(atPath: page.path) { try redraw(name) }
+      var isDrawable = assessment.state == .upToDate && !assessment.lacksRemoved
+      if case .incomplete = assessment.state { isDrawable = true }
+      if !isDrawable || !assessment.missingFiles.isEmpty { printError("\(name): \(assessment.why)") }
+      if isDrawable, !FileManager.default.fileExists(atPath: page.path) {
+        // where nothing can be written, what was drawn into the table is still told
+        do { try redraw(name) } catch { printError("the page cannot be drawn: \(error)") }
+      }
       print(try Artifact.open(url, verify: false).read(Recorded.report.table))
       if FileManager.default.fileExists(atPath: page.path) { print("page: \(page.relativePath)") }
     }

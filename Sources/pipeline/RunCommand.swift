@@ -24,6 +24,7 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
+    try pipeline.needFile(for: "run")
     let definition = try pipeline.load()
     let folder = pipeline.folder(definition)
     var options = work.options
@@ -34,15 +35,19 @@ struct RunCommand: ParsableCommand {
       let engine = Engine(pipeline: definition, folder: folder, console: Console())
       let selected = try engine.selection(options)
       let assessments = try engine.assess(forced: force ? Array(selected) : [])
+      try engine.requireFiles(of: selected, assessments, archived: true)
+      if let warning = engine.otherFileWarning(selected, assessments) { printError("warning: \(warning)") }
       try engine.checkBeforehand(selected, assessments, keepGoing: options.keepGoing)
       let found = StatusTable.json(assessments, pipeline: definition)
       return print(json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected))
     }
     let looking = Engine(pipeline: definition, folder: folder, console: Console())
     let selected = try looking.selection(options)
-    let assessments = try looking.assess(forced: force ? Array(selected) : [])
+    let assessments = try looking.assess(forced: force ? Array(selected) : [], keys: false)
+    try looking.requireFiles(of: selected, assessments, archived: work.archived)
+    if let warning = looking.otherFileWarning(selected, assessments) { printError("warning: \(warning)") }
     // a run in which every selected stage is finished only looks
-    if assessments.contains(where: { selected.contains($0.stage.name) && $0.state != .upToDate }) {
+    if assessments.contains(where: { selected.contains($0.stage.name) && !$0.isFinished }) {
       ProcessEnvironment.prepare()
       try looking.checkBeforehand(selected, assessments, keepGoing: options.keepGoing)
     }
@@ -74,11 +79,11 @@ struct RunCommand: ParsableCommand {
     }
     if lines.isEmpty { lines.append("interrupted between two stages") }
     let assessments = try engine.assess()
-    let finished = assessments.filter { $0.state == .upToDate }.map(\.stage.name)
+    let finished = assessments.filter(\.isFinished).map(\.stage.name)
     let checkpoints = assessments.compactMap { assessment in
       assessment.checkpointStep.map { "\(assessment.stage.name) up to step \($0)" }
     }
-    let older = assessments.filter { $0.state != .upToDate && $0.provenance != nil }.map(\.stage.name)
+    let older = assessments.filter { !$0.isFinished && $0.provenance != nil }.map(\.stage.name)
     let kept =
       (finished.isEmpty ? [] : ["finished " + finished.joined(separator: ", ")]) + checkpoints
       + (older.isEmpty ? [] : ["older results of " + older.joined(separator: ", ")])

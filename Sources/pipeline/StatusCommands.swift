@@ -11,7 +11,7 @@ struct StatusCommand: ParsableCommand {
 
   func run() throws {
     let engine = try pipeline.engine()
-    let assessments = try engine.assess()
+    let assessments = try engine.assess(keys: false)
     let batch = BatchRun(engine)
     let found = batch.hasSubmissions ? batch.status() : (stages: [:], problem: nil)
     if json {

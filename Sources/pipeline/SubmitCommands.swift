@@ -19,6 +19,7 @@ struct SubmitCommand: ParsableCommand {
   }
 
   func run() throws {
+    try pipeline.needFile(for: "submit")
     let definition = try pipeline.load()
     let (file, shown) = try PipelineLoader.find(pipeline.file)
     let (profileFile, profileShown) = try PipelineLoader.find(profile)
@@ -28,20 +29,21 @@ struct SubmitCommand: ParsableCommand {
       shownFile: shown, overrides: pipeline.overrides, options: work.options,
       program: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
     let engine = Engine(pipeline: definition, folder: pipeline.folder(definition), console: Console())
+    let (selected, assessments) = (try engine.selection(work.options), try engine.assess())
+    try engine.requireFiles(of: selected, assessments, archived: work.archived)
+    if let warning = engine.otherFileWarning(selected, assessments) { printError("warning: \(warning)") }
     // in a batch the other cells go on beside one that fails
-    try engine.checkBeforehand(
-      engine.selection(work.options), engine.assess(), keepGoing: !definition.axes.isEmpty)
+    try engine.checkBeforehand(selected, assessments, keepGoing: !definition.axes.isEmpty)
     let batch = BatchRun(engine, profile: request.profile)
     let submission = try batch.submit(request, dryRun: dryRun)
     print(SubmissionText.submission(submission, dryRun: dryRun))
     if !dryRun, !submission.jobs.isEmpty { printError("see: " + CommandLineText.command(["status"] + pipeline.words)) }
     guard wait else { return }
-    try batch.wait { printError($0) }
+    let found = try batch.wait { printError($0) }
     let ended = try pipeline.engine()
-    let found = BatchRun(ended, profile: request.profile).status()
-    let assessments = try ended.assess()
-    print(StatusCommand.text(assessments, ended, found.stages))
-    let code = SubmissionText.exitCode(assessments, found.stages, selected: try ended.selection(work.options))
+    let outcome = try ended.assess()
+    print(StatusCommand.text(outcome, ended, found))
+    let code = SubmissionText.exitCode(outcome, found, selected: try ended.selection(work.options))
     if code != 0 { throw ExitCode(code) }
   }
 }
@@ -79,7 +81,7 @@ struct JobCommand: ParsableCommand {
     let console = Console()
     let code = run.run(console: console) {
       let file = run.pipelineFile
-      let definition = try PipelineLoader(registry: StageCatalog.registry).load(
+      let definition = try PipelineLoader(registry: StageCatalog.registry, toleratesMissingFiles: true).load(
         file.url, shownAs: file.shown, overrides: file.overrides, workingFolder: file.workingFolder)
       return Engine(
         pipeline: definition, folder: folder, console: console, interruption: interruption,

@@ -27,6 +27,9 @@ enum Damage: CaseIterable, CustomStringConvertible {
     }
   }
 
+  /// The content is all there, and proves itself: only the seal is not.
+  var leavesContent: Bool { [.cutByTheSeal, .cutByOneByte, .grown].contains(self) }
+
   /// Spoils the file; `other` is a sound artifact of another stage.
   func apply(to url: URL, other: URL) throws {
     var data = try Data(contentsOf: url)

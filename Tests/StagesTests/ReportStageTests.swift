@@ -43,9 +43,4 @@ import Workflow
     #expect(errors[0].isNaN && errors[1] == 0.04)
     #expect(try artifact.read(Recorded.report.table).contains("3.70 to 3.90"))
   }
-
-  @Test func aFolderThatCannotBeWrittenIsNamed() {
-    let error = ReportStageError.unwritable(file: "runs/a/report.html", reason: "no space left")
-    #expect("\(error)".hasPrefix("runs/a/report.html: cannot be written (no space left)"))
-  }
 }

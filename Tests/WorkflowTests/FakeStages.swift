@@ -104,12 +104,17 @@ enum CountStage: StageType {
 
   struct Parameters: ParameterGroup {
     @Parameter("how far to count", in: 1...1000) var steps = 10
+    @Parameter("a file whose size is added to each number") var file: InputFile?
   }
 
   static func run(_ context: StageContext) throws {
     RunLog.shared.add(context)
     context.usesDevice(context.settings["device"] == "cuda" ? "cuda: Test" : "cpu")
     let steps = try context.parameters(Parameters.self).steps
+    let offset =
+      try context.parameters(Parameters.self).file.map { file in
+        try FileManager.default.attributesOfItem(atPath: file.url.path)[.size] as? Double ?? 0
+      } ?? 0
     let folder = context.output.url.deletingLastPathComponent()
     var stream = RandomStream(seed: context.seed)
     var values: [Double] = []
@@ -120,7 +125,7 @@ enum CountStage: StageType {
     }
     context.progress.begin("count", total: steps, unit: "steps")
     while values.count < steps {
-      values.append(stream.uniform())
+      values.append(stream.uniform() + offset)
       context.progress.update(completed: values.count)
       hooks.call(folder, values.count)
       try context.checkpoints.save(step: values.count) { writer in
@@ -165,6 +170,31 @@ enum GatherStage: StageType {
   }
 }
 
+/// Leaves a text beside its artifact: one that is made again by running, and one that is made of the artifact.
+enum TextStage: StageType {
+  static let type = "text"
+  static let version = 1
+  static let summary = "numbers as text"
+  static let sideFiles = [
+    SideFile("html"), SideFile("csv") { try Data(numbers($0).utf8).write(to: $1) },
+  ]
+
+  struct Inputs: StageInputs { let of = Input("what is written", of: ScaleStage.self) }
+
+  static func numbers(_ artifact: Artifact) throws -> String {
+    try "\(artifact.read("values", as: Double.self).values)\n"
+  }
+
+  static func run(_ context: StageContext) throws {
+    RunLog.shared.add(context)
+    let artifact = try context.input(\Inputs.of).artifact
+    let values = try artifact.read("values", as: Double.self).values
+    _ = try context.writeSideFile("html") { try Data("<p>\(numbers(artifact))</p>".utf8).write(to: $0) }
+    _ = try context.writeSideFile("csv") { try Data(numbers(artifact).utf8).write(to: $0) }
+    try context.output.write("values", values, shape: [values.count])
+  }
+}
+
 /// Needs the molecule.
 enum MoleculeStage: StageType {
   static let type = "molecule"
@@ -203,7 +233,9 @@ extension SharedField {
 }
 
 let fakeRegistry = StageRegistry(
-  [SourceStage.self, ScaleStage.self, CountStage.self, GatherStage.self, MoleculeStage.self],
+  [
+    SourceStage.self, ScaleStage.self, CountStage.self, GatherStage.self, MoleculeStage.self, TextStage.self,
+  ],
   shared: [.temperature, .topology, .state, .torsions],
   settings: [ParameterField("device", .choice(["auto", "cpu", "cuda"]), default: "auto", help: "where")])
 

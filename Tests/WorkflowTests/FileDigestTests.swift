@@ -57,6 +57,76 @@ import Testing
     #expect(second.reads == 1)
   }
 
+  /// A time that somebody set to the future is as good as any other: the kernel's own time of the last change tells a later one.
+  @Test func aTimeInTheFutureIsRemembered() throws {
+    let place = try Workplace()
+    try place.write("abc", to: "input.nc")
+    let url = place.folder.appendingPathComponent("input.nc")
+    try FileManager.default.setAttributes(
+      [.modificationDate: Date().addingTimeInterval(9 * 365 * 86_400)], ofItemAtPath: url.path)
+    settle()
+    let first = digests(place)
+    let digest = try first.digest(url)
+    first.save()
+    let second = digests(place)
+    #expect(try second.digest(url) == digest && second.reads == 0)
+    // another content under the same time
+    let before = try FileManager.default.attributesOfItem(atPath: url.path)[.modificationDate]
+    try Data("abd".utf8).write(to: url)
+    try FileManager.default.setAttributes([.modificationDate: before as Any], ofItemAtPath: url.path)
+    settle()
+    let third = digests(place)
+    #expect(try third.digest(url) != digest)
+    third.save()
+  }
+
+  /// A file server whose clock is ahead: its times tell nothing yet. What looked the same some seconds ago and was read since is noted.
+  @Test func aClockThatIsAheadIsWaitedFor() throws {
+    func stamp(modified: Int, changed: Int) -> FileStamp {
+      var status = stat()
+      (status.st_mtim.tv_sec, status.st_ctim.tv_sec) = (modified, changed)
+      return FileStamp(status)
+    }
+    #expect(stamp(modified: 1000, changed: 1000).isSettled(at: 1003, after: 2))
+    #expect(!stamp(modified: 1000, changed: 1000).isSettled(at: 1001, after: 2))
+    #expect(stamp(modified: 9000, changed: 1000).isSettled(at: 1003, after: 2))
+    #expect(!stamp(modified: 9000, changed: 9000).isSettled(at: 1003, after: 2))
+    #expect(stamp(modified: 9000, changed: 9000).isAhead(of: 1003))
+    #expect(!stamp(modified: 9000, changed: 1000).isAhead(of: 1003))
+    // a clock that went back by a year, as the kernel's time of change says
+    let place = try Workplace()
+    try place.write("abc", to: "input.nc")
+    let url = place.folder.appendingPathComponent("input.nc")
+    var reads: [Int] = []
+    for look in 0..<3 {
+      let digests = FileDigests(notes: place.folder.appendingPathComponent("notes.json"), settled: 0.05) {
+        Date().timeIntervalSince1970 - 31_000_000
+      }
+      _ = try digests.digest(url)
+      digests.save()
+      reads.append(digests.reads)
+      if look < 2 { settle() }
+    }
+    #expect(reads == [1, 1, 0])
+  }
+
+  /// Two names that Unicode takes for one are two files.
+  @Test func namesAreBytes() throws {
+    let place = try Workplace()
+    let names = ["caf\u{e9}.nc", "cafe\u{301}.nc", "100%.nc"]
+    for (index, name) in names.enumerated() { try place.write("abc\(index)", to: name) }
+    settle()
+    let urls = names.map { place.folder.appendingPathComponent($0) }
+    let first = digests(place)
+    let found = try urls.map { try first.digest($0) }
+    #expect(Set(found).count == 3)
+    first.save()
+    let second = digests(place)
+    #expect(try urls.map { try second.digest($0) } == found)
+    #expect(second.reads == 0)
+    #expect(second.verify().map(\.problem) == [nil, nil, nil])
+  }
+
   @Test func verifyDoesNotTrustTheNotes() throws {
     let place = try Workplace()
     try place.write("abc", to: "input.nc")

@@ -57,7 +57,7 @@ import Testing
         (known: first, second, third, fourth, fifth, all, six/7, eighth, ninth)
         test.yaml:6:49: unknown key 'stpes' in stage 'second': training; did you mean 'steps'? \
         (known: steps, learning_rate)
-        test.yaml:7:19: unknown stage type 'scal'; did you mean 'scale'? (known: source, scale, count, gather, molecule)
+        test.yaml:7:19: unknown stage type 'scal'; did you mean 'scale'? (known: source, scale, count, gather, molecule, text)
         test.yaml:8:30: stage 'fourth': of: stage 'all' is of type gather; needed: source or scale or count
         test.yaml:8:41: stage 'fourth': mode: unknown value 'plane'; did you mean 'plain'? \
         (known: plain, fail, crash-never)
@@ -69,7 +69,7 @@ import Testing
         test.yaml:11:3: stage name "six/7" is not usable as a file name; use letters, digits and _ @ . - only, \
         beginning with a letter, a digit or _, at most 100, without .h5, .ckpt- and .part-
         test.yaml:11:33: stage 'six/7': file: there is no file nowhere.bin
-        test.yaml:12:3: stage 'eighth' needs 'uses' (a stage type: source, scale, count, gather, molecule)
+        test.yaml:12:3: stage 'eighth' needs 'uses' (a stage type: source, scale, count, gather, molecule, text)
         test.yaml:13:11: stage 'ninth': 'source' is not a group such as { uses: ingest, ... }
         """)
   }

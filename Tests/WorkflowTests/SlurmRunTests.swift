@@ -328,7 +328,7 @@ import Testing
       #expect(words.last == "--jobs=7_1,8")
       return BatchPrograms.Answer(code: 0, output: "7_1|CANCELLED by 0|2026-01-02T03:04:05|n1\n8|TIMEOUT|Unknown|n2\n")
     }
-    let found = Slurm(programs: programs).history(of: ["7_1", "8"])
+    let found = try Slurm(programs: programs).history(of: ["7_1", "8"])
     #expect(found["7_1"]?.state == .cancelled)
     #expect(found["7_1"]?.task == 1)
     #expect(found["8"]?.state == .overdue)

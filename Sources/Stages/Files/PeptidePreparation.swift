@@ -32,6 +32,11 @@ public struct PeptidePreparation {
   /// Writes topology.pdb and system.xml to a folder, which is made if it is not there, and reads both back. `cutoff` in nm, 0 for none.
   /// Throws `PreparationError`, `MoleculesError`, `OpenMMError`.
   public func run(_ sequence: PeptideSequence, forceField: String, cutoff: Double, output: URL) throws -> Topology {
+    for name in ["topology.pdb", "system.xml"] {
+      let place = output.appendingPathComponent(name)
+      var status = stat()
+      guard lstat(place.path, &status) != 0 else { throw PreparationError.exists(file: place.path) }
+    }
     let process = Process()
     process.executableURL = python
     process.arguments = [
@@ -65,12 +70,14 @@ public struct PeptidePreparation {
 /// Why a peptide could not be prepared.
 public enum PreparationError: Error, Equatable, CustomStringConvertible {
   case notInstalled
+  case exists(file: String)
   case failed(sequence: String, reason: String)
 
   public var description: String {
     switch self {
     case .notInstalled:
       "there is no .deps/prepare: ./bootstrap --prepare makes it (a Python with OpenMM's application layer)"
+    case .exists(let file): "\(file) is there already and is not replaced; name another folder"
     case .failed(let sequence, let reason): "\(sequence) could not be prepared: \(reason)"
     }
   }

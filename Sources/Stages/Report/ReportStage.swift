@@ -13,6 +13,7 @@ enum ReportStage: RecordedStage {
   static let summary = "set the answers of stages side by side, on the terminal and on one HTML page"
   static let reads: [SharedField] = [.temperature] + SharedField.stateFields
   static let output = Recorded.report
+  static let sideFiles = [SideFile("html")]
   static var indirectInputs: [InputPath] {
     let (compared, samples, density) = (\Inputs.compare, \ReweightStage.Inputs.samples, \ReweightStage.Inputs.density)
     let (emulator, frames) = (\SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames)
@@ -43,13 +44,7 @@ enum ReportStage: RecordedStage {
     if plotly == nil {
       context.log("plotly.min.js is not in .deps (./bootstrap fetches it): figures are static drawings")
     }
-    let page = folder.appendingPathComponent("\(context.stage).html")
-    do {
-      try Data(ReportPage(report).html(plotly: plotly).utf8).write(to: page, options: .atomic)
-    } catch let error as CocoaError {
-      throw ReportStageError.unwritable(file: page.path, reason: error.localizedDescription)
-    }
-
+    let page = try context.writeSideFile("html", Data(ReportPage(report).html(plotly: plotly).utf8))
     try write(compared, table: report.untimedSummary.rendered(), to: context.output)
     context.log("\n\(report.terminalText)\n\npage: \(page.relativePath)")
   }
@@ -79,17 +74,5 @@ enum ReportStage: RecordedStage {
       name: input.name, type: input.type, method: try (type as? any RecordedStage.Type)?.method?(input),
       artifact: input.artifact,
       inputs: try input.inputs.mapValues(reported))
-  }
-}
-
-/// The report could not be put where it belongs.
-enum ReportStageError: Error, CustomStringConvertible {
-  case unwritable(file: String, reason: String)
-
-  var description: String {
-    switch self {
-    case .unwritable(let file, let reason):
-      "\(file): cannot be written (\(reason)); make room or change its permissions and run again"
-    }
   }
 }

@@ -66,13 +66,14 @@ extension SimulateSetup {
           counting: states.assignment(all), runs: (0..<runs).flatMap { [Int](repeating: $0, count: perRun) }))
     }
 
-    let file = writer.url.deletingPathExtension().appendingPathExtension("nc")
-    try TrajectoryFile.write(to: file, atoms: atoms, title: context.stage, frames: runs * perRun) { range in
-      let frames = range.flatMap { frame -> ArraySlice<Float> in
-        let first = 3 * atoms * (frame % perRun)
-        return coordinates[frame / perRun][first..<first + 3 * atoms]
+    let file = try context.writeSideFile("nc") { place in
+      try TrajectoryFile.write(to: place, atoms: atoms, title: context.stage, frames: runs * perRun) { range in
+        let frames = range.flatMap { frame -> ArraySlice<Float> in
+          let first = 3 * atoms * (frame % perRun)
+          return coordinates[frame / perRun][first..<first + 3 * atoms]
+        }
+        return (frames.map(Double.init), range.map { Double(times[$0]) })
       }
-      return (frames.map(Double.init), range.map { Double(times[$0]) })
     }
     context.log("the frames as AMBER NetCDF: \(file.relativePath)")
   }

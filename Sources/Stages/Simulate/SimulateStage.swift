@@ -13,6 +13,7 @@ enum SimulateStage: RecordedStage {
   static let reads: [SharedField] =
     SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
   static let output = Recorded.simulate
+  static let sideFiles = [SideFile("nc") { _ = try TrajectoryExport.write($0, to: $1) }]
 
   struct Parameters: ParameterGroup {
     @Parameter("the torsions that lead to the starts, by name; the states' if left out", count: 0...8, single: true)

@@ -45,13 +45,17 @@ struct BatchPrograms: Sendable {
   /// What a program printed that is called with these words, its name first. Throws `BatchError.refused` where it ended with
   /// another code than 0.
   func output(_ command: [String]) throws -> String {
-    let program = command.first ?? ""
-    let answer = try run(program, Array(command.dropFirst()))
-    guard answer.code == 0 else {
-      let said = answer.errors.trimmingCharacters(in: .whitespacesAndNewlines)
-      throw BatchError.refused(program: program, code: answer.code, said: said.isEmpty ? "nothing" : said)
-    }
+    let answer = try answer(command)
+    guard answer.code == 0 else { throw refusal(command.first ?? "", answer) }
     return answer.output
+  }
+
+  func answer(_ command: [String]) throws -> Answer { try run(command.first ?? "", Array(command.dropFirst())) }
+
+  /// What a program says that ended with another code than 0.
+  func refusal(_ program: String, _ answer: Answer) -> BatchError {
+    let said = answer.errors.trimmingCharacters(in: .whitespacesAndNewlines)
+    return .refused(program: program, code: answer.code, said: said.isEmpty ? "nothing" : said)
   }
 }
 

@@ -1,3 +1,4 @@
+import Artifacts
 import Foundation
 
 /// A run folder's jobs in a batch system: submits them, says where they are, cancels them.
@@ -5,6 +6,7 @@ public final class BatchRun {
   let engine: Engine
   let system: any BatchSystem
   let store: SubmissionStore
+  var patience = BatchPatience()
 
   /// `engine` is of the pipeline and run folder in question. The batch system is the profile's; without one, that to which
   /// jobs were submitted from the folder.
@@ -68,14 +70,19 @@ public final class BatchRun {
     defer { guardian?.release() }
     var submission = Submission()
     var queue = BatchQueue()
-    do { queue = BatchQueue(try system.queue()) } catch let error as BatchError where dryRun {
+    do {
+      queue = BatchQueue(try dryRun ? system.queue() : patience.ask(system) { try system.queue() })
+    } catch let error as BatchError where dryRun {
       submission.remarks.append("the queue is not known: \(error)")
     }
     let queued = try queuedStages(queue)
-    let assessments = try engine.assess().filter { selected.contains($0.stage.name) && $0.state != .upToDate }
+    if let warning = engine.folder.warning { submission.remarks.append("warning: \(warning)") }
+    let open = try engine.assess().filter { selected.contains($0.stage.name) && !$0.isFinished }.map(\.stage.name)
+    let making = engine.withRemovedInputs(of: Set(open))
+    let stages = engine.pipeline.stages.filter { making.contains($0.name) }
     var needed: Set<String> = []
     var definitions: [String: String] = [:]
-    for stage in assessments.map(\.stage) {
+    for stage in stages {
       let definition = try engine.definition(of: stage)
       if let place = queued[stage.name] {
         guard place.definition == definition else {
@@ -93,6 +100,7 @@ public final class BatchRun {
       queued: queued.mapValues { JobPlan.TaskReference(job: .queued($0.entry.number), task: $0.entry.task) },
       profile: request.profile)
     guard !plan.jobs.isEmpty else { return submission }
+    if !dryRun { RunOrigin.remember(engine.pipeline, in: engine.folder.url) }
     try carryOut(plan, request, definitions, dryRun: dryRun, into: &submission)
     return submission
   }
@@ -136,10 +144,10 @@ public final class BatchRun {
             request.program, "run-job", "--folder", engine.folder.url.standardizedFileURL.path, "--submission",
             "\(number)", "--job", "\(index)",
           ])
-        guard FileManager.default.createFile(atPath: script.path, contents: Data(text.utf8)) else {
-          throw EngineError.folder(path: script.path, reason: "cannot be written")
+        do { try FileSystem.write(Data(text.utf8), to: script) } catch {
+          throw EngineError.folder(path: script.path, reason: "cannot be written: \(error)")
         }
-        record.jobs[index].number = try system.submit(batchJob)
+        record.jobs[index].number = try submitted(batchJob)
         try store.write(record, number)
       }
       submission.jobs.append(
@@ -148,6 +156,32 @@ public final class BatchRun {
           command: command.map(ShellText.quoted).joined(separator: " "), after: system.condition(of: batchJob) ?? "",
           resources: system.summary(of: job.resources)))
     }
+  }
+
+  /// Submits a job, once: where the system did not answer, it may have taken the job all the same, so that the queue is looked through
+  /// before it is asked again. Returns its number.
+  private func submitted(_ job: BatchJob) throws -> String {
+    for (attempt, pause) in patience.pauses.prefix(4).enumerated() {
+      do {
+        let number = try system.submit(job)
+        return attempt == 0 ? number : try first(of: job, number)
+      } catch let error as BatchError where system.isPassing(error) {
+        // a busy system may put the job into its queue after it has stopped answering
+        for wait in [pause, 2 * pause] {
+          patience.sleep(wait)
+          let entries = try patience.ask(system) { try system.queue() }.filter { $0.comment == job.comment }
+          if let entry = entries.first { return entry.number }
+        }
+      }
+    }
+    return try first(of: job, system.submit(job))
+  }
+
+  /// Of a job that came into the queue late, after it was submitted once more, the first stays.
+  private func first(of job: BatchJob, _ number: String) throws -> String {
+    let numbers = ((try? system.queue()) ?? []).filter { $0.comment == job.comment && $0.isLive }.map(\.number).unique
+    if numbers.count > 1 { try system.cancel(Array(numbers.dropFirst())) }
+    return numbers.first ?? number
   }
 
   // MARK: Queue
@@ -184,7 +218,7 @@ public final class BatchRun {
     guard hasSubmissions else { throw BatchError.notSubmitted(folder: engine.folder.url.path) }
     let guardian = try StageLock.submissions(of: engine.folder)
     defer { guardian.release() }
-    let queue = BatchQueue(try system.queue())
+    let queue = BatchQueue(try patience.ask(system) { try system.queue() })
     var numbers: [String] = []
     for number in store.numbers {
       let record = try store.read(number)
@@ -194,7 +228,7 @@ public final class BatchRun {
         }
       }
     }
-    try system.cancel(numbers)
+    try patience.ask(system) { try system.cancel(numbers) }
     return numbers
   }
 }

@@ -21,12 +21,29 @@ protocol BatchSystem: Sendable {
   /// Submits it. Returns its number. It is in the queue, under its comment, before this returns.
   func submit(_ job: BatchJob) throws -> String
   func queue() throws -> [QueueEntry]  // All jobs of this user that it knows
-  /// What it still knows, somewhere else, of tasks that left the queue: by `12` or `12_3`.
-  func history(of jobs: [String]) -> [String: QueueEntry]
+  /// What it still knows, somewhere else, of tasks that left the queue: by `12` or `12_3`. Throws where that cannot be asked.
+  func history(of jobs: [String]) throws -> [String: QueueEntry]
+  /// Whether an error only says that the system did not answer, or not now: asked again, it may.
+  func isPassing(_ error: BatchError) -> Bool
   func cancel(_ numbers: [String]) throws  // Ends the jobs of these numbers, with all their tasks
   func standing(of job: String) -> JobStanding  // What is happening to a job that asks because it was told to stop
   /// Back to the queue, as it was submitted. It may end this process at any time after.
   func requeue(_ job: String) throws
+}
+
+/// How long an answer is waited for: the pauses between one question and the next, s.
+struct BatchPatience: Sendable {
+  var pauses: [Double] = [1, 2, 4, 8, 15, 30]
+  var longestSilence = 86_400.0  // Of a queue on which `wait` waits
+  var sleep: @Sendable (Double) -> Void = { usleep(UInt32($0 * 1e6)) }
+
+  /// Calls until there is an answer; throws what the last call says.
+  func ask<Value>(_ system: any BatchSystem, _ call: () throws -> Value) throws -> Value {
+    for pause in pauses {
+      do { return try call() } catch let error as BatchError where system.isPassing(error) { sleep(pause) }
+    }
+    return try call()
+  }
 }
 
 enum BatchSystems { static let all: [any BatchSystem] = [Slurm()] }

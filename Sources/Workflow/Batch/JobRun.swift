@@ -71,6 +71,7 @@ public final class JobRun {
       try write()
       console.line("job \(place.job) on \(note.host), start \(note.starts): \(stages.joined(separator: ", "))")
       try waiting(for: "the run folder") { try folder.lock(as: "job \(place.job)", mode: .shared) }
+      if let warning = folder.warning { console.line("warning: \(warning)") }
       let engine = try makeEngine()
       var failed: [String] = []
       var missing: Set<String> = []
@@ -117,7 +118,7 @@ public final class JobRun {
     var options = RunOptions()
     (options.threads, options.cores) = (record.threads, job.cpus ?? 1)
     options.checkpointInterval = record.checkpointInterval
-    let result = try StageRun(engine: engine, stage: stage, options: options).carryOut { assessment in
+    let result = try StageRun(engine: engine, stage: stage, options: options, isNeeded: true).carryOut { assessment in
       try begin(name, at: assessment.checkpointStep)
       if interruption.isRequested { throw WorkflowInterruption() }
     }
@@ -204,7 +205,12 @@ public final class JobRun {
     lock.lock()
     defer { lock.unlock() }
     guard !wasRequeued else { return RunOutcome.interruptedExitCode }
-    let standing = system.standing(of: place.job)
+    var standing = system.standing(of: place.job)
+    // whether the job was cancelled or its time is over is worth some of the seconds that are left
+    for _ in 0..<3 where standing == .unknown && onTermination {
+      sleep(1)
+      standing = system.standing(of: place.job)
+    }
     switch standing {
     case .overdue: break
     case .running where !onTermination, .unknown where !onTermination: break
@@ -214,7 +220,7 @@ public final class JobRun {
     wasRequeued = true
     _ = end(.requeued, standing == .overdue ? "its time was over" : "saved a checkpoint before its time was over")
     console?.line("back to the queue")
-    do { try system.requeue(place.job) } catch {
+    do { try BatchPatience(pauses: [1, 2, 4]).ask(system) { try system.requeue(place.job) } } catch {
       console?.line("error: \(error)")
       return end(.interrupted, "could not go back to the queue (\(error)); submit again")
     }

@@ -6,7 +6,7 @@ public struct JobStatus: Equatable {
     case interrupted  // Stopped, resumable, and no longer in the queue
     case cancelled
     case notRun = "not run"  // A stage it needs did not finish
-    case unknown  // Neither the queue nor the record says
+    case unknown  // Neither the queue nor the record says, or the queue could not be asked
   }
 
   let system: String  // The batch system's name
@@ -28,8 +28,11 @@ public struct JobStatus: Equatable {
   }
 
   /// What the queue, the note of the task and the record say together of one stage. `entry` is nil where the batch system
-  /// has forgotten the job, or could not be asked.
-  init(system: String, stage: String, entry: QueueEntry?, note: TaskNote?, number: String?, task: Int?) {
+  /// has forgotten the job, or could not be asked: then `silence` says who does not answer.
+  init(
+    system: String, stage: String, entry: QueueEntry?, note: TaskNote?, number: String?, task: Int?,
+    silence: String? = nil
+  ) {
     self.system = system
     job = entry?.job ?? note?.job ?? number.map { JobPlace.name($0, task: task) } ?? ""
     let note = note?.job == job ? note : nil
@@ -50,7 +53,11 @@ public struct JobStatus: Equatable {
     default: break
     }
     guard let entry else {
-      forgotten(note, number)
+      if let silence, note?.state != .interrupted, note?.state != .failed {
+        text = "not known: \(silence) does not answer"
+      } else {
+        forgotten(note, number)
+      }
       return
     }
     if entry.isLive { alive(entry, note, own) } else { ended(entry, note) }
@@ -137,9 +144,14 @@ extension BatchRun {
         }
       }
     }
+    var silence = queue == nil ? "the queue" : nil
     if queue != nil {
       let unknown = Set(places.values.compactMap { $0.entry == nil && $0.note?.state != .finished ? $0.name : nil })
-      let known = system.history(of: unknown.sorted())
+      var known: [String: QueueEntry] = [:]
+      do { known = try unknown.isEmpty ? [:] : system.history(of: unknown.sorted()) } catch {
+        // without accounting there is nothing to be known; accounting that is silent now may know
+        if let error = error as? BatchError, system.isPassing(error) { silence = "the accounting" }
+      }
       if !known.isEmpty {
         for (stage, place) in places where place.entry == nil {
           places[stage]?.entry = place.name.flatMap { known[$0] }
@@ -149,7 +161,8 @@ extension BatchRun {
     var stages: [String: JobStatus] = [:]
     for (stage, place) in places {
       stages[stage] = JobStatus(
-        system: system.name, stage: stage, entry: place.entry, note: place.note, number: place.number, task: place.task)
+        system: system.name, stage: stage, entry: place.entry, note: place.note, number: place.number, task: place.task,
+        silence: silence)
     }
     return (stages, problem)
   }

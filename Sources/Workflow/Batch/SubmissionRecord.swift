@@ -1,3 +1,4 @@
+import Artifacts
 import Foundation
 
 /// What was submitted at one time: the jobs, and all they need to know. Kept in the run folder as
@@ -100,7 +101,9 @@ struct SubmissionStore {
   func write(_ value: some Encodable, to file: URL) throws {
     do {
       try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Self.encoder.encode(value).write(to: file, options: .atomic)
+      try FileSystem.write(Self.encoder.encode(value), to: file, forced: true)
+    } catch let error as ArtifactError {
+      throw EngineError.folder(path: file.path, reason: "cannot be written: \(error)")
     } catch { throw EngineError.folder(path: file.path, reason: "cannot be written: \(error.localizedDescription)") }
   }
 

@@ -139,8 +139,9 @@ extension PipelineChecker {
           return path(one, place: place).map { [$0] } ?? []
         }
         let found = FilePattern.files(one.folder.file(text).path)
-        if found.isEmpty { report(one.location, .missingFile(text, place: place)) }
-        return found.map { .string($0) }
+        let pattern = one.folder.file(text).path
+        if found.isEmpty { miss(pattern, one.location, text, place: place) }
+        return found.isEmpty ? [.string(pattern)] : found.map { .string($0) }
       })
   }
 
@@ -151,8 +152,9 @@ extension PipelineChecker {
     let before = findings.count
     guard let value = path(node, place: place), findings.count == before, let path = value.string else { return nil }
     do {
+      guard !toleratesMissingFiles || URL(fileURLWithPath: path).isFile else { return value }
       for url in try named(URL(fileURLWithPath: path)) where !url.isFile {
-        report(node.location, .missingFile(url.path, place: "\(place): \(node.text ?? "")"))
+        miss(url.path, node.location, url.path, place: "\(place): \(node.text ?? "")")
       }
     } catch {
       report(node.location, .syntax("\(place): \(error)"))
@@ -184,7 +186,7 @@ extension PipelineChecker {
       return nil
     }
     let url = node.folder.file(text)
-    if !url.isFile { report(node.location, .missingFile(text, place: place)) }
+    if !url.isFile { miss(url.path, node.location, text, place: place) }
     return .string(url.path)
   }
 

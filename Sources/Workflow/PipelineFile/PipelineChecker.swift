@@ -3,6 +3,8 @@ import Foundation
 /// Turns a document into a definition, collecting everything that is wrong with it.
 struct PipelineChecker {
   let registry: StageRegistry
+  var toleratesMissingFiles = false
+  private(set) var missingFiles: [PipelineDefinition.MissingFile] = []
   private(set) var findings: [PipelineFileError.Finding] = []
   private var reported: Set<String> = []
   var stageNames: [String] = []
@@ -40,11 +42,24 @@ struct PipelineChecker {
     guard reader.findings.isEmpty else { throw PipelineFileError(findings).inOrder }
     let stages = stageDefinitions(root, matrix)
     let ordered = findings.isEmpty ? sorted(stages) : []
-    guard findings.isEmpty else { throw PipelineFileError(findings).inOrder }
-    return PipelineDefinition(
+    // with everything else that is wrong, also what is tolerated by itself
+    guard findings.isEmpty else { throw PipelineFileError(findings + missingFiles.map(\.finding)).inOrder }
+    var definition = PipelineDefinition(
       name: name, seed: seed, settings: settings, source: source, stages: ordered, axes: matrix.axes.map(\.name),
       cells: matrix.axes.isEmpty
         ? [] : matrix.cells.map { zip(matrix.axes, $0).map { axis, index in axis.entries[index].label } })
+    definition.missingFiles = missingFiles
+    return definition
+  }
+
+  /// A file that is not there: wrong, or noted where it need not be there.
+  mutating func miss(_ path: String, _ location: SourceLocation, _ shown: String, place: String) {
+    let problem = PipelineFileProblem.missingFile(shown, place: place)
+    guard toleratesMissingFiles else { return report(location, problem) }
+    let finding = PipelineFileError.Finding(location: location, problem: problem)
+    let file = PipelineDefinition.MissingFile(path: path, shown: shown, finding: finding)
+    // in every cell of a matrix, once is enough
+    if !missingFiles.contains(file) { missingFiles.append(file) }
   }
 
   /// Names become file names: nothing in them may lead out of the run folder or hide the file, or be taken for a checkpoint or

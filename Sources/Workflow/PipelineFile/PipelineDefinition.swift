@@ -9,7 +9,18 @@ public struct PipelineDefinition {
   public let stages: [StageDefinition]  // Each stage after those it needs; otherwise as in the file
   public let axes: [String]  // The axes of the file's matrix, in its order
   public let cells: [[String]]  // Each combination of the matrix, by one label per axis
+  /// Input files that are not there, where the loader was told to go on without them.
+  public internal(set) var missingFiles: [MissingFile] = []
+  /// What it was read from; nil for one that was put together otherwise.
+  public internal(set) var origin: PipelineOrigin?
   private let indices: [String: Int]
+
+  /// A file that a value names and that is not there.
+  public struct MissingFile: Equatable, Sendable {
+    public let path: String
+    public let shown: String  // As the pipeline file says it
+    let finding: PipelineFileError.Finding
+  }
 
   init(
     name: String, seed: UInt64, settings: [String: ParameterValue] = [:], source: String, stages: [StageDefinition],

@@ -3,8 +3,12 @@ import Foundation
 /// Reads a pipeline file: finds it, follows `extends`, applies `--set`, checks everything.
 public struct PipelineLoader {
   public let registry: StageRegistry
+  /// Input files need not be there: for whoever only looks at what is finished. Those that are not are in the definition.
+  public var toleratesMissingFiles = false
 
-  public init(registry: StageRegistry) { self.registry = registry }
+  public init(registry: StageRegistry, toleratesMissingFiles: Bool = false) {
+    (self.registry, self.toleratesMissingFiles) = (registry, toleratesMissingFiles)
+  }
 
   /// Reads and checks the file. `overrides` are like "emulator.training.steps=500"; paths in them are relative to
   /// `workingFolder`. Throws `PipelineFileError` with everything that is wrong.
@@ -13,10 +17,22 @@ public struct PipelineLoader {
     workingFolder: URL = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
   ) throws -> PipelineDefinition {
     let name = name ?? url.relativePath
-    var root = try document(url, shownAs: name, chain: [])
-    for override in overrides { try apply(override, to: &root, workingFolder: workingFolder) }
+    return try load(
+      PipelineOrigin(file: url.path, shown: name, overrides: overrides, workingFolder: workingFolder.path, texts: [:]))
+  }
+
+  /// Reads it again from what it was read from, of which nothing need be there any more. Throws `PipelineFileError`.
+  public func load(_ origin: PipelineOrigin) throws -> PipelineDefinition {
+    var origin = origin
+    let file = URL(fileURLWithPath: origin.file)
+    var root = try document(file, shownAs: origin.shown, chain: [], texts: &origin.texts)
+    let workingFolder = URL(fileURLWithPath: origin.workingFolder, isDirectory: true)
+    for override in origin.overrides { try apply(override, to: &root, workingFolder: workingFolder) }
     var checker = PipelineChecker(registry: registry)
-    return try checker.check(root, file: url, shownAs: name)
+    checker.toleratesMissingFiles = toleratesMissingFiles
+    var definition = try checker.check(root, file: file, shownAs: origin.shown)
+    definition.origin = origin
+    return definition
   }
 
   /// Finds the file that a command line names: as given, else in pipelines/; the ending .yaml may be left out.
@@ -41,9 +57,16 @@ public struct PipelineLoader {
           + Suggestion.text(for: argument.contains(".") ? argument : argument + ".yaml", among: known)))
   }
 
-  private func document(_ url: URL, shownAs name: String, chain: [URL]) throws -> ConfigurationNode {
+  /// `texts` are those of files that are known already, by path; what is read is added.
+  private func document(
+    _ url: URL, shownAs name: String, chain: [URL], texts: inout [String: String]
+  ) throws -> ConfigurationNode {
     let chain = chain + [url.standardizedFileURL]
-    var root = try YAMLDocument.read(url, shownAs: name)
+    let text = try texts[url.path] ?? YAMLDocument.text(of: url, shownAs: name)
+    texts[url.path] = text
+    var root = try YAMLDocument.parse(text, folder: url.deletingLastPathComponent()) {
+      SourceLocation(name, line: $0, column: $1)
+    }
     guard var entries = root.entries else {
       throw PipelineFileError(root.location, .wrong("the file", root, "a group of keys (name, stages, ...)"))
     }
@@ -55,12 +78,12 @@ public struct PipelineLoader {
     guard !chain.contains(baseURL), chain.count < 16 else {
       throw PipelineFileError(base.location, .circularExtends((chain + [baseURL]).map(\.lastPathComponent)))
     }
-    guard FileManager.default.fileExists(atPath: baseURL.path) else {
+    guard texts[baseURL.path] != nil || FileManager.default.fileExists(atPath: baseURL.path) else {
       throw PipelineFileError(base.location, .missingFile(path, place: "extends"))
     }
     let folder = (name as NSString).deletingLastPathComponent
     let shown = path.hasPrefix("/") || folder.isEmpty ? path : folder + "/" + path
-    return try document(baseURL, shownAs: shown, chain: chain).overlaid(with: root)
+    return try document(baseURL, shownAs: shown, chain: chain, texts: &texts).overlaid(with: root)
   }
 
   /// `a.b.c=value`: the path begins with a stage's name or with a key of the file's top level.

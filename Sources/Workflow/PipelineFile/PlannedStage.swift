@@ -97,7 +97,8 @@ final class CheckMemory {
   private(set) var warnings: [String] = []
   /// Bytes that stages will write, at least, by name.
   var sizes: [String: Double] = [:]
-  private var values: [String: Result<Any, any Error>] = [:]
+  /// By bytes: paths that Unicode takes for the same are different files.
+  private var values: [[UInt8]: Result<Any, any Error>] = [:]
   private var told: Set<String> = []
 
   func add(_ finding: PipelineFileError.Finding) {
@@ -109,7 +110,7 @@ final class CheckMemory {
   }
 
   func value<Value>(_ key: String, _ make: () throws -> Value) throws -> Value {
-    let typedKey = "\(Value.self) \(key)"
+    let typedKey = Array("\(Value.self) \(key)".utf8)
     if let known = values[typedKey], let value = try known.get() as? Value { return value }
     let made = Result<Any, any Error> { try make() }
     values[typedKey] = made
@@ -159,13 +160,25 @@ extension PipelineDefinition {
 }
 
 extension Engine {
+  /// Throws `PipelineFileError` where an input file of a selected stage that has to run is not there, and `EngineError.inputArchived`
+  /// where one of a finished stage is not, unless that stage's result is taken as it is.
+  public func requireFiles(of selected: Set<String>, _ assessments: [StageAssessment], archived: Bool) throws {
+    let lacking = assessments.filter { selected.contains($0.stage.name) && !$0.missingFiles.isEmpty }
+    var findings: [PipelineFileError.Finding] = []
+    for finding in lacking.filter({ !$0.isFinished }).flatMap({ $0.missingFiles.map(\.finding) })
+    where !findings.contains(finding) { findings.append(finding) }
+    guard findings.isEmpty else { throw PipelineFileError(findings).inOrder }
+    guard !archived, let first = lacking.first, let file = first.missingFiles.first else { return }
+    throw EngineError.inputArchived(stage: first.stage.name, file: file.shown)
+  }
+
   /// Checks, before anything runs, the selected stages that are not finished: see `StageType.check`. Prints warnings. `assessments`: the
   /// stages' states. With `keepGoing` what is refused is a warning: the stage fails when its turn comes, and others go on. Throws
   /// `PipelineFileError`.
   public func checkBeforehand(
     _ selected: Set<String>, _ assessments: [StageAssessment], keepGoing: Bool = false
   ) throws {
-    let open = assessments.filter { $0.state != .upToDate }.map(\.stage.name)
+    let open = assessments.filter { !$0.isFinished }.map(\.stage.name)
     do {
       for warning in try pipeline.check(selected.intersection(open), folder: folder) {
         console.line("warning: \(warning)")

@@ -9,6 +9,13 @@ enum YAMLDocument {
 
   /// Reads a file. Throws `PipelineFileError`.
   static func read(_ url: URL, shownAs name: String) throws -> ConfigurationNode {
+    try parse(text(of: url, shownAs: name), folder: url.deletingLastPathComponent()) {
+      SourceLocation(name, line: $0, column: $1)
+    }
+  }
+
+  /// The text of a file. Throws `PipelineFileError`.
+  static func text(of url: URL, shownAs name: String) throws -> String {
     let place = SourceLocation(name)
     func failure(_ problem: PipelineFileProblem) -> PipelineFileError { PipelineFileError(place, problem) }
     let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -26,7 +33,7 @@ enum YAMLDocument {
       throw failure(.unreadable(reason: "cannot be read: \(error)"))
     }
     guard let text = String(data: data, encoding: .utf8) else { throw failure(.syntax("the file is not UTF-8 text")) }
-    return try parse(text, folder: url.deletingLastPathComponent()) { SourceLocation(name, line: $0, column: $1) }
+    return text
   }
 
   /// Parses a text whose places are named by `locate` (line, column).

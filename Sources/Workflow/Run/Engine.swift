@@ -1,11 +1,16 @@
 import Artifacts
+import Basics
 import Foundation
 
 /// What the face tells the engine about the libraries that take part; the engine itself knows none of them.
 public struct RunEnvironment {
   public var versions: [String: String]
+  public var libraries: [String: String]  // File and build of each, as loaded
+  public var warnings: [String]  // What is not as it should be with them
 
-  public init(versions: [String: String] = [:]) { self.versions = versions }
+  public init(versions: [String: String] = [:], libraries: [String: String] = [:], warnings: [String] = []) {
+    (self.versions, self.libraries, self.warnings) = (versions, libraries, warnings)
+  }
 }
 
 /// Runs a pipeline in its run folder: skips what is finished, runs the rest in order, commits each stage's artifact.
@@ -17,7 +22,12 @@ public final class Engine {
   let assessor: StageAssessor
   private let environment: () -> RunEnvironment
   private let worker: WorkerCommand?
-  lazy var resolvedEnvironment = environment()
+  /// Their warnings are told when it is first asked for.
+  private(set) lazy var resolvedEnvironment: RunEnvironment = {
+    let found = environment()
+    for warning in found.warnings { console.line("warning: \(warning)") }
+    return found
+  }()
 
   /// `environment` is asked once, before the first stage runs. `worker` starts the processes of `RunOptions.jobs`.
   public init(
@@ -28,11 +38,13 @@ public final class Engine {
     (self.worker, self.pipeline, self.folder) = (worker, pipeline, folder)
     (self.console, self.interruption, self.environment) = (console, interruption, environment)
     assessor = StageAssessor(pipeline: pipeline, folder: folder)
+    assessor.artifacts.report = { [console] in console.line("warning: \($0): \($1)") }
   }
 
-  /// Every stage's state and why; runs and changes nothing. `forced` are names or patterns.
-  public func assess(forced: [String] = []) throws -> [StageAssessment] {
-    let assessments = try assessor.assessAll(forced: try names(matching: forced))
+  /// Every stage's state and why; runs and changes nothing. `forced` are names or patterns. Without `keys`, stages of which there is nothing
+  /// yet have no key, and their input files are not read.
+  public func assess(forced: [String] = [], keys: Bool = true) throws -> [StageAssessment] {
+    let assessments = try assessor.assessAll(forced: try names(matching: forced), keys: keys)
     assessor.save()
     return assessments
   }
@@ -82,9 +94,15 @@ public final class Engine {
     let selected = try selection(options)
     let forced = try names(matching: options.force).intersection(selected)
     try checkInputs(of: selected, given: selected)
+    if let warning = folder.warning { console.line("warning: \(warning)") }
     if folder.mode != .shared { ArtifactFolder.removeLeftovers(in: folder.url) }
-    defer { assessor.save() }
+    assessor.files.beginRun()
+    defer {
+      assessor.files.endRun()
+      assessor.save()
+    }
     for name in forced { try markForced(name) }
+    if folder.mode == .exclusive { RunOrigin.remember(pipeline, in: folder.url) }
     let schedule = Schedule(engine: self, selected: selected, options: options, executor: executor)
     return RunOutcome(stages: try schedule.run())
   }
@@ -93,7 +111,11 @@ public final class Engine {
   func checkInputs(of selected: Set<String>, given: Set<String>) throws {
     for stage in pipeline.stages where selected.contains(stage.name) {
       for input in stage.keyInputs(in: pipeline).sorted() where !given.contains(input) {
-        guard FileManager.default.fileExists(atPath: folder.artifact(input).path) else {
+        let isThere: Bool
+        do { isThere = try FileSystem.exists(folder.artifact(input)) } catch {
+          throw EngineError.unreachable(file: folder.artifact(input).path, reason: "\(error)")
+        }
+        guard isThere || assessor.removed[input] != nil else {
           throw EngineError.inputNotFinished(stage: stage.name, input: input)
         }
       }
@@ -103,11 +125,22 @@ public final class Engine {
   private func markForced(_ name: String) throws {
     let store = CheckpointStore(folder: folder.url, stage: name, key: "")
     try store.removeAll()
-    if FileManager.default.fileExists(atPath: folder.artifact(name).path),
-      !FileManager.default.createFile(atPath: folder.forcedMark(name).path, contents: nil)
-    {
-      throw EngineError.folder(path: folder.forcedMark(name).path, reason: "cannot be written")
+    do {
+      guard try FileSystem.exists(folder.artifact(name)) || assessor.removed[name] != nil else { return }
+      try FileSystem.write(Data(), to: folder.forcedMark(name))
+    } catch { throw EngineError.folder(path: folder.forcedMark(name).path, reason: "cannot be written: \(error)") }
+  }
+
+  /// The stages, and those removed on purpose that they read: what has to be made so that these can run.
+  func withRemovedInputs(of names: Set<String>) -> Set<String> {
+    var (found, open) = (names, Array(names))
+    while let name = open.popLast() {
+      for input in pipeline[name]?.keyInputs(in: pipeline) ?? [] where assessor.removed[input] != nil {
+        guard FileCalls.presence(folder.artifact(input).path) == .absent, found.insert(input).inserted else { continue }
+        open.append(input)
+      }
     }
+    return found
   }
 }
 

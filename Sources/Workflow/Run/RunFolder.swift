@@ -1,3 +1,5 @@
+import Artifacts
+import Basics
 import Foundation
 
 /// The folder of one pipeline's artifacts, runs/<name>, and its lock.
@@ -5,6 +7,8 @@ public final class RunFolder {
   public let url: URL
   private var lockDescriptor: Int32 = -1
   private(set) var mode: LockMode?  // How this process holds the folder; nil where it does not
+  /// Something to know of how it is held: that its file system has no locks.
+  public private(set) var warning: String?
 
   public init(_ url: URL) { self.url = url }
 
@@ -30,22 +34,37 @@ public final class RunFolder {
 
   /// Takes the folder for this process, making it if need be. The kernel drops the lock when the process ends, however it
   /// ends. Throws `EngineError.locked` with what is known of the holder.
+  ///
+  /// Where the file system has no locks, only the note of a process of this host that is still at work keeps another one out; `warning`
+  /// then says what there is to see to.
   public func lock(as command: String, mode: LockMode = .exclusive) throws {
     do { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) } catch {
-      throw EngineError.folder(url.path, "cannot be made")
+      throw EngineError.folder(url.path, "cannot be made (mkdir)")
     }
     let path = lockPath
-    let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-    guard opened >= 0 else { throw EngineError.folder(path, "cannot be opened") }
+    let opened = FileCalls.open(path, O_RDWR | O_CREAT)
+    guard opened >= 0 else { throw EngineError.folder(path, "cannot be opened (open)") }
     // out of the way of the descriptors that a child process finds at fixed numbers
     let moved = fcntl(opened, F_DUPFD_CLOEXEC, 10)
     if moved >= 0 { close(opened) }
     let descriptor = moved >= 0 ? moved : opened
-    guard flock(descriptor, (mode == .exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 else {
-      let code = errno
-      let holder = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-      guard code == EWOULDBLOCK else { throw EngineError.folder(path, "cannot be locked", code: code) }
-      throw EngineError.locked(folder: url.path, holder: holderText(holder))
+    switch FileCalls.lock(descriptor, exclusive: mode == .exclusive) {
+    case .held: warning = nil
+    case .taken:
+      defer { close(descriptor) }
+      throw EngineError.locked(folder: url.path, holder: holderText(descriptor))
+    case .unsupported(let code):
+      if let holder = LockNote(descriptor), holder.isAtWork {
+        close(descriptor)
+        throw EngineError.locked(folder: url.path, holder: holder.text)
+      }
+      warning =
+        "\(url.relativePath): this file system has no locks (flock: \(FileCalls.text(code))). Nothing keeps another host out: see to it "
+        + "that no two runs, jobs or 'clean --yes' work in this folder at once, or name a folder on another file system by --runs "
+        + "(Lustre: mount it with -o flock)"
+    case .failed(let code):
+      close(descriptor)
+      throw EngineError.folder(path, "cannot be locked (flock)", code: code)
     }
     lockDescriptor = descriptor
     self.mode = mode
@@ -56,23 +75,14 @@ public final class RunFolder {
   }
 
   /// What there is to say of who holds the folder: its only holder by the note in the lock, jobs by those in their stages'.
-  private func holderText(_ lock: FileHandle) -> String {
+  private func holderText(_ lock: Int32) -> String {
     let stages = StageLock.holders(in: self)
     if let first = stages.first { return first + (stages.count > 1 ? "; and \(stages.count - 1) more" : "") }
-    let text = (try? lock.read(upToCount: 2000)).flatMap { String(data: $0, encoding: .utf8) } ?? ""
-    let shown = text.trimmingCharacters(in: .whitespacesAndNewlines)
-    return shown.isEmpty ? "holder unknown" : shown
+    return LockNote(lock)?.text ?? "holder unknown"
   }
 
   /// Says, for whoever finds the folder taken, who holds it and why.
-  func note(_ reason: String) { Self.write(note: reason, to: lockDescriptor) }
-
-  static func write(note reason: String, to descriptor: Int32) {
-    ftruncate(descriptor, 0)
-    let host = ProcessInfo.processInfo.hostName
-    let note = "process \(getpid()) on \(host), since \(Date().formatted(.iso8601)): \(reason)\n"
-    _ = note.withCString { pwrite(descriptor, $0, strlen($0), 0) }
-  }
+  func note(_ reason: String) { LockNote.write(reason, to: lockDescriptor) }
 
   /// The lock to hand to a child process, which then holds the folder too. Throws `EngineError.folder` without a lock.
   func lockForChild() throws -> Int32 {
@@ -82,7 +92,11 @@ public final class RunFolder {
 
   /// Takes over the lock that the parent process handed on. False if the descriptor is not this folder's lock.
   func adoptLock(_ descriptor: Int32) -> Bool {
-    guard Self.isOpen(descriptor, at: lockPath), flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
+    guard Self.isOpen(descriptor, at: lockPath) else { return false }
+    switch FileCalls.lock(descriptor, exclusive: true) {
+    case .held, .unsupported: break
+    case .taken, .failed: return false
+    }
     lockDescriptor = descriptor
     mode = .exclusive
     return true
@@ -92,6 +106,10 @@ public final class RunFolder {
   /// replaced, and another run may hold what is there now.
   func checkPlace() throws {
     guard lockDescriptor >= 0, !Self.isOpen(lockDescriptor, at: lockPath) else { return }
+    if case .unknown(let code) = FileCalls.presence(lockPath) {
+      throw EngineError.folder(url.path, "cannot be looked at (stat)", code: code)
+    }
+    if Self.isOpen(lockDescriptor, at: lockPath) { return }  // it could not be told a moment ago
     throw EngineError.folder(
       path: url.path,
       reason: "was moved or replaced during the run; put it back or give its place by --runs, and run again")
@@ -106,21 +124,55 @@ public final class RunFolder {
       && held.st_dev == found.st_dev
   }
 
+  /// Who works in the folder; nil where nobody does, as far as can be told.
   public func holder() -> String? {
-    let descriptor = open(lockPath, O_RDONLY | O_CLOEXEC)
+    let descriptor = FileCalls.open(lockPath, O_RDONLY)
     guard descriptor >= 0 else { return nil }
-    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    guard flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else {
+    defer { close(descriptor) }
+    switch FileCalls.lock(descriptor, exclusive: false) {
+    case .taken: return holderText(descriptor)
+    case .unsupported where LockNote(descriptor)?.isAtWork == true: return holderText(descriptor)
+    case .held, .unsupported, .failed:
       // jobs share it
       let stages = StageLock.holders(in: self)
       return stages.isEmpty ? nil : stages.joined(separator: "\nrunning: ")
     }
-    return holderText(handle)
   }
 
   public func unlock() {
+    // where there are no locks the note is all there is
+    if lockDescriptor >= 0, warning != nil { ftruncate(lockDescriptor, 0) }
     if lockDescriptor >= 0 { close(lockDescriptor) }
     lockDescriptor = -1
     mode = nil
+  }
+}
+
+/// What the holder of a lock notes in its file about itself.
+struct LockNote {
+  let text: String
+
+  /// Nil where nothing is noted.
+  init?(_ descriptor: Int32) {
+    var buffer = [UInt8](repeating: 0, count: 2000)
+    let count = pread(descriptor, &buffer, buffer.count, 0)
+    text = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    if text.isEmpty { return nil }
+  }
+
+  static func write(_ reason: String, to descriptor: Int32) {
+    ftruncate(descriptor, 0)
+    let note = "process \(getpid()) on \(FileSystem.host), since \(Date().formatted(.iso8601)): \(reason)\n"
+    _ = note.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+  }
+
+  /// The process is another one of this host, runs, and is this program: its number may have been given again.
+  var isAtWork: Bool {
+    guard let found = text.firstMatch(of: #/^process (\d+) on (.*?), since /#), let process = Int32(found.1),
+      found.2 == FileSystem.host, process != getpid(), process != getppid()
+    else { return false }
+    var (own, other) = (stat(), stat())
+    return stat("/proc/self/exe", &own) == 0 && stat("/proc/\(process)/exe", &other) == 0
+      && own.st_ino == other.st_ino && own.st_dev == other.st_dev
   }
 }

@@ -19,6 +19,9 @@ final class Schedule {
   private var undecided: [Int]
   private var stopped = false
   private var restarts = 0
+  private var removed: Set<String> = []  // Finished, with nothing but their digests left
+  private var needed: Set<String> = []  // Those of them that a stage has to read
+  private var revived: [Int] = []  // Of these, those that `fill` has not taken up yet
 
   init(engine: Engine, selected: Set<String>, options: RunOptions, executor: any StageExecutor) {
     (self.engine, self.selected, self.options, self.executor) = (engine, selected, options, executor)
@@ -43,6 +46,15 @@ final class Schedule {
 
   /// Decides what can be decided and starts what is ready, as far as there is room.
   private func fill() throws {
+    repeat {
+      let more = revived
+      revived = []
+      reopen(more)
+      try fillOnce()
+    } while !revived.isEmpty
+  }
+
+  private func fillOnce() throws {
     var rest: [Int] = []
     for (place, index) in undecided.enumerated() {
       guard running.count < executor.capacity else {
@@ -78,6 +90,9 @@ final class Schedule {
       // what is there is used as it is
       if let artifact = try? engine.assessor.artifacts.open(stage.name) {
         digests[stage.name] = artifact.provenance.contentDigest
+      } else if let note = engine.assessor.removed[stage.name] {
+        digests[stage.name] = note.digest
+        removed.insert(stage.name)
       }
       decide(stage, .notSelected, "not selected")
       return true
@@ -98,7 +113,12 @@ final class Schedule {
     let decision: StageRun.Decision
     do {
       let known = needs[index].compactMap { name in digests[name].map { (name, $0) } }
-      decision = try stageRun(index).decide(Dictionary(uniqueKeysWithValues: known))
+      decision = try stageRun(index).decide(Dictionary(uniqueKeysWithValues: known)) { [self] _ in
+        let gone = needs[index].filter(removed.contains)
+        if !gone.isEmpty { throw NeedsRemoved(stages: gone) }
+      }
+    } catch let error as NeedsRemoved {
+      return revive(error.stages, for: stage)
     } catch let error as EngineError {
       decide(stage, .failed("\(error)"))
       return true
@@ -106,6 +126,7 @@ final class Schedule {
     switch decision {
     case .skip(let assessment):
       digests[stage.name] = assessment.digest
+      if case .removed = assessment.state { removed.insert(stage.name) }
       decide(stage, .skipped, Self.skipReason(assessment), warnings: assessment.provenance?.warnings ?? [])
     case .run(let ready):
       running[stage.name] = ready
@@ -117,7 +138,26 @@ final class Schedule {
     return true
   }
 
+  private struct NeedsRemoved: Error { let stages: [String] }
+
+  /// Lets stages that were removed on purpose be made again, because this one has to read them. False while they are open; true where
+  /// that is not to be: then this one has failed.
+  private func revive(_ names: [String], for stage: StageDefinition) -> Bool {
+    if let name = names.first(where: { !selected.contains($0) }) {
+      decide(stage, .failed("\(EngineError.inputRemoved(stage: stage.name, input: name))"))
+      return true
+    }
+    for name in names {
+      removed.remove(name)
+      needed.insert(name)
+      digests[name] = nil
+    }
+    revived += pipeline.stages.indices.filter { names.contains(pipeline.stages[$0].name) }
+    return false
+  }
+
   private static func skipReason(_ assessment: StageAssessment) -> String {
+    if case .removed = assessment.state { return "\(assessment.state)" }
     guard let provenance = assessment.provenance else { return "up to date" }
     return "same key \(provenance.key.prefix(8)), artifact of \(provenance.end.formatted(.iso8601)) is sound"
   }
@@ -125,7 +165,7 @@ final class Schedule {
   private func stageRun(_ index: Int) -> StageRun {
     StageRun(
       engine: engine, stage: pipeline.stages[index], options: options,
-      place: "[\(index + 1)/\(pipeline.stages.count)] ")
+      place: "[\(index + 1)/\(pipeline.stages.count)] ", isNeeded: needed.contains(pipeline.stages[index].name))
   }
 
   private func ended(_ name: String, _ result: StageResult) throws {

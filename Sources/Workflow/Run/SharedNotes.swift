@@ -1,3 +1,5 @@
+import Artifacts
+import Basics
 import Foundation
 
 /// Notes of a run folder, one JSON object by name, to which several processes add at the same time.
@@ -12,7 +14,7 @@ enum SharedNotes {
   /// nothing could be written.
   static func merge<Note: Codable>(_ changes: [String: Note?], into file: URL) -> Bool {
     let folder = file.deletingLastPathComponent()
-    let descriptor = open(folder.appendingPathComponent(".notes.lock").path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    let descriptor = FileCalls.open(folder.appendingPathComponent(".notes.lock").path, O_RDWR | O_CREAT)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
     guard waitForLock(descriptor) else { return false }
@@ -21,15 +23,17 @@ enum SharedNotes {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     guard let data = try? encoder.encode(notes) else { return false }
-    return (try? data.write(to: file, options: .atomic)) != nil
+    return (try? FileSystem.write(data, to: file)) != nil
   }
 
-  /// At most two seconds: the holder may be a process that was stopped.
+  /// At most two seconds: the holder may be a process that was stopped. Where there are no locks, a note that two write at once is lost.
   private static func waitForLock(_ descriptor: Int32) -> Bool {
     for _ in 0..<200 {
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
-      guard errno == EWOULDBLOCK || errno == EINTR else { return false }
-      usleep(10_000)
+      switch FileCalls.lock(descriptor, exclusive: true) {
+      case .held, .unsupported: return true
+      case .failed: return false
+      case .taken: usleep(10_000)
+      }
     }
     return false
   }

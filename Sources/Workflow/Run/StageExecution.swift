@@ -76,6 +76,12 @@ extension Engine {
       folder: folder.url, stage: stage.name, key: key, olderKeys: ready.assessment.olderKeys
     ) { [console] in console.line("warning: \(stage.name): \($0)") }
     checkpoints.threads = ready.threads
+    checkpoints.pipelineFile = pipeline.origin.map { RelativePath.of($0.file, from: folder.url) }
+    let readings = ready.assessment.readings
+    // before each checkpoint too: what is saved under a key was made of what is in the key
+    checkpoints.beforeCommit = { [self] in try checkFiles(of: stage.name, readings) }
+    try checkFiles(of: stage.name, readings)
+    let sideFiles = SideFileWriter(folder: folder) { [console] in console.line("warning: \(stage.name): \($0)") }
     try FaultPoint.beforeStage.pass()
     try folder.checkPlace()
     let start = Date()
@@ -88,7 +94,7 @@ extension Engine {
       shared: stage.shared, settings: pipeline.settings, progress: progress, threads: ready.threads,
       checkpointInterval: ready.checkpointInterval,
       interruption: { [interruption] in interruption.isRequested },
-      log: { [console] in console.line("\(stage.name): \($0)") })
+      sideFiles: sideFiles, log: { [console] in console.line("\(stage.name): \($0)") })
     do {
       try stage.type.run(context)
     } catch {
@@ -97,18 +103,35 @@ extension Engine {
     }
     try FaultPoint.afterWork.pass()
     try folder.checkPlace()
+    do { try checkFiles(of: stage.name, readings, content: true) } catch {
+      context.output.discard()
+      throw error
+    }
     let end = Date()
     let seconds = watch.seconds
-    let digest = try context.output.commit(
-      provenance: Provenance(
-        key: key, canonical: canonical, stage: stage.name, stageType: stage.type.type,
-        stageVersion: stage.type.version, seed: seed, versions: environment.versions, device: context.deviceName,
-        threads: ready.threads, start: start, end: end, wallSeconds: checkpoints.earlierSeconds + seconds,
-        warnings: context.warnings))
+    var provenance = Provenance(
+      key: key, canonical: canonical, stage: stage.name, stageType: stage.type.type,
+      stageVersion: stage.type.version, seed: seed, versions: environment.versions, device: context.deviceName,
+      threads: ready.threads, start: start, end: end, wallSeconds: checkpoints.earlierSeconds + seconds,
+      warnings: context.warnings)
+    provenance.pipelineFile = pipeline.origin.map { RelativePath.of($0.file, from: folder.url) }
+    provenance.sideFiles = sideFiles.written
+    provenance.libraries = environment.libraries.isEmpty ? nil : environment.libraries
+    let digest = try context.output.commit(provenance: provenance)
     try FaultPoint.afterArtifact.pass()
-    try? FileManager.default.removeItem(at: folder.forcedMark(stage.name))
-    try checkpoints.removeAll()
+    assessor.made(stage.name)
+    try? FileSystem.unlink(folder.forcedMark(stage.name))
+    do { try checkpoints.removeAll() } catch let error as ArtifactError {
+      console.line("warning: \(stage.name): finished, but a checkpoint of it is left: \(error)")
+    }
     return .finished(digest: digest, seconds: seconds, warnings: context.warnings)
+  }
+
+  /// Throws `EngineError.inputChanged` where a file is no longer what it was when it entered the stage's key.
+  private func checkFiles(of stage: String, _ readings: [FileReading], content: Bool = false) throws {
+    do { try assessor.files.check(readings, content: content) } catch EngineError.inputChanged(let file, _) {
+      throw EngineError.inputChanged(file: file, stage: stage)
+    }
   }
 
   /// The stage's inputs by slot, each with those inputs of its own that the stage type declares. Everything is verified.

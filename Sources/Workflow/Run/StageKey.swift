@@ -3,8 +3,12 @@ import Foundation
 /// What a stage's result depends on, as one JSON text, and its SHA-256.
 struct StageKey: Equatable {
   let canonical, hex: String
-
   let soundOlder: Set<String>  // Those that the stage would have by older versions of its type whose results stand
+  let readings: [FileReading]  // The files whose content it holds
+  /// Files that are not there, so that it is no key: see `adopting`.
+  let missing: [PipelineDefinition.MissingFile]
+  private let record: ParameterValue
+  private let olderVersions: [Int]
 
   /// `digests` holds the content digests of all stages this one reads, directly or through its inputs.
   init(_ stage: StageDefinition, in pipeline: PipelineDefinition, digests: [String: String], files: FileDigests) throws
@@ -12,6 +16,7 @@ struct StageKey: Equatable {
     func reference(_ name: String) -> ParameterValue {
       ["stage": .string(name), "content": .string(digests[name] ?? "")]
     }
+    let files = KeyFiles(files, pipeline.missingFiles)
     var inputs: [String: ParameterValue] = [:]
     for slot in stage.slots { inputs[slot.name] = .list(slot.stages.map(reference)) }
     for (path, names) in stage.indirectInputs(in: pipeline) where !names.isEmpty {
@@ -24,32 +29,119 @@ struct StageKey: Equatable {
       system[field.name] = try Self.keyed(value, field.field.kind, files)
     }
     let parameters = try Self.keyed(stage.parameters, .object(stage.type.parameters), files)
-    func text(version: Int) -> String {
-      let record: ParameterValue = [
-        "stage": .string(stage.name), "type": .string(stage.type.type), "version": .integer(version),
+    self.init(
+      [
+        "stage": .string(stage.name), "type": .string(stage.type.type), "version": .integer(stage.type.version),
         "seed": .string(String(pipeline.seed)), "system": .object(system), "inputs": .object(inputs),
         "parameters": parameters,
-      ]
-      return record.canonicalJSON
-    }
-    canonical = text(version: stage.type.version)
-    hex = FileDigests.ofText(canonical)
-    soundOlder = Set(stage.type.soundVersions.map { FileDigests.ofText(text(version: $0)) })
+      ], older: stage.type.soundVersions, readings: files.readings, missing: files.found)
   }
 
-  private static func file(_ url: URL, _ files: FileDigests) throws -> String { "sha256:" + (try files.digest(url)) }
+  /// The input files of a stage that are not there.
+  static func missing(of stage: StageDefinition, in pipeline: PipelineDefinition) -> [PipelineDefinition.MissingFile] {
+    guard !pipeline.missingFiles.isEmpty, let files = try? gathered(stage, pipeline) else { return [] }
+    return files.found
+  }
+
+  /// The input files of a stage, as its values name them.
+  static func files(of stage: StageDefinition, in pipeline: PipelineDefinition) throws -> [URL] {
+    try gathered(stage, pipeline).urls
+  }
+
+  private static func gathered(_ stage: StageDefinition, _ pipeline: PipelineDefinition) throws -> KeyFiles {
+    let files = KeyFiles(nil, pipeline.missingFiles)
+    for field in stage.type.reads(where: { stage.parameters[$0] ?? .null != .null }) {
+      if let value = stage.shared[field.name], value != .null { _ = try keyed(value, field.field.kind, files) }
+    }
+    _ = try keyed(stage.parameters, .object(stage.type.parameters), files)
+    return files
+  }
+
+  private init(
+    _ record: ParameterValue, older: [Int], readings: [FileReading], missing: [PipelineDefinition.MissingFile]
+  ) {
+    (self.record, olderVersions, self.readings, self.missing) = (record, older, readings, missing)
+    canonical = record.canonicalJSON
+    hex = FileDigests.ofText(canonical)
+    soundOlder = Set(
+      older.map { version in
+        guard case .object(var members) = record else { return "" }
+        members["version"] = .integer(version)
+        return FileDigests.ofText(ParameterValue.object(members).canonicalJSON)
+      })
+  }
+
+  static func == (first: StageKey, second: StageKey) -> Bool {
+    first.canonical == second.canonical && first.soundOlder == second.soundOlder
+  }
+
+  // MARK: Files that are not there
+
+  private static let missingMark = "missing:"
+
+  /// The key with the digests that a finished artifact's key has for files that are not there now: what can still be compared is.
+  func adopting(_ old: String) -> StageKey {
+    guard !missing.isEmpty, let before = try? JSONDecoder().decode(ParameterValue.self, from: Data(old.utf8)) else {
+      return self
+    }
+    return StageKey(Self.filled(record, from: before), older: olderVersions, readings: readings, missing: missing)
+  }
+
+  private static func filled(_ value: ParameterValue, from old: ParameterValue) -> ParameterValue {
+    switch (value, old) {
+    case (.string(let text), _) where text.hasPrefix(missingMark): return old
+    case (.list(let values), .list(let olds)):
+      // a pattern that finds nothing, or a file that names others
+      if values.count == 1, values[0].string?.hasPrefix(missingMark) == true { return old }
+      return values.count == olds.count ? .list(zip(values, olds).map { filled($0, from: $1) }) : value
+    case (.object(let members), .object(let olds)):
+      return .object(
+        members.reduce(into: [:]) { found, member in
+          found[member.key] = olds[member.key].map { filled(member.value, from: $0) } ?? member.value
+        })
+    default: return value
+    }
+  }
+
+  /// The files that enter a key, gathered while it is made.
+  private final class KeyFiles {
+    private let digests: FileDigests?  // Nil where only the names are wanted
+    private(set) var urls: [URL] = []
+    private let missing: [[UInt8]: PipelineDefinition.MissingFile]
+    private(set) var readings: [FileReading] = []
+    private(set) var found: [PipelineDefinition.MissingFile] = []
+
+    init(_ digests: FileDigests?, _ missing: [PipelineDefinition.MissingFile]) {
+      self.digests = digests
+      self.missing = Dictionary(missing.map { (Array($0.path.utf8), $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    func isMissing(_ url: URL) -> Bool { missing[Array(url.path.utf8)] != nil }
+
+    func text(_ url: URL) throws -> String {
+      if let file = missing[Array(url.path.utf8)] {
+        found.append(file)
+        return StageKey.missingMark + file.path
+      }
+      urls.append(url)
+      guard let reading = try digests?.reading(url) else { return "" }
+      readings.append(reading)
+      return "sha256:" + reading.digest
+    }
+  }
 
   /// Parameters as they enter the key: files by their content; inputs left out, because `inputs` has them; and what is not given and
   /// has no default, so that a type may gain such a parameter and its finished stages stay.
   private static func keyed(
-    _ value: ParameterValue, _ kind: ParameterKind, _ files: FileDigests
+    _ value: ParameterValue, _ kind: ParameterKind, _ files: KeyFiles
   ) throws -> ParameterValue {
     switch (kind, value) {
-    case (.path, .string(let path)): return .string(try file(URL(fileURLWithPath: path), files))
+    case (.path, .string(let path)): return .string(try files.text(URL(fileURLWithPath: path)))
     case (.files, .list(let paths)): return .list(try paths.map { try keyed($0, .path, files) })
     case (.fileOfFiles(let named), .string(let path)):
       let url = URL(fileURLWithPath: path)
-      return .list(try ([url] + named(url)).map { .string(try file($0, files)) })
+      let all = files.isMissing(url) ? [url] : try [url] + named(url)
+      return .list(try all.map { .string(try files.text($0)) })
     case (.list(let element, _, _), .list(let values)): return .list(try values.map { try keyed($0, element, files) })
     case (.object(let fields), .object(let members)):
       var kept: [String: ParameterValue] = [:]
@@ -151,6 +243,7 @@ struct StageKey: Equatable {
     guard let value else { return "none" }
     switch value {
     case .null: return "none"
+    case .string(let text) where text.hasPrefix(missingMark): return "a file that is not there"
     case .string(let text): return text.hasPrefix("sha256:") ? "a file" : text
     default:
       let text = value.canonicalJSON

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// One stage of a run folder that several jobs share: whoever holds it may write the stage's files.
@@ -14,20 +15,24 @@ final class StageLock {
     let url = Self.file(folder, stage)
     var descriptor: Int32
     while true {
-      descriptor = open(url.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-      guard descriptor >= 0 else { throw EngineError.folder(url.path, "cannot be opened") }
-      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-        let code = errno
-        let text = Self.text(descriptor)
+      descriptor = FileCalls.open(url.path, O_RDWR | O_CREAT)
+      guard descriptor >= 0 else { throw EngineError.folder(url.path, "cannot be opened (open)") }
+      let (locking, note) = (FileCalls.lock(descriptor, exclusive: true), LockNote(descriptor))
+      switch locking {
+      case .held: break
+      case .unsupported where note?.isAtWork != true: break  // the folder's lock has said so
+      case .taken, .unsupported:
         close(descriptor)
-        guard code == EWOULDBLOCK else { throw EngineError.folder(url.path, "cannot be locked", code: code) }
-        throw EngineError.stageLocked(stage: stage, holder: text)
+        throw EngineError.stageLocked(stage: stage, holder: note?.text ?? "holder unknown")
+      case .failed(let code):
+        close(descriptor)
+        throw EngineError.folder(url.path, "cannot be locked (flock)", code: code)
       }
       // the one that had it may have removed the file between the two calls
       if RunFolder.isOpen(descriptor, at: url.path) { break }
       close(descriptor)
     }
-    RunFolder.write(note: reason, to: descriptor)
+    LockNote.write(reason, to: descriptor)
     // only now: what is let go removes the file
     (self.url, self.descriptor) = (url, descriptor)
   }
@@ -52,18 +57,20 @@ final class StageLock {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.url.path)) ?? []
     return names.sorted().compactMap { name in
       guard name.hasPrefix("."), name.hasSuffix(ending) else { return nil }
-      let descriptor = open(folder.url.appendingPathComponent(name).path, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { return nil }
-      defer { close(descriptor) }
-      guard flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else { return nil }
-      return text(descriptor)
+      return holder(of: folder.url.appendingPathComponent(name))
     }
   }
 
-  private static func text(_ descriptor: Int32) -> String {
-    var buffer = [UInt8](repeating: 0, count: 2000)
-    let count = pread(descriptor, &buffer, buffer.count, 0)
-    let text = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
-    return text.allSatisfy(\.isWhitespace) ? "holder unknown" : text.trimmingCharacters(in: .whitespacesAndNewlines)
+  /// Who holds the lock of that file; nil where nobody does.
+  static func holder(of file: URL) -> String? {
+    let descriptor = FileCalls.open(file.path, O_RDONLY)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    let (locking, note) = (FileCalls.lock(descriptor, exclusive: false), LockNote(descriptor))
+    switch locking {
+    case .taken: return note?.text ?? "holder unknown"
+    case .unsupported: return note?.isAtWork == true ? note?.text : nil
+    case .held, .failed: return nil
+    }
   }
 }

@@ -19,6 +19,8 @@ struct StageRun {
   /// The key that a run has decided on, which also has set aside what was damaged and says what happens: there is nothing left
   /// but to work, if the key is this one still. Nil: the decision is made here.
   var expectedKey: String?
+  /// Somebody needs the artifact: it is made though it was removed on purpose.
+  var isNeeded = false
 
   /// Whether the stage has to run, given its inputs' digests. What is damaged is moved out of its way. `begin` is called before
   /// the stage is announced. Throws what `begin` throws, and `EngineError`.
@@ -33,10 +35,16 @@ struct StageRun {
         // left behind by a run that was killed just after it had finished the stage
         try? CheckpointStore(folder: engine.folder.url, stage: stage.name, key: "").removeAll()
         return .skip(assessment)
-      case .damaged(let reason): try engine.setAside(stage.name, reason: reason)
+      case .removed where !isNeeded: return .skip(assessment)
+      case .incomplete(let names) where engine.restore(names, of: stage):
+        return .skip(try engine.assessor.assess(stage, digests: digests))
       default: break
       }
+      if let file = assessment.missingFiles.first {
+        throw EngineError.inputMissing(stage: stage.name, file: file.shown)
+      }
       try begin(assessment)
+      if case .damaged(let reason) = assessment.state { try engine.setAside(stage.name, reason: reason) }
       threads = engine.threads(for: assessment, options)
       let resumed = assessment.checkpointStep.map { ", from the checkpoint of step \($0)" } ?? ""
       say("\(stage.name) (\(stage.type.type)): \(assessment.state)\(resumed)")
@@ -56,6 +64,8 @@ struct StageRun {
   /// All the steps, here and now. What goes wrong with the stage is in the result; throws what `begin` throws, other than
   /// `WorkflowInterruption`.
   func carryOut(begin: (StageAssessment) throws -> Void = { _ in }) throws -> StageResult {
+    engine.assessor.files.beginRun()
+    defer { engine.assessor.files.endRun() }
     do {
       switch try decide(inputDigests(), begin: begin) {
       case .skip(let assessment):
@@ -101,6 +111,22 @@ extension Engine {
     } catch {
       throw DamagedInput(stage: name, reason: "\(error)")
     }
+  }
+
+  /// Writes files that belong to a finished stage again, where its type can make them of the artifact. False where the stage has to run.
+  func restore(_ names: [String], of stage: StageDefinition) -> Bool {
+    guard let artifact = try? openFinished(stage.name, for: stage.name), folder.mode != nil else { return false }
+    for name in names {
+      let ending = URL(fileURLWithPath: name).pathExtension
+      guard let make = stage.type.sideFiles.first(where: { $0.ending == ending })?.restore else { return false }
+      let url = folder.url.appendingPathComponent(name)
+      do { try SideFileWriter(folder: folder).write(url, as: artifact) { try make(artifact, $0) } } catch {
+        console.line("warning: \(stage.name): \(name) was not there any more, and cannot be written: \(error)")
+        return false
+      }
+      console.line("\(stage.name): \(name) was not there any more and is written again")
+    }
+    return true
   }
 
   /// Moves a damaged artifact out of the way, keeping it, and says so.

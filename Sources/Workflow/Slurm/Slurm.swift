@@ -59,12 +59,42 @@ struct Slurm: BatchSystem {
     return parts.joined(separator: ",")
   }
 
+  /// Nothing but the number, or number;cluster, is taken as it is. Where a site prints more, the queue tells, in which the job stands under
+  /// its comment; what is printed is read only where the queue cannot be asked.
   func submit(_ job: BatchJob) throws -> String {
-    let answer = try programs.output(command(for: job)).trimmingCharacters(in: .whitespacesAndNewlines)
-    // the number, or number;cluster
-    let number = answer.split(separator: ";").first.map(String.init) ?? ""
-    guard Int(number) != nil else { throw BatchError.unexpected(program: "sbatch", answer: answer) }
-    return number
+    let answer = try programs.answer(command(for: job))
+    let printed = answer.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    if answer.code == 0, let found = printed.wholeMatch(of: Self.parsable) { return String(found.1) }
+    if let entry = try? queue().last(where: { $0.comment == job.comment }) { return entry.number }
+    guard answer.code == 0 else { throw programs.refusal("sbatch", answer) }
+    for text in [answer.output, answer.errors] {
+      if let number = Self.number(in: text) { return number }
+    }
+    throw BatchError.unexpected(program: "sbatch", answer: printed)
+  }
+
+  private static var parsable: Regex<(Substring, Substring)> { #/(\d+)(?:;[\w.-]+)?/# }
+
+  /// The one number of a job that a text with banners holds; nil where there is none, or more than one that might be meant.
+  static func number(in text: String) -> String? {
+    let lines = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+    let said = lines.compactMap { $0.firstMatch(of: #/Submitted batch job (\d+)/#).map { String($0.1) } }.unique
+    if said.count == 1 { return said[0] }
+    let alone = lines.compactMap { $0.wholeMatch(of: parsable).map { String($0.1) } }.unique
+    return said.isEmpty && alone.count == 1 ? alone[0] : nil
+  }
+
+  /// What Slurm's programs say when its controller is busy, restarts or cannot be reached.
+  private static let passing = [
+    "timed out", "unable to contact", "connection refused", "connection reset", "connection failure", "not connected",
+    "zero bytes", "temporarily", "try again", "standby mode", "slurm_load_jobs error", "no route to host",
+    "network is unreachable", "slurmdbd", "problem talking to the database", "unable to establish",
+  ]
+
+  func isPassing(_ error: BatchError) -> Bool {
+    guard case .refused(let program, _, let said) = error else { return false }
+    let text = said.lowercased()
+    return program == "squeue" || Self.passing.contains { text.contains($0) }
   }
 
   func queue() throws -> [QueueEntry] {
@@ -81,17 +111,23 @@ struct Slurm: BatchSystem {
     }
   }
 
-  func history(of jobs: [String]) -> [String: QueueEntry] {
+  /// A job's steps are listed too: on some sites only the step says that it had too little memory.
+  func history(of jobs: [String]) throws -> [String: QueueEntry] {
     var found: [String: QueueEntry] = [:]
+    var withoutMemory: Set<String> = []
     for some in Self.chunks(jobs) {
       let words = [
-        "sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State,Start,NodeList",
+        "sacct", "--noheader", "--parsable2", "--format=JobID,State,Start,NodeList",
         "--jobs=\(some.joined(separator: ","))",
       ]
-      guard let text = try? programs.output(words) else { return found }
+      let text = try programs.output(words)
       for line in text.split(separator: "\n") {
         let fields = line.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
         guard fields.count == 4, let state = fields[1].split(separator: " ").first else { continue }
+        if let dot = fields[0].firstIndex(of: ".") {
+          if state == "OUT_OF_MEMORY" { withoutMemory.insert(String(fields[0][..<dot])) }
+          continue
+        }
         let parts = fields[0].split(separator: "_")
         found[fields[0]] = QueueEntry(
           slurm: fields[0], number: parts.first.map(String.init) ?? fields[0],
@@ -99,6 +135,7 @@ struct Slurm: BatchSystem {
           nodes: fields[3])
       }
     }
+    for job in withoutMemory where found[job]?.state == .failed { found[job]?.state = .outOfMemory }
     return found
   }
 

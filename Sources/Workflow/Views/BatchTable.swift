@@ -49,7 +49,7 @@ public struct BatchTable {
   ) {
     let marks = assessments.map { assessment -> (String, Mark) in
       let name = assessment.stage.name
-      if assessment.state == .upToDate { return (name, .done) }
+      if assessment.isFinished { return (name, .done) }
       return switch jobs[name]?.state {
       case .failed: (name, .failed)
       case .interrupted: (name, .interrupted)

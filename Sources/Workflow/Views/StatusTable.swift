@@ -19,7 +19,7 @@ public enum StatusTable {
         ] + (jobs.isEmpty ? [] : [jobs[assessment.stage.name]?.job ?? "", jobs[assessment.stage.name]?.text ?? ""]))
     }
     let failures = assessments.compactMap { assessment -> String? in
-      guard assessment.state != .upToDate, let job = jobs[assessment.stage.name], job.state == .failed else {
+      guard !assessment.isFinished, let job = jobs[assessment.stage.name], job.state == .failed else {
         return nil
       }
       return "error: stage '\(assessment.stage.name)' (job \(job.job)): \(job.message ?? job.text)"
@@ -39,7 +39,8 @@ public enum StatusTable {
       return [
         "job": jobs[assessment.stage.name]?.json ?? .null, "stage": .string(assessment.stage.name),
         "type": .string(assessment.stage.type.type), "cell": cell(assessment.stage),
-        "state": .string(assessment.state.word), "reason": .string(assessment.state.description),
+        "state": .string(assessment.state.word), "reason": .string(assessment.why),
+        "missing_inputs": .list(assessment.missingFiles.map { .string($0.shown) }),
         "key": .optional(assessment.key), "content_digest": .optional(provenance?.contentDigest),
         "end": .optional(provenance.map { $0.end.formatted(.iso8601) }),
         "wall_seconds": provenance.map { .number($0.wallSeconds) } ?? .null,
@@ -57,7 +58,7 @@ public enum StatusTable {
       let action: String
       switch assessment.state {
       case _ where !selected.contains(assessment.stage.name): action = "leave"
-      case .upToDate: action = "skip"
+      case .upToDate, .removed: action = "skip"
       case .waiting: action = "run, or skip if nothing changes"
       default: action = "run"
       }
@@ -124,10 +125,11 @@ public enum StatusTable {
     let name = assessment.stage.name
     var lines: [String]
     switch assessment.state {
-    case .upToDate: lines = ["\(name): up to date (\(assessment.state))"]
+    case .upToDate: lines = ["\(name): up to date (\(assessment.why))"]
+    case .removed: lines = ["\(name): \(assessment.why)"]
     case .stale(let differences): lines = ["\(name): runs"] + differences.map { "  \($0)" }
     case .waiting: lines = ["\(name): \(assessment.state)"]
-    default: lines = ["\(name): runs (\(assessment.state))"]
+    default: lines = ["\(name): runs (\(assessment.why))"]
     }
     if let key = assessment.key { lines.append("  key \(key)") }
     if let provenance = assessment.provenance {
@@ -138,7 +140,7 @@ public enum StatusTable {
   }
 
   private static func why(_ assessment: StageAssessment) -> String {
-    assessment.state.description + (assessment.checkpointStep.map { " (checkpoint at step \($0))" } ?? "")
+    assessment.why + (assessment.checkpointStep.map { " (checkpoint at step \($0))" } ?? "")
   }
 
   static func bytes(_ count: Int?) -> String {

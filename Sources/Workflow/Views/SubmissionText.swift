@@ -37,27 +37,41 @@ public enum SubmissionText {
   public static func exitCode(_ assessments: [StageAssessment], _ jobs: [String: JobStatus], selected: Set<String>)
     -> Int32
   {
-    let open = assessments.filter { selected.contains($0.stage.name) && $0.state != .upToDate }
+    let open = assessments.filter { selected.contains($0.stage.name) && !$0.isFinished }
     if open.contains(where: { jobs[$0.stage.name]?.state == .failed }) { return 1 }
     return open.isEmpty ? 0 : RunOutcome.interruptedExitCode
   }
 }
 
 extension BatchRun {
-  /// Waits until no job of this run folder is in the queue; says what is there whenever that changes.
-  public func wait(every seconds: Double = 5, _ say: (String) -> Void) throws {
+  /// Waits until no job of this run folder is in the queue; says what is there whenever that changes. A queue that does not answer is asked
+  /// again with growing pauses, a day long. Returns where every stage is in the end.
+  @discardableResult
+  public func wait(every seconds: Double = 5, _ say: (String) -> Void) throws -> [String: JobStatus] {
     var said = ""
+    var (silence, pause) = (0.0, seconds)
     while true {
       let (stages, problem) = status()
-      if let problem { throw problem }
+      if let problem {
+        guard let error = problem as? BatchError, system.isPassing(error), silence < patience.longestSilence else {
+          throw problem
+        }
+        if silence == 0 { say("the queue does not answer (\(error)); it is asked again, and the jobs go on") }
+        patience.sleep(pause)
+        silence += pause
+        pause = min(2 * pause, 300)
+        continue
+      }
+      if silence > 0 { say("the queue answers again") }
+      (silence, pause) = (0, seconds)
       let open = stages.values.filter(\.isOpen)
-      if open.isEmpty { return }
+      if open.isEmpty { return stages }
       let running = open.filter { $0.state == .running }.count
       let finished = stages.values.filter { $0.state == .finished }.count
       let text = "\(open.count - running) stages pending, \(running) running, \(finished) finished"
       if text != said { say(text) }
       said = text
-      usleep(UInt32(seconds * 1e6))
+      patience.sleep(seconds)
     }
   }
 }

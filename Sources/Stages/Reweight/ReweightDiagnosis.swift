@@ -1,6 +1,7 @@
 import Artifacts
 import Basics
 import FreeEnergies
+import Molecules
 import Records
 import Workflow
 

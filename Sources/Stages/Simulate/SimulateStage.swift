@@ -44,7 +44,7 @@ enum SimulateStage: RecordedStage {
   static func check(_ stage: PlannedStage) throws {
     guard let molecule = MoleculeCheck.run(stage, needs: .dynamics), let states = try? molecule.states() else { return }
     let parameters = try stage.parameters(Parameters.self)
-    guard let targets = stage.checking({ try SimulationTargets(parameters, molecule, states) }) else { return }
+    guard let targets = stage.checking(.stage, { try SimulationTargets(parameters, molecule, states) }) else { return }
     let frames = Double(parameters.runs * targets.starts.count) * parameters.length / parameters.saveInterval
     // the frames stand in the artifact and in a NetCDF file beside it
     stage.writes(frames: frames, atoms: molecule.topology.atoms.count, bytesPerNumber: 8)

@@ -47,7 +47,7 @@ public final class Artifact {
 
   /// Whether the content of a file without a seal is what was committed.
   private static func provesItself(_ url: URL) -> Bool {
-    guard Seal.beginsAsHDF5(url) else { return false }
+    guard Seal.endsAsHDF5(url) else { return false }
     return Sandbox.fault(reading: url, by: "the HDF5 library", lock: NativeLock.hdf5) {
       try opened(url, check: .content, isSealed: false)
     } == nil

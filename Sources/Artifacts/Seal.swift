@@ -78,6 +78,13 @@ package enum Seal {
       return block
     }
 
+    /// Where it says that the file ends; nil for another kind of block.
+    static func end(_ block: [UInt8]) -> UInt64? {
+      let mark: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
+      guard block.count >= 36, block.starts(with: mark), block[8] >= 2, block[9] == 8 else { return nil }
+      return block[28..<36].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    }
+
     /// Of 44 bytes.
     private static func sum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
       func word(_ index: Int) -> UInt32 {
@@ -107,12 +114,16 @@ package enum Seal {
     }
   }
 
-  /// Whether a file begins as every HDF5 file of the store does: a look before the library sees it.
-  static func beginsAsHDF5(_ url: URL) -> Bool {
+  /// Whether a file ends where its first block says, as every HDF5 file of the store does that an HDF5 program has opened for writing and
+  /// closed: a look before the library sees it.
+  static func endsAsHDF5(_ url: URL) -> Bool {
     let descriptor = FileCalls.open(url.path, O_RDONLY | O_NONBLOCK)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
-    return (try? read(descriptor, at: 0, count: 8, url)) == [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
+    guard let length = try? regularFileSize(descriptor, url), length >= Superblock.size,
+      let head = try? read(descriptor, at: 0, count: Superblock.size, url)
+    else { return false }
+    return Superblock.end(head) == UInt64(length)
   }
 
   /// The seal that belongs to the first `length` bytes; with `head`, to those with another beginning.

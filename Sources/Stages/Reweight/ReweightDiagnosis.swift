@@ -13,7 +13,8 @@ struct ReweightDiagnosis {
 
   /// `logWeights` [samples], -u - ln q.
   init(
-    _ samples: StageInput, _ system: MolecularSystem, _ states: MolecularStates, rigid: RigidBonds?, logWeights: [Double]
+    _ samples: StageInput, _ system: MolecularSystem, _ states: MolecularStates, rigid: RigidBonds?,
+    logWeights: [Double]
   ) throws {
     let learnt = samples.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(\EmulatorStage.Inputs.frames)
     guard let learnt else {

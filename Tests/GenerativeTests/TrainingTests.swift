@@ -78,15 +78,15 @@ import Torch
 
   /// Batches of 25 out of 10 samples: each 10 rows in a row are an epoch, across the borders of batches too.
   @Test func aBatchMayRunThroughSeveralEpochs() throws {
-    var sampler = try EpochSampler(count: 10, batch: 25, seed: 3, repeating: true)
+    var sampler = try EpochSampler(count: 10, batch: 25, seed: 3, repeats: 3)
     let rows = try (0..<4).flatMap { try sampler.indices(step: $0).values(as: Int64.self) }
     #expect(rows.count == 100)
     let epochs = (0..<10).map { Array(rows[10 * $0..<10 * $0 + 10]) }
     for epoch in epochs { #expect(Set(epoch) == Set(0..<10)) }
     #expect(Set(epochs).count > 5)
     #expect(try sampler.indices(step: 2).values(as: Int64.self) == Array(rows[50..<75]))
-    #expect(throws: TrainingError.tooFewSamples(count: 0, batch: 25)) {
-      try EpochSampler(count: 0, batch: 25, seed: 3, repeating: true)
+    #expect(throws: TrainingError.tooFewSamples(count: 8, batch: 25)) {
+      try EpochSampler(count: 8, batch: 25, seed: 3, repeats: 3)
     }
   }
 

@@ -224,7 +224,7 @@ extension Emulator {
       interpolant: settings.interpolant, objective: settings.objective, coupling: settings.coupling)
     let batch = settings.optimization.batch
     var sampler = try EpochSampler(
-      count: training.shape[0], batch: batch, seed: RandomStream.derivedSeed(settings.seed, ["order"]), repeating: true)
+      count: training.shape[0], batch: batch, seed: RandomStream.derivedSeed(settings.seed, ["order"]), repeats: 16)
     let loop = TrainingLoop(
       trainer: trainer, host: host, title: "emulator", recordEvery: settings.recordEvery,
       labels: ["loss", "validation"])

@@ -116,9 +116,11 @@ public struct EpochSampler {
   private var epoch = -1
   private var order: Tensor?
 
-  /// `repeating`: where the samples are fewer than a batch, a batch runs through several epochs; otherwise that is an error.
-  public init(count: Int, batch: Int, seed: UInt64, repeating: Bool = false) throws {
-    guard count >= batch || repeating && count > 0 else {
+  /// `repeats`: how often a sample may come in one batch. Where the samples are fewer than a batch, it runs through several epochs.
+  ///
+  /// Throws `TrainingError.tooFewSamples`.
+  public init(count: Int, batch: Int, seed: UInt64, repeats: Int = 1) throws {
+    guard count * repeats >= batch else {
       throw TrainingError.tooFewSamples(count: count, batch: batch)
     }
     (self.count, self.batch, self.seed) = (count, batch, seed)

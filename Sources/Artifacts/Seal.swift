@@ -114,8 +114,7 @@ package enum Seal {
     }
   }
 
-  /// Whether a file ends where its first block says, as every HDF5 file of the store does that an HDF5 program has opened for writing and
-  /// closed: a look before the library sees it.
+  /// Whether a file ends where its first block says, or what follows may be the rest of a seal: a look before the library sees it.
   static func endsAsHDF5(_ url: URL) -> Bool {
     let descriptor = FileCalls.open(url.path, O_RDONLY | O_NONBLOCK)
     guard descriptor >= 0 else { return false }
@@ -123,7 +122,8 @@ package enum Seal {
     guard let length = try? regularFileSize(descriptor, url), length >= Superblock.size,
       let head = try? read(descriptor, at: 0, count: Superblock.size, url)
     else { return false }
-    return Superblock.end(head) == UInt64(length)
+    guard let end = Superblock.end(head) else { return false }
+    return end <= UInt64(length) && UInt64(length) - end <= UInt64(size) + 1
   }
 
   /// The seal that belongs to the first `length` bytes; with `head`, to those with another beginning.

@@ -34,12 +34,17 @@ private enum HeldBonds {
   /// them says why.
   static func areUntold(_ surroundings: SharedField.Surroundings) -> Bool {
     guard let forcefield = surroundings.values[SharedField.forcefield.name], forcefield != .null else { return false }
+    // a file may leave the topology to the force field's, and the structure to the trajectory
+    var values = surroundings.values
+    for field in SharedField.molecule where (values[field.name] ?? .null) == .null {
+      values[field.name] = field.standIn?(surroundings)
+    }
     return surroundings.stages.contains { stage in
       guard stage.type == IngestStage.self, (stage.parameters["constraints"] ?? .null) == .null else { return false }
       guard let files = stage.parameters["trajectory"].flatMap([String].init(_:)), !files.isEmpty else {
-        return hasConstraints(surroundings.values)
+        return hasConstraints(values)
       }
-      return files.contains { areHeld(in: URL(fileURLWithPath: $0), surroundings.values) }
+      return files.contains { areHeld(in: URL(fileURLWithPath: $0), values) }
     }
   }
 

@@ -28,7 +28,8 @@ public enum ArtifactError: Error, Equatable, CustomStringConvertible {
     case .openForWriting(let file):
       "\(file): another program has it open for writing, or was killed while it had, and the mark of that cannot be taken back here; "
         + "close it there, or make the file writable, and run again"
-    case .unopenable(let file, let reason): "\(file): sound, but it cannot be opened: \(reason)"
+    case .unopenable(let file, let reason):
+      "\(file): sound, but it cannot be opened: \(reason)\(reason.contains("run again") ? "" : "; run again")"
     case .incomplete(let file, let missing):
       "\(file): not a committed artifact: \(missing) is missing; run the stage again with --force"
     case .contentDamaged(let file, let expected, let found):

@@ -60,7 +60,15 @@ package enum Seal {
     let descriptor = FileCalls.open(url.path, O_RDWR)
     guard descriptor >= 0 else { throw ArtifactError.openForWriting(file: url.path) }
     defer { close(descriptor) }
-    guard let unmarked = Superblock.unmarked(try read(descriptor, at: 0, count: Superblock.size, url)) else { return }
+    // who has it open holds HDF5's lock, and may have written since it was looked at
+    guard FileCalls.lock(descriptor, exclusive: true) == .held else {
+      throw ArtifactError.openForWriting(file: url.path)
+    }
+    let length = try regularFileSize(descriptor, url) - size
+    guard length >= Superblock.size,
+      let unmarked = Superblock.unmarked(try read(descriptor, at: 0, count: Superblock.size, url)),
+      try read(descriptor, at: length, count: size, url) == bytes(descriptor, length, url, head: unmarked)
+    else { return }
     try write(unmarked, descriptor, at: 0, url)
   }
 

@@ -12,12 +12,4 @@ public enum DiskSpace {
     guard statvfs(folder.path, &status) == 0 else { return nil }
     return Double(status.f_bavail) * Double(status.f_frsize)
   }
-
-  /// "3.2 GB", in powers of 1,000.
-  public static func text(_ bytes: Double) -> String {
-    let units = ["bytes", "kB", "MB", "GB", "TB", "PB"]
-    var (value, unit) = (bytes, 0)
-    while value >= 999.5, unit < units.count - 1 { (value, unit) = (value / 1000, unit + 1) }
-    return String(format: unit == 0 || value >= 99.5 ? "%.0f" : "%.1f", value) + " " + units[unit]
-  }
 }

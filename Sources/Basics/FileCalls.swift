@@ -136,7 +136,7 @@ public enum FileCalls {
     guard isRefusal(.renameOver, code), case .there(isFolder: false) = presence(target), rename(target, aside) == 0
     else { return code }
     guard patiently({ rename(source, target) }) == 0 else {
-      rename(aside, target)
+      _ = patiently { rename(aside, target) }
       return code
     }
     unlink(aside)

@@ -1,4 +1,4 @@
-import Foundation
+import Basics
 
 public enum HDF5Error: Error, Equatable, CustomStringConvertible {
   case noSuchFile(file: String)  // The file does not exist or is a folder
@@ -15,14 +15,20 @@ public enum HDF5Error: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .noSuchFile(let file): "\(file): no such file"
-    case .notHDF5(let file, let message): "\(file): not a sound HDF5 file: \(message)"
+    case .notHDF5(let file, let message): "\(file): not a sound HDF5 file: \(message)\(Self.wayOut(message))"
     case .notFound(let file, let path): "\(file): there is no \(path) in it"
     case .typeMismatch(let file, let path, let stored, let requested):
       "\(file): \(path) holds \(stored), which cannot be read as \(requested)"
     case .shapeMismatch(let file, let path, let message): "\(file): \(path): \(message)"
     case .closed(let file): "\(file): the file is closed"
     case .callFailed(let function, let file, let path, let message):
-      "\(file): \(path.isEmpty ? "" : path + ": ")\(function) failed: \(message)"
+      "\(file): \(path.isEmpty ? "" : path + ": ")\(function) failed: \(message)\(Self.wayOut(message))"
     }
+  }
+
+  /// What to do where a call of the system failed within the library, whose message has its number.
+  private static func wayOut(_ message: String) -> String {
+    guard let code = message.firstMatch(of: #/errno = (\d+)/#).flatMap({ Int32($0.1) }), code != 0 else { return "" }
+    return "; " + FileCalls.advice(code)
   }
 }

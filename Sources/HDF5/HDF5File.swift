@@ -34,7 +34,8 @@ public final class HDF5File {
     case .there(isFolder: false): break
     case .there, .absent: throw HDF5Error.noSuchFile(file: url.path)
     case .unknown(let code):
-      throw HDF5Error.callFailed(function: "stat", file: url.path, path: "", message: FileCalls.text(code))
+      throw HDF5Error.callFailed(
+        function: "stat", file: url.path, path: "", message: "\(FileCalls.text(code)); \(FileCalls.advice(code))")
     }
     let access = try accessProperties(file: url.path)
     do {

@@ -28,6 +28,8 @@ public struct HeldCoordinates: Sendable, Equatable {
 
   /// nm, of a distance.
   static let smallestThermalSpread = 6e-4
+  /// Distance of an angle's ends over the sum of its bonds: from here on it counts as straight (164 degrees).
+  private static let straightest = 0.99
   /// Fewer frames do not tell.
   public static let fewestFrames = 5
 
@@ -60,15 +62,20 @@ public struct HeldCoordinates: Sendable, Equatable {
     let distances = topology.bonds.map { distance($0.first, $0.second) }
     let held = zip(topology.bonds, distances).filter { $1.spread < Self.smallestThermalSpread }
     let heldBonds = Set(held.map(\.0))
+    let lengthOf = Dictionary(zip(topology.bonds, distances.map(\.mean)), uniquingKeysWith: { first, _ in first })
     var heldAngles: [[Int]] = []
     var angleCount = 0
     for (centre, neighbours) in topology.neighbours.enumerated() {
       for (place, one) in neighbours.enumerated() {
         for other in neighbours[(place + 1)...] {
+          let (first, second) = (Topology.Bond(one, centre), Topology.Bond(centre, other))
+          let ends = distance(one, other)
+          // the ends of a straight angle hardly move, whatever holds it or does not
+          guard ends.mean < Self.straightest * ((lengthOf[first] ?? 0) + (lengthOf[second] ?? 0)) else { continue }
           angleCount += 1
           // an angle between bonds that move is no coordinate of a constraint
-          guard heldBonds.contains(.init(one, centre)), heldBonds.contains(.init(centre, other)) else { continue }
-          if distance(one, other).spread < Self.smallestThermalSpread { heldAngles.append([one, centre, other]) }
+          guard heldBonds.contains(first), heldBonds.contains(second) else { continue }
+          if ends.spread < Self.smallestThermalSpread { heldAngles.append([one, centre, other]) }
         }
       }
     }

@@ -9,7 +9,7 @@ public struct FreeEnergyRecord: Record {
       + "carry it")
   public let standardError = Real(Paths.deltaFStandardError, unit: "kT", "one standard error")
   public let interval = Reals(Paths.deltaFInterval, unit: "kT", axes: ["end"], "95 %")
-  public let ensemble = Text("results/ensemble", "where bonds are or were held: which ensemble the number belongs to")
+  public let ensemble = Text(Paths.ensemble, "where bonds are or were held: which ensemble the number belongs to")
 
   public init() {}
 }

@@ -4,6 +4,7 @@ enum Paths {
   static let deltaFStandardError = "results/delta_f_standard_error"
   static let deltaFInterval = "results/delta_f_interval"
   static let energies = "energies"
+  static let ensemble = "results/ensemble"
   static let effectiveFraction = "results/ess_fraction"
   static let effectiveFractionTruncated = "results/ess_fraction_truncated"
   static let inverted = "results/inverted"

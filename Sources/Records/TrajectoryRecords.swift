@@ -39,6 +39,7 @@ public struct SimulateRecord: StageRecord {
   public let attempts = Integers("results/attempts", axes: ["run"], "how often it was led, until it was there")
   public let transitions = Integers(
     "results/runs/transitions", axes: ["run"], "changes of the state, or of the first pair's first state")
+  public let ensemble = Text(Paths.ensemble, "where bonds were held: which ensemble the frames belong to")
   public let exits = Integers("results/runs/exits", axes: ["run"], "exits from the state")
   public let statePopulation = Reals("results/runs/state_population", axes: ["run"], "share of frames in it")
   public let statisticalInefficiency = Reals(

@@ -99,8 +99,8 @@ extension ReportedRun {
     return Report.Section(
       title: "Pairs of states",
       text:
-        "dF = -ln(P(from) / P(to)); positive: the first is the rarer one. A difference of which a state is carried by fewer than 10 effective"
-        + " samples is not determined. The last column sets it against the reference: umbrella sampling or dynamics.",
+        "dF = -ln(P(from) / P(to)); positive: the first is the rarer one. Of weighted samples, a difference of which a state is carried by"
+        + " fewer than 10 effective ones is not determined. The last column sets it against the reference: umbrella sampling or dynamics.",
       tables: [table])
   }
 }

@@ -44,7 +44,7 @@ private enum HeldBonds {
       guard let files = stage.parameters["trajectory"].flatMap([String].init(_:)), !files.isEmpty else {
         return hasConstraints(values)
       }
-      return files.contains { areHeld(in: URL(fileURLWithPath: $0), values) }
+      return files.contains { areHeld(in: URL(fileURLWithPath: $0), stage.parameters, values) }
     }
   }
 
@@ -57,13 +57,23 @@ private enum HeldBonds {
     }
   }
 
-  private static func areHeld(in trajectory: URL, _ values: [String: ParameterValue]) -> Bool {
-    let fields = SharedField.molecule.map { values[$0.name]?.canonicalJSON ?? "" }.joined(separator: " ")
+  /// Of the frames that the stage takes, `parameters` being its own.
+  private static func areHeld(
+    in trajectory: URL, _ parameters: ParameterValue, _ values: [String: ParameterValue]
+  ) -> Bool {
+    func number(_ name: String) -> Int? {
+      guard let value = parameters[name] else { return nil }
+      return Int(value)
+    }
+    let (first, last, stride) = (number("first") ?? 0, number("last"), max(1, number("stride") ?? 1))
+    let fields =
+      SharedField.molecule.map { values[$0.name]?.canonicalJSON ?? "" }.joined(separator: " ")
+      + " \(first) \(last.map(String.init) ?? "") \(stride)"
     return FileAnswers.shared.value(trajectory, of: "held bonds \(fields)") {
       guard let molecule = try? Molecule(values),
         let preparation = try? FramePreparation(topology: molecule.topology),
         let reader = try? IngestSource.open(trajectory, molecule, preparation),
-        let frames = try? reader.selection(),
+        let frames = try? reader.selection(first: first, last: last, stride: stride),
         let held = try? IngestConstraints.held(
           in: reader, frames, preparation, molecule.topology, framesLookedAt: framesLookedAt)
       else { return false }

@@ -99,7 +99,7 @@ struct MolecularSystem {
   /// "umbrella sampling". Throws `MolecularSystemError`, and the method's own errors.
   func dynamicsSystem(for purpose: String) throws -> System {
     guard let energyMethod else { throw MolecularSystemError.noDynamics(purpose: purpose) }
-    let system = try energyMethod.allowing(.bonds).system(for: topology)
+    let system = try energyMethod.allowing(.dynamics).system(for: topology)
     try check(system.atomCount)
     try energyMethod.warnings(for: topology).forEach(warn)
     if system.constraintCount > 0 {

@@ -20,7 +20,7 @@ struct SignalTests {
   }
 
   /// Warnings of batch systems before a limit, a terminal that closes, and the two ways to stop a program by hand.
-  @Test(arguments: [SIGUSR1, SIGTERM, SIGINT, SIGHUP, SIGXCPU])
+  @Test(arguments: [SIGUSR1, SIGTERM, SIGINT, SIGHUP, SIGXCPU, SIGUSR2])
   func aSignalSavesAndSaysHowToResume(number: Int32) throws {
     let program = try TinyPipeline.program(short: true, trainingSteps: 100_000)
     let started = try start(program)

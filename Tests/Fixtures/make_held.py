@@ -163,6 +163,11 @@ def main():
         population, cosine = quadrature(metric)
         found[name] = {"population": population, "cosine": cosine}
     print(json.dumps(found, indent=1))
+    # OpenMM's own dynamics has the law with the factor where it holds the bonds, and the one without where springs do
+    for dynamic, law, other in (("constrained", "quadrature", "stiff"), ("springs", "stiff", "quadrature")):
+        for what in ("population", "cosine"):
+            value, error = found[dynamic][what]
+            assert abs(value - found[law][what]) < 3.5 * error < abs(value - found[other][what]), (dynamic, what)
     kept = frames[4 : 4 + 5 * 3000 : 5].astype(np.float32)
     with mdtraj.formats.NetCDFTrajectoryFile(str(OUT / "chain.nc"), "w", force_overwrite=True) as file:
         file.write(coordinates=kept * 10, time=np.arange(1, len(kept) + 1, dtype=np.float32))

@@ -69,9 +69,34 @@ import Trajectories
       // MDTraj's angles are single precision: a frame at a border may fall to either side
       #expect(abs(count - (try #require(answer.counts[name]))) <= 2, "\(name)")
     }
-    let estimates = StateEstimates(counting: states, runs: runs)
+    let estimates = StateEstimates(counting: states, runs: runs, changes: states.names.map { _ in 100 })
     #expect(abs(estimates.populations.reduce(0) { $0 + $1.share } - 1) < 1e-12)
     for (found, expected) in zip(estimates.differences, answer.delta_f) { #expect(abs(found.value - expected) < 4e-3) }
+  }
+
+  /// Runs that stay where they began tell the share of their starts, which is no estimate: no error, and none of what was never seen.
+  @Test func sharesOfRunsThatNeverChangeHaveNoError() throws {
+    let set = try Self.set([
+      ("a", [Self.box([0: (0, 1)])]), ("b", [Self.box([0: (1, 2)])]), ("c", [Self.box([0: (2, 3)])]),
+    ])
+    let starts: [Double] = [0.5, 0.5, 1.5, 1.5]
+    let runs = starts.indices.flatMap { [Int](repeating: $0, count: 10) }
+    func estimates(_ columns: [[Double]]) -> StateEstimates {
+      let whole = columns.flatMap { $0 }
+      let nothing = whole.map { _ in 0.0 }
+      return StateEstimates(
+        counting: set.assignment([whole, nothing, nothing], count: whole.count), runs: runs,
+        changes: set.changes(columns.map { column in [column, column.map { _ in 0 }, column.map { _ in 0 }] }))
+    }
+    let still = estimates(starts.map { [Double](repeating: $0, count: 10) })
+    #expect(still.populations[0].share == 0.5 && still.populations[0].standardError.isNaN)
+    #expect(still.populations[0].interval.allSatisfy { $0.isNaN })
+    #expect(still.populations[2].share.isNaN)  // c was never visited
+    #expect(still.differences[0].value == 0 && still.differences[0].standardError.isNaN)
+    // the same shares, with changes enough
+    let moving = estimates(starts.map { _ in [0.5, 1.5, 0.5, 1.5, 0.5, 1.5, 0.5, 1.5, 0.5, 1.5] })
+    #expect(moving.populations[0].share == 0.5 && moving.populations[0].standardError == 0)
+    #expect(moving.differences[0].standardError == 0)
   }
 
   @Test func bordersAreOpenAndArcsRunAcrossTheTurn() throws {

@@ -49,6 +49,17 @@ import Testing
   }
 
   /// Over seeds (estimate - exact) / error has mean 0 and standard deviation about 1.
+  /// A part without any sample of a state has no difference, and does not agree with one that has.
+  @Test func aPartThatLacksAStateDoesNotAgree() throws {
+    func parts(_ values: [Double]) -> [UmbrellaResult.Part] { values.map { .init(name: "part", deltaF: $0) } }
+    for values in [[.nan, 1.2], [1.2, .nan]] {
+      #expect(UmbrellaResult.disagreement(parts(values), statistical: 0.1)?.spread == .infinity)
+      #expect(UmbrellaResult.disagreement(parts(values), statistical: .nan) == nil)
+    }
+    #expect(UmbrellaResult.disagreement(parts([1.2, 1.3]), statistical: 0.1) == nil)
+    #expect(UmbrellaResult.disagreement(parts([1, 3]), statistical: 0.1)?.spread == 1)
+  }
+
   @Test func errorsAreCalibrated() throws {
     var surface = ModelSurface()
     surface.psiBarrier = 0.5

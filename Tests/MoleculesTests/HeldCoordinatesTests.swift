@@ -50,6 +50,21 @@ import Testing
   }
 
   /// XTC files round positions to 0.001 nm: held bonds are found all the same, and free ones are not taken for held.
+  /// H-C-C#N with all bonds held: the ends of the straight angle hardly move, though nothing holds it.
+  @Test func aStraightAngleIsNotHeld() throws {
+    let nitrile = try Fixtures.molecule(
+      ["H", "C", "C", "N"], [(0, 1), (1, 2), (2, 3)], [-0.05, 0.1, 0, 0, 0, 0, 0.147, 0, 0, 0.263, 0, 0])
+    var random = RandomStream(seed: 5, "straight")
+    let frames = (0..<200).flatMap { _ -> [Double] in
+      let (bent, open) = (0.07 * random.normal(), 1.9 + 0.07 * random.normal())
+      return [
+        0.109 * cos(open), 0.109 * sin(open), 0, 0, 0, 0, 0.147, 0, 0, 0.147 + 0.116 * cos(bent), 0.116 * sin(bent), 0,
+      ]
+    }
+    let held = HeldCoordinates(topology: nitrile, coordinates: frames)
+    #expect(held.bonds == nitrile.bonds && held.angles.isEmpty)
+  }
+
   @Test func roundedFramesTellHeldBonds() throws {
     func rounded(_ isHeld: (Topology.Bond) -> Bool) throws -> [Double] {
       try frames(200, isHeld: isHeld).map { ($0 * 1000).rounded() / 1000 }

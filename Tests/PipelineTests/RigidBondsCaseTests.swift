@@ -32,14 +32,18 @@ import Testing
     return product / (one * other).squareRoot()
   }
 
-  private let chain = """
-    name: chain
-    seed: 5
+  private static let system = """
     system:
       topology: chain.pdb
       forcefield: chain.xml
       torsions: { t: [0, 1, 2, 3] }
       state: { torsion: t, from: -1, to: 1 }
+    """
+
+  private let chain = """
+    name: chain
+    seed: 5
+    \(Self.system)
     stages:
       frames:   { uses: ingest, trajectory: chain.nc }
       emulator: { uses: emulator, frames: frames, network: { width: 32 }, training: { steps: 300, batch: 256 } }
@@ -158,11 +162,7 @@ import Testing
     let text = """
       name: dynamics
       seed: 3
-      system:
-        topology: chain.pdb
-        forcefield: chain.xml
-        torsions: { t: [0, 1, 2, 3] }
-        state: { torsion: t, from: -1, to: 1 }
+      \(Self.system)
       stages:
         md:       { uses: simulate, runs: 2, length: 100, save_interval: 0.5, equilibration: 5, steering_time: 20, timestep: 0.005, friction: 5 }
         frames:   { uses: ingest, simulation: md }

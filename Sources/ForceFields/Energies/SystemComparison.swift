@@ -6,8 +6,10 @@ import OpenMM
 public enum AllowedConstraints: Sendable, Equatable {
   /// Those that leave the energy whole: the terms that they replace are there too.
   case withTerms
-  /// Those of bonds.
+  /// Those of bonds, and those that leave the energy whole.
   case bonds
+  /// Those of bonds alone: what dynamics can hold.
+  case dynamics
   /// Those of bonds that are constant in all frames anyway, at these lengths, and those that leave the energy whole.
   case rigid(RigidBonds)
 }
@@ -80,8 +82,8 @@ public struct SystemComparison: Sendable {
     let bonds = Set(topology.bonds.map { System.Pair($0.first, $0.second) })
     switch allowed {
     case .withTerms: return lost.isEmpty ? [] : [.constraints(count: constrained.count, withoutTerm: lost.count)]
-    case .bonds:
-      let others = constrained.subtracting(bonds)
+    case .bonds, .dynamics:
+      let others = (allowed == .bonds ? lost : constrained).subtracting(bonds)
       return others.isEmpty ? [] : [.constrainedAngles(labels(others))]
     case .rigid(let rigid):
       let others = lost.subtracting(bonds)

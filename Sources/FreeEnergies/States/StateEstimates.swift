@@ -54,9 +54,15 @@ public struct StateEstimates: Sendable, Equatable {
     (self.names, self.populations, self.pairs, self.differences) = (names, populations, pairs, differences)
   }
 
+  /// Fewer changes into and out of a state than these, in all runs together, leave its share that of the runs' starts.
+  public static let fewestChanges = 20
+
   /// Of unbiased runs, `runs` being the run of each frame: shares of the frames, with half of what the halves of the runs differ by as
-  /// errors. Runs take turns between the halves; a single run is cut in the middle.
-  public init(counting states: StateAssignment, runs: [Int]) {
+  /// errors. Runs take turns between the halves; a single run is cut in the middle. `changes`: of each state, see `StateTransitions`; a state
+  /// that was changed less often than `fewestChanges` has no error, and neither has a difference of it.
+  ///
+  /// - Precondition: as many changes as names.
+  public init(counting states: StateAssignment, runs: [Int], changes: [Int]) {
     let last = runs.last ?? 0
     let half = runs.indices.map { last > 0 ? runs[$0] % 2 : (2 * $0 < runs.count ? 0 : 1) }
     let parts = ([nil, 0, 1] as [Int?]).map { part in
@@ -67,8 +73,15 @@ public struct StateEstimates: Sendable, Equatable {
       return (values[0], abs(values[1] - values[2]) / 2)
     }
     let populations = states.names.indices.map { state -> Population in
-      guard states.isTold[state] else { return Population() }
-      let (share, error) = spread { $0[state] / max(1, $0.reduce(0, +)) }
+      // what was never left or never entered has a share that nobody knows
+      guard states.isTold[state], parts[0][state] > 0, parts[0][state] < parts[0].reduce(0, +) else {
+        return Population()
+      }
+      let (share, found) = spread { $0[state] / max(1, $0.reduce(0, +)) }
+      let error = changes[state] < Self.fewestChanges ? Double.nan : found
+      guard error.isFinite else {
+        return Population(share: share, standardError: .nan, interval: [.nan, .nan], effectiveSamples: .nan)
+      }
       return Population(
         share: share, standardError: error, interval: [max(0, share - 1.96 * error), min(1, share + 1.96 * error)],
         effectiveSamples: .nan)
@@ -77,7 +90,7 @@ public struct StateEstimates: Sendable, Equatable {
       guard states.isTold[pair.from], states.isTold[pair.to], parts[0][pair.from] > 0, parts[0][pair.to] > 0
       else { return Difference() }
       let (value, error) = spread { -log($0[pair.from] / $0[pair.to]) }
-      return error.isFinite
+      return error.isFinite && min(changes[pair.from], changes[pair.to]) >= Self.fewestChanges
         ? Difference(value: value, standardError: error) : Difference(value: value, standardError: .nan)
     }
     self.init(names: states.names, populations: populations, pairs: states.pairs, differences: differences)

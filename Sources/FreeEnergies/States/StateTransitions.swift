@@ -31,3 +31,12 @@ public struct StateTransitions: Equatable, Sendable {
     self.init([angles], state: StateSet(torsion: "", state).states[0], margin: margin)
   }
 }
+
+extension StateSet {
+  /// Changes into and out of each state, the rest last, in runs of `columns` [runs][coordinates][samples]. Of the rest they are those of all
+  /// others together.
+  public func changes(_ runs: [[[Double]]]) -> [Int] {
+    let own = states.map { state in runs.reduce(0) { $0 + StateTransitions($1, state: state).count } }
+    return own + [own.reduce(0, +)]
+  }
+}

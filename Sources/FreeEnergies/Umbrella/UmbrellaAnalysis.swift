@@ -112,6 +112,7 @@ public struct UmbrellaAnalysis: Sendable {
       slowestTorsion: correlation.slowest, halves: halves[0], directions: directions[0], coverage: coverage,
       shortWindows: short, warnings: [], mbarGradient: mbar.largestGradient, mbarStep: mbar.remainingStep)
     widen(&result, statistical: statistical[0], slowError: errors[0].slow)
+    result.warnings += estimate.differences.warnings
     result.states = estimate.differences.estimates(
       errors: errors.indices.map { index in
         let error = short.isEmpty ? statistical[index] : max(statistical[index], errors[index].slow)

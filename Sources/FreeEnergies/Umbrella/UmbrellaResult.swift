@@ -51,6 +51,8 @@ extension UmbrellaResult {
     guard parts.count > 1, let low = values.min(), let high = values.max() else { return nil }
     // each part has about sqrt(parts) times the error of the whole
     let allowed = agreement * statistical * (2 * Double(parts.count)).squareRoot()
+    // a part that lacks a state altogether does not agree with one that has it
+    if statistical.isFinite, values.contains(where: { $0.isNaN }) { return (allowed, .infinity) }
     return high - low > allowed ? (allowed, (high - low) / 2) : nil
   }
 

@@ -79,6 +79,15 @@ struct WindowDifferences {
     }
   }
 
+  /// A sentence for each pair that has no value because no sample lies in one of its states.
+  var warnings: [String] {
+    zip(states.pairs, all).compactMap { pair, found in
+      guard !found.hasValue, states.isTold[pair.from], states.isTold[pair.to] else { return nil }
+      let (from, to) = (states.names[pair.from], states.names[pair.to])
+      return "No sample lies in one of \(from) and \(to): the free energy of \(from) against \(to) is not determined."
+    }
+  }
+
   /// Inefficiency of the first pair that has a value.
   var inefficiency: Double { all.first(where: \.hasValue)?.inefficiency ?? 1 }
 

@@ -92,6 +92,7 @@ public struct WindowsAnalysis: Sendable {
           data.coordinates[correlation.slowest[worst]].name, correlation.inefficiency[worst]))
       if let statistical = statistical.first { result.standardError = max(statistical, errors[0].slow) }
     }
+    result.warnings += estimate.differences?.warnings ?? []
     if let halves = halves.first { result.widen(by: halves, "halves", statistical: statistical[0]) }
     result.states = estimate.differences?.estimates(
       errors: errors.indices.map { index in

@@ -234,7 +234,7 @@ extension Emulator {
       let value = try validationLoss(loss, average, validation, seed: settings.seed)
       var curve = trainer.curve
       curve.record(step: trainer.step, [.nan, value])
-      if OverFitting(curve)?.keepsLast ?? false { try trainer.keepAverage() }
+      if value.isFinite, OverFitting(curve)?.keepsLast ?? false { try trainer.keepAverage() }
       return [value]
     } endsEarly: {
       OverFitting($0)?.isBeyondReturn ?? false

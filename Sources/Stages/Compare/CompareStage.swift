@@ -67,6 +67,13 @@ enum CompareStage: RecordedStage {
       default: try .simulation(input, parameters.torsions, context)
       }
 
+    let ensemble = Recorded.reweight.freeEnergy.ensemble
+    let areRigid = try [reweighted, input].map { try $0.artifact.readIfThere(ensemble) == Ensemble.rigid.summary }
+    if areRigid[0] != areRigid[1] {
+      context.warn(
+        "'\(areRigid[0] ? reweighted.name : input.name)' is of the constrained molecule, and "
+          + "'\(areRigid[0] ? input.name : reweighted.name)' is not: what they differ by is no error of either")
+    }
     let writer = context.output
     func write(_ record: DifferenceRecord, _ deltaF: Double, _ error: Double) throws {
       try writer.write(record.difference, deltaF - reference.deltaF)

@@ -63,19 +63,21 @@ struct ComparedReference {
       }
       return column
     }
-    guard artifact.has(record.freeEnergy.deltaF) else { throw CompareError.noDifference(stage: input.name) }
+    let deltaF = try artifact.readIfThere(record.freeEnergy.deltaF)
+    guard let deltaF, deltaF.isFinite else { throw CompareError.noDifference(stage: input.name) }
     let torsions = samples.torsions(columns)
     var result = ComparedReference(
       torsions: torsions, torsionHalves: (0..<2).map { half in torsions.points { samples.half($0) == half } },
-      deltaF: try artifact.read(record.freeEnergy.deltaF),
-      standardError: try artifact.read(record.freeEnergy.standardError),
+      deltaF: deltaF, standardError: try artifact.read(record.freeEnergy.standardError),
       evaluations: try artifact.readIfThere(record.energyEvaluations), seconds: input.wallSeconds ?? .nan)
     guard let frames else { return result }
     let side = try SimulatedSide(frames, context)
     let set = side.set
-    let stateColumns = try set.coordinates.map { coordinate in
-      guard let column = known.firstIndex(of: coordinate.name) else {
-        throw CompareError.noTorsion(stage: input.name, torsion: coordinate.name, known: known)
+    // of the leading state alone: what other states need may not have been recorded
+    let stateColumns = try set.leading.coordinates.map { coordinate in
+      let name = set.coordinates[coordinate].name
+      guard let column = known.firstIndex(of: name) else {
+        throw CompareError.noTorsion(stage: input.name, torsion: name, known: known)
       }
       return column
     }
@@ -163,7 +165,10 @@ private struct SimulatedSide {
     }
     let runs = try artifact.read(record.run, as: Int.self).values
     occupancy = StateOccupancy(columns: columns, runs: runs, state: set.leading)
-    estimates = StateEstimates(counting: set.assignment(columns, count: runs.count), runs: runs)
+    let rows = Dictionary(grouping: runs.indices, by: { runs[$0] }).values
+    estimates = StateEstimates(
+      counting: set.assignment(columns, count: runs.count), runs: runs,
+      changes: set.changes(rows.map { rows in columns.map { column in rows.map { column[$0] } } }))
     energies = try artifact.read(record.energies).values
     evaluations = try artifact.read(record.energyEvaluations)
     let interval = try artifact.read(record.trajectory.time, as: Double.self).values.first ?? 0
@@ -175,9 +180,10 @@ private struct SimulatedSide {
 }
 
 extension SimulatedSide {
-  /// Whether samples lie in the state of `occupancy`; `columns`: of the set's coordinates.
+  /// Whether samples lie in the state of `occupancy`; `columns`: of the coordinates that it depends on, in their order.
   func inside(_ columns: [[Double]]) -> [Bool] {
-    (columns.first?.indices ?? 0..<0).map { n in set.leading.contains { columns[$0][n] } }
+    let places = Dictionary(uniqueKeysWithValues: zip(set.leading.coordinates, columns))
+    return (columns.first?.indices ?? 0..<0).map { n in set.leading.contains { places[$0]?[n] ?? .nan } }
   }
 }
 

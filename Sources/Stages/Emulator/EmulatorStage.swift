@@ -5,7 +5,7 @@ import Workflow
 
 /// Trains a Boltzmann emulator by flow matching on ingested frames, in internal or Cartesian coordinates.
 enum EmulatorStage: RecordedStage {
-  static let version = 3, soundVersions = [2]
+  static let version = 3
   static let summary = "train a Boltzmann emulator by flow matching"
   static let reads: [SharedField] = SharedField.molecule
   static let output = Recorded.emulator

@@ -31,10 +31,14 @@ struct IngestConstraints {
     _ system: MolecularSystem
   ) throws {
     (seed, topology) = (context.seed, system.topology)
-    let found = try sources.map { try Self.held(in: $0, preparation, topology) }
+    var found = try sources.map { try Self.held(in: $0, preparation, topology) }
     guard let first = found.firstIndex(where: { !$0.isEmpty }) else {
       released = sources.map { _ in nil }
       return
+    }
+    // a source of too few frames to tell is like the others; with `rigid` each of its frames is held against their lengths
+    for index in found.indices where sources[index].frames.count < HeldCoordinates.fewestFrames {
+      found[index] = found[first]
     }
     let treatment = try treatment ?? Self.toldByForceField(found[first], sources[first], system, context)
     switch treatment {
@@ -95,7 +99,7 @@ struct IngestConstraints {
       try withAdvice { try system.harmonicTerms() }.filter { $0.atoms.count == 2 }
         .map { Topology.Bond($0.atoms[0], $0.atoms[1]) })
     let treatment: Treatment
-    if held.bonds.allSatisfy(constrained.contains) {
+    if constrained.isSubset(of: held.bonds), held.bonds.allSatisfy(constrained.contains) {
       treatment = .rigid
     } else if held.bonds.allSatisfy(springs.contains) {
       treatment = .flexible

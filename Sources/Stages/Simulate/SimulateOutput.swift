@@ -41,6 +41,7 @@ extension SimulateSetup {
     try writer.write(output.steeredTorsions, starts.names)
     try writer.write(output.targets, starts.targets.flatMap { $0 }, shape: [runs, starts.torsions.count])
     try writer.write(output.attempts, simulation.state.runs.map { $0.attempt + 1 })
+    if system.constraintCount > 0 { try writer.write(output.ensemble, Ensemble.rigid.summary) }
     let leading = states.set.leading
     let transitions = columns.map { StateTransitions($0, state: leading) }
     try writer.write(output.transitions, transitions.map(\.count))
@@ -60,10 +61,16 @@ extension SimulateSetup {
       })
     if !states.isShort {
       let all = states.set.coordinates.indices.map { k in columns.flatMap { $0[k] } }
-      try writer.write(
-        output.states,
-        StateEstimates(
-          counting: states.assignment(all), runs: (0..<runs).flatMap { [Int](repeating: $0, count: perRun) }))
+      let changes = states.set.changes(columns)
+      let estimates = StateEstimates(
+        counting: states.assignment(all), runs: (0..<runs).flatMap { [Int](repeating: $0, count: perRun) },
+        changes: changes)
+      try writer.write(output.states, estimates)
+      for (name, count) in zip(estimates.names, changes) where count < StateEstimates.fewestChanges {
+        context.warn(
+          "\(name) was entered or left \(count) times in all runs (\(StateEstimates.fewestChanges) are the least): how often frames lie in it "
+            + "is a matter of where the runs began, and has no error")
+      }
     }
 
     let file = try context.writeSideFile("nc") { place in

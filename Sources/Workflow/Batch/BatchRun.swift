@@ -179,8 +179,10 @@ public final class BatchRun {
 
   /// Of a job that came into the queue late, after it was submitted once more, the first stays.
   private func first(of job: BatchJob, _ number: String) throws -> String {
-    let numbers = ((try? system.queue()) ?? []).filter { $0.comment == job.comment && $0.isLive }.map(\.number).unique
-    if numbers.count > 1 { try system.cancel(Array(numbers.dropFirst())) }
+    let queue = (try? patience.ask(system) { try system.queue() }) ?? []
+    let numbers = queue.filter { $0.comment == job.comment && $0.isLive }.map(\.number).unique
+      .sorted { ($0.count, $0) < ($1.count, $1) }
+    if numbers.count > 1 { try patience.ask(system) { try system.cancel(Array(numbers.dropFirst())) } }
     return numbers.first ?? number
   }
 

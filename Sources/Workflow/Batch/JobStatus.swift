@@ -150,7 +150,10 @@ extension BatchRun {
       var known: [String: QueueEntry] = [:]
       do { known = try unknown.isEmpty ? [:] : system.history(of: unknown.sorted()) } catch {
         // without accounting there is nothing to be known; accounting that is silent now may know
-        if let error = error as? BatchError, system.isPassing(error) { silence = "the accounting" }
+        if let error = error as? BatchError, system.isPassing(error) {
+          silence = "the accounting"
+          problem = problem ?? error
+        }
       }
       if !known.isEmpty {
         for (stage, place) in places where place.entry == nil {

@@ -142,20 +142,19 @@ extension PipelineDefinition {
     return memory.warnings
   }
 
-  /// What a stage has written before, it writes over.
+  /// An older artifact stays until the new one is whole, so it frees nothing.
   private func checkSpace(_ memory: CheckMemory, _ folder: RunFolder, _ free: Double) {
     let added = stages.compactMap { stage -> (stage: StageDefinition, bytes: Double)? in
-      guard let size = memory.sizes[stage.name] else { return nil }
-      let there = try? folder.artifact(stage.name).resourceValues(forKeys: [.fileSizeKey]).fileSize
-      return (stage, max(0, size - Double(there ?? 0)))
+      memory.sizes[stage.name].map { (stage, $0) }
     }
     let all = added.reduce(0) { $0 + $1.bytes }
     guard let largest = added.max(by: { $0.bytes < $1.bytes }), all > 0.9 * free else { return }
-    let text =
-      "what is to run writes at least \(DiskSpace.text(all)), the most of it '\(largest.stage.name)' with \(DiskSpace.text(largest.bytes)), and "
-      + "\(folder.url.path) has \(DiskSpace.text(free)) left: make room, choose another place by --runs, or ask for fewer frames"
+    func text(_ bytes: Double) -> String { StatusTable.bytes(Int(min(bytes, 9e18))) }
+    let finding =
+      "what is to run writes at least \(text(all)), the most of it '\(largest.stage.name)' with \(text(largest.bytes)), and "
+      + "\(folder.url.path) has \(text(free)) left: make room, choose another place by --runs, or ask for fewer frames"
     let planned = PlannedStage(largest.stage, in: self, memory: memory)
-    if all > free { planned.refuse(text) } else { planned.warn(text) }
+    if all > free { planned.refuse(finding) } else { planned.warn(finding) }
   }
 }
 

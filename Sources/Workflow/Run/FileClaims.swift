@@ -102,7 +102,13 @@ struct FileClaims {
       // made before this was recorded: a stage of this file is this file's
       return stages.contains(provenance.stage) ? nil : "a pipeline file that is not recorded"
     }
-    return pipeline.otherFile(path, from: folder.url).map { Engine.shown($0) }
+    if let other = pipeline.otherFile(path, from: folder.url) { return Engine.shown(other) }
+    // nobody can say whose a stage is that is not in this file, where the file that made it cannot be looked at
+    let theirs = RelativePath.absolute(path, from: folder.url)
+    guard !stages.contains(provenance.stage), !FileManager.default.isReadableFile(atPath: theirs.path) else {
+      return nil
+    }
+    return "\(Engine.shown(theirs)), which cannot be read"
   }
 
   // MARK: Side files
@@ -151,6 +157,7 @@ struct FileClaims {
       case .damaged, .foreign: return nil
       }
     }
+    if Self.bearsMark(url) { return "is a result of another run" }
     return nil
   }
 
@@ -159,8 +166,12 @@ struct FileClaims {
   /// Somewhere in the file stands what only this program writes. It reads the file and hands it to no library.
   private static func bearsMark(_ url: URL) -> Bool {
     guard let data = try? Data(contentsOf: url, options: .mappedIfSafe) else { return false }
-    return data.suffix(64).starts(with: Data("boltzmill seal".utf8))
+    return isSealed(data)
       || data.range(of: Data("\"stageType\":".utf8)) != nil && data.range(of: Data("\"contentDigest\":".utf8)) != nil
+  }
+
+  private static func isSealed(_ data: Data) -> Bool {
+    data.suffix(Seal.size).starts(with: Data("boltzmill seal".utf8))
   }
 
   /// A file that the engine has set aside, and in which nothing of anybody else's can be: empty, zeros, a link or folder that came in the
@@ -170,7 +181,8 @@ struct FileClaims {
     guard lstat(url.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
     guard status.st_size > 0 else { return true }
     guard let data = try? Data(contentsOf: url, options: .mappedIfSafe) else { return false }
-    if bearsMark(url) || data.prefix(4096).allSatisfy({ $0 == 0 }) { return true }
+    // without its seal somebody has written into it
+    if Self.isSealed(data) || data.allSatisfy({ $0 == 0 }) { return true }
     return data.starts(with: [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]) && isCutOff(data)
   }
 

@@ -136,7 +136,9 @@ extension Engine {
       kept.formUnion(stage.inputNames)
     }
     var found: [String: RemovedArtifact] = [:]
-    for assessment in assessments where assessment.state == .upToDate && !kept.contains(assessment.stage.name) {
+    // what cannot be made again, because its input is not there, stays; so everything below it can be made again
+    for assessment in assessments
+    where assessment.state == .upToDate && assessment.missingFiles.isEmpty && !kept.contains(assessment.stage.name) {
       guard let users = consumers[assessment.stage.name], users.allSatisfy({ finished.contains($0.name) }),
         let provenance = assessment.provenance
       else { continue }

@@ -4,7 +4,7 @@ import Foundation
 
 /// Notes of a run folder, one JSON object by name, to which several processes add at the same time.
 ///
-/// A note is a cache: one that is lost is made again. So nobody waits long for the lock, and what cannot be written is left.
+/// Nobody waits long for the lock, and what cannot be written is left: whoever cannot do without a note asks whether it was.
 enum SharedNotes {
   static func read<Note: Decodable>(_ file: URL) -> [String: Note] {
     (try? Data(contentsOf: file)).flatMap { try? JSONDecoder().decode([String: Note].self, from: $0) } ?? [:]
@@ -18,7 +18,12 @@ enum SharedNotes {
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
     guard waitForLock(descriptor) else { return false }
-    var notes: [String: Note] = read(file)
+    var notes: [String: Note] = [:]
+    if FileCalls.presence(file.path) != .absent {
+      // what cannot be read now must not be written over
+      guard let data = try? FileSystem.read(file) else { return false }
+      notes = (try? JSONDecoder().decode([String: Note].self, from: data)) ?? [:]
+    }
     for (name, note) in changes { notes[name] = note }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys

@@ -77,16 +77,20 @@ __attribute__((destructor)) static void report(void) {
   static __typeof__(name) *real;                              \
   if (!real) real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
+// the argument `mode`, which is there where a file may be made
+#define MODE(flags)                      \
+  mode_t mode = 0;                       \
+  if (flags & (O_CREAT | O_TMPFILE)) {   \
+    va_list list;                        \
+    va_start(list, flags);               \
+    mode = va_arg(list, mode_t);         \
+    va_end(list);                        \
+  }
+
 #define OPENING(name)                                         \
   int name(const char *path, int flags, ...) {                \
     REAL(name);                                               \
-    mode_t mode = 0;                                          \
-    if (flags & (O_CREAT | O_TMPFILE)) {                      \
-      va_list list;                                           \
-      va_start(list, flags);                                  \
-      mode = va_arg(list, mode_t);                            \
-      va_end(list);                                           \
-    }                                                         \
+    MODE(flags);                                              \
     if (fails(OPEN, below(path))) return -1;                  \
     return real(path, flags, mode);                           \
   }
@@ -96,13 +100,7 @@ OPENING(open64)
 #define OPENING_AT(name)                                      \
   int name(int folder, const char *path, int flags, ...) {    \
     REAL(name);                                               \
-    mode_t mode = 0;                                          \
-    if (flags & (O_CREAT | O_TMPFILE)) {                      \
-      va_list list;                                           \
-      va_start(list, flags);                                  \
-      mode = va_arg(list, mode_t);                            \
-      va_end(list);                                           \
-    }                                                         \
+    MODE(flags);                                              \
     if (fails(OPEN, below(path))) return -1;                  \
     return real(folder, path, flags, mode);                   \
   }

@@ -25,7 +25,7 @@ for name in ["alanine-left.nc", "alanine-beta.nc"] {
 let frames = try NDArray(positions, shape: [positions.count / (3 * atoms), atoms, 3])
 
 var settings = EmulatorSettings()
-settings.optimization = OptimizationSettings(steps: steps, batch: 256)
+settings.optimization = { _ in OptimizationSettings(steps: steps, batch: 256) }
 let emulator = try Emulator.train(on: frames, topology: topology, settings: settings).emulator
 let samples = try emulator.flow(for: topology).samples(count, seed: 1)
 

@@ -65,6 +65,18 @@ public struct EmulatorRecord: StageRecord {
   public let loss = LossRecord()
   public let parameters = Integer(Paths.parameters, "of the network")
   public let trainingFrames = Integer("results/training_frames", "frames that it was trained on")
+  public let targets = Text("results/targets", "forces, where they took the noise out of the targets, or plain")
+  public let thermometer = Real(
+    "results/thermometer/mean", "temperature of the force field over that of the frames, by Stein's identity; 1 where they are its own")
+  public let thermometerError = Real("results/thermometer/standard_error", "of the mean")
+  public let thermometers = ThermometersRecord()
+}
+
+/// Stein's identity for single coordinates of an emulator's frames.
+public struct ThermometersRecord: Record {
+  public let names = Texts("results/thermometer/coordinates", axes: ["coordinate"], "the one furthest off first")
+  public let values = Reals("results/thermometer/values", axes: ["coordinate"], "1 where all is well")
+  public let errors = Reals("results/thermometer/standard_errors", axes: ["coordinate"], "of the values")
 }
 
 /// `sample`: conformations with their log-density.

@@ -54,7 +54,9 @@ extension PlannedStage: SharedValueHolder {}
 extension SharedValueHolder {
   /// K. NaN for a stage that does not declare that it reads it.
   var temperature: Double {
-    [SharedField.temperature, .heldTemperature].lazy.compactMap { self.shared[$0.name].flatMap(Double.init(_:)) }.first
+    [SharedField.temperature, .heldTemperature, .sampledAt].lazy.compactMap {
+      self.shared[$0.name].flatMap(Double.init(_:))
+    }.first
       ?? .nan
   }
 
@@ -66,7 +68,8 @@ extension SharedValueHolder {
 
   /// A force field's file, or a method with its parameters; null where the file names none.
   var forcefield: ParameterValue {
-    [SharedField.forcefield, .heldForcefield].lazy.compactMap { self.shared[$0.name] }.first { $0 != .null } ?? .null
+    [SharedField.forcefield, .heldForcefield, .sampledBy].lazy.compactMap { self.shared[$0.name] }.first { $0 != .null }
+      ?? .null
   }
 }
 

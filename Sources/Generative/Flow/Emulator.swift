@@ -9,7 +9,7 @@ import Torch
 public struct Emulator {
   public let header: Header
   let chart: Chart
-  let field: any VectorField
+  let field: any FlowModel
 
   /// Everything about the model but its numbers and the molecule.
   public struct Header: Codable, Sendable {
@@ -19,9 +19,10 @@ public struct Emulator {
     public var predictsEndpoint = false
 
     /// A vector field with fresh parameters.
-    func field(_ chart: Chart, _ generator: Generator) throws -> any VectorField {
+    func field(_ chart: Chart, _ generator: Generator) throws -> any FlowModel {
       let field = try architecture.field(chart, interpolant, generator)
-      return predictsEndpoint ? Self.endpoint(field, interpolant) : field
+      guard predictsEndpoint, let field = field as? any VectorField else { return field }
+      return Self.endpoint(field, interpolant)
     }
 
     private static func endpoint(_ field: some VectorField, _ interpolant: Interpolant) -> any VectorField {
@@ -36,6 +37,8 @@ public enum EmulatorError: Error, CustomStringConvertible, Equatable {
   case couplingNeedsPositions(Coupling)
   /// So many bonds are held, and Cartesian coordinates hold none.
   case heldNeedsInternal(bonds: Int)
+  /// Something that forces alone can carry is asked for, and they cannot be used.
+  case forcesNeeded(what: String, reason: String)
 
   public var description: String {
     switch self {
@@ -45,6 +48,7 @@ public enum EmulatorError: Error, CustomStringConvertible, Equatable {
       "there are \(count) atom classes for \(atoms) atoms; give one class per atom, from 0"
     case .couplingNeedsPositions(let coupling):
       "the coupling \(coupling.rawValue) aligns positions; internal coordinates have no orientation to align"
+    case .forcesNeeded(let what, let reason): "\(what) needs forces of the frames in the targets, and \(reason)"
     case .heldNeedsInternal(let bonds):
       "\(bonds) bonds are to keep their lengths, and Cartesian coordinates keep none: take internal ones"
     }
@@ -64,12 +68,20 @@ public struct EmulatorSettings {
   public var coordinates = Coordinates.internal
   /// Bonds that keep their lengths; internal coordinates alone.
   public var rigid: RigidBonds?
-  /// The network for a chart.
-  public var architecture: (Chart) throws -> EmulatorArchitecture = EmulatorArchitecture.standard
+  /// The network for a chart, and whether two flows are wanted.
+  public var architecture: (Chart, _ inTwo: Bool) throws -> EmulatorArchitecture = EmulatorArchitecture.standard
+  /// Of the frames' molecule and temperature; nil where there are none.
+  public var forces: BoltzmannForces?
+  public var levers = Levers()
+  /// How often a frame is drawn, relative to the others; all alike where empty. [frames]
+  public var frameWeights: [Double] = []
   public var interpolant = Interpolant.linear
   public var objective = FlowObjective.velocity
   public var coupling = Coupling.independent
-  public var optimization = OptimizationSettings(steps: 8000, batch: 512)
+  /// Given whether forces clean the targets.
+  public var optimization: (_ withForces: Bool) -> OptimizationSettings = {
+    OptimizationSettings(steps: $0 ? 3000 : 8000, batch: 512)
+  }
   /// Frames held out to see over-fitting; see `FrameSplit`.
   public var validationFraction = 0.05
   /// Steps between two rows of the loss curve.
@@ -78,11 +90,30 @@ public struct EmulatorSettings {
   public var seed: UInt64 = 0
 
   public init() {}
+
+  /// What makes a training on internal coordinates sharper; nil is what suits the rest: all of it with forces, none of it without.
+  public struct Levers: Equatable, Sendable {
+    /// Forces in the targets; nil where there are some and the frames are found to be theirs.
+    public var forces: Bool?
+    /// Torsions first, then the rest given them. Needs forces.
+    public var twoFlows: Bool?
+    /// Groups of three equal ends on one circle. Needs forces, by which ends are found equal.
+    public var foldsRotors: Bool?
+    /// The mean of the narrow coordinates depends on the broad torsions.
+    public var conditionalMean: Bool?
+    public var timeWeights: TimeWeights?
+
+    public init() {}
+  }
 }
 
 /// What a training of an emulator ends with.
 public struct TrainedEmulator {
   public let emulator: Emulator
+  /// Whether frames are the force field's; nil without one, or where nobody asked.
+  public let check: SteinCheck?
+  /// Forces cleaned the targets.
+  public let usesForces: Bool
   /// The loss curve's columns are "train" and "validation".
   public let state: TrainingState
   public let trainingFrames: Int
@@ -91,7 +122,7 @@ public struct TrainedEmulator {
 /// Frames to learn from and frames to test on: blocks of 1 % of the frames, spread evenly, are held out, so that neighbours in time stay
 /// on one side.
 struct FrameSplit: Equatable {
-  let training: [Int]
+  let training: [Int]  // All of them where none is held out
   /// At most `validationRows` of those held out, and `leastValidationRows` rows at least.
   let validation: [Int]
   /// Held-out frames that a row of the loss curve takes at most.
@@ -156,75 +187,51 @@ extension Emulator {
     self.init(header: header, chart: chart, field: try Self.filled(header.field(chart, Generator(seed: 0)), archive))
   }
 
-  private static func filled<Field: VectorField>(_ blank: Field, _ archive: ModelArchive) throws -> any VectorField {
+  private static func filled<Field: FlowModel>(_ blank: Field, _ archive: ModelArchive) throws -> any FlowModel {
     blank.replacing(network: try archive.network(like: blank.network))
   }
 
   /// Trains on `frames` [frames, atoms, 3], nm, of the molecule `topology`. A host that keeps states makes the training
-  /// go on where it was stopped, bit for bit. Throws `EmulatorError`, `ChartError`, `MoleculesError`, `TrainingError`.
+  /// go on where it was stopped, bit for bit. Throws `EmulatorError`, `ChartError`, `MoleculesError`, `TrainingError`, and what forces throw.
   public static func train(
     on frames: NDArray<Double>, topology: Topology, settings: EmulatorSettings,
     host: any TrainingHost = UnattendedHost()
   ) throws -> TrainedEmulator {
-    let count = frames.shape.first ?? 0
-    let chart = try chart(for: frames.values, count, topology, settings, host)
-    let latents = try chart.latents(frames.values, frames: count).cast(.float32)
-    let split = FrameSplit(frames: count, fraction: settings.validationFraction)
+    let data = try EmulatorData(frames, topology, settings, host)
+    let split = FrameSplit(frames: data.count, fraction: settings.validationFraction)
     let generator = try Generator(seed: RandomStream.derivedSeed(settings.seed, ["noise"]))
-    if split.validation.isEmpty { return try train(chart, on: latents, validation: nil, settings, generator, host) }
-    return try train(
-      chart, on: latents.selected(Tensor(split.training.map(Int64.init))),
-      validation: latents.selected(Tensor(split.validation.map(Int64.init))), settings, generator, host)
-  }
-
-  private static func train(
-    _ chart: Chart, on training: Tensor, validation: Tensor?, _ settings: EmulatorSettings, _ generator: Generator,
-    _ host: any TrainingHost
-  ) throws -> TrainedEmulator {
+    func rows(_ chosen: [Int]) throws -> Tensor { try data.rows.selected(Tensor(chosen.map(Int64.init))) }
+    let training = split.validation.isEmpty ? data.rows : try rows(split.training)
+    let validation = split.validation.isEmpty ? nil : try rows(split.validation)
     var predictsEndpoint = false
     if case .endpoint = settings.objective { predictsEndpoint = true }
     let header = Header(
-      architecture: try settings.architecture(chart), interpolant: settings.interpolant,
+      architecture: try settings.architecture(data.chart, data.isInTwo), interpolant: settings.interpolant,
       predictsEndpoint: predictsEndpoint)
+    let loss = EmulatorLoss(
+      plain: FlowMatchingLoss(
+        interpolant: settings.interpolant, objective: settings.objective, coupling: settings.coupling),
+      forces: data.targets, times: data.timeWeights)
+    let weights = data.weights.isEmpty ? [] : split.training.map { data.weights[$0] }
     let (field, state) = try optimize(
-      header.field(chart, generator), on: training, validation: validation, settings, generator, host)
+      header.field(data.chart, generator), loss, on: training, weights: weights, validation: validation,
+      settings.optimization(data.targets != nil), settings, generator, host)
     return TrainedEmulator(
-      emulator: Emulator(header: header, chart: chart, field: field), state: state, trainingFrames: training.shape[0])
-  }
-
-  private static func chart(
-    for positions: [Double], _ count: Int, _ topology: Topology, _ settings: EmulatorSettings,
-    _ host: any TrainingHost
-  ) throws -> Chart {
-    if case .cartesian(let given, let scale, let meanFree) = settings.coordinates {
-      if let rigid = settings.rigid { throw EmulatorError.heldNeedsInternal(bonds: rigid.bonds.count) }
-      let classes = given ?? topology.symmetryClasses
-      let chart = try CartesianChart(topology: topology, atomClasses: classes, scale: scale, meanFree: meanFree)
-      host.log("\(count) frames of \(classes.count) atoms in \(Set(classes).count) classes")
-      return .cartesian(chart)
-    }
-    guard settings.coupling != .kabsch else { throw EmulatorError.couplingNeedsPositions(settings.coupling) }
-    let coordinates = try InternalCoordinates(topology: topology)
-    let (values, _) = try coordinates.internalCoordinates(positions, frames: count)
-    let chart = try InternalChart(coordinates: coordinates, values: values, frames: count, rigid: settings.rigid)
-    host.log(
-      "\(count) frames; \(chart.held.map { "\($0.count) bonds at their lengths, " } ?? "")\(chart.space.euclidean) narrow and \(chart.space.angles) broad coordinates: "
-        + chart.broad.map { coordinates.label(of: $0, in: topology) }.joined(separator: ", "))
-    return .internal(chart)
+      emulator: Emulator(header: header, chart: data.chart, field: field), check: data.check,
+      usesForces: data.targets != nil, state: state, trainingFrames: training.shape[0])
   }
 
   /// The field with the averaged network, and the training's last state.
-  private static func optimize<Field: VectorField>(
-    _ field: Field, on training: Tensor, validation: Tensor?, _ settings: EmulatorSettings, _ generator: Generator,
+  private static func optimize<Field: FlowModel>(
+    _ field: Field, _ loss: EmulatorLoss, on training: Tensor, weights: [Double], validation: Tensor?,
+    _ optimization: OptimizationSettings, _ settings: EmulatorSettings, _ generator: Generator,
     _ host: any TrainingHost
-  ) throws -> (any VectorField, TrainingState) {
+  ) throws -> (any FlowModel, TrainingState) {
     let trainer = try Trainer(
-      network: field.network, settings: settings.optimization, generator: generator, columns: ["train", "validation"])
-    let loss = FlowMatchingLoss(
-      interpolant: settings.interpolant, objective: settings.objective, coupling: settings.coupling)
-    let batch = settings.optimization.batch
+      network: field.network, settings: optimization, generator: generator, columns: ["train", "validation"])
     var sampler = try EpochSampler(
-      count: training.shape[0], batch: batch, seed: RandomStream.derivedSeed(settings.seed, ["order"]), repeats: 16)
+      count: training.shape[0], batch: optimization.batch, seed: RandomStream.derivedSeed(settings.seed, ["order"]),
+      repeats: 16, weights: weights)
     let loop = TrainingLoop(
       trainer: trainer, host: host, title: "emulator", recordEvery: settings.recordEvery,
       labels: ["loss", "validation"])
@@ -240,12 +247,10 @@ extension Emulator {
       OverFitting($0)?.isBeyondReturn ?? false
     } step: {
       let rows = try training.selected(sampler.indices(step: trainer.step))
-      let t = try FlowMatchingLoss.stratifiedTimes(batch, trainer.generator)
-      let now = field.replacing(network: trainer.network)
-      return [try trainer.update(loss(now, data: rows, t: t, trainer.generator))]
+      return [try trainer.update(loss(field.replacing(network: trainer.network), rows, trainer.generator))]
     }
     if let found = OverFitting(trainer.curve), !found.keepsLast, try trainer.returnToKeptAverage() {
-      host.warn(found.warning(frames: training.shape[0], steps: settings.optimization.steps))
+      host.warn(found.warning(frames: training.shape[0], steps: optimization.steps))
     } else {
       trainer.forgetKeptAverage()
     }
@@ -254,12 +259,11 @@ extension Emulator {
 
   /// Always the same noise and times, so that two values can be compared.
   private static func validationLoss(
-    _ loss: FlowMatchingLoss, _ field: some VectorField, _ rows: Tensor, seed: UInt64
+    _ loss: EmulatorLoss, _ field: some FlowModel, _ rows: Tensor, seed: UInt64
   ) throws -> Double {
     try withoutGradients {
       let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["validation"]))
-      let t = try FlowMatchingLoss.stratifiedTimes(rows.shape[0], generator)
-      return try loss(field, data: rows, t: t, generator).item()
+      return try loss(field, rows, generator).item()
     }
   }
 }

@@ -69,7 +69,7 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
 
 /// Draws from an emulator in batches; each batch has a random stream of its own, so a batch can be drawn again alone.
 public struct FlowSampler {
-  public let field: any VectorField
+  public let field: any FlowModel
   public let integrator: Integrator
   public let method: LogDensityMethod
   /// Probes of `stochasticTrace` and `hutchinson`, each an independent estimate; the other methods have no use for it.
@@ -83,7 +83,7 @@ public struct FlowSampler {
   /// `probes` is 2 for stochastic-trace and 1 for hutchinson, `endTime` the field's latest time, unless others are asked for.
   /// Throws `SamplingError` where method and integrator do not go together.
   public init(
-    field: any VectorField, integrator: Integrator, method: LogDensityMethod, probes: Int? = nil,
+    field: any FlowModel, integrator: Integrator, method: LogDensityMethod, probes: Int? = nil,
     endTime: Double? = nil, scores: Bool = false
   ) throws {
     let probes = probes ?? (method == .stochasticTrace ? 2 : 1)
@@ -126,19 +126,29 @@ public struct FlowSampler {
         state.append(try field.space.priorLogDensity(start.cast(.float64)).unsqueezed(0).expanded([estimates, n]))
       }
       if scores { state.append(try field.space.priorScore(start)) }
-      let rates = try scores ? scoreRates(like: start, generator) : rates(like: start, generator)
       func samples(_ evaluations: Int) throws -> FlowSamples {
         FlowSamples(
           latents: try field.space.wrapped(state[0]), prior: start, logDensities: estimates > 0 ? state[1] : nil,
           scores: scores ? state[2] : nil, functionEvaluations: evaluations)
       }
+      var (evaluations, lost) = (0, [LostTrajectory]())
+      for part in field.parts {
+        let rates = try scores ? scoreRates(of: part, like: start, generator) : rates(of: part, like: start, generator)
+        switch integrator {
+        case .rungeKutta4(let steps), .uniformRungeKutta4(let steps):
+          try integrateFixed(&state, steps: steps, rates)
+          evaluations += 4 * steps
+        case .dormandPrince(let absolute, let relative):
+          let found = try integrateAdaptive(&state, absolute: absolute, relative: relative, rates, lost: lost)
+          evaluations += found.evaluations
+          lost = found.lost
+        }
+      }
+      var result = try samples(evaluations)
       switch integrator {
       case .rungeKutta4(let steps), .uniformRungeKutta4(let steps):
-        try integrateFixed(&state, steps: steps, rates)
-        return try samples(4 * steps).losingWhatIsNotFinite(time: endTime, step: clock.end / Double(steps))
-      case .dormandPrince(let absolute, let relative):
-        let (evaluations, lost) = try integrateAdaptive(&state, absolute: absolute, relative: relative, rates)
-        var result = try samples(evaluations)
+        return try result.losingWhatIsNotFinite(time: endTime, step: clock.end / Double(steps))
+      case .dormandPrince:
         result.lost = lost
         return try result.withLostRowsBlank()
       }
@@ -148,10 +158,12 @@ public struct FlowSampler {
   /// Derivatives by s of a state at s: of points [n, d]; then, where they are asked for, of ln q [estimates, n] and its gradient [n, d].
   typealias Rates = (_ state: [Tensor], _ s: Double) throws -> [Tensor]
 
-  private func rates(like start: Tensor, _ generator: Generator) throws -> Rates {
+  private func rates(
+    of field: any VectorField, like start: Tensor, _ generator: Generator
+  ) throws -> Rates {
     let type = start.scalarType ?? .float32
     let shape = [estimates, start.shape[0], field.space.dimension]
-    let fixed = try method == .hutchinson ? generator.rademacher(shape, type) : nil
+    let fixed = try method == .hutchinson ? field.confined(generator.rademacher(shape, type)) : nil
     return { state, s in
       let (x, rate) = (state[0], clock.rate(s))
       let t = try Tensor.full([x.shape[0]], clock.time(s), type)
@@ -161,7 +173,13 @@ public struct FlowSampler {
         let (v, divergence) = try field.withDivergence(x, t)
         return [try v * rate, try divergence.cast(.float64).unsqueezed(0) * -rate]
       case .stochasticTrace, .hutchinson:
-        let probes = try fixed ?? field.oriented(probes: generator.rademacher(shape, type), at: x)
+        if field.tracesExactly {
+          let (v, divergence) = try field.withDivergence(x, t)
+          return [
+            try v * rate, try divergence.cast(.float64).unsqueezed(0).expanded([estimates, x.shape[0]]) * -rate,
+          ]
+        }
+        let probes = try fixed ?? field.oriented(probes: field.confined(generator.rademacher(shape, type)), at: x)
         let (v, forms) = try field.withQuadraticForms(x, t, directions: probes)
         return [try v * rate, try forms.cast(.float64) * -rate]
       }
@@ -183,13 +201,14 @@ public struct FlowSampler {
 
   /// One step size for all; a trajectory for which it would have to fall to nothing is lost, and the others go on without it.
   private func integrateAdaptive(
-    _ state: inout [Tensor], absolute: Double, relative: Double, _ rates: Rates
+    _ state: inout [Tensor], absolute: Double, relative: Double, _ rates: Rates, lost before: [LostTrajectory]
   ) throws -> (evaluations: Int, lost: [LostTrajectory]) {
     let (tableau, firstStep, end) = (DormandPrince.self, 0.05, clock.end)
     var (s, h, evaluations) = (0.0, firstStep, 1)
     var first = try rates(state, 0)
     var isLost = [Bool](repeating: false, count: state[0].shape[0])
-    var lost: [LostTrajectory] = []
+    var lost = before
+    for trajectory in before { isLost[trajectory.sample] = true }
     while s < end, lost.count < isLost.count {
       h = min(h, end - s)
       var slopes = [first]
@@ -229,24 +248,22 @@ public struct FlowSampler {
   /// From d ln q/dt = -div v along dx/dt = v follows dg/dt = -J^T g - grad(div v), with J = dv/dx and g(0) the prior's score. Both
   /// terms are one reverse pass over the scalar v . g + div v, and with e . J e for div v the pass is unbiased too: on fixed
   /// steps the path does not depend on the probes, and everything is linear in them.
-  func scoreRates(like start: Tensor, _ generator: Generator) throws -> Rates {
+  func scoreRates(of field: any VectorField, like start: Tensor, _ generator: Generator) throws -> Rates {
     let (n, type) = (start.shape[0], start.scalarType ?? .float32)
-    let basis = try method == .exactTrace ? identityProbes(n, type) : nil
+    // the unit vectors, so long that their mean form is the exact divergence
+    let isExact = method == .exactTrace || field.tracesExactly
+    var basis = try isExact ? field.basis(n, type) : nil
+    basis = try basis.map { try $0 * Double($0.shape[0]).squareRoot() }
     return { state, s in
       let rate = clock.rate(s)
       let t = try Tensor.full([n], clock.time(s), type)
-      let directions = try basis ?? generator.rademacher([probes, n, field.space.dimension], type)
+      let directions =
+        try basis ?? field.confined(generator.rademacher([probes, n, field.space.dimension], type))
       let (velocity, forms, pull) = try field.withScoreTransport(state[0], t, score: state[2], directions: directions)
-      let divergence = try basis == nil ? forms : forms.mean(0, keepingDimensions: true)
+      let divergence =
+        try basis == nil ? forms : forms.mean(0, keepingDimensions: true).expanded([estimates, n])
       return [try velocity * rate, try divergence.cast(.float64) * -rate, try pull * -rate]
     }
-  }
-
-  /// sqrt(d) times the unit vectors, [d, n, d]: as probes their mean form is the exact divergence.
-  private func identityProbes(_ n: Int, _ type: ScalarType) throws -> Tensor {
-    let d = field.space.dimension
-    let unit = try Tensor.identity(d, type) * Double(d).squareRoot()
-    return try unit.reshaped(d, 1, d).expanded([d, n, d])
   }
 }
 

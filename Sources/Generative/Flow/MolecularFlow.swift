@@ -23,7 +23,7 @@ public struct MolecularSamples {
 /// An emulator on one molecule: a chart of its conformations, and a vector field on that chart.
 public struct MolecularFlow {
   public let chart: Chart
-  public let field: any VectorField
+  public let field: any FlowModel
   public let chirality: Chirality
 
   /// Draws `count` molecules from the streams (seed, "batch", 0, 1, ...), fewer where trajectories are lost. ln q by

@@ -4,11 +4,7 @@ import Torch
 public typealias ScoreTransport = (velocity: Tensor, forms: Tensor, pull: Tensor)
 
 /// A learnt velocity dx/dt = v(t, x) on a latent space, from the prior at t = 0 to the data at t = 1.
-public protocol VectorField {
-  associatedtype Net: Network
-  var network: Net { get }
-  var space: LatentSpace { get }
-  func replacing(network: Net) -> Self
+public protocol VectorField: FlowModel {
   /// x [n, d], t [n] -> dx/dt [n, d].
   func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor
   /// What flow matching compares: the velocity [n, d], of which the angular part is divided by sigma'(t).
@@ -29,13 +25,23 @@ public protocol VectorField {
   /// Random directions [m, n, d] for estimates of the divergence at x [n, d], turned so that the estimates vary less. What comes
   /// back has the same mean of e e^T, the identity.
   func oriented(probes: Tensor, at x: Tensor) throws -> Tensor
-  /// The field is not to be integrated beyond this time; 1 where it is smooth up to the data.
-  var latestTime: Double { get }
+  /// Directions [m, n, d] without their part along columns that the field does not move.
+  func confined(_ directions: Tensor) throws -> Tensor
+  /// Unit vectors along the columns that the field moves, [moved, n, d].
+  func basis(_ n: Int, _ type: ScalarType) throws -> Tensor
+  /// Whether its divergence is taken by all directions even where an estimate is asked for.
+  var tracesExactly: Bool { get }
 }
 
 extension VectorField {
-  public var scalarType: ScalarType { network.scalarType }
-  public var latestTime: Double { 1 }
+  public var tracesExactly: Bool { false }
+  public func confined(_ directions: Tensor) throws -> Tensor { directions }
+
+  public func basis(_ n: Int, _ type: ScalarType) throws -> Tensor {
+    let d = space.dimension
+    return try Tensor.identity(d, type).reshaped(d, 1, d).expanded([d, n, d])
+  }
+
   public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { probes }
 
   /// (alpha v - alpha' x) / (beta' alpha - alpha' beta): what the velocity implies.
@@ -97,9 +103,8 @@ extension VectorField {
 
   /// By `withQuadraticForms` of the unit vectors.
   public func withDivergence(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor) {
-    let d = space.dimension
-    let basis = try Tensor.identity(d, x.scalarType ?? .float32).reshaped(d, 1, d).expanded([d, x.shape[0], d])
-    let (velocity, forms) = try withQuadraticForms(x, t, directions: basis)
+    let (velocity, forms) = try withQuadraticForms(
+      x, t, directions: basis(x.shape[0], x.scalarType ?? .float32))
     return (velocity, try forms.sum(0))
   }
 }

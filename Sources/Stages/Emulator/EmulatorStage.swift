@@ -5,9 +5,12 @@ import Workflow
 
 /// Trains a Boltzmann emulator by flow matching on ingested frames, in internal or Cartesian coordinates.
 enum EmulatorStage: RecordedStage {
-  static let version = 3
+  static let version = 4
   static let summary = "train a Boltzmann emulator by flow matching"
-  static let reads: [SharedField] = SharedField.molecule
+  static let reads: [SharedField] = SharedField.molecule + [.sampledBy, .sampledAt]
+  static let readsWith = [
+    "state_share": SharedField.stateFields + [.torsions], "state_shares": SharedField.stateFields + [.torsions],
+  ]
   static let output = Recorded.emulator
 
   struct Inputs: StageInputs {
@@ -39,8 +42,34 @@ enum EmulatorStage: RecordedStage {
       "endpoint: its weight ((beta' alpha - alpha' beta) / alpha)^2 is held between these", in: .positive, count: 2...2)
     var endpointWeights = [0.05, 100]
     @Parameter("path from noise to data") var interpolant = Interpolant.linear
+    @Parameter(
+      "internal: forces of the frames, by system.sampled_by, take most of the noise out of what the network learns from; auto: where "
+        + "frames are found to be that force field's, plain where not, with the reason")
+    var targets = Targets.auto
+    @Parameter(
+      "internal: two: broad torsions first, then all else given them, which needs forces; auto: two where there are forces"
+    )
+    var flows = Flows.auto
+    @Parameter(
+      "internal: folded: three equal ends (a methyl group's) on one circle, whatever their names; needs forces, by which they are found equal; "
+        + "auto: where there are forces")
+    var rotors = Rotors.auto
+    @Parameter(
+      "internal: the mean of narrow coordinates depends on the broad torsions; left out: where there are forces")
+    var conditionalMean: Bool?
+    @Parameter(
+      "internal: how times count: likelihood, as errors of that time count for the density, or all the same; auto: likelihood where "
+        + "there are forces")
+    var timeWeights = Times.auto
+    @Parameter(
+      "share of the first state of the first pair among the frames as they are drawn in training: 0.1 to 0.25 for the largest effective sample "
+        + "size, 0.5 for the smallest error of the free energy; left out: as in the frames", in: 1e-6...0.999999)
+    var stateShare: Double?
+    @Parameter("the same for several states, by name; those left out keep their proportions in what is left", in: 0...1)
+    var stateShares: [String: Double]?
     @Parameter("the network that gives the velocity") var network = EmulatorNetworkParameters()
-    @Parameter("optimiser and schedule") var training = TrainingParameters(steps: 8000, batch: 512)
+    @Parameter("optimiser and schedule") var training = EmulatorTrainingParameters(
+      schedule: ScheduleParameters(batch: 512))
     @Parameter("frames held out, in blocks, to see over-fitting; the emulator never sees them", in: 0...0.5)
     var validationFraction = 0.05
     @Parameter("steps between two rows of the loss curve", in: .count) var recordEvery = 50
@@ -54,7 +83,12 @@ enum EmulatorStage: RecordedStage {
       if objective == .endpoint {
         settings.objective = .endpoint(minimumWeight: endpointWeights[0], maximumWeight: endpointWeights[1])
       }
-      (settings.coupling, settings.optimization) = (coupling, training.settings)
+      (settings.coupling, settings.optimization) = (coupling, { training.settings(withForces: $0) })
+      settings.levers.forces = [.auto: nil, .forces: true, .plain: false][targets] ?? nil
+      settings.levers.twoFlows = [.auto: nil, .one: false, .two: true][flows] ?? nil
+      settings.levers.foldsRotors = [.auto: nil, .free: false, .folded: true][rotors] ?? nil
+      settings.levers.timeWeights = [.auto: nil, .likelihood: .likelihood, .uniform: .uniform][timeWeights] ?? nil
+      settings.levers.conditionalMean = conditionalMean
       (settings.validationFraction, settings.recordEvery, settings.seed) = (validationFraction, recordEvery, seed)
       return settings
     }
@@ -62,6 +96,10 @@ enum EmulatorStage: RecordedStage {
 
   enum Coordinates: String, CaseIterable, ParameterType { case `internal`, cartesian }
   enum Objective: String, CaseIterable, ParameterType { case velocity, endpoint }
+  enum Targets: String, CaseIterable, ParameterType { case auto, forces, plain }
+  enum Flows: String, CaseIterable, ParameterType { case auto, one, two }
+  enum Rotors: String, CaseIterable, ParameterType { case auto, folded, free }
+  enum Times: String, CaseIterable, ParameterType { case auto, likelihood, uniform }
   enum Prior: String, CaseIterable, ParameterType {
     case meanFree = "mean-free"
     case free
@@ -94,6 +132,8 @@ enum EmulatorStage: RecordedStage {
     }
     var settings = parameters.settings(seed: context.seed)
     settings.rigid = try RigidBonds(ingested: ingested)
+    settings.forces = try TargetForces.engine(context, parameters)
+    settings.frameWeights = try StateShares.weights(context, parameters, frames)
     let trained = try withAdvice {
       try Emulator.train(
         on: frames, topology: topology, settings: settings,
@@ -104,6 +144,15 @@ enum EmulatorStage: RecordedStage {
     try context.output.write(output.topology, [topology.mdtrajJSON])
     try context.output.write(output.parameters, trained.emulator.parameterCount)
     try context.output.write(output.trainingFrames, trained.trainingFrames)
+    try context.output.write(output.targets, (trained.usesForces ? Targets.forces : .plain).rawValue)
+    if let check = trained.check {
+      try context.output.write((output.thermometer, check.mean), (output.thermometerError, check.error))
+      let coordinates = try InternalCoordinates(topology: topology)
+      try context.output.write(
+        output.thermometers.names, check.coordinates.map { coordinates.label(of: $0.index, in: topology) })
+      try context.output.write(output.thermometers.values, check.coordinates.map(\.value))
+      try context.output.write(output.thermometers.errors, check.coordinates.map(\.error))
+    }
   }
 }
 

@@ -51,18 +51,25 @@ struct EmulatorNetworkParameters: ParameterGroup {
   @Parameter("mlp: residual blocks", in: 0...64) var depth = 4
   @Parameter("mlp: torsions enter as sin and cos of k theta, k up to this", in: 1...32) var harmonics = 3
   @Parameter("mlp: random Fourier features of time", in: 0...256) var timeFrequencies = 16
+  @Parameter("mlp of the torsions alone, of two flows: units of a hidden layer", in: 1...8192) var torsionWidth = 128
+  @Parameter("the same: torsions enter as sin and cos of k theta, k up to this", in: 1...32) var torsionHarmonics = 4
   @Parameter("gvp, egnn: rounds of messages", in: 1...32) var layers = 5
   @Parameter("gvp, egnn: scalar features of an atom", in: 1...1024) var scalars = 64
   @Parameter("gvp: vector features of an atom", in: 1...256) var vectors = 16
 
   /// Throws `EmulatorStageError.networkAndCoordinates`.
-  func architecture(_ chart: Chart) throws -> EmulatorArchitecture {
+  func architecture(_ chart: Chart, inTwo: Bool) throws -> EmulatorArchitecture {
+    func residual(_ outputs: Int) -> ResidualConfiguration {
+      ResidualConfiguration(
+        width: width, depth: depth, harmonics: harmonics, timeFrequencies: timeFrequencies, outputs: outputs)
+    }
     switch (chart, type) {
     case (.internal, .auto), (.internal, .mlp):
-      return .residual(
-        ResidualConfiguration(
-          width: width, depth: depth, harmonics: harmonics, timeFrequencies: timeFrequencies,
-          outputs: chart.space.dimension))
+      guard inTwo else { return .residual(residual(chart.space.dimension)) }
+      return .twoFlows(
+        torsions: ResidualConfiguration(
+          width: torsionWidth, depth: depth, harmonics: torsionHarmonics, timeFrequencies: timeFrequencies,
+          outputs: chart.space.angles), rest: residual(chart.space.euclidean))
     case (.cartesian(let chart), .auto), (.cartesian(let chart), .gvp):
       return .gvp(
         GVPConfiguration(layers: layers, scalars: scalars, vectors: vectors, atomClasses: chart.classCount),

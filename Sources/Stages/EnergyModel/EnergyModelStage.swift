@@ -30,7 +30,8 @@ enum EnergyModelStage: RecordedStage {
     @Parameter("the network that gives the log-density") var network = EnergyNetworkParameters()
     @Parameter("linear: besides a scalar, a slope for each coordinate and each sin and cos; scalar: none")
     var head = EnergyHead.linear
-    @Parameter("optimiser and schedule") var training = TrainingParameters(steps: 3000, batch: 256, clip: 10)
+    @Parameter("optimiser and schedule") var training = TrainingParameters(
+      steps: 3000, schedule: ScheduleParameters(batch: 256, clip: 10))
     @Parameter("path along which the densities are learnt") var interpolant = Interpolant.trigonometric
     @Parameter("the objective's four losses; at least one weight must be above 0") var losses = Losses()
     @Parameter("samples drawn from the emulator while training", in: .zeroOrMore) var freshSamples = 100_000

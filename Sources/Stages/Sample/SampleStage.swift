@@ -39,7 +39,7 @@ enum SampleStage: RecordedStage {
     @Parameter("of dopri5", in: .positive) var relativeTolerance = 1e-5
     @Parameter("conformations integrated together", in: .count) var batch = 1000
 
-    func sampler(_ field: any VectorField) throws -> FlowSampler {
+    func sampler(_ field: any FlowModel) throws -> FlowSampler {
       let solver: Integrator =
         switch integrator {
         case .rk4: .rungeKutta4(steps: odeSteps)

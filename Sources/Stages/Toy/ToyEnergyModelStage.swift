@@ -20,7 +20,8 @@ enum ToyEnergyModelStage: RecordedStage {
     @Parameter("the published losses; at least one weight must be above 0") var losses = Losses()
     @Parameter("the published network: swish with a learnt beta") var network = Network()
     @Parameter("optimiser and schedule")
-    var training = TrainingParameters(steps: 6000, batch: 128, learningRate: 5e-4, clip: 10)
+    var training = TrainingParameters(
+      steps: 6000, schedule: ScheduleParameters(batch: 128, learningRate: 5e-4, clip: 10))
     @Parameter("path along which the densities are learnt") var interpolant = Interpolant.trigonometric
     @Parameter("points of the grid along either axis", in: 2...2000) var grid = 100
     @Parameter("the grid's ends, -half_width and half_width", in: .positive) var halfWidth = 2.0

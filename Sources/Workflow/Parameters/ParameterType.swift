@@ -119,6 +119,20 @@ extension Array: ParameterType where Element: ParameterType {
   public var parameterValue: ParameterValue { .list(map(\.parameterValue)) }
 }
 
+/// Values by names of the user's choosing.
+extension Dictionary: ParameterType where Key == String, Value: ParameterType {
+  public typealias Bound = Value.Bound
+  public static func kind(_ limits: ParameterLimits<Bound>) -> ParameterKind {
+    .map(Value.kind(limits), example: "{ name: value }")
+  }
+  public init?(_ value: ParameterValue) {
+    guard case .object(let named) = value else { return nil }
+    self = named.compactMapValues { Value($0) }
+    guard count == named.count else { return nil }
+  }
+  public var parameterValue: ParameterValue { .object(mapValues(\.parameterValue)) }
+}
+
 extension Optional: ParameterType where Wrapped: ParameterType {
   public typealias Bound = Wrapped.Bound
   public static func kind(_ limits: ParameterLimits<Bound>) -> ParameterKind { Wrapped.kind(limits) }

@@ -1,0 +1,190 @@
+import Basics
+import Foundation
+import Molecules
+import Torch
+
+/// Frames as an emulator learns from them: a chart, latents, and where forces can be used, the gradients of the log-density.
+struct EmulatorData {
+  let chart: Chart
+  let count: Int
+  /// Latents [frames, d], or with forces latents and gradients [frames, 2 d], in Float32.
+  let rows: Tensor
+  /// Nil where targets are plain.
+  let targets: ForceTargets?
+  let timeWeights: TimeWeights
+  /// Torsions first, then the rest.
+  let isInTwo: Bool
+  let check: SteinCheck?
+  /// How often a frame is drawn, relative to the others; all alike where empty.
+  let weights: [Double]
+
+  init(
+    _ frames: NDArray<Double>, _ topology: Topology, _ settings: EmulatorSettings, _ host: any TrainingHost
+  ) throws {
+    count = frames.shape.first ?? 0
+    weights = settings.frameWeights
+    if case .cartesian(let given, let scale, let meanFree) = settings.coordinates {
+      if let rigid = settings.rigid { throw EmulatorError.heldNeedsInternal(bonds: rigid.bonds.count) }
+      let classes = given ?? topology.symmetryClasses
+      chart = .cartesian(
+        try CartesianChart(topology: topology, atomClasses: classes, scale: scale, meanFree: meanFree))
+      host.log("\(count) frames of \(classes.count) atoms in \(Set(classes).count) classes")
+      rows = try chart.latents(frames.values, frames: count).cast(.float32)
+      (targets, check, timeWeights, isInTwo) = (nil, nil, .uniform, false)
+      return
+    }
+    guard settings.coupling != .kabsch else { throw EmulatorError.couplingNeedsPositions(settings.coupling) }
+    let coordinates = try InternalCoordinates(topology: topology)
+    let (values, _) = try coordinates.internalCoordinates(frames.values, frames: count)
+    var options = InternalChart.Options(rigid: settings.rigid)
+    options.weights = weights
+    let plain = try InternalChart(coordinates: coordinates, values: values, frames: count, options)
+    let found = try FrameForces(coordinates, values, count, plain, topology, settings, host)
+    let levers = settings.levers
+    check = found.check
+    options.hasConditionalMean = levers.conditionalMean ?? (found.gradients != nil)
+    options.rotors = found.rotors
+    let chart =
+      options.hasConditionalMean || !options.rotors.isEmpty
+      ? try InternalChart(coordinates: coordinates, values: values, frames: count, options) : plain
+    host.log(
+      "\(count) frames; \(chart.held.map { "\($0.count) bonds at their lengths, " } ?? "")\(chart.space.euclidean) narrow and \(chart.space.angles) broad coordinates: "
+        + chart.broad.map { index in
+          coordinates.label(of: index, in: topology)
+            + (options.rotors.contains { $0.torsion == index } ? " (three equal ends)" : "")
+        }.joined(separator: ", "))
+    self.chart = .internal(chart)
+    guard let gradients = found.gradients else {
+      rows = try chart.latents(internal: values, frames: count).cast(.float32)
+      (targets, timeWeights, isInTwo) = (nil, levers.timeWeights ?? .uniform, false)
+      return
+    }
+    let (latents, slopes) = try chart.latents(internal: values, gradient: gradients, frames: count)
+    rows = try Tensor.concatenated([latents, slopes], axis: 1).cast(.float32)
+    targets = try ForceTargets(
+      slopes, weights: weights.isEmpty ? [Double](repeating: 1, count: count) : weights, space: chart.space,
+      interpolant: settings.interpolant)
+    timeWeights = levers.timeWeights ?? .likelihood
+    isInTwo = (levers.twoFlows ?? true) && chart.space.angles > 0 && chart.space.euclidean > 0
+  }
+}
+
+/// What forces say of frames: whether they are theirs, gradients where they are, and which rotors have equal ends.
+private struct FrameForces {
+  var check: SteinCheck?
+  /// Over internal coordinates, [frames, dimension]; nil where targets are to be plain.
+  var gradients: [Double]?
+  var rotors: [Rotor] = []
+  /// Energies of ends that are named otherwise are equal to this, kT.
+  private static let equalEnergies = 1e-3
+
+  init(
+    _ coordinates: InternalCoordinates, _ values: [Double], _ count: Int, _ chart: InternalChart,
+    _ topology: Topology, _ settings: EmulatorSettings, _ host: any TrainingHost
+  ) throws {
+    let levers = settings.levers
+    if let reason = try plainBecause(coordinates, values, count, chart, topology, settings, host) {
+      gradients = nil
+      if levers.forces == true { throw EmulatorError.forcesNeeded(what: "targets: forces", reason: reason) }
+      if levers.twoFlows == true { throw EmulatorError.forcesNeeded(what: "flows: two", reason: reason) }
+      if levers.foldsRotors == true { throw EmulatorError.forcesNeeded(what: "rotors: folded", reason: reason) }
+      if levers.timeWeights == .likelihood {
+        throw EmulatorError.forcesNeeded(what: "time_weights: likelihood", reason: reason)
+      }
+      return
+    }
+    guard levers.foldsRotors ?? true, let forces = settings.forces else { return }
+    let constants = Set((chart.held ?? []).map(\.coordinate))
+    let dimension = coordinates.dimension
+    for rotor in coordinates.rotors(topology: topology, values: values.prefix(dimension), constants: constants) {
+      let difference = try forces.difference(turning: rotor, coordinates, values, frames: count)
+      if difference < Self.equalEnergies {
+        rotors.append(rotor)
+      } else {
+        host.warn(
+          "the ends of \(coordinates.label(of: rotor.torsion, in: topology)) look alike, but the force field tells them apart by "
+            + String(format: "%.2g kT", difference) + ": its turns are not folded")
+      }
+    }
+  }
+
+  /// Takes check and gradients; nil where forces can be used, else why not.
+  private mutating func plainBecause(
+    _ coordinates: InternalCoordinates, _ values: [Double], _ count: Int, _ chart: InternalChart,
+    _ topology: Topology, _ settings: EmulatorSettings, _ host: any TrainingHost
+  ) throws -> String? {
+    guard settings.levers.forces != false else { return "plain targets are asked for" }
+    guard settings.objective == .velocity, settings.coupling == .independent else {
+      return "they go with objective: velocity and coupling: independent alone"
+    }
+    guard let forces = settings.forces else { return "there is no force field" }
+    guard chart.held == nil else { return "bonds are held at their lengths, whose forces are not the density's" }
+    // some frames first: a dear force field need not see all of those that are not its own
+    for sample in count > Self.firstLook ? [Self.firstLook, count] : [count] {
+      let rows = (0..<sample).map { $0 * count / sample }
+      let dimension = coordinates.dimension
+      let some = sample == count ? values : rows.flatMap { values[$0 * dimension..<($0 + 1) * dimension] }
+      let found = try forces.gradients(coordinates, some, frames: sample, host)
+      if let bad = found.firstIndex(where: { !$0.isFinite }) {
+        return refused("frame \(rows[bad / dimension]) has no finite force in the force field", settings, host)
+      }
+      let check = SteinCheck(
+        values: some, gradients: found, frames: sample, coordinates.kinds, narrow: chart.narrow, centres: chart.centres)
+      self.check = check
+      guard check.isSound else {
+        return refused(
+          check.verdict(coordinates, topology, temperature: forces.temperature), settings, host)
+      }
+      if sample == count { gradients = found }
+    }
+    host.log("forces and frames: " + (check?.summary(coordinates, topology) ?? ""))
+    return nil
+  }
+
+  private static let firstLook = 1000
+
+  private func refused(_ reason: String, _ settings: EmulatorSettings, _ host: any TrainingHost) -> String {
+    if settings.levers.forces != true { host.warn("targets are plain: " + reason) }
+    return reason
+  }
+}
+
+extension SteinCheck {
+  /// "thermometer 0.9996 +- 0.0012, worst ..."
+  func summary(_ coordinates: InternalCoordinates, _ topology: Topology) -> String {
+    String(format: "thermometer %.4f ± %.4f (1 where frames are the force field's)", mean, error)
+      + (worst(coordinates, topology).map { "; furthest off: \($0)" } ?? "")
+  }
+
+  private func worst(_ coordinates: InternalCoordinates, _ topology: Topology) -> String? {
+    coordinates.dimension == 0 || self.coordinates.isEmpty
+      ? nil
+      : self.coordinates.prefix(3).map { found in
+        coordinates.label(of: found.index, in: topology)
+          + String(format: " %.3f ± %.3f", found.value, found.error)
+      }.joined(separator: ", ")
+  }
+
+  /// Why forces cannot be used, with the likely cause.
+  func verdict(_ coordinates: InternalCoordinates, _ topology: Topology, temperature: Double) -> String {
+    let values = self.coordinates.map(\.value)
+    let spread = values.filter { abs($0 - mean) < 0.1 * abs(mean) }.count
+    var text = "frames are not what the force field makes of the molecule at \(temperature) K: "
+    text += summary(coordinates, topology)
+    if mean > 0, abs(mean - 1) < 1, Double(spread) > 0.9 * Double(values.count) {
+      return text + String(format: ". All coordinates agree on another temperature, %.0f K", temperature / mean)
+    }
+    let wrong = off.map { coordinates.kinds[$0.index] }
+    if Double(wrong.count) > 0.5 * Double(values.count) {
+      return text + ". Most coordinates are off: another force field, or another order of the atoms"
+    }
+    if wrong.isEmpty { return text + ". None by itself: another solvent, or another force field" }
+    if wrong.allSatisfy({ $0 == .torsion || $0 == .relativeTorsion }) {
+      return text + ". Torsions alone are off: a restraint, another solvent, or other torsion terms"
+    }
+    if wrong.allSatisfy({ $0.isLength }) {
+      return text + ". Bonds alone are off: constraints in the simulation, or other bond terms"
+    }
+    return text + ". The terms of these coordinates are others in the force field than in the simulation"
+  }
+}

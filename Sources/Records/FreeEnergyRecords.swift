@@ -72,6 +72,12 @@ public struct ReweightRecord: StageRecord {
   public let freeEnergy = FreeEnergyRecord()
   public let effectiveFraction = Real(Paths.effectiveFraction, "Kish's, of all samples")
   public let effectiveFractionTruncated = Real(Paths.effectiveFractionTruncated, "the same without the largest weights")
+  public let effectiveFractionOfMixture = Real(
+    "results/ess_fraction_of_mixture", "the same over that of a perfect sampler with the samples' own shares of the states")
+  public let stateEffectiveFraction = Reals(
+    "results/state_ess_fraction", axes: ["state"], "Kish's, of each state's own samples")
+  public let effectiveFractionWithoutHeaviest = Reals(
+    "results/ess_fraction_without_heaviest", axes: ["heaviest"], "of all samples but the heaviest 1, and 10")
   public let dropped = Integer("results/dropped", "how many weights the truncated one leaves out")
   public let largestWeight = Real("results/largest_weight", "share of the heaviest sample")
   public let stateEffective = Reals(

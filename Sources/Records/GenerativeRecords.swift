@@ -67,7 +67,7 @@ public struct EmulatorRecord: StageRecord {
   public let trainingFrames = Integer("results/training_frames", "frames that it was trained on")
   public let targets = Text("results/targets", "forces, where they took the noise out of the targets, or plain")
   public let thermometer = Real(
-    "results/thermometer/mean", "temperature of the force field over that of the frames, by Stein's identity; 1 where they are its own")
+    "results/thermometer/mean", "temperature of the frames over that of the force field, by Stein's identity; 1 where they are its own")
   public let thermometerError = Real("results/thermometer/standard_error", "of the mean")
   public let thermometers = ThermometersRecord()
 }

@@ -30,6 +30,29 @@ extension ReportedRun {
     return table
   }
 
+  /// Effective sample sizes by four yardsticks; nil where no stage has them.
+  private func effectiveTable() throws -> TextTable? {
+    var table = TextTable(
+      title: "Effective sample sizes",
+      columns: [
+        "stage", .init("of all samples", unit: "%"), .init("of its mixture", unit: "%"),
+        .init("within the states", unit: "%", alignment: .right), .init("without the heaviest", unit: "%"),
+        .init("without the 10 heaviest", unit: "%"),
+      ])
+    let record = Recorded.reweight
+    for stage in compared {
+      guard let states = try stage.numbers(record.stateEffectiveFraction),
+        let without = try stage.numbers(record.effectiveFractionWithoutHeaviest), without.count == 2
+      else { continue }
+      table.addRow([
+        stage.name, percent(try stage.number(record.effectiveFraction)),
+        percent(try stage.number(record.effectiveFractionOfMixture)),
+        states.map { percent($0) }.joined(separator: " / "), percent(without[0]), percent(without[1]),
+      ])
+    }
+    return table.rows.isEmpty ? nil : table
+  }
+
   func freeEnergySection() throws -> Report.Section {
     let table = try freeEnergyTable()
     let ensembles = try compared.compactMap { stage in
@@ -41,11 +64,11 @@ extension ReportedRun {
         "dF = -ln(\(options.isOfNamedStates ? "P(first) / P(second)" : "P(state) / P(elsewhere)")) at "
         + "\(NumberText.significant(options.temperature)) K; positive: the \(options.isOfNamedStates ? "first" : "state") is"
         + " the rarer one. Error is one standard error. ESS is Kish's, of all weights; the one of truncated weights stands beside"
-        + " it, never in its place. In state / rest are the effective samples that carry each side: with fewer than 10 dF is not"
+        + " it, never in its place. Of its mixture: over what a perfect sampler with these samples' shares of the states would reach. In state / rest are the effective samples that carry each side: with fewer than 10 dF is not"
         + " determined, and with fewer than 50 its interval may be too narrow. Tail is the Pareto shape of the weights, the worse of the two sides: above 0.7 their sum is not to be"
         + " believed, and above 1 no interval is given. Energies counts evaluations of the force field."
         + ensembles.map { " " + $0 }.joined(),
-      tables: [table], figures: try [forest(), profile()].compactMap { $0 })
+      tables: [table] + (try effectiveTable().map { [$0] } ?? []), figures: try [forest(), profile()].compactMap { $0 })
   }
 
   private static func text(_ interval: (low: Double, high: Double)?) -> String {

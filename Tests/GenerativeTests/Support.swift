@@ -17,6 +17,20 @@ func roughNetwork(_ space: LatentSpace, outputs: Int, seed: UInt64, scale: Doubl
   ).cast(.float64)
 }
 
+/// One field, and two flows after each other, with networks that are far from zero, on three narrow coordinates and two angles.
+func roughFlows(_ space: LatentSpace, seed: UInt64, scale: Double = 0.15) throws -> [any FlowModel] {
+  [
+    ResidualVectorField(
+      network: try roughNetwork(space, outputs: space.dimension, seed: seed, scale: scale), interpolant: .linear),
+    TwoFlows(
+      network: TwoFlowNetwork(
+        torsions: try roughNetwork(
+          LatentSpace(euclidean: 0, angles: space.angles), outputs: space.angles, seed: seed + 500, scale: scale),
+        rest: try roughNetwork(space, outputs: space.euclidean, seed: seed + 700, scale: scale)), space: space,
+      interpolant: .linear),
+  ]
+}
+
 func largestDifference(_ a: Tensor, _ b: Tensor) throws -> Double {
   try (a - b).abs().values(as: Double.self).max() ?? 0
 }

@@ -46,7 +46,10 @@ public struct Reweighting: Sendable {
   /// 95 %, by bootstrap, kT; nan where `support` carries no interval.
   public var deltaFInterval: [Double] { states.differences[0].interval }
   /// Kish, of all samples, divided by their number; the same without the `dropped` largest weights.
-  public let effectiveFraction, effectiveFractionTruncated: Double
+  public var effectiveFraction: Double { effective.all }
+  public let effectiveFractionTruncated: Double
+  /// The same by other yardsticks.
+  public let effective: EffectiveFractions
   public let dropped: Int
   /// Share of all weight that the heaviest sample has.
   public let largestWeight: Double
@@ -139,7 +142,7 @@ public struct Reweighting: Sendable {
     unsmoothedDeltaF = hasNumber(states.first) ? unsmoothed : .nan
     let (weights, norm) = (normalisedWeights(logWeights: corrected), logSumExp(corrected))
     logWeights = corrected.map { $0 - norm }
-    effectiveFraction = kishEffectiveSampleSize(logWeights: corrected) / Double(count)
+    effective = EffectiveFractions(logWeights: corrected, place: states.place, count: states.names.count)
     dropped = Int((options.truncation * Double(count)).rounded(.up))
     let sorted = corrected.sorted(by: >)
     effectiveFractionTruncated =

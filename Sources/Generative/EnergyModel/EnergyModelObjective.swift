@@ -12,6 +12,8 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
   public var label: Double
   /// Weight of the regression of dU(1, x)/dx on score labels.
   public var scoreLabel: Double
+  /// Where samples carry scores of the emulator, these take noise out of score matching.
+  public var controlsNoise: Bool
   /// Standard deviations of t' - t for the negatives, used in turn.
   public var negativeWidths: [Double]
   /// Beyond this many nats the label loss grows linearly.
@@ -20,11 +22,17 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
   public var dataEndFraction: Double
 
   public init(
-    score: Double = 1, contrastive: Double = 1, label: Double = 1, scoreLabel: Double = 0,
+    score: Double = 1, contrastive: Double = 1, label: Double = 1, scoreLabel: Double = 0, controlsNoise: Bool = true,
     negativeWidths: [Double] = [0.02, 0.1, 0.4], huberDelta: Double = 3, dataEndFraction: Double = 0.5
   ) {
     (self.score, self.contrastive, self.label, self.scoreLabel) = (score, contrastive, label, scoreLabel)
+    self.controlsNoise = controlsNoise
     (self.negativeWidths, self.huberDelta, self.dataEndFraction) = (negativeWidths, huberDelta, dataEndFraction)
+  }
+
+  /// Whether scores of the samples are of use, beside labels of their own.
+  func usesScores(_ samples: LabelledSamples, _ chart: EnergyModelChart) -> Bool {
+    controlsNoise && score != 0 && samples.scores != nil && chart.isEmulators
   }
 
   /// Sums over dimensions are divided by this, so that the four losses are of one size.
@@ -53,8 +61,12 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
     public var logDensity: Tensor?
     /// Their gradients, [n, d]; rows of NaN where they are not known.
     public var score: Tensor?
+    /// Mean square of the gradients over the data, [d]: with it they take noise out of score matching, see `PathPoint.Control`.
+    public var precision: Tensor?
 
-    public init(logDensity: Tensor? = nil, score: Tensor? = nil) { (self.logDensity, self.score) = (logDensity, score) }
+    public init(logDensity: Tensor? = nil, score: Tensor? = nil, precision: Tensor? = nil) {
+      (self.logDensity, self.score, self.precision) = (logDensity, score, precision)
+    }
   }
 
   /// Losses of one batch, data [n, d]. Throws `TrainingError` when no loss has both a weight and what it needs.
@@ -75,7 +87,11 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
       let here = try model(leaf, t)
       if score != 0 {
         let gradient = try here.sum().gradients(of: [leaf], createGraph: true)[0]
-        scoreLoss = try path.squaredScoreResidual(gradient, space: model.space).mean() / Self.scoreDivisor
+        let control = try labels.score.flatMap { score in
+          try labels.precision.map { try PathPoint.Control(score, precision: $0, space: model.space) }
+        }
+        scoreLoss =
+          try path.squaredScoreResidual(gradient, space: model.space, control).mean() / Self.scoreDivisor
       }
       if contrastive != 0 {
         let width = negativeWidths[step % negativeWidths.count]
@@ -137,6 +153,8 @@ struct PathPoint {
   let point: Tensor
   /// alpha(t), [n, 1].
   let alpha: Tensor
+  /// beta(t), [n, 1].
+  let beta: Tensor
   /// Noise of the Euclidean columns, [n, euclidean].
   let noise: Tensor
   /// Displacement of the angles and its standard deviation, [n, angles] and [n, 1]; nil without angles.
@@ -154,7 +172,8 @@ struct PathPoint {
     let (x, theta) = try space.split(data)
     noise = try space.noise(n, generator)
     alpha = try interpolant.alpha(time)
-    let euclidean = try alpha * noise + interpolant.beta(time) * x
+    beta = try interpolant.beta(time)
+    let euclidean = try alpha * noise + beta * x
     guard space.angles > 0 else {
       (point, turn, sigma) = (euclidean, nil, nil)
       return
@@ -169,11 +188,40 @@ struct PathPoint {
   /// What a model's dU/dx [n, d] misses of the path's score, scaled to noise of unit variance, squared and summed over
   /// dimensions, [n]: |alpha dU/dx + z|^2 over Euclidean columns, |sigma dU/dtheta - sigma s|^2 over angles, s the score of
   /// the wrapped normal at the displacement.
-  func squaredScoreResidual(_ gradient: Tensor, space: LatentSpace) throws -> Tensor {
+  func squaredScoreResidual(_ gradient: Tensor, space: LatentSpace, _ control: Control? = nil) throws -> Tensor {
     let parts = try space.split(gradient)
-    let residual = try (alpha * parts.euclidean + noise).square().sum(-1)
+    let z = try control?.noise(noise, alpha: alpha, beta: beta) ?? noise
+    let residual = try (alpha * parts.euclidean + z).square().sum(-1)
     guard let turn, let sigma else { return residual }
-    let target = try TorusPath.scaledScore(displacement: turn, sigma: sigma)
+    let score = try TorusPath.scaledScore(displacement: turn, sigma: sigma)
+    let target = try control?.scaledScore(score, sigma: sigma) ?? score
     return try residual + (sigma * parts.angles - target).square().sum(-1)
+  }
+
+  /// Scores g of the data at t = 1 as a control variate of score matching: beta z + alpha g, and sigma g less the scaled score of the path's
+  /// noise, have mean zero given the point, so multiples of them may be added to the targets. As `ForceTargets`.
+  struct Control {
+    let euclidean, angles: Tensor
+    let precision: (euclidean: Tensor, angles: Tensor)
+    /// 1 for rows whose score is known, [n, 1].
+    let isKnown: Tensor
+
+    /// `scores` [n, d], rows of NaN where they are not known; `precision` [d].
+    init(_ scores: Tensor, precision: Tensor, space: LatentSpace) throws {
+      let finite = try scores.isFinite()
+      let known = try finite.select(scores, else: Tensor.zeros(scores.shape, scores.scalarType ?? .float32))
+      isKnown = try finite.cast(scores.scalarType ?? .float32).minimum(over: -1).unsqueezed(-1)
+      (euclidean, angles) = try space.split(known)
+      self.precision = try space.split(precision)
+    }
+
+    func noise(_ z: Tensor, alpha: Tensor, beta: Tensor) throws -> Tensor {
+      let share = try beta / (alpha.square() * precision.euclidean + beta.square())
+      return try z - isKnown * share * (beta * z + alpha * euclidean)
+    }
+
+    func scaledScore(_ score: Tensor, sigma: Tensor) throws -> Tensor {
+      try score + isKnown * (sigma * angles - score) / (1 + sigma.square() * precision.angles)
+    }
   }
 }

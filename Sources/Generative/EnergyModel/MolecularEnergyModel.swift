@@ -88,7 +88,8 @@ extension MolecularEnergyModel {
     let some = try samples.latents.slice(0..<min(2000, samples.latents.shape[0]))
     let blank = try header.architecture.model(chart.chart, header.interpolant, data: some, generator)
     let pool = try SamplePool(
-      samples, chart, labelled: settings.objective.label > 0, scored: settings.objective.scoreLabel > 0)
+      samples, chart, labelled: settings.objective.label > 0,
+      scored: settings.objective.scoreLabel > 0 || settings.objective.usesScores(samples, chart))
     let (model, state) = try optimize(blank, pool, source, settings, generator, host)
     return TrainedEnergyModel(model: MolecularEnergyModel(header: header, chart: chart, model: model), state: state)
   }
@@ -103,6 +104,7 @@ extension MolecularEnergyModel {
     let drawSeed = RandomStream.derivedSeed(settings.seed, ["fresh"])
     var order = try EpochSampler(
       count: pool.count, batch: settings.optimization.batch, seed: RandomStream.derivedSeed(settings.seed, ["order"]))
+    let precision = try settings.objective.controlsNoise ? pool.meanSquareScore() : nil
     let loop = TrainingLoop(
       trainer: trainer, host: host, title: "energy model", recordEvery: settings.recordEvery,
       labels: ["loss", "score", "nce", "label", "score label"], pool: pool)
@@ -116,7 +118,7 @@ extension MolecularEnergyModel {
       let batch = try pool.batch(order.indices(step: step))
       let terms = try settings.objective(
         model.replacing(network: trainer.network), data: batch.latents,
-        labels: .init(logDensity: batch.labels, score: batch.scores), step: step, generator)
+        labels: .init(logDensity: batch.labels, score: batch.scores, precision: precision), step: step, generator)
       let loss = try trainer.update(terms.total)
       return try [loss]
         + [terms.score, terms.contrastive, terms.label, terms.scoreLabel].map { try $0?.item() ?? .nan }

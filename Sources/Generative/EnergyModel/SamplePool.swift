@@ -51,6 +51,16 @@ final class SamplePool {
     }
   }
 
+  /// Of each coordinate over the rows whose scores are known, [d]; nil where none are.
+  func meanSquareScore() throws -> Tensor? {
+    guard let scores = rows.scores else { return nil }
+    let known = try scores.isFinite()
+    let squares = try known.select(scores.square(), else: Tensor.zeros(scores.shape, scores.scalarType ?? .float32))
+    let counts = try known.cast(.float32).sum(0)
+    guard try counts.minimum(over: 0).item() > 0 else { return nil }
+    return try squares.sum(0) / counts
+  }
+
   func batch(_ index: Tensor) throws -> Rows {
     Rows(
       latents: try rows.latents.selected(index), labels: try rows.labels?.selected(index),

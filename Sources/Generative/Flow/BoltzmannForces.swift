@@ -68,7 +68,7 @@ public struct BoltzmannForces {
 /// Whether frames are what a force field makes of a molecule at its temperature, by Stein's identity.
 ///
 /// For a density p that vanishes at its ends, E[(d ln p / dq) (q - mean)] = -1, coordinate by coordinate; and so it is for any mixture of
-/// pieces of p, whatever their shares. Its negative is T / T' for frames of another temperature T', and far from 1 for a coordinate whose
+/// pieces of p, whatever their shares. Its negative is T' / T for frames of another temperature T', and far from 1 for a coordinate whose
 /// terms of the force field are others. Source: C. Stein, Proc. Sixth Berkeley Symp. Math. Statist. Prob. 2, 583, 1972.
 public struct SteinCheck: Equatable, Sendable {
   public struct Coordinate: Equatable, Sendable {

@@ -172,11 +172,16 @@ extension SteinCheck {
     var text = "frames are not what the force field makes of the molecule at \(temperature) K: "
     text += summary(coordinates, topology)
     if mean > 0, abs(mean - 1) < 1, Double(spread) > 0.9 * Double(values.count) {
-      return text + String(format: ". All coordinates agree on another temperature, %.0f K", temperature / mean)
+      return text + String(format: ". All coordinates agree on another temperature, %.0f K", temperature * mean)
+    }
+    // no spring pushes away from its own middle
+    if off.contains(where: { $0.value < -5 * $0.error }) {
+      return text
+        + ". The force field pushes some away from where they are: another order of the atoms, or another molecule"
     }
     let wrong = off.map { coordinates.kinds[$0.index] }
     if Double(wrong.count) > 0.5 * Double(values.count) {
-      return text + ". Most coordinates are off: another force field, or another order of the atoms"
+      return text + ". Most coordinates are off: another force field"
     }
     if wrong.isEmpty { return text + ". None by itself: another solvent, or another force field" }
     if wrong.allSatisfy({ $0 == .torsion || $0 == .relativeTorsion }) {

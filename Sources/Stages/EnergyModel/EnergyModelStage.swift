@@ -12,7 +12,7 @@ import Workflow
 /// Samples are drawn from the emulator all along the training and take the place of the oldest: an energy model that sees the same
 /// samples again and again learns their labels, not the density.
 enum EnergyModelStage: RecordedStage {
-  static let version = 2
+  static let version = 3
   static let summary = "fit an energy-based model, whose likelihood costs one forward pass"
   static let indirectInputs = [InputPath(\Inputs.samples, \SampleStage.Inputs.emulator)]
   static let reads: [SharedField] = SharedField.molecule
@@ -56,6 +56,8 @@ enum EnergyModelStage: RecordedStage {
     @Parameter(
       "weight of the regression of the model's gradient on the score that fresh samples bring along", in: .atLeastZero)
     var scoreLabel = 0.0
+    @Parameter("where samples carry scores, these take most of the noise out of score matching") var controlsNoise =
+      true
     @Parameter("spread of the negatives' times around t, used in turn", in: .positive, count: 1...16, single: true)
     var negativeWidths = [0.02, 0.1, 0.4]
     @Parameter("label loss is linear beyond this", unit: "nat", in: .positive) var huberDelta = 3.0
@@ -63,8 +65,8 @@ enum EnergyModelStage: RecordedStage {
 
     var objective: EnergyModelObjective {
       EnergyModelObjective(
-        score: score, contrastive: contrastive, label: label, scoreLabel: scoreLabel, negativeWidths: negativeWidths,
-        huberDelta: huberDelta, dataEndFraction: dataEndFraction)
+        score: score, contrastive: contrastive, label: label, scoreLabel: scoreLabel, controlsNoise: controlsNoise,
+        negativeWidths: negativeWidths, huberDelta: huberDelta, dataEndFraction: dataEndFraction)
     }
   }
 

@@ -7,7 +7,9 @@ import Workflow
 
 /// `reweight`: from samples of an emulator to the Boltzmann distribution, ln w = -u - ln q.
 enum ReweightStage: RecordedStage {
-  static let version = 3
+  static let version = 4
+  /// Version 3 lacks effective sample sizes by other yardsticks.
+  static let soundVersions = [3]
   static let summary = "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
   static let reads: [SharedField] =
     SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
@@ -125,6 +127,10 @@ enum ReweightStage: RecordedStage {
       (output.largestWeight, result.largestWeight), (output.tailShape, result.support.map(\.tailShape)),
       (output.stateEffective, result.support.map(\.effective)),
       (output.stateLargestWeight, result.support.map(\.largestShare)))
+    try writer.write(
+      (output.effectiveFractionOfMixture, result.effective.ofMixture),
+      (output.stateEffectiveFraction, result.effective.states),
+      (output.effectiveFractionWithoutHeaviest, result.effective.withoutHeaviest))
     if smoothed { try writer.write(output.unsmoothedDeltaF, result.unsmoothedDeltaF) }
     try writer.write(output.nonFinite, result.nonFinite)
     try writer.write(output.stateNames, states.set.names)

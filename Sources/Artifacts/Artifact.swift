@@ -45,6 +45,11 @@ public final class Artifact {
     return try opened(url, check: check, isSealed: true)
   }
 
+  /// Whether what `open` threw means that there is no such file: nothing is known of its content.
+  public static func saysThatItIsNotThere(_ error: any Error) -> Bool {
+    if case HDF5Error.noSuchFile? = error as? HDF5Error { true } else { false }
+  }
+
   /// Whether the content of a file without a seal is what was committed.
   private static func provesItself(_ url: URL) -> Bool {
     guard Seal.endsAsHDF5(url) else { return false }

@@ -28,6 +28,8 @@ public enum HDF5Error: Error, Equatable, CustomStringConvertible {
 
   /// What to do where a call of the system failed within the library, whose message has its number.
   private static func wayOut(_ message: String) -> String {
+    // of this call the library does not hand its number on
+    if message.contains("can't retrieve stat info") { return "; run again when the file system answers" }
     guard let code = message.firstMatch(of: #/errno = (\d+)/#).flatMap({ Int32($0.1) }), code != 0 else { return "" }
     return "; " + FileCalls.advice(code)
   }

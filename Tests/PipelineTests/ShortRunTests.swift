@@ -51,8 +51,8 @@ struct ShortRunTests {
     #expect(explained.output.hasPrefix("emulator: runs\n  training.steps: 20 -> 30\n"))
     #expect(try program.run("status", "short.yaml").output.contains("same key, sound artifact"))
     #expect(
-      try program.run("verify", "short.yaml").output.hasSuffix("5 files read, 0 damaged\n"),
-      "three artifacts, two inputs")
+      try program.run("verify", "short.yaml").output.hasSuffix("6 files read, 0 damaged\n"),
+      "three artifacts, three inputs, one of them the force field")
     #expect(try program.run("inspect", "short.yaml", "samples").output.contains("stage samples (sample, version"))
     #expect(try program.run("clean", "short.yaml").output == "0 files, 0 bytes\n")
 

@@ -43,6 +43,69 @@ public struct RigidBonds: Sendable, Equatable {
     }
   }
 
+  /// Gradients of `logVolumes` over positions, 1/nm, [frames, atoms, 3]: 1/2 tr(Z^-1 dZ), where only cosines between held bonds move.
+  public func logVolumeGradients(_ coordinates: [Double], masses: [Double]) -> [Double] {
+    let width = 3 * masses.count
+    let groups = connected
+    var result = [Double](repeating: 0, count: coordinates.count)
+    for start in stride(from: 0, to: coordinates.count, by: max(1, width)) {
+      for group in groups { addGradient(of: group, coordinates, start, masses, to: &result) }
+    }
+    return result
+  }
+
+  private func addGradient(
+    of group: [Int], _ x: [Double], _ start: Int, _ masses: [Double], to result: inout [Double]
+  ) {
+    let vectors = group.map { Self.vector(bonds[$0], x, start) }
+    let lengths = vectors.map(\.length)
+    let directions = zip(vectors, lengths).map { (1 / $1) * $0 }
+    let n = group.count
+    let inverse = Self.inverse(
+      (0..<n * n).map { k in
+        element(bonds[group[k / n]], bonds[group[k % n]], directions[k / n], directions[k % n], masses)
+      }, n)
+    func add(_ pull: Vector3, _ bond: Topology.Bond) {
+      for (atom, sign) in [(bond.first, -1.0), (bond.second, 1.0)] {
+        result[start + 3 * atom] += sign * pull.x
+        result[start + 3 * atom + 1] += sign * pull.y
+        result[start + 3 * atom + 2] += sign * pull.z
+      }
+    }
+    for row in 0..<n {
+      for column in 0..<row {
+        let (one, other, u, v) = (bonds[group[row]], bonds[group[column]], directions[row], directions[column])
+        let cosine = u.dot(v)
+        // of Z over the cosine
+        let slope = element(one, other, u, u, masses)
+        guard slope != 0 else { continue }
+        let factor = inverse[row * n + column] * slope
+        add((factor / lengths[row]) * (v - cosine * u), one)
+        add((factor / lengths[column]) * (u - cosine * v), other)
+      }
+    }
+  }
+
+  /// Of a positive definite matrix, by Gauss and Jordan.
+  private static func inverse(_ matrix: [Double], _ n: Int) -> [Double] {
+    var (left, right) = (matrix, (0..<n * n).map { $0 / n == $0 % n ? 1.0 : 0 })
+    for k in 0..<n {
+      let pivot = 1 / left[k * n + k]
+      for j in 0..<n {
+        left[k * n + j] *= pivot
+        right[k * n + j] *= pivot
+      }
+      for i in 0..<n where i != k {
+        let factor = left[i * n + k]
+        for j in 0..<n {
+          left[i * n + j] -= factor * left[k * n + j]
+          right[i * n + j] -= factor * right[k * n + j]
+        }
+      }
+    }
+    return right
+  }
+
   /// Indices of bonds that hang together by atoms they share.
   private var connected: [[Int]] {
     var groups: [[Int]] = []

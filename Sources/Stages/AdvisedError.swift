@@ -49,6 +49,10 @@ extension EmulatorError: AdvisableError {
       "coupling: \(coupling.rawValue) is for coordinates: cartesian; internal ones have no orientation to align"
     case .heldNeedsInternal(let bonds):
       "\(bonds) bonds are to keep their lengths (constraints: rigid), which needs coordinates: internal"
+    case .forcesNeeded(let lever, _):
+      "\(self); leave \([.targets: "targets", .flows: "flows", .rotors: "rotors", .times: "time_weights"][lever] ?? "") to auto, or name "
+        + "the frames' own force field and temperature as system.sampled_by and sampled_at"
+    case .noBroadTorsions: "\(self); leave flows to auto"
     default: nil
     }
   }

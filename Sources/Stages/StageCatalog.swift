@@ -25,7 +25,9 @@ public enum StageCatalog {
 
   static func registry(of types: [any StageType.Type]) -> StageRegistry {
     StageRegistry(
-      types, shared: [.temperature, .topology, .atoms, .coordinates, .forcefield, .torsions] + SharedField.stateFields,
+      types,
+      shared: [.temperature, .topology, .atoms, .coordinates, .forcefield, .sampledBy, .sampledAt, .torsions]
+        + SharedField.stateFields,
       settings: [DeviceChoice.setting])
   }
 }

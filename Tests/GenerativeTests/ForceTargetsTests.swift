@@ -70,14 +70,43 @@ import Torch
   /// Weights over the density of the times: the mean of w(t) f(t) is the integral of the weight times f over uniform times.
   @Test func timesAreDrawnWithTheirWeights() throws {
     let generator = try Generator(seed: 3)
-    let (t, euclidean, torus) = try TimeWeights.likelihood.draw(400_000, generator)
+    let (t, euclidean, torus) = try TimeWeights.likelihood.draw(400_000, .linear, generator)
     let time = try t.unsqueezed(-1).cast(.float64)
     let w = try #require(euclidean).cast(.float64)
     // f = (1 - t): the integral of t is 1/2, but for the last hundredth, where 1 - t is held
     let mean = try (w * (1 - time)).mean().item()
     #expect(abs(mean - 0.495) < 0.004)
     #expect(try largestDifference(#require(torus).cast(.float64) * time, w * 1.5) < 1e-3)
-    #expect(try TimeWeights.uniform.draw(10, generator).euclidean == nil)
+    #expect(try TimeWeights.uniform.draw(10, .linear, generator).euclidean == nil)
+  }
+
+  /// A unit Gaussian beside uniform angles: a fresh network, whose head is zero, is the answer, and with forces its loss is zero, of one flow
+  /// and of two, whatever the path and the weights. Without forces it is the noise.
+  @Test(arguments: Interpolant.allCases, TimeWeights.allCases)
+  func lossesOfTheAnswerAreZero(_ path: Interpolant, _ times: TimeWeights) throws {
+    let space = LatentSpace(euclidean: 4, angles: 2)
+    let n = 4000
+    let data = try space.prior(n, Generator(seed: 4))
+    let parts = try space.split(data)
+    let gradients = try space.joined(-parts.euclidean, Tensor.zeros([n, 2]))
+    let targets = try ForceTargets(
+      gradients, weights: [Double](repeating: 1, count: n), space: space, interpolant: path)
+    let rows = try Tensor.concatenated([data, gradients], axis: 1)
+    func fresh(_ space: LatentSpace, _ outputs: Int) throws -> ResidualNetwork {
+      try ResidualNetwork(
+        space: space, configuration: ResidualConfiguration(width: 8, depth: 1, outputs: outputs),
+        generator: Generator(seed: 1))
+    }
+    let one = ResidualVectorField(network: try fresh(space, 6), interpolant: path)
+    let two = TwoFlows(
+      network: TwoFlowNetwork(
+        torsions: try fresh(LatentSpace(euclidean: 0, angles: 2), 2), rest: try fresh(space, 4)), space: space,
+      interpolant: path)
+    let loss = EmulatorLoss(plain: FlowMatchingLoss(interpolant: path), forces: targets, times: times)
+    #expect(try Self.value(loss, one, rows) < 1e-3)
+    #expect(try Self.value(loss, two, rows) < 1e-3)
+    let plain = EmulatorLoss(plain: FlowMatchingLoss(interpolant: path), forces: nil, times: .uniform)
+    #expect(try Self.value(plain, one, data) > 0.5)
   }
 
   /// Two flows without forces are refused.

@@ -93,7 +93,8 @@ private struct PlainField: VectorField {
     #expect(try largestDifference(probed.latents, exact.latents.expanded([n, 5])) < 1e-12)
     let errors = try #require(probed.scores) - #require(exact.scores)
     let variance = try errors.square().mean(0)
-    #expect(try variance.maximum(over: 0).item() > 1e-6, "probes must matter for this test to mean anything")
+    // torsions of two flows have no probes of their own, but those of the rest reach them
+    #expect(try variance.minimum(over: 0).item() > 1e-6, "probes must matter for this test to mean anything")
     let z = try errors.mean(0) / ((variance / Double(n)).sqrt() + 1e-12)
     #expect(try z.abs().maximum(over: 0).item() < 4.5)
     #expect(probed.logDensities?.shape == [2, n])

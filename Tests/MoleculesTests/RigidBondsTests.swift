@@ -92,4 +92,23 @@ import Testing
     let found = try #require(rigid.violation(moved))
     #expect(found.bond == .init(0, 1) && abs(found.length - 1.03 * lengths[0]) < 1e-9)
   }
+
+  /// Gradients over positions against differences, with all bonds held and masses that differ.
+  @Test func gradientsOfTheVolumeEqualDifferences() throws {
+    let topology = try Fixtures.alanine()
+    let x = topology.referenceCoordinates
+    let rigid = RigidBonds(bonds: topology.bonds, lengths: topology.bonds.map { _ in 0.1 })
+    let masses = topology.masses.enumerated().map { $0 % 5 == 0 ? 3 : $1 }
+    let found = rigid.logVolumeGradients(x, masses: masses)
+    #expect(found.contains { abs($0) > 0.1 })
+    for k in x.indices {
+      func moved(_ by: Double) -> Double {
+        var y = x
+        y[k] += by
+        return rigid.logVolumes(y, masses: masses)[0]
+      }
+      #expect(abs((moved(1e-6) - moved(-1e-6)) / 2e-6 - found[k]) < 1e-6 * max(1, abs(found[k])))
+    }
+    #expect(RigidBonds(bonds: [], lengths: []).logVolumeGradients(x, masses: masses).allSatisfy { $0 == 0 })
+  }
 }

@@ -162,21 +162,7 @@ import Testing
       #expect(abs(slope - gradient[k]) < 1e-6 * max(1, abs(slope)), "coordinate \(k)")
     }
     // |d(folded)/d(internal)|, where three times the mean torsion counts three, and the three namings a third
-    let logVolume = -Self.logDeterminant(jacobian) - Double(rotors.count) * log(3)
+    let logVolume = -logAbsoluteDeterminant(jacobian.flatMap { $0 }, d) - Double(rotors.count) * log(3)
     #expect(abs(logVolume - rotors.logDeterminant) < 1e-6)
-  }
-
-  static func logDeterminant(_ matrix: [[Double]]) -> Double {
-    var (m, result) = (matrix, 0.0)
-    for k in m.indices {
-      let pivot = (k..<m.count).max { abs(m[$0][k]) < abs(m[$1][k]) } ?? k
-      m.swapAt(k, pivot)
-      result += log(abs(m[k][k]))
-      for i in (k + 1)..<m.count {
-        let factor = m[i][k] / m[k][k]
-        for j in k..<m.count { m[i][j] -= factor * m[k][j] }
-      }
-    }
-    return result
   }
 }

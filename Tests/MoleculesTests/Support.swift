@@ -35,19 +35,3 @@ func aligned(_ x: [Double], on three: [Int]) -> [Double] {
     return [d.dot(u), d.dot(v), d.dot(w)]
   }
 }
-
-/// ln |det| by LU with partial pivoting; `matrix` row-major n x n.
-func logAbsoluteDeterminant(_ matrix: [Double], _ n: Int) -> Double {
-  var a = matrix
-  var result = 0.0
-  for k in 0..<n {
-    let pivot = (k..<n).max { abs(a[$0 * n + k]) < abs(a[$1 * n + k]) }!
-    if pivot != k { for j in 0..<n { a.swapAt(k * n + j, pivot * n + j) } }
-    result += Foundation.log(abs(a[k * n + k]))
-    for i in (k + 1)..<n {
-      let factor = a[i * n + k] / a[k * n + k]
-      for j in k..<n { a[i * n + j] -= factor * a[k * n + j] }
-    }
-  }
-  return result
-}

@@ -36,9 +36,14 @@ import Testing
     system:
       topology: chain.pdb
       forcefield: chain.xml
+      sampled_by: chain.xml
       torsions: { t: [0, 1, 2, 3] }
       state: { torsion: t, from: -1, to: 1 }
     """
+
+  private var withSprings: String {
+    chain.replacingOccurrences(of: "forcefield: chain.xml", with: "forcefield: springs.xml")
+  }
 
   private let chain = """
     name: chain
@@ -106,7 +111,7 @@ import Testing
     #expect(page.contains("bonds held: ensemble of the constrained molecule"))
 
     // a force field with springs weighs the same samples alike: its springs add a constant
-    try program.write(chain.replacingOccurrences(of: "chain.xml", with: "springs.xml"), to: "springs.yaml")
+    try program.write(withSprings, to: "springs.yaml")
     let again = try program.run("run", "springs.yaml", "--set", "frames.constraints=rigid")
     #expect(again.code == 0 && again.output.contains("skipped"), "\(again.errors) \(again.output)")
     let other = try artifact(program, "chain/traced")
@@ -118,7 +123,7 @@ import Testing
   @Test func theForceFieldChooses() throws {
     let program = try Program()
     try program.take("held")
-    try program.write(chain.replacingOccurrences(of: "chain.xml", with: "springs.xml"), to: "springs.yaml")
+    try program.write(withSprings, to: "springs.yaml")
     #expect(try program.run("run", "springs.yaml", "--until", "frames").code == 0)
     let released = try artifact(program, "chain/frames")
     #expect(

@@ -203,12 +203,14 @@ struct PathPoint {
   struct Control {
     let euclidean, angles: Tensor
     let precision: (euclidean: Tensor, angles: Tensor)
-    /// 1 for rows whose score is known, [n, 1].
+    /// 1 for rows whose score is known and not far out, [n, 1]: a huge score would add more than it takes away.
     let isKnown: Tensor
+    /// Beyond this many root mean squares in any coordinate a row goes without.
+    static let edge: Float = 6
 
     /// `scores` [n, d], rows of NaN where they are not known; `precision` [d].
     init(_ scores: Tensor, precision: Tensor, space: LatentSpace) throws {
-      let finite = try scores.isFinite()
+      let finite = try (scores.abs() / precision.sqrt()).less(Double(Self.edge))
       let known = try finite.select(scores, else: Tensor.zeros(scores.shape, scores.scalarType ?? .float32))
       isKnown = try finite.cast(scores.scalarType ?? .float32).minimum(over: -1).unsqueezed(-1)
       (euclidean, angles) = try space.split(known)

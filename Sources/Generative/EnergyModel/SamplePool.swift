@@ -51,14 +51,22 @@ final class SamplePool {
     }
   }
 
-  /// Of each coordinate over the rows whose scores are known, [d]; nil where none are.
+  /// Mean square of each coordinate's score over the rows whose scores are known, [d], but for tails: near the edge of an emulator's support
+  /// scores are huge, and one of them would decide the mean. Nil where no score is known.
   func meanSquareScore() throws -> Tensor? {
     guard let scores = rows.scores else { return nil }
-    let known = try scores.isFinite()
-    let squares = try known.select(scores.square(), else: Tensor.zeros(scores.shape, scores.scalarType ?? .float32))
-    let counts = try known.cast(.float32).sum(0)
-    guard try counts.minimum(over: 0).item() > 0 else { return nil }
-    return try squares.sum(0) / counts
+    let columns = try scores.transposed().values(as: Float.self)
+    let (count, d) = (scores.shape[0], scores.shape[1])
+    var squares: [Float] = []
+    for k in 0..<d {
+      let sizes = columns[k * count..<(k + 1) * count].filter(\.isFinite).map { abs($0) }.sorted()
+      guard let median = sizes.isEmpty ? nil : sizes[sizes.count / 2] else { return nil }
+      // 1.48 times the median is the standard deviation of a Gaussian
+      let edge = PathPoint.Control.edge * 1.48 * median
+      let kept = sizes.prefix { $0 <= edge }
+      squares.append(max(1e-6, kept.reduce(0) { $0 + $1 * $1 } / Float(max(1, kept.count))))
+    }
+    return try Tensor(squares)
   }
 
   func batch(_ index: Tensor) throws -> Rows {

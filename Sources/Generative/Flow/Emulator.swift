@@ -32,13 +32,23 @@ public struct Emulator {
 }
 
 public enum EmulatorError: Error, CustomStringConvertible, Equatable {
+  /// What needs forces in the targets.
+  public enum Lever: String, Sendable {
+    case targets = "forces in the targets"
+    case flows = "two flows"
+    case rotors = "folded rotors"
+    case times = "times that count by likelihoods"
+  }
+
   case otherMolecule(atoms: Int, expected: Int)
   case atomClasses(count: Int, atoms: Int)
   case couplingNeedsPositions(Coupling)
   /// So many bonds are held, and Cartesian coordinates hold none.
   case heldNeedsInternal(bonds: Int)
   /// Something that forces alone can carry is asked for, and they cannot be used.
-  case forcesNeeded(what: String, reason: String)
+  case forcesNeeded(Lever, reason: String)
+  /// Two flows of a molecule without torsions that go all the way round.
+  case noBroadTorsions
 
   public var description: String {
     switch self {
@@ -48,7 +58,8 @@ public enum EmulatorError: Error, CustomStringConvertible, Equatable {
       "there are \(count) atom classes for \(atoms) atoms; give one class per atom, from 0"
     case .couplingNeedsPositions(let coupling):
       "the coupling \(coupling.rawValue) aligns positions; internal coordinates have no orientation to align"
-    case .forcesNeeded(let what, let reason): "\(what) needs forces of the frames in the targets, and \(reason)"
+    case .forcesNeeded(let lever, let reason): "\(lever.rawValue) cannot be had: \(reason)"
+    case .noBroadTorsions: "two flows need a torsion that goes all the way round, and no frame shows one"
     case .heldNeedsInternal(let bonds):
       "\(bonds) bonds are to keep their lengths, and Cartesian coordinates keep none: take internal ones"
     }
@@ -73,8 +84,8 @@ public struct EmulatorSettings {
   /// Of the frames' molecule and temperature; nil where there are none.
   public var forces: BoltzmannForces?
   public var levers = Levers()
-  /// How often a frame is drawn, relative to the others; all alike where empty. [frames]
-  public var frameWeights: [Double] = []
+  /// Of states, among the frames as they are drawn; nil where each frame is drawn once.
+  public var shares: StateShares?
   public var interpolant = Interpolant.linear
   public var objective = FlowObjective.velocity
   public var coupling = Coupling.independent
@@ -197,12 +208,12 @@ extension Emulator {
     on frames: NDArray<Double>, topology: Topology, settings: EmulatorSettings,
     host: any TrainingHost = UnattendedHost()
   ) throws -> TrainedEmulator {
-    let data = try EmulatorData(frames, topology, settings, host)
-    let split = FrameSplit(frames: data.count, fraction: settings.validationFraction)
+    let split = FrameSplit(frames: frames.shape.first ?? 0, fraction: settings.validationFraction)
+    let data = try EmulatorData(frames, topology, split, settings, host)
     let generator = try Generator(seed: RandomStream.derivedSeed(settings.seed, ["noise"]))
     func rows(_ chosen: [Int]) throws -> Tensor { try data.rows.selected(Tensor(chosen.map(Int64.init))) }
     let training = split.validation.isEmpty ? data.rows : try rows(split.training)
-    let validation = split.validation.isEmpty ? nil : try rows(split.validation)
+    let validation = try data.validation(split).map(rows)
     var predictsEndpoint = false
     if case .endpoint = settings.objective { predictsEndpoint = true }
     let header = Header(
@@ -212,7 +223,7 @@ extension Emulator {
       plain: FlowMatchingLoss(
         interpolant: settings.interpolant, objective: settings.objective, coupling: settings.coupling),
       forces: data.targets, times: data.timeWeights)
-    let weights = data.weights.isEmpty ? [] : split.training.map { data.weights[$0] }
+    let weights = data.factors.isEmpty ? [] : split.training.map { data.weights[$0] }
     let (field, state) = try optimize(
       header.field(data.chart, generator), loss, on: training, weights: weights, validation: validation,
       settings.optimization(data.targets != nil), settings, generator, host)

@@ -15,14 +15,22 @@ struct EmulatorData {
   /// Torsions first, then the rest.
   let isInTwo: Bool
   let check: SteinCheck?
-  /// How often a frame is drawn, relative to the others; all alike where empty.
+  /// How often each frame counts: 1 for those that are trained on, or as their states' shares say, 0 for those held out. [frames]
   let weights: [Double]
+  /// How often a frame of each state is drawn, relative to 1; empty where all are alike.
+  let factors: [Double]
+  private let places: [Int]
 
   init(
-    _ frames: NDArray<Double>, _ topology: Topology, _ settings: EmulatorSettings, _ host: any TrainingHost
+    _ frames: NDArray<Double>, _ topology: Topology, _ split: FrameSplit, _ settings: EmulatorSettings,
+    _ host: any TrainingHost
   ) throws {
     count = frames.shape.first ?? 0
-    weights = settings.frameWeights
+    factors = try settings.shares?.factors(of: split.training) ?? []
+    places = settings.shares?.places ?? []
+    var weights = [Double](repeating: 0, count: count)
+    for frame in split.training { weights[frame] = factors.isEmpty ? 1 : factors[places[frame]] }
+    self.weights = weights
     if case .cartesian(let given, let scale, let meanFree) = settings.coordinates {
       if let rigid = settings.rigid { throw EmulatorError.heldNeedsInternal(bonds: rigid.bonds.count) }
       let classes = given ?? topology.symmetryClasses
@@ -37,13 +45,15 @@ struct EmulatorData {
     let coordinates = try InternalCoordinates(topology: topology)
     let (values, _) = try coordinates.internalCoordinates(frames.values, frames: count)
     var options = InternalChart.Options(rigid: settings.rigid)
-    options.weights = weights
+    if !factors.isEmpty { options.weights = weights }
     let plain = try InternalChart(coordinates: coordinates, values: values, frames: count, options)
     let found = try FrameForces(coordinates, values, count, plain, topology, settings, host)
     let levers = settings.levers
     check = found.check
     options.hasConditionalMean = levers.conditionalMean ?? (found.gradients != nil)
     options.rotors = found.rotors
+    // what is fitted beyond means and covariances is not fitted to frames held out
+    if options.hasConditionalMean { options.weights = weights }
     let chart =
       options.hasConditionalMean || !options.rotors.isEmpty
       ? try InternalChart(coordinates: coordinates, values: values, frames: count, options) : plain
@@ -62,10 +72,19 @@ struct EmulatorData {
     let (latents, slopes) = try chart.latents(internal: values, gradient: gradients, frames: count)
     rows = try Tensor.concatenated([latents, slopes], axis: 1).cast(.float32)
     targets = try ForceTargets(
-      slopes, weights: weights.isEmpty ? [Double](repeating: 1, count: count) : weights, space: chart.space,
-      interpolant: settings.interpolant)
+      slopes, weights: weights, space: chart.space, interpolant: settings.interpolant)
     timeWeights = levers.timeWeights ?? .likelihood
-    isInTwo = (levers.twoFlows ?? true) && chart.space.angles > 0 && chart.space.euclidean > 0
+    let hasBoth = chart.space.angles > 0 && chart.space.euclidean > 0
+    if levers.twoFlows == true, !hasBoth { throw EmulatorError.noBroadTorsions }
+    isInTwo = (levers.twoFlows ?? true) && hasBoth
+  }
+
+  /// Frames to test on, drawn as those of the training are; nil without.
+  func validation(_ split: FrameSplit) -> [Int]? {
+    guard !split.validation.isEmpty else { return nil }
+    let weights = factors.isEmpty ? [] : split.validation.map { factors[places[$0]] }
+    guard weights.contains(where: { $0 > 0 }) else { return split.validation }
+    return systematicDraw(weights, count: split.validation.count, start: 0.5).map { split.validation[$0] }
   }
 }
 
@@ -76,7 +95,7 @@ private struct FrameForces {
   var gradients: [Double]?
   var rotors: [Rotor] = []
   /// Energies of ends that are named otherwise are equal to this, kT.
-  private static let equalEnergies = 1e-3
+  private static let equalEnergies = 1e-2
 
   init(
     _ coordinates: InternalCoordinates, _ values: [Double], _ count: Int, _ chart: InternalChart,
@@ -85,11 +104,11 @@ private struct FrameForces {
     let levers = settings.levers
     if let reason = try plainBecause(coordinates, values, count, chart, topology, settings, host) {
       gradients = nil
-      if levers.forces == true { throw EmulatorError.forcesNeeded(what: "targets: forces", reason: reason) }
-      if levers.twoFlows == true { throw EmulatorError.forcesNeeded(what: "flows: two", reason: reason) }
-      if levers.foldsRotors == true { throw EmulatorError.forcesNeeded(what: "rotors: folded", reason: reason) }
+      if levers.forces == true { throw EmulatorError.forcesNeeded(.targets, reason: reason) }
+      if levers.twoFlows == true { throw EmulatorError.forcesNeeded(.flows, reason: reason) }
+      if levers.foldsRotors == true { throw EmulatorError.forcesNeeded(.rotors, reason: reason) }
       if levers.timeWeights == .likelihood {
-        throw EmulatorError.forcesNeeded(what: "time_weights: likelihood", reason: reason)
+        throw EmulatorError.forcesNeeded(.times, reason: reason)
       }
       return
     }
@@ -115,10 +134,14 @@ private struct FrameForces {
   ) throws -> String? {
     guard settings.levers.forces != false else { return "plain targets are asked for" }
     guard settings.objective == .velocity, settings.coupling == .independent else {
-      return "they go with objective: velocity and coupling: independent alone"
+      return "forces go with the velocity as objective and with independent pairs alone"
     }
     guard let forces = settings.forces else { return "there is no force field" }
-    guard chart.held == nil else { return "bonds are held at their lengths, whose forces are not the density's" }
+    if forces.areDear, count > Self.fewFrames, settings.levers.forces != true {
+      let reason = "\(count) frames are many for so dear a force field; forces are used where they are asked for"
+      host.log("targets are plain: " + reason)
+      return reason
+    }
     // some frames first: a dear force field need not see all of those that are not its own
     for sample in count > Self.firstLook ? [Self.firstLook, count] : [count] {
       let rows = (0..<sample).map { $0 * count / sample }
@@ -129,7 +152,8 @@ private struct FrameForces {
         return refused("frame \(rows[bad / dimension]) has no finite force in the force field", settings, host)
       }
       let check = SteinCheck(
-        values: some, gradients: found, frames: sample, coordinates.kinds, narrow: chart.narrow, centres: chart.centres)
+        values: some, gradients: found, frames: sample, coordinates.kinds, narrow: chart.narrow,
+        centres: chart.centres, broad: chart.broad)
       self.check = check
       guard check.isSound else {
         return refused(
@@ -142,6 +166,8 @@ private struct FrameForces {
   }
 
   private static let firstLook = 1000
+  /// So many frames even a dear force field is asked about.
+  private static let fewFrames = 3000
 
   private func refused(_ reason: String, _ settings: EmulatorSettings, _ host: any TrainingHost) -> String {
     if settings.levers.forces != true { host.warn("targets are plain: " + reason) }
@@ -169,9 +195,9 @@ extension SteinCheck {
   func verdict(_ coordinates: InternalCoordinates, _ topology: Topology, temperature: Double) -> String {
     let values = self.coordinates.map(\.value)
     let spread = values.filter { abs($0 - mean) < 0.1 * abs(mean) }.count
-    var text = "frames are not what the force field makes of the molecule at \(temperature) K: "
+    var text = "frames are not what the force field makes of the molecule at " + String(format: "%g K: ", temperature)
     text += summary(coordinates, topology)
-    if mean > 0, abs(mean - 1) < 1, Double(spread) > 0.9 * Double(values.count) {
+    if abs(mean - 1) > Self.tolerance, mean > 0, abs(mean - 1) < 1, Double(spread) > 0.9 * Double(values.count) {
       return text + String(format: ". All coordinates agree on another temperature, %.0f K", temperature * mean)
     }
     // no spring pushes away from its own middle
@@ -179,9 +205,17 @@ extension SteinCheck {
       return text
         + ". The force field pushes some away from where they are: another order of the atoms, or another molecule"
     }
+    if error > Self.largestError || self.coordinates.contains { !($0.error <= Self.largestCoordinateError) } {
+      return text + ". The frames are too few, or some forces too large, to tell"
+    }
     let wrong = off.map { coordinates.kinds[$0.index] }
     if Double(wrong.count) > 0.5 * Double(values.count) {
       return text + ". Most coordinates are off: another force field"
+    }
+    if let torsion = torsions.first, torsion.isOff {
+      return text + ". " + coordinates.label(of: torsion.index, in: topology)
+        + String(format: " lacks %.2f ± %.2f of its force: ", torsion.value, torsion.error)
+        + "another solvent, a restraint, or other torsion terms"
     }
     if wrong.isEmpty { return text + ". None by itself: another solvent, or another force field" }
     if wrong.allSatisfy({ $0 == .torsion || $0 == .relativeTorsion }) {

@@ -139,7 +139,7 @@ public struct FlowSampler {
           try integrateFixed(&state, steps: steps, rates)
           evaluations += 4 * steps
         case .dormandPrince(let absolute, let relative):
-          let found = try integrateAdaptive(&state, absolute: absolute, relative: relative, rates, lost: lost)
+          let found = try integrateAdaptive(&state, absolute: absolute, relative: relative, rates, part, lost: lost)
           evaluations += found.evaluations
           lost = found.lost
         }
@@ -201,7 +201,8 @@ public struct FlowSampler {
 
   /// One step size for all; a trajectory for which it would have to fall to nothing is lost, and the others go on without it.
   private func integrateAdaptive(
-    _ state: inout [Tensor], absolute: Double, relative: Double, _ rates: Rates, lost before: [LostTrajectory]
+    _ state: inout [Tensor], absolute: Double, relative: Double, _ rates: Rates, _ part: any VectorField,
+    lost before: [LostTrajectory]
   ) throws -> (evaluations: Int, lost: [LostTrajectory]) {
     let (tableau, firstStep, end) = (DormandPrince.self, 0.05, clock.end)
     var (s, h, evaluations) = (0.0, firstStep, 1)
@@ -219,7 +220,8 @@ public struct FlowSampler {
       evaluations += 6
       let next = try state[0] + change(0, tableau.b)
       let scale = try state[0].abs().maximum(next.abs()) * relative + absolute
-      let errors = try (change(0, tableau.error) / scale).square().mean(-1).sqrt().values(as: Double.self)
+      let squares = try (change(0, tableau.error) / scale).square().sum(-1) / Double(max(1, part.moved))
+      let errors = try squares.sqrt().values(as: Double.self)
       let going = errors.indices.filter { !isLost[$0] }
       // NaN counts as the largest
       let norm = going.reduce(0.0) { $0.isNaN || errors[$1].isNaN ? .nan : max($0, errors[$1]) }

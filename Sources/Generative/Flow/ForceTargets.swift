@@ -43,21 +43,24 @@ struct ForceTargets {
 public enum TimeWeights: String, Codable, CaseIterable, Sendable {
   /// All the same.
   case uniform
-  /// As errors of the field at that time count for the Kullback-Leibler divergence of the samples: beta / alpha |v - v*|^2 on a linear
-  /// path, 1.5 / (1 - t) |f - u*|^2 on the torus, with 1 - t held above 0.01. With plain targets it would blow up their noise.
+  /// As errors of the field at that time count for the Kullback-Leibler divergence of the samples: beta / (alpha (beta' alpha - alpha' beta))
+  /// |v - v*|^2, which is t / (1 - t) on a linear path, and 1.5 / (1 - t) |f - u*|^2 on the torus, with alpha and 1 - t held above 0.01. With
+  /// plain targets it would blow up their noise.
   case likelihood
 
   /// Times [n] of a batch, and the weights [n, 1] of the Euclidean and the angular loss.
   ///
   /// With weights half of the times are drawn as 1 - u^3, which are late, and weights are divided by the times' density.
-  func draw(_ n: Int, _ generator: Generator) throws -> (t: Tensor, euclidean: Tensor?, torus: Tensor?) {
+  func draw(
+    _ n: Int, _ path: Interpolant, _ generator: Generator
+  ) throws -> (t: Tensor, euclidean: Tensor?, torus: Tensor?) {
     let uniform = try FlowMatchingLoss.stratifiedTimes(n, generator)
     guard self == .likelihood else { return (uniform, nil, nil) }
     let t = try generator.uniform([n]).less(0.5).select(1 - uniform.power(3), else: uniform)
     let left = try (1 - t).clamped(0.01...1)
     let density = try (1 - t).clamped(1e-6...1).power(-2.0 / 3) / 6 + 0.5
-    let scale = try (1 / (left * density)).unsqueezed(-1)
-    return (t, try scale * t.unsqueezed(-1), try scale * 1.5)
+    let rate = try path.beta(t) / (path.alpha(t).clamped(0.01...1) * path.endpointSlope(t))
+    return (t, try (rate / density).unsqueezed(-1), try (1.5 / (left * density)).unsqueezed(-1))
   }
 }
 
@@ -119,7 +122,7 @@ struct EmulatorLoss {
 
     init(_ rows: Tensor, _ forces: ForceTargets, _ times: TimeWeights, _ generator: Generator) throws {
       let (space, path, n) = (forces.space, forces.interpolant, rows.shape[0])
-      let draw = try times.draw(n, generator)
+      let draw = try times.draw(n, path, generator)
       (t, weights) = (draw.t, (draw.euclidean, draw.torus))
       let time = try t.unsqueezed(-1)
       let (x, theta) = try space.split(rows.slice(0..<space.dimension, axis: 1))

@@ -73,6 +73,7 @@ struct TorsionField: VectorField {
   let space: LatentSpace
   /// There are few directions: the divergence by all of them costs less than its noise.
   var tracesExactly: Bool { true }
+  var moved: Int { space.angles }
 
   func replacing(network: ResidualNetwork) -> Self { Self(network: network, space: space) }
 
@@ -116,6 +117,7 @@ struct ConditionalField: VectorField {
   let network: ResidualNetwork
   let space: LatentSpace
   let interpolant: Interpolant
+  var moved: Int { space.euclidean }
 
   func replacing(network: ResidualNetwork) -> Self {
     Self(network: network, space: space, interpolant: interpolant)

@@ -29,12 +29,15 @@ public protocol VectorField: FlowModel {
   func confined(_ directions: Tensor) throws -> Tensor
   /// Unit vectors along the columns that the field moves, [moved, n, d].
   func basis(_ n: Int, _ type: ScalarType) throws -> Tensor
+  /// Columns that the field moves.
+  var moved: Int { get }
   /// Whether its divergence is taken by all directions even where an estimate is asked for.
   var tracesExactly: Bool { get }
 }
 
 extension VectorField {
   public var tracesExactly: Bool { false }
+  public var moved: Int { space.dimension }
   public func confined(_ directions: Tensor) throws -> Tensor { directions }
 
   public func basis(_ n: Int, _ type: ScalarType) throws -> Tensor {

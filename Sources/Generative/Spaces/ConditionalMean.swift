@@ -2,8 +2,8 @@ import Basics
 import Foundation
 import Torch
 
-/// The mean of the narrow coordinates as a function of the broad torsions: h(theta) G, with h = sin and cos of k theta, k = 1, 2, 3, of each,
-/// and a constant.
+/// The mean of the narrow coordinates as a function of the broad torsions: h(theta) G, with h = sin and cos of k theta of each, k = 1, 2, 3
+/// or where frames are few 1 alone, and a constant.
 ///
 /// What it takes away, angles that open where a torsion is eclipsed, is the largest thing that narrow coordinates know of torsions.
 public struct ConditionalMean: Codable, Equatable, Sendable {
@@ -12,17 +12,26 @@ public struct ConditionalMean: Codable, Equatable, Sendable {
   /// [features, narrow], row-major; features are the sines, the cosines, each [angles, harmonics], and 1.
   let coefficients: [Double]
   let narrow: Int
-  private static let harmonics = 3
+  /// Orders that are tried, and effective frames that each feature asks for: fewer would be fitted to their noise.
+  private static let orders = [3, 1]
+  private static let framesPerFeature = 20.0
+  /// Of the ridge on the coefficients, which grows with the fourth power of the order: where torsions do not go the mean stays flat.
+  private static let ridge = 1e-3
 
   /// By least squares: `n` [frames, narrow], centred, given `theta` [frames, angles] rad, frames weighing `share` [frames, 1], which add up
-  /// to 1.
-  init(of n: Tensor, given theta: Tensor, share: Tensor) throws {
-    harmonics = Self.harmonics
+  /// to 1. Nil where the frames are too few.
+  init?(of n: Tensor, given theta: Tensor, share: Tensor) throws {
+    let effective = try 1 / share.square().sum().item()
+    let angles = theta.shape[1]
+    guard let order = Self.orders.first(where: { effective >= Self.framesPerFeature * Double(2 * $0 * angles + 1) })
+    else { return nil }
+    harmonics = order
     narrow = n.shape[1]
-    let h = try Self.features(theta, harmonics)
-    let size = h.shape[1]
-    // a torsion that stands still in the frames has no slope to fit: the ridge keeps its coefficients small
-    let normal = try h.transposed().matmul(h * share) + Tensor.identity(size, .float64) * 1e-6
+    let h = try Self.features(theta, order)
+    let stiffness: [Double] =
+      (0..<2 * angles).flatMap { _ in (1...order).map { Self.ridge * pow(Double($0), 4) } } + [0]
+    let size = stiffness.count
+    let normal = try h.transposed().matmul(h * share) + Tensor.identity(size, .float64) * Tensor(stiffness)
     coefficients = try normal.solved(h.transposed().matmul(n * share)).values()
   }
 

@@ -90,20 +90,24 @@ public struct InternalChart: Codable, Equatable, Sendable {
     let turning = Set(options.rotors.map(\.torsion))
     broad = (0..<dimension).filter { turning.contains($0) || broad.contains($0) }
     let narrow = (0..<dimension).filter { !broad.contains($0) && !constants.contains($0) }
-    guard frames >= 2 * narrow.count else { throw ChartError.tooFewFrames(frames: frames, narrow: narrow.count) }
+    let squares = options.weights.reduce(0) { $0 + $1 * $1 }
+    let sum = options.weights.reduce(0, +)
+    let effective = options.weights.isEmpty ? frames : Int((sum * sum / max(squares, .leastNormalMagnitude)).rounded())
+    guard effective >= 2 * narrow.count else { throw ChartError.tooFewFrames(frames: effective, narrow: narrow.count) }
     (self.coordinates, self.narrow, self.broad, self.held) = (coordinates, narrow, broad, held)
     rotors = options.rotors.isEmpty ? nil : options.rotors
     centres = narrow.map { arcs[$0] }
     let (narrowValues, angles) = Self.split(values, frames, coordinates, narrow, broad, centres)
     let n = try Tensor(narrowValues, shape: [frames, narrow.count])
-    // weights of mean 1
+    // shares of all, which add up to 1
     let weights = try Tensor(options.weights.isEmpty ? [Double](repeating: 1, count: frames) : options.weights)
     let share = try (weights / weights.sum().item()).unsqueezed(-1)
     let mean = try (n * share).sum(0)
     var centred = try n - mean
-    if options.hasConditionalMean, !broad.isEmpty {
-      let theta = try Tensor(angles, shape: [frames, broad.count])
+    let theta = try Tensor(angles, shape: [frames, broad.count])
+    if options.hasConditionalMean, !broad.isEmpty,
       let found = try ConditionalMean(of: centred, given: theta, share: share)
+    {
       centred = try centred - found.values(theta)
       conditionalMean = found
     } else {

@@ -7,6 +7,8 @@ public enum TrainingError: Error, CustomStringConvertible, Equatable {
   /// The same after the learning rate was halved as often as is sensible. `batch` names the samples.
   case broken(step: Int, loss: Double, gradientNorm: Double, batch: String, halvings: Int)
   case tooFewSamples(count: Int, batch: Int)
+  /// Not one weight for each sample, or none above zero.
+  case badWeights(samples: Int, weights: Int)
   case badState(String)
 
   public var description: String {
@@ -16,6 +18,8 @@ public enum TrainingError: Error, CustomStringConvertible, Equatable {
       "training broke at step \(step)\(batch.isEmpty ? "" : ", \(batch)"): loss \(loss), gradient norm \(norm), "
         + "with the learning rate halved \(halvings) times; look at these samples"
     case .tooFewSamples(let count, let batch): "\(count) training samples are fewer than one batch of \(batch)"
+    case .badWeights(let samples, let weights):
+      "\(samples) training samples have \(weights) weights, of which one at least must be above zero"
     case .badState(let reason): "a saved training state does not fit this training: \(reason)"
     }
   }

@@ -116,21 +116,23 @@ public struct EpochSampler {
   private var epoch = -1
   private var order: Tensor?
 
-  /// How often each sample is drawn, adding up to `count`; empty where each is drawn once.
+  /// How often each sample is drawn, relative to the others; empty where each is drawn once.
   private let weights: [Double]
 
   /// `repeats`: how often a sample may come in one batch. Where the samples are fewer than a batch, it runs through several epochs.
   /// `weights`: how often a sample comes, relative to the others; in one epoch it comes as often as that says, rounded up or down by
   /// chance.
   ///
-  /// Throws `TrainingError.tooFewSamples`.
+  /// Throws `TrainingError.tooFewSamples`, `.badWeights`.
   public init(count: Int, batch: Int, seed: UInt64, repeats: Int = 1, weights: [Double] = []) throws {
     guard count * repeats >= batch else {
       throw TrainingError.tooFewSamples(count: count, batch: batch)
     }
     (self.count, self.batch, self.seed) = (count, batch, seed)
-    let total = weights.reduce(0, +)
-    self.weights = weights.count == count && total > 0 ? weights.map { $0 * Double(count) / total } : []
+    self.weights = weights
+    guard weights.isEmpty || (weights.count == count && weights.reduce(0, +) > 0) else {
+      throw TrainingError.badWeights(samples: count, weights: weights.count)
+    }
   }
 
   /// The batch of a step in words: its place in the epoch and its first rows.
@@ -167,17 +169,22 @@ public struct EpochSampler {
     let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["epoch", String(epoch)]))
     let order = try generator.permutation(count)
     guard !weights.isEmpty else { return order }
-    // systematic: sample i comes as often as whole numbers lie in its part of [start, start + count)
-    var place = try generator.uniform([1], .float64).item()
-    var rows: [Int64] = []
-    for (sample, weight) in weights.enumerated() {
-      let next = place + weight
-      let times = Int(next.rounded(.down)) - Int(place.rounded(.down))
-      rows += [Int64](repeating: Int64(sample), count: times)
-      place = next
-    }
-    // sums of parts may round to one more or less
-    while rows.count < count { rows.append(rows.last ?? 0) }
-    return try Tensor(Array(rows.prefix(count))).selected(order)
+    let start = try generator.uniform([1], .float64).item()
+    return try Tensor(systematicDraw(weights, count: count, start: start).map(Int64.init)).selected(order)
   }
+}
+
+/// `count` rows, each as often as whole numbers lie in its part of [start, start + count): as its weight says, rounded up or down.
+func systematicDraw(_ weights: [Double], count: Int, start: Double) -> [Int] {
+  let scale = Double(count) / weights.reduce(0, +)
+  var place = start
+  var rows: [Int] = []
+  for (row, weight) in weights.enumerated() {
+    let next = place + weight * scale
+    rows += [Int](repeating: row, count: Int(next.rounded(.down)) - Int(place.rounded(.down)))
+    place = next
+  }
+  // sums of parts may round to one less
+  while rows.count < count, let last = rows.last { rows.append(last) }
+  return Array(rows.prefix(count))
 }

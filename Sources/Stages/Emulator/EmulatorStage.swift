@@ -107,7 +107,9 @@ enum EmulatorStage: RecordedStage {
 
   /// Reads the topology, and tells of rings that the coordinates cannot close.
   static func check(_ stage: PlannedStage) throws {
-    let coordinates = try stage.parameters(Parameters.self).coordinates
+    let parameters = try stage.parameters(Parameters.self)
+    let coordinates = parameters.coordinates
+    TargetForces.check(stage, parameters)
     let rigid = IngestConstraints.Treatment.rigid.rawValue
     if coordinates == .cartesian,
       stage.inputs(\Inputs.frames).contains(where: { $0.values["constraints"]?.string == rigid })
@@ -116,7 +118,13 @@ enum EmulatorStage: RecordedStage {
         "constraints: rigid keeps bonds at their lengths, which needs coordinates: internal",
         at: .parameter("coordinates"))
     }
-    guard let system = MoleculeCheck.run(stage), coordinates == .internal else { return }
+    guard let system = MoleculeCheck.run(stage) else { return }
+    if parameters.stateShare != nil || parameters.stateShares != nil {
+      _ = stage.checking(.parameter(parameters.stateShares == nil ? "state_share" : "state_shares")) {
+        try StateShares.asked(parameters, system.states())
+      }
+    }
+    guard coordinates == .internal else { return }
     let warnings = stage.checking(.shared(.topology)) { try RingWarnings.beforeTraining(system.topology) }
     for warning in warnings ?? [] { stage.warn(warning) }
   }
@@ -132,8 +140,8 @@ enum EmulatorStage: RecordedStage {
     }
     var settings = parameters.settings(seed: context.seed)
     settings.rigid = try RigidBonds(ingested: ingested)
-    settings.forces = try TargetForces.engine(context, parameters)
-    settings.frameWeights = try StateShares.weights(context, parameters, frames)
+    settings.forces = try TargetForces.engine(context, parameters, rigid: settings.rigid)
+    settings.shares = try StateShares(context, parameters, frames)
     let trained = try withAdvice {
       try Emulator.train(
         on: frames, topology: topology, settings: settings,

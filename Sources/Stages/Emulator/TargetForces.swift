@@ -13,8 +13,8 @@ extension SharedField {
       "sampled_by", .fileOrVariant(EnergyMethods.all), optional: true,
       help: "the force field of the dynamics that an emulator's frames come from; left out: system.forcefield"),
     standIn: { surroundings in
-      TargetForces.areWanted(surroundings) ? surroundings.values[forcefield.name] ?? .null : .null
-    })
+      TargetForces.areWanted(surroundings.asking) ? surroundings.values[forcefield.name] ?? .null : .null
+    }, standsFor: { TargetForces.areWanted($0) ? [forcefield] : [] })
 
   static let sampledAt = SharedField(
     in: "system",
@@ -22,36 +22,80 @@ extension SharedField {
       "sampled_at", .number(1e-3...1e5), optional: true, unit: "K",
       help: "temperature of the dynamics that an emulator's frames come from; left out: temperature"),
     standIn: { surroundings in
-      TargetForces.areWanted(surroundings) ? surroundings.values[temperature.name] ?? .null : .null
-    })
+      let isNamed = [sampledBy, forcefield].contains { (surroundings.values[$0.name] ?? .null) != .null }
+      return isNamed && TargetForces.areWanted(surroundings.asking)
+        ? surroundings.values[temperature.name] ?? .null : .null
+    }, standsFor: { TargetForces.areWanted($0) ? [temperature] : [] })
 }
 
 /// Forces for the targets of an emulator.
 enum TargetForces {
-  /// Whether an emulator of the file may use forces: only then do its results depend on a force field.
-  static func areWanted(_ surroundings: SharedField.Surroundings) -> Bool {
-    guard let forcefield = surroundings.values[SharedField.forcefield.name], forcefield != .null else { return false }
-    return surroundings.stages.contains { stage in
-      guard stage.type == EmulatorStage.self else { return false }
-      func says(_ name: String, _ words: [String]) -> Bool {
-        stage.parameters[name]?.string.map(words.contains) ?? true
-      }
-      return says("coordinates", ["internal"]) && says("targets", ["auto", "forces"])
-        && says("objective", ["velocity"]) && says("coupling", ["independent"])
+  /// Whether an emulator with these parameters may use forces: only then do its results depend on a force field.
+  static func areWanted(_ text: (String) -> String?) -> Bool {
+    func says(_ name: String, _ words: [String]) -> Bool { text(name).map(words.contains) ?? true }
+    return says("coordinates", ["internal"]) && says("targets", ["auto", "forces"]) && says("objective", ["velocity"])
+      && says("coupling", ["independent"])
+  }
+
+  static func areWanted(_ stage: StageDefinition?) -> Bool {
+    stage.map { stage in areWanted { stage.parameters[$0]?.string } } ?? false
+  }
+
+  /// Refuses what forces alone can carry where there can be none.
+  static func check(_ stage: PlannedStage, _ parameters: EmulatorStage.Parameters) {
+    let needing: [(name: String, isAsked: Bool)] = [
+      ("targets", parameters.targets == .forces), ("flows", parameters.flows == .two),
+      ("rotors", parameters.rotors == .folded), ("time_weights", parameters.timeWeights == .likelihood),
+    ]
+    var reason: String?
+    if parameters.coordinates == .cartesian {
+      reason = "coordinates: internal"
+    } else if parameters.objective != .velocity || parameters.coupling != .independent {
+      reason = "objective: velocity and coupling: independent"
+    } else if parameters.targets == .plain {
+      reason = "targets: forces or auto"
+    } else if stage.forcefield == .null {
+      reason = "system.forcefield (or system.sampled_by, where the frames come from another one)"
+    }
+    guard let reason else { return }
+    for (name, isAsked) in needing where isAsked {
+      stage.refuse("\(name): \(stage.values[name]?.string ?? "") needs \(reason)", at: .parameter(name))
     }
   }
 
   /// Nil where they are not wanted, or there is no force field; where `targets` is auto, also where it gives no energies, with a warning.
-  static func engine(_ context: StageContext, _ parameters: EmulatorStage.Parameters) throws -> BoltzmannForces? {
+  /// Where bonds are held, forces on the surface: their volume's gradient is among them.
+  static func engine(
+    _ context: StageContext, _ parameters: EmulatorStage.Parameters, rigid: RigidBonds?
+  ) throws -> BoltzmannForces? {
     guard parameters.coordinates == .internal, parameters.targets != .plain, context.forcefield != .null,
       context.temperature.isFinite
-    else { return nil }
-    do {
-      let engine = try withAdvice {
-        try MolecularSystem(context).engine(for: "forces in the targets", threads: context.threads)
+    else {
+      if parameters.coordinates == .internal, parameters.targets == .auto {
+        context.log("targets are plain: there is no force field")
       }
-      return BoltzmannForces(temperature: context.temperature, framesPerCall: engine.framesPerCall) {
-        try engine.energiesAndForces($0)
+      return nil
+    }
+    do {
+      var system = try MolecularSystem(context)
+      if let rigid { system = system.allowing(.rigid(rigid)) }
+      let engine = try withAdvice {
+        try system.engine(for: "forces in the targets", threads: context.threads)
+      }
+      guard let rigid else {
+        return BoltzmannForces(
+          temperature: context.temperature, framesPerCall: engine.framesPerCall, areDear: !(engine is OpenMMEngine)
+        ) { try engine.energiesAndForces($0) }
+      }
+      let masses = try withAdvice { try system.masses() }
+      let thermal = PhysicalConstants.thermalEnergy(temperature: context.temperature)
+      return BoltzmannForces(temperature: context.temperature, framesPerCall: engine.framesPerCall) { positions in
+        var (energies, forces) = try engine.energiesAndForces(positions)
+        for (k, slope) in rigid.logVolumeGradients(positions, masses: masses).enumerated() {
+          forces[k] += thermal * slope
+        }
+        for (n, volume) in rigid.logVolumes(positions, masses: masses).enumerated() { energies[n] -= thermal * volume }
+        return (energies, forces)
       }
     } catch {
       if parameters.targets == .forces { throw error }
@@ -61,60 +105,46 @@ enum TargetForces {
   }
 }
 
-/// How often frames are drawn, so that states have the shares that a file asks for.
-enum StateShares {
+extension StateShares {
   private static let chunk = 2000
 
-  /// Empty where nothing is asked for. Throws `StateSharesError`.
-  static func weights(
-    _ context: StageContext, _ parameters: EmulatorStage.Parameters, _ frames: NDArray<Double>
-  ) throws -> [Double] {
-    guard parameters.stateShare != nil || parameters.stateShares != nil else { return [] }
+  /// Nil where nothing is asked for. Throws `StateSharesError`, `StateShareNames`.
+  init?(_ context: StageContext, _ parameters: EmulatorStage.Parameters, _ frames: NDArray<Double>) throws {
+    guard parameters.stateShare != nil || parameters.stateShares != nil else { return nil }
     let states = try MolecularSystem(context).states()
-    var shares = parameters.stateShares ?? [:]
-    if let share = parameters.stateShare { shares[states.set.names[states.set.first.from]] = share }
-    if let unknown = shares.keys.sorted().first(where: { !states.set.names.contains($0) }) {
-      throw StateSharesError.unknown(unknown, known: states.set.names)
-    }
+    let shares = try Self.asked(parameters, states)
     let size = frames.values.count / max(1, frames.shape.first ?? 1)
-    var found: [Int] = []
-    for first in stride(from: 0, to: frames.values.count, by: size * chunk) {
-      let part = Array(frames.values[first..<min(first + size * chunk, frames.values.count)])
-      found += states.assignment(of: part).place
+    var places: [Int] = []
+    for first in stride(from: 0, to: frames.values.count, by: size * Self.chunk) {
+      let part = Array(frames.values[first..<min(first + size * Self.chunk, frames.values.count)])
+      places += states.assignment(of: part).place
     }
-    return try weights(of: found, names: states.set.names, shares: shares)
+    try self.init(names: states.set.names, places: places, shares: shares)
   }
 
-  /// `found`: the state of each frame, the last of `names` being the rest.
-  static func weights(of found: [Int], names: [String], shares: [String: Double]) throws -> [Double] {
-    var counts = names.map { _ in 0.0 }
-    for state in found { counts[state] += 1 }
-    let asked = names.map { shares[$0] }
-    let told = asked.reduce(0) { $0 + ($1 ?? 0) }
-    let free = zip(asked, counts).reduce(0) { $0 + ($1.0 == nil ? $1.1 : 0) }
-    guard told <= 1 + 1e-9, told >= 1 - 1e-9 || free > 0 else { throw StateSharesError.sum(told) }
-    for (name, (share, count)) in zip(names, zip(asked, counts)) where count == 0 && (share ?? 0) > 0 {
-      throw StateSharesError.empty(name)
+  /// The shares that a file asks for, of each state. Throws as above.
+  static func asked(_ parameters: EmulatorStage.Parameters, _ states: MolecularStates) throws -> [Double?] {
+    guard parameters.stateShare == nil || parameters.stateShares == nil else { throw StateShareNames.both }
+    let names = states.set.names
+    var shares = parameters.stateShares ?? [:]
+    if let share = parameters.stateShare { shares[names[states.set.first.from]] = share }
+    if let unknown = shares.keys.sorted().first(where: { !names.contains($0) }) {
+      throw StateShareNames.unknown(unknown, known: names)
     }
-    let factors = zip(asked, counts).map { share, count in
-      share.map { count > 0 ? $0 / count : 0 } ?? (free > 0 ? max(0, 1 - told) / free : 0)
-    }
-    return found.map { factors[$0] * Double(found.count) }
+    return try StateShares(names: names, places: [], shares: names.map { shares[$0] }).shares
   }
 }
 
-public enum StateSharesError: Error, Equatable, CustomStringConvertible {
+/// What a pipeline file says of shares and cannot mean.
+enum StateShareNames: Error, Equatable, CustomStringConvertible {
+  case both
   case unknown(String, known: [String])
-  case sum(Double)
-  case empty(String)
 
-  public var description: String {
+  var description: String {
     switch self {
+    case .both: "state_share and state_shares say the same twice; give one of them"
     case .unknown(let name, let known):
       "state_shares: there is no state '\(name)'; there are \(known.joined(separator: ", "))"
-    case .sum(let sum):
-      "state_shares: the shares add up to \(sum); they and what is left to the other states' frames must make 1"
-    case .empty(let name): "state_share: no frame lies in state '\(name)': it cannot have a share"
     }
   }
 }

@@ -7,17 +7,24 @@ public struct SharedField: Sendable {
   /// What a stage is handed where the file says nothing; null: nothing. It enters the key as if the file had said so.
   public let standIn: (@Sendable (Surroundings) -> ParameterValue)?
 
+  /// The values that the stand-in is made of, for a stage whose parameters have these texts: where they differ between entries of a matrix, so
+  /// does the stage. None where it may be taken once for all entries.
+  public let standsFor: (@Sendable (_ text: (String) -> String?) -> [SharedField])?
+
   /// What stands in a pipeline file around a value that it leaves out.
   public struct Surroundings {
     public let values: [String: ParameterValue]  // The shared values, by name
     public let stages: [StageDefinition]  // The stages of the same cell of the matrix; none while they are being read
+    public let asking: StageDefinition?  // The stage that is handed the value; nil while it is being read
   }
 
   public init(
     in section: String? = nil, _ field: ParameterField, isNeeded: Bool = false,
-    standIn: (@Sendable (Surroundings) -> ParameterValue)? = nil
+    standIn: (@Sendable (Surroundings) -> ParameterValue)? = nil,
+    standsFor: (@Sendable (_ text: (String) -> String?) -> [SharedField])? = nil
   ) {
     (self.section, self.field, self.isNeeded, self.standIn) = (section, field, isNeeded, standIn)
+    self.standsFor = standsFor
   }
 
   public var name: String { field.name }

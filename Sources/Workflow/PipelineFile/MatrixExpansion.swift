@@ -100,7 +100,8 @@ struct MatrixExpansion {
         found |= matrix.bits([name])
       }
     }
-    for field in stage.type.reads(where: { stage.entry.value[$0] != nil }) {
+    let read = stage.type.reads(where: { stage.entry.value[$0] != nil })
+    for field in read + read.flatMap({ $0.standsFor?({ stage.entry.value[$0]?.text }) ?? [] }) {
       let node = root[field.topLevelKey]
       found |= bits(field.section == nil || node?.entries == nil ? node : node?[field.name])
     }

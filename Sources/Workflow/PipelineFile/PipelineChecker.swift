@@ -196,7 +196,7 @@ struct PipelineChecker {
       let known = values.merging(stage.shared.filter { $0.value != .null }) { $1 }
       let others = stages.filter { other in stage.cell.allSatisfy(other.cell.contains) || other.cell.isEmpty }
       for field in missing {
-        stage.shared[field.name] = field.standIn?(.init(values: known, stages: others)) ?? .null
+        stage.shared[field.name] = field.standIn?(.init(values: known, stages: others, asking: stage)) ?? .null
       }
       return stage
     }
@@ -222,7 +222,7 @@ struct PipelineChecker {
       if value == nil || value == .null, let standIn = field.standIn {
         let isWrong = surroundings.values[field.name] == .some(.none)
         let known = surroundings.values.compactMapValues { $0 }.merging(shared) { $1 }
-        value = isWrong ? nil : standIn(.init(values: known, stages: []))
+        value = isWrong ? nil : standIn(.init(values: known, stages: [], asking: nil))
       }
       if field.isNeeded, value == .null {
         let location = field.section.flatMap { surroundings.locations[$0] } ?? instance.keyLocation

@@ -73,7 +73,8 @@ public struct ReweightRecord: StageRecord {
   public let effectiveFraction = Real(Paths.effectiveFraction, "Kish's, of all samples")
   public let effectiveFractionTruncated = Real(Paths.effectiveFractionTruncated, "the same without the largest weights")
   public let effectiveFractionOfMixture = Real(
-    "results/ess_fraction_of_mixture", "the same over that of a perfect sampler with the samples' own shares of the states")
+    "results/ess_fraction_of_mixture",
+    "the same over that of a perfect sampler with the samples' own shares of the states")
   public let stateEffectiveFraction = Reals(
     "results/state_ess_fraction", axes: ["state"], "Kish's, of each state's own samples")
   public let effectiveFractionWithoutHeaviest = Reals(

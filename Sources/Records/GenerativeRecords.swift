@@ -65,9 +65,11 @@ public struct EmulatorRecord: StageRecord {
   public let loss = LossRecord()
   public let parameters = Integer(Paths.parameters, "of the network")
   public let trainingFrames = Integer("results/training_frames", "frames that it was trained on")
-  public let targets = Text("results/training_targets", "forces, where they took the noise out of the targets, or plain")
+  public let targets = Text(
+    "results/training_targets", "forces, where they took the noise out of the targets, or plain")
   public let thermometer = Real(
-    "results/thermometer/mean", "temperature of the frames over that of the force field, by Stein's identity; 1 where they are its own")
+    "results/thermometer/mean",
+    "temperature of the frames over that of the force field, by Stein's identity; 1 where they are its own")
   public let thermometerError = Real("results/thermometer/standard_error", "of the mean")
   public let thermometers = ThermometersRecord()
 }

@@ -112,7 +112,7 @@ public struct SteinCheck: Equatable, Sendable {
   static let coordinateTolerance = 0.15
   static let torsionTolerance = 0.1
   /// What is known no better than this is not known.
-  static let largestError = 0.03
+  static let largestError = 0.05
   static let largestCoordinateError = 0.3
 
   /// Whether forces may be used.

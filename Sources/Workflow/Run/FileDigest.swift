@@ -62,6 +62,14 @@ struct FileNote: Codable, Equatable {
   var digest: String  // Empty where it is not to be trusted yet
   /// When the file was first seen like this, s since 1970; only where its own times do not tell that it is settled.
   var seen: Double?
+  var content: ArtifactNote?  // Only of artifacts
+}
+
+/// What is known of an artifact without opening it.
+struct ArtifactNote: Codable, Equatable {
+  var provenance: Range<Int>?  // Where it lies in the file
+  /// Numbers that were looked for, by path: as text, because JSON knows no number that is none; empty where there is no such dataset.
+  var numbers: [String: String]?
 }
 
 /// A file's bytes as they entered a stage's key.

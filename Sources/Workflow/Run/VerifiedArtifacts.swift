@@ -30,8 +30,41 @@ final class VerifiedArtifacts {
     }
     guard artifact.isSealed || seal(artifact, stage) else { return artifact }
     guard let stamp = artifact.isSealed ? stamp : FileStamp(url) else { return artifact }
-    note(stage, FileNote(stamp: stamp, digest: artifact.provenance.contentDigest))
+    var found = FileNote(stamp: stamp, digest: artifact.provenance.contentDigest)
+    let before = notes[stage].flatMap { $0.stamp == stamp && $0.digest == found.digest ? $0.content : nil }
+    found.content = before ?? ArtifactNote(provenance: artifact.provenancePlace)
+    note(stage, found)
     return artifact
+  }
+
+  /// As `open`, without opening the file where it is as it was when it was verified: a batch has thousands.
+  func provenance(_ stage: String) throws -> (provenance: Provenance, isSealed: Bool)? {
+    let url = folder.artifact(stage)
+    guard let stamp = try FileStamp.look(url) else { return nil }
+    if let note = notes[stage], note.stamp == stamp, let place = note.content?.provenance,
+      let found = Artifact.provenance(of: url, at: place), found.contentDigest == note.digest
+    {
+      return (found, true)
+    }
+    return try open(stage).map { ($0.provenance, $0.isSealed) }
+  }
+
+  /// Numbers of an artifact, nil where it has none of that name; nil where it cannot be opened.
+  func numbers(_ stage: String, at paths: [String]) -> [Double?]? {
+    let url = folder.artifact(stage)
+    let stamp = FileStamp(url)
+    let known = notes[stage].flatMap { $0.stamp == stamp ? $0.content?.numbers : nil } ?? [:]
+    if paths.allSatisfy({ known[$0] != nil }) { return paths.map { known[$0].flatMap(Double.init) } }
+    guard let artifact = try? open(stage) else { return nil }
+    let values = paths.map { path -> Double? in
+      artifact.exists(path) ? try? artifact.scalar(path, as: Double.self) : nil
+    }
+    if var note = notes[stage], note.stamp == stamp, note.content != nil {
+      let texts = values.map { $0.map { "\($0)" } ?? "" }
+      note.content?.numbers = known.merging(zip(paths, texts)) { $1 }
+      self.note(stage, note)
+    }
+    return values
   }
 
   /// Where this process alone works in the folder. False where it may not write, or cannot: the content has proved itself all the same.
@@ -45,7 +78,11 @@ final class VerifiedArtifacts {
   }
 
   func committed(_ stage: String, digest: String) {
-    if let stamp = FileStamp(folder.artifact(stage)) { note(stage, FileNote(stamp: stamp, digest: digest)) }
+    let url = folder.artifact(stage)
+    guard let stamp = FileStamp(url) else { return }
+    var found = FileNote(stamp: stamp, digest: digest)
+    found.content = (try? Artifact.open(url, check: .nothing)).map { ArtifactNote(provenance: $0.provenancePlace) }
+    note(stage, found)
   }
 
   private func note(_ stage: String, _ note: FileNote) {

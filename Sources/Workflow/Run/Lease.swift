@@ -9,7 +9,7 @@ import Foundation
 /// Times are compared with that of a file just made beside it: hosts have clocks of their own, and the file system has one.
 final class Lease {
   /// s between two renewals. Debug builds read BOLTZMILL_LEASE, for tests that cannot wait.
-  static let interval: Double = {
+  nonisolated(unsafe) static var interval: Double = {
     #if DEBUG
       if let text = ProcessInfo.processInfo.environment["BOLTZMILL_LEASE"], let value = Double(text) { return value }
     #endif
@@ -27,6 +27,7 @@ final class Lease {
 
   let url: URL
   private let reason: String
+  private let isLocked: Bool
   private let guardian = NSLock()
   private var identity: LeaseNote.Identity
   private var renewals = 0
@@ -37,7 +38,7 @@ final class Lease {
   static func take(_ url: URL, as reason: String, isLocked: Bool) throws -> Lease? {
     for _ in 0..<20 {
       if let identity = LeaseNote.make(url, LeaseNote.text(reason)) {
-        let lease = Lease(url, reason, identity)
+        let lease = Lease(url, reason, identity, isLocked: isLocked)
         Renewals.shared.add(lease)
         return lease
       }
@@ -73,25 +74,30 @@ final class Lease {
   }
 
   /// The note of the run that started this process, which is renewed here once that run is gone: see `renew`.
-  init?(of parent: URL) {
+  init?(of parent: URL, isLocked: Bool) {
     guard let note = LeaseNote(parent) else { return nil }
-    (url, reason, identity) = (parent, "", note.identity)
+    (url, reason, identity, self.isLocked) = (parent, "", note.identity, isLocked)
   }
 
-  private init(_ url: URL, _ reason: String, _ identity: LeaseNote.Identity) {
-    (self.url, self.reason, self.identity) = (url, reason, identity)
+  private init(_ url: URL, _ reason: String, _ identity: LeaseNote.Identity, isLocked: Bool) {
+    (self.url, self.reason, self.identity, self.isLocked) = (url, reason, identity, isLocked)
   }
 
   /// From now on this process renews the note, which says why.
   func renew(as reason: String) {
-    LeaseNote.write(LeaseNote.text(reason), to: url, ifStill: identity)
+    LeaseNote.inherit(url, guardian.withLock { identity }, reason)
     Renewals.shared.add(self)
   }
 
-  /// Another one has taken the place: what is done from now on may be done twice.
+  /// Another one has taken the place: what is done from now on may be done twice. Without the kernel's lock a note that is gone says so
+  /// too: whoever took the place may have come to its end.
   var isLost: Bool {
     guardian.withLock {
-      if let note = LeaseNote.identity(url), note != identity { lost = true }
+      if let note = LeaseNote(url) {
+        lost = lost || note.identity != identity
+      } else if !isLocked, FileCalls.presence(url.path) == .absent {
+        lost = true
+      }
       return lost
     }
   }
@@ -103,6 +109,7 @@ final class Lease {
       switch LeaseNote.renew(url, identity, renewals) {
       case .renewed, .notNow: break
       case .another: lost = true
+      case .gone where !isLocked: lost = true
       case .gone: if let made = LeaseNote.make(url, LeaseNote.text(reason)) { identity = made }
       }
     }
@@ -157,17 +164,18 @@ final class Lease {
 
 /// The file of a lease: who made it, for people in its first line and for programs in its second, and how often it was renewed.
 struct LeaseNote {
+  /// Of a note: a file's number alone is given again at once when the file is gone.
   struct Identity: Equatable {
-    private let inode, device: UInt64
-
-    init(_ status: stat) { (inode, device) = (UInt64(status.st_ino), UInt64(status.st_dev)) }
+    fileprivate let inode: UInt64
+    fileprivate let word: String  // That no other note has
   }
 
   let words: String
   let identity: Identity
   let state: String  // Changes with every renewal
   private let url: URL
-  private let place: [String]  // Boot, namespace of processes, process, its start
+  private let place: [String]  // Boot, namespace of processes, process, its start, and a word that no other note has
+  private let length: Int  // Of both lines
   private let renewed: Double  // s since 1970, by the file system's clock
 
   /// Nil where there is none, or it cannot be looked at.
@@ -175,6 +183,10 @@ struct LeaseNote {
     let descriptor = FileCalls.open(url.path, O_RDONLY)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
+    self.init(url, descriptor)
+  }
+
+  private init?(_ url: URL, _ descriptor: Int32) {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { return nil }
     var buffer = [UInt8](repeating: 0, count: 4000)
@@ -183,13 +195,10 @@ struct LeaseNote {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     words = lines.first.flatMap { $0.isEmpty ? nil : $0 } ?? "holder unknown"
     place = lines.count > 1 ? lines[1].split(separator: " ").map(String.init) : []
-    (self.url, identity, renewed) = (url, Identity(status), Self.modified(status))
+    (self.url, renewed) = (url, Self.modified(status))
+    length = lines.prefix(2).reduce(0) { $0 + $1.utf8.count + 1 }
+    identity = Identity(inode: UInt64(status.st_ino), word: place.last ?? words)
     state = "\(renewed) \(lines.dropFirst(2).joined())"
-  }
-
-  static func identity(_ url: URL) -> Identity? {
-    var status = stat()
-    return stat(url.path, &status) == 0 ? Identity(status) : nil
   }
 
   private static func modified(_ status: stat) -> Double {
@@ -218,7 +227,7 @@ struct LeaseNote {
   var isElsewhere: Bool { Array(place.prefix(2)) != Self.here }
 
   private var isAtWork: Bool {
-    guard place.count == 4, let process = Int32(place[2]) else { return false }
+    guard place.count == 5, let process = Int32(place[2]) else { return false }
     return Self.start(of: process) == place[3]
   }
 
@@ -250,8 +259,8 @@ struct LeaseNote {
 
   // MARK: The file
 
-  static func text(_ reason: String) -> String {
-    let place = here + ["\(getpid())", start(of: getpid()) ?? "0"]
+  static func text(_ reason: String, word: String = UUID().uuidString) -> String {
+    let place = here + ["\(getpid())", start(of: getpid()) ?? "0", word]
     return LockNote.text(reason) + "\n" + place.joined(separator: " ") + "\n" + count(0)
   }
 
@@ -259,15 +268,14 @@ struct LeaseNote {
 
   /// Makes it, unless there is one. Nil, and errno.
   static func make(_ url: URL, _ text: String) -> Identity? {
-    let descriptor = FileCalls.open(url.path, O_WRONLY | O_CREAT | O_EXCL)
+    let descriptor = FileCalls.open(url.path, O_RDWR | O_CREAT | O_EXCL)
     guard descriptor >= 0 else { return nil }
-    var status = stat()
-    let isMade = write(text, descriptor, 0) && fstat(descriptor, &status) == 0
+    let made = write(text, descriptor, 0) ? LeaseNote(url, descriptor)?.identity : nil
     let code = errno
     close(descriptor)
-    if !isMade { unlink(url.path) }
-    errno = isMade ? 0 : code
-    return isMade ? Identity(status) : nil
+    if made == nil { unlink(url.path) }
+    errno = code
+    return made
   }
 
   private static func write(_ text: String, _ descriptor: Int32, _ place: Int) -> Bool {
@@ -275,41 +283,38 @@ struct LeaseNote {
     return FileCalls.patiently { Int32(pwrite(descriptor, bytes, bytes.count, off_t(place))) } == bytes.count
   }
 
-  /// Another text in the same file.
-  static func write(_ text: String, to url: URL, ifStill identity: Identity) {
-    let descriptor = FileCalls.open(url.path, O_WRONLY)
+  /// Says that this process holds it now: it is the same note.
+  static func inherit(_ url: URL, _ identity: Identity, _ reason: String) {
+    let descriptor = FileCalls.open(url.path, O_RDWR)
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, Identity(status) == identity else { return }
+    guard LeaseNote(url, descriptor)?.identity == identity else { return }
     ftruncate(descriptor, 0)
-    _ = write(text, descriptor, 0)
+    _ = write(text(reason, word: identity.word), descriptor, 0)
   }
 
   enum Renewal { case renewed, another, gone, notNow }
 
   /// The file is opened each time: what has its name now is what others see.
   static func renew(_ url: URL, _ identity: Identity, _ renewals: Int) -> Renewal {
-    let descriptor = FileCalls.open(url.path, O_WRONLY)
+    let descriptor = FileCalls.open(url.path, O_RDWR)
     guard descriptor >= 0 else { return errno == ENOENT ? .gone : .notNow }
     defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { return .notNow }
-    guard Identity(status) == identity else { return .another }
-    let text = count(renewals)
-    let isWritten = write(text, descriptor, max(0, Int(status.st_size) - text.utf8.count))
+    guard let note = LeaseNote(url, descriptor) else { return .notNow }
+    guard note.identity == identity else { return .another }
+    let isWritten = write(count(renewals), descriptor, note.length)
     return futimens(descriptor, nil) == 0 || isWritten ? .renewed : .notNow
   }
 
   static func remove(_ url: URL, ifStill identity: Identity) {
-    if Self.identity(url) == identity { unlink(url.path) }
+    if LeaseNote(url)?.identity == identity { unlink(url.path) }
   }
 
   /// Removes this one. Another one that has taken its place in the meantime is put back.
   func remove() {
     let aside = FileSystem.temporary(for: url)
     guard rename(url.path, aside.path) == 0 else { return }
-    if Self.identity(aside) != identity, link(aside.path, url.path) != 0, errno != EEXIST {
+    if LeaseNote(aside)?.identity != identity, link(aside.path, url.path) != 0, errno != EEXIST {
       rename(aside.path, url.path)
     } else {
       unlink(aside.path)

@@ -61,8 +61,9 @@ public final class RunFolder {
       isLocked = false
       warning =
         "\(url.relativePath): this file system has no locks (flock: \(FileCalls.text(code))). A note that this run renews "
-        + "(\(Self.leaseName)) keeps others out, also on other hosts; after a run that was killed it stands for "
-        + "\(NumberText.duration(seconds: Lease.limit)) (locks need none: Lustre is mounted with -o flock)"
+        + "(\(Self.leaseName)) keeps other runs out, on other hosts too; after a run that was killed, another host waits until the note is "
+        + "\(NumberText.duration(seconds: Lease.limit)) old. With locks there is no such wait: name a folder on another file system by --runs "
+        + "(Lustre: mount it with -o flock)"
     case .failed(let code):
       close(descriptor)
       throw EngineError.folder(path, "cannot be locked (flock)", code: code)
@@ -134,13 +135,14 @@ public final class RunFolder {
   /// Takes over the lock that the parent process handed on. False if the descriptor is not this folder's lock.
   func adoptLock(_ descriptor: Int32) -> Bool {
     guard Self.isOpen(descriptor, at: lockPath) else { return false }
-    switch FileCalls.lock(descriptor, exclusive: true) {
+    let locking = FileCalls.lock(descriptor, exclusive: true)
+    switch locking {
     case .held, .unsupported: break
     case .taken, .failed: return false
     }
     lockDescriptor = descriptor
     mode = .exclusive
-    parentLease = Lease(of: url.appendingPathComponent(Self.leaseName))
+    parentLease = Lease(of: url.appendingPathComponent(Self.leaseName), isLocked: locking == .held)
     return true
   }
 
@@ -148,12 +150,16 @@ public final class RunFolder {
   /// replaced, and another run may hold what is there now. So it is where another run took the folder, or the stage, for one that nobody
   /// works on.
   func checkPlace() throws {
+    try checkFolder()
     if let lost = ([lease, parentLease].compactMap { $0 } + stageLeases).first(where: \.isLost) {
       throw EngineError.folder(
         path: lost.url.path,
         reason: "another run has taken this place, because this one's note had not been renewed for "
           + "\(NumberText.duration(seconds: Lease.limit)) or was deleted; nothing more is written here; wait for the other run, then run again")
     }
+  }
+
+  private func checkFolder() throws {
     guard lockDescriptor >= 0, !Self.isOpen(lockDescriptor, at: lockPath) else { return }
     if case .unknown(let code) = FileCalls.presence(lockPath) {
       throw EngineError.folder(url.path, "cannot be looked at (stat)", code: code)

@@ -82,11 +82,14 @@ enum StandIns {
     let pipeline = try pipeline(folder)
     let loaded = watch.seconds
     let run = runFolder(folder, pipeline)
-    func line(_ name: String, _ text: String) { print("  \(name.padding(toLength: 34, withPad: " ", startingAt: 0))\(text)") }
+    func line(_ name: String, _ text: String) {
+      print("  \(name.padding(toLength: 34, withPad: " ", startingAt: 0))\(text)")
+    }
     switch words[0] {
     case "check":
       let assessments = try Engine(pipeline: pipeline, folder: run, console: Silent()).assess(keys: false)
-      line("plan: load, and look at \(assessments.count) stages", "\(seconds(loaded)), \(seconds(watch.seconds - loaded))")
+      line(
+        "plan: load, and look at \(assessments.count) stages", "\(seconds(loaded)), \(seconds(watch.seconds - loaded))")
     case "run":
       let jobs = Int(words[2])
       try run.lock(as: "batch-benchmark")
@@ -104,7 +107,9 @@ enum StandIns {
       let count = outcome.stages.count
       let how = jobs.map { "--jobs \($0)" } ?? "one process"
       let cost = (whole - own / Double(jobs ?? 1)) / Double(count)
-      line("\(count) stages, \(how)", "\(seconds(whole)), their own \(seconds(own)): \(NumberText.fixed(1000 * cost, 1)) ms a stage")
+      line(
+        "\(count) stages, \(how)",
+        "\(seconds(whole)), their own \(seconds(own)): \(NumberText.fixed(1000 * cost, 1)) ms a stage")
       line("peak memory of that process", "\(peak()) MiB")
       return outcome.exitCode
     case "stage":

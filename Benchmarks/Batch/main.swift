@@ -47,13 +47,17 @@ func contents(_ url: URL) -> (files: Int, bytes: Int, blocks: Int) {
   var found = (files: 0, bytes: 0, blocks: 0)
   for case let name as String in FileManager.default.enumerator(atPath: url.path) ?? .init() {
     var status = stat()
-    guard lstat(url.appendingPathComponent(name).path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
+    guard lstat(url.appendingPathComponent(name).path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      continue
+    }
     found = (found.files + 1, found.bytes + Int(status.st_size), found.blocks + 512 * Int(status.st_blocks))
   }
   return found
 }
 
-func line(_ name: String, _ text: String) { print("  \(name.padding(toLength: 34, withPad: " ", startingAt: 0))\(text)") }
+func line(_ name: String, _ text: String) {
+  print("  \(name.padding(toLength: 34, withPad: " ", startingAt: 0))\(text)")
+}
 func report(_ url: URL) {
   let found = contents(url)
   let megabytes = { (bytes: Int) in NumberText.fixed(Double(bytes) / 1e6, 1) + " MB" }

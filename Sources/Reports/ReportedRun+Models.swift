@@ -28,7 +28,9 @@ extension ReportedRun {
         try stage.fixed(record.spearman, 4), NumberText.significant(fast, 3),
         NumberText.significant(slow, 3), speedUp.map(Self.factor) ?? NumberText.absent,
       ])
-      if full.contains(stage.name), let exact, let model, exact.count == model.count { figures += scatter(stage, exact: exact, model: model) }
+      if full.contains(stage.name), let exact, let model, exact.count == model.count {
+        figures += scatter(stage, exact: exact, model: model)
+      }
     }
     return Report.Section(
       title: "Energy model",

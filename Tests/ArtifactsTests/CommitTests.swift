@@ -131,7 +131,8 @@ private func limitFileSize(to bytes: rlim_t) -> rlim_t {
 @Suite struct OpenArtifactsTests {
   private func openFiles(below folder: URL) throws -> Int {
     try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter {
-      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?.hasPrefix(folder.path) == true
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?.hasPrefix(folder.path)
+        == true
     }.count
   }
 
@@ -144,7 +145,9 @@ private func limitFileSize(to bytes: rlim_t) -> rlim_t {
     }
     let artifacts = try (0..<200).map { try Artifact.open(scratch.file("\($0).h5"), verify: false) }
     #expect(try openFiles(below: scratch.url) <= 128)
-    for (number, artifact) in artifacts.enumerated() { #expect(try artifact.scalar("x", as: Double.self) == Double(number)) }
+    for (number, artifact) in artifacts.enumerated() {
+      #expect(try artifact.scalar("x", as: Double.self) == Double(number))
+    }
     #expect(try openFiles(below: scratch.url) <= 128)
     // what has taken the place of a file is not read for it
     let writer = try ArtifactWriter(url: scratch.file("0.h5"))

@@ -22,7 +22,10 @@ import Testing
     // what stands between is not to see faults that are meant for the program
     let given = environment.map { "\($0)=\($1)" }
     return try program.start(
-      ["--uts", "--net", "--pid", "--mount", "--fork", "--mount-proc", "--kill-child", "/bin/bash", "-c", entered, "_", host]
+      [
+        "--uts", "--net", "--pid", "--mount", "--fork", "--mount-proc", "--kill-child", "/bin/bash", "-c", entered, "_",
+        host,
+      ]
         + ["/usr/bin/env"] + given + [path] + words,
       executable: URL(fileURLWithPath: "/usr/bin/unshare"))
   }
@@ -55,7 +58,8 @@ import Testing
       environment["BOLTZMILL_FAULT"] = fault
       if !withLocks {
         environment.merge([
-          "LD_PRELOAD": library, "FAULT_UNDER": program.folder.appendingPathComponent("runs").path, "FAULT_CALL": "flock",
+          "LD_PRELOAD": library, "FAULT_UNDER": program.folder.appendingPathComponent("runs").path,
+          "FAULT_CALL": "flock",
           "FAULT_NUMBER": "1", "FAULT_ON": "1", "FAULT_ERRNO": "\(ENOSYS)",
         ]) { $1 }
       }
@@ -91,7 +95,10 @@ import Testing
     let shared = try Shared(withLocks: withLocks)
     let first = try shared.start("one", ["run", "tiny.yaml"] + TinyPipeline.options, fault: "engine.after-work=hang")
     let part = shared.folder.appendingPathComponent("frames.part-0.h5").path
-    #expect(shared.program.wait(seconds: 60) { shared.temporaries().count == 1 && FileManager.default.fileExists(atPath: part) })
+    #expect(
+      shared.program.wait(seconds: 60) {
+        shared.temporaries().count == 1 && FileManager.default.fileExists(atPath: part)
+      })
     let written = shared.temporaries()
     let second = try shared.run("two")
     #expect(second.code == 2)

@@ -97,12 +97,15 @@ import Testing
           inputs: some[1].inputs)
       } + [some[2]]
     }
-    let (few, all) = (try Report(compared: many(31), options: Self.options), try Report(compared: many(500), options: Self.options))
+    let (few, all) = (
+      try Report(compared: many(31), options: Self.options), try Report(compared: many(500), options: Self.options)
+    )
     #expect(few.note == nil)
     #expect(all.note?.hasPrefix("501 stages are set side by side here.") == true)
     #expect(all.summary.rows.count == 501)
     let figures = all.sections.flatMap(\.figures)
-    #expect(figures.map(\.id).contains("ramachandran-traced@m31") && !figures.map(\.id).contains("ramachandran-traced@m32"))
+    #expect(
+      figures.map(\.id).contains("ramachandran-traced@m31") && !figures.map(\.id).contains("ramachandran-traced@m32"))
     #expect(figures.map(\.id).contains("overlap-umbrella"), "the reference")
     let forest = try #require(figures.first { $0.id == "free-energy-differences" })
     guard case .points(_, let x, _, _, _, _)? = forest.series.first else {
@@ -113,7 +116,9 @@ import Testing
     let page = try ReportPage(all).html(plotly: "")
     #expect(page.contains("501 stages are set side by side here.") && page.contains("traced@m499"))
     let more = try ReportPage(Report(compared: many(1000), options: Self.options)).html(plotly: "")
-    #expect(more.utf8.count - page.utf8.count < 500 * 2000, "each further stage takes some rows: \(more.utf8.count - page.utf8.count) bytes")
+    #expect(
+      more.utf8.count - page.utf8.count < 500 * 2000,
+      "each further stage takes some rows: \(more.utf8.count - page.utf8.count) bytes")
     #expect(Self.unclosedElements(page) == [])
   }
 

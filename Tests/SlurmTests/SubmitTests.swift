@@ -133,7 +133,8 @@ struct SubmitTests {
     #expect(try batch.submit("--only", "frames@two").code == 0)
     #expect(batch.program.wait(seconds: 30) { batch.queue().isEmpty })
     let run = try batch.program.start(
-      ["run", "batch.yaml", "--only", "*@one", "--checkpoint-interval", "0.1"], environment: RealSlurm.shared.environment)
+      ["run", "batch.yaml", "--only", "*@one", "--checkpoint-interval", "0.1"],
+      environment: RealSlurm.shared.environment)
     let checkpoint = batch.program.folder.appendingPathComponent("runs/batch/emulator@one.ckpt-A.h5").path
     #expect(batch.program.wait(seconds: 60) { FileManager.default.fileExists(atPath: checkpoint) })
     let refused = try batch.submit("--only", "emulator@two")
@@ -166,7 +167,7 @@ struct SubmitTests {
     let result = try batch.program.finish(waiting)
     #expect(result.code == 0, "\(result.errors)\(result.output)\(batch.log("system+0"))")
     #expect(try batch.digests() == batch.plainDigests())
-    #expect(!batch.log("system+0").contains("start 2"), "the job did not notice")
+    #expect(!batch.log("system+0").contains("start 2"), "the job noticed")
   }
 
   @Test func aNodeDrainsFailsAndComesBack() throws {

@@ -17,7 +17,8 @@ import Testing
 
   /// A note of a host that is another one by its boot.
   private func foreign(age: Double) throws {
-    let text = "process 7 on elsewhere, since 2026-01-01T00:00:00Z: pipeline run x.yaml\nboot-of-elsewhere pid:[1] 7 99 word\n000000000003\n"
+    let text =
+      "process 7 on elsewhere, since 2026-01-01T00:00:00Z: pipeline run x.yaml\nboot-of-elsewhere pid:[1] 7 99 word\n000000000003\n"
     try Data(text.utf8).write(to: url)
     setAge(age)
   }
@@ -66,7 +67,9 @@ import Testing
     try foreign(age: 0)
     let text = try #require(holder())
     #expect(text.hasPrefix("process 7 on elsewhere, since "))
-    #expect(text.contains(".lease was renewed ") && text.contains("wait until the note is 1.8 s old, or delete it"), "\(text)")
+    #expect(
+      text.contains(".lease was renewed ") && text.contains("wait until the note is 1.8 s old, or delete it"), "\(text)"
+    )
     // of a clock that is ahead nothing follows
     setAge(-1000)
     #expect(holder()?.contains("bears a time in the future") == true)

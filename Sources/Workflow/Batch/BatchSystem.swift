@@ -64,7 +64,8 @@ struct BatchLimits: Equatable {
     if let most = [ownJobs, jobs].compactMap({ $0 }).min(), tasks > most {
       found.append(
         "\(tasks) tasks are submitted, and the cluster takes \(most)\(most == ownJobs ? " of one user" : "") at a time: submit a part "
-          + "by --only and the rest when it is done, or give the profile 'unit:' an axis, so that a task runs several stages")
+          + "by --only and the rest when it is done, or give the profile 'unit:' an axis, so that a task runs several stages"
+      )
     }
     return found
   }

@@ -35,7 +35,8 @@ struct FileClaims {
   }
 
   private static let notes: Set = [
-    ".lock", RunFolder.leaseName, ".notes.lock", ".verified.json", ".inputs.json", ".sides.json", ".removed.json", ".pipeline.json",
+    ".lock", RunFolder.leaseName, ".notes.lock", ".verified.json", ".inputs.json", ".sides.json", ".removed.json",
+    ".pipeline.json",
   ]
 
   /// With `verify`, every byte of artifacts is read.

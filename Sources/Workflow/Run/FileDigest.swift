@@ -22,7 +22,9 @@ struct FileStamp: Codable, Equatable {
     var status = stat()
     if FileCalls.patiently({ stat(url.path, &status) }) == 0 { return FileStamp(status) }
     let code = errno
-    guard [ENOENT, ENOTDIR, ELOOP].contains(code) else {
+    // a file that is there and no link cannot be absent: it could not be told
+    let isAbsent = lstat(url.path, &status) != 0 || status.st_mode & S_IFMT == S_IFLNK
+    guard [ENOENT, ENOTDIR, ELOOP].contains(code), isAbsent else {
       throw ArtifactError.system(call: "stat", file: url.path, code: code)
     }
     return nil

@@ -59,7 +59,9 @@ final class Lease {
     let holder = note.holder(isLocked: isLocked)
     // where the lock says that nobody is there, and where the note is old, it is looked at whether it is renewed all the same
     if let holder, !isLocked { throw Taken(holder: holder) }
-    if holder != nil || note.isElsewhere && !isLocked, isRenewed(url, note) { throw Taken(holder: holder ?? note.words) }
+    if holder != nil || note.isElsewhere && !isLocked, isRenewed(url, note) {
+      throw Taken(holder: holder ?? note.words)
+    }
     note.remove()
   }
 
@@ -239,7 +241,8 @@ struct LeaseNote {
     let age = (Self.now(beside: url) ?? Date().timeIntervalSince1970) - renewed
     guard age < Lease.limit else { return nil }
     let time =
-      age < -Lease.interval ? "bears a time in the future" : "was renewed \(NumberText.duration(seconds: max(0, age))) ago"
+      age < -Lease.interval
+      ? "bears a time in the future" : "was renewed \(NumberText.duration(seconds: max(0, age))) ago"
     return "\(words); its note \(Engine.shown(url)) \(time): if that process is gone, wait until the note is "
       + "\(NumberText.duration(seconds: Lease.limit)) old, or delete it"
   }

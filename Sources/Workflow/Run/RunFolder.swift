@@ -155,7 +155,8 @@ public final class RunFolder {
       throw EngineError.folder(
         path: lost.url.path,
         reason: "another run has taken this place, because this one's note had not been renewed for "
-          + "\(NumberText.duration(seconds: Lease.limit)) or was deleted; nothing more is written here; wait for the other run, then run again")
+          + "\(NumberText.duration(seconds: Lease.limit)) or was deleted; nothing more is written here; wait for the other run, then run again"
+      )
     }
   }
 

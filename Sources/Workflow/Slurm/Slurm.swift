@@ -143,7 +143,9 @@ struct Slurm: BatchSystem {
   func limits() -> BatchLimits {
     var limits = BatchLimits()
     for line in ((try? programs.output(["scontrol", "show", "config"])) ?? "").split(whereSeparator: \.isNewline) {
-      guard let found = line.firstMatch(of: #/^\s*(\w+)\s*=\s*(\d+)\s*$/#), let number = Int(found.2), number > 0 else { continue }
+      guard let found = line.firstMatch(of: #/^\s*(\w+)\s*=\s*(\d+)\s*$/#), let number = Int(found.2), number > 0 else {
+        continue
+      }
       switch found.1 {
       case "MaxArraySize": limits.largestArray = number
       case "MaxJobCount": limits.jobs = number

@@ -70,8 +70,9 @@ struct FileNote: Codable, Equatable {
 /// What is known of an artifact without opening it.
 struct ArtifactNote: Codable, Equatable {
   var provenance: Range<Int>?  // Where it lies in the file
-  /// Numbers that were looked for, by path: as text, because JSON knows no number that is none; empty where there is no such dataset.
+  /// Numbers that were found where they were looked for, by path: as text, because JSON knows no number that is none.
   var numbers: [String: String]?
+  var asked: String?  // What was looked for, as a digest
 }
 
 /// A file's bytes as they entered a stage's key.

@@ -152,7 +152,9 @@ final class Lease {
 
     private func run() {
       while true {
-        usleep(UInt32(interval * 1e6))
+        // in short steps, so that a note that is made meanwhile is renewed in time
+        let watch = Stopwatch()
+        while watch.seconds < interval { usleep(UInt32(min(1, interval) * 1e6)) }
         let all = lock.withLock { () -> [Lease] in
           if leases.isEmpty { isRunning = false }
           return Array(leases.values)

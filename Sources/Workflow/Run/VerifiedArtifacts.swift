@@ -1,4 +1,5 @@
 import Artifacts
+import Basics
 import Foundation
 
 /// Opens artifacts of a run folder, reading every byte of one the first time and again whenever its file was touched.
@@ -53,15 +54,18 @@ final class VerifiedArtifacts {
   func numbers(_ stage: String, at paths: [String]) -> [Double?]? {
     let url = folder.artifact(stage)
     let stamp = FileStamp(url)
-    let known = notes[stage].flatMap { $0.stamp == stamp ? $0.content?.numbers : nil } ?? [:]
-    if paths.allSatisfy({ known[$0] != nil }) { return paths.map { known[$0].flatMap(Double.init) } }
+    let asked = String(FileDigests.ofText(paths.joined(separator: "\n")).prefix(8))
+    if let content = notes[stage].flatMap({ $0.stamp == stamp ? $0.content : nil }), content.asked == asked {
+      return paths.map { content.numbers?[$0].flatMap(Double.init) }
+    }
     guard let artifact = try? open(stage) else { return nil }
     let values = paths.map { path -> Double? in
       artifact.exists(path) ? try? artifact.scalar(path, as: Double.self) : nil
     }
     if var note = notes[stage], note.stamp == stamp, note.content != nil {
-      let texts = values.map { $0.map { "\($0)" } ?? "" }
-      note.content?.numbers = known.merging(zip(paths, texts)) { $1 }
+      let found = zip(paths, values).compactMap { path, value in value.map { (path, "\($0)") } }
+      note.content?.numbers = found.isEmpty ? nil : Dictionary(found, uniquingKeysWith: { $1 })
+      note.content?.asked = asked
       self.note(stage, note)
     }
     return values
@@ -89,8 +93,21 @@ final class VerifiedArtifacts {
     if notes.updateValue(note, forKey: stage) != note { changed.insert(stage) }
   }
 
+  private var saving = Stopwatch()
+  private var saveSeconds = 0.0
+
+  /// Writes what was learnt, where that has not been done for a while: the notes of thousands of artifacts are written anew each time.
+  func saveNowAndThen() {
+    if saving.seconds > 20 * saveSeconds { save() }
+  }
+
   func save() {
     guard !changed.isEmpty else { return }
+    let watch = Stopwatch()
+    defer {
+      saveSeconds = watch.seconds
+      saving.restart()
+    }
     if SharedNotes.merge(notes.filter { changed.contains($0.key) }, into: folder.verified) { changed = [] }
   }
 }

@@ -34,7 +34,7 @@ import Testing
   private final class Shared {
     let program: Program
     let withLocks: Bool
-    static let interval = 0.2
+    static let interval = 1.0
 
     init(withLocks: Bool, trainingSteps: Int = 6) throws {
       program = try TinyPipeline.program(short: true, trainingSteps: trainingSteps)

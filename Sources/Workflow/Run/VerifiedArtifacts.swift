@@ -52,6 +52,7 @@ final class VerifiedArtifacts {
 
   /// Numbers of an artifact, nil where it has none of that name; nil where it cannot be opened.
   func numbers(_ stage: String, at paths: [String]) -> [Double?]? {
+    if paths.isEmpty { return [] }
     let url = folder.artifact(stage)
     let stamp = FileStamp(url)
     let asked = String(FileDigests.ofText(paths.joined(separator: "\n")).prefix(8))

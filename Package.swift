@@ -8,7 +8,8 @@ let torchLibraries = deps + "/torch/lib"
 let cudaLibraries = deps + "/nvidia/cu13/lib"
 let openMMLibraries = deps + "/OpenMM.libs/lib"
 
-/// Numeric targets are compiled optimised in debug builds too, so that `swift run pipeline` needs no `-c release`.
+/// Numeric targets are compiled optimised in debug builds too, so that `swift run pipeline` needs no `-c release`; so is the engine, which
+/// plans thousands of stages.
 let optimised: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 let cxxFlags: [CXXSetting] = [.unsafeFlags(["-O3", "-DNDEBUG", "-Wall", "-fno-math-errno"])]
@@ -125,7 +126,7 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Rainbow", package: "Rainbow"),
         .product(name: "Subprocess", package: "swift-subprocess"),
-      ]),
+      ], swiftSettings: optimised),
 
     // stages
     .target(
@@ -167,6 +168,9 @@ let package = Package(
     .target(name: "CAllocationMeter", path: "Benchmarks/AllocationMeter"),
     .executableTarget(
       name: "fuzz-benchmark", dependencies: ["FuzzTargets", "CAllocationMeter", "Basics"], path: "Benchmarks/Fuzz"),
+    // what the engine costs where a batch is large
+    .executableTarget(
+      name: "batch-benchmark", dependencies: ["Workflow", "Artifacts", "Basics"], path: "Benchmarks/Batch"),
     // lets every system call of the store fail
     .executableTarget(
       name: "store-fault-benchmark", dependencies: ["Workflow", "Artifacts", "Basics"], path: "Benchmarks/StoreFaults"),

@@ -23,7 +23,8 @@ else {
 }
 let all = try campaign.faults()
 if arguments.count == 3, let number = Int(arguments[1]), let code = Int32(arguments[2]) {
-  let outcome = try campaign.attempt(.init(call: arguments[0], number: number, isLasting: false, code: code), name: "one")
+  let outcome = try campaign.attempt(
+    .init(call: arguments[0], number: number, isLasting: false, code: code), name: "one")
   print(outcome)
   if case .wrong = outcome { exit(1) }
   exit(0)

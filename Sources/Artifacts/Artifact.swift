@@ -7,10 +7,47 @@ public final class Artifact {
   public let provenance: Provenance
   /// False where another program has cut the seal off, and the content proved to be what was committed: see `sealAgain`.
   public let isSealed: Bool
-  private let file: HDF5File
+  /// Where its provenance lies in its file, for `Artifact.provenance(of:at:)`.
+  public let provenancePlace: Range<Int>?
+  private let identity: stat
+  fileprivate var openFile: HDF5File?  // Guarded by `OpenArtifacts`
 
-  private init(url: URL, file: HDF5File, provenance: Provenance, isSealed: Bool) {
-    (self.url, self.file, self.provenance, self.isSealed) = (url, file, provenance, isSealed)
+  private init(url: URL, file: HDF5File, identity: stat, provenance: Provenance, isSealed: Bool) {
+    (self.url, self.identity, self.provenance, self.isSealed) = (url, identity, provenance, isSealed)
+    provenancePlace = ProvenanceStore.place(in: file)
+    openFile = file
+    OpenArtifacts.shared.use(self)
+  }
+
+  /// Its file. Of many artifacts only the latest have theirs open: each takes half a megabyte of memory and one of the process's handles.
+  /// Throws where another file stands there now.
+  private func file() throws -> HDF5File {
+    if let file = OpenArtifacts.shared.use(self) { return file }
+    let file = try HDF5File.open(url)
+    guard Self.isSame(try Self.look(url), identity) else {
+      throw ArtifactError.unopenable(file: url.path, reason: "it was replaced while it was read")
+    }
+    OpenArtifacts.shared.use(self, file)
+    return file
+  }
+
+  private static func look(_ url: URL) throws -> stat {
+    var status = stat()
+    guard FileCalls.patiently({ stat(url.path, &status) }) == 0 else {
+      throw ArtifactError.system(call: "stat", file: url.path, code: errno)
+    }
+    return status
+  }
+
+  private static func isSame(_ a: stat, _ b: stat) -> Bool {
+    a.st_ino == b.st_ino && a.st_dev == b.st_dev && a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec
+      && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec
+  }
+
+  /// The provenance of an artifact that is as it was when `provenancePlace` was asked for; nil where it is not there. No library opens the
+  /// file, and nothing of it is checked: for whoever has the digest of the content to hold it against.
+  public static func provenance(of url: URL, at place: Range<Int>) -> Provenance? {
+    ProvenanceStore.read(url, at: place)
   }
 
   /// How far a file is trusted.
@@ -67,12 +104,15 @@ public final class Artifact {
   @discardableResult
   private static func opened(_ url: URL, check: Check, isSealed: Bool) throws -> Artifact {
     let file: HDF5File
+    // before it is opened: what replaces it afterwards is found to be another one
+    let identity = try? look(url)
     do { file = try HDF5File.open(url) } catch let error as HDF5Error {
       if case .noSuchFile = error, check == .nothing { throw error }
       throw ArtifactError.unopenable(file: url.path, reason: "\(error)")
     }
     let provenance = try ProvenanceStore.read(from: file)
-    let artifact = Artifact(url: url, file: file, provenance: provenance, isSealed: isSealed)
+    let artifact = Artifact(
+      url: url, file: file, identity: try identity ?? look(url), provenance: provenance, isSealed: isSealed)
     if check == .content { try artifact.verify() }
     return artifact
   }
@@ -97,38 +137,39 @@ public final class Artifact {
     }
   }
 
-  func content() throws -> Content { try Content.read(file, excluding: [ProvenanceStore.group]) }
-  func close() throws { try file.close() }
+  func content() throws -> Content { try Content.read(file(), excluding: [ProvenanceStore.group]) }
+  func close() throws { try file().close() }
 
   // MARK: Structure
 
-  public func exists(_ path: String) -> Bool { file.exists(path) }
+  /// Where the file cannot be opened any more, whoever reads what is said to be there is told why.
+  public func exists(_ path: String) -> Bool { (try? file()).map { $0.exists(path) } ?? true }
 
   /// The names in a group ("" is the root), sorted.
-  public func list(_ group: String) throws -> [String] { try file.list(group) }
+  public func list(_ group: String) throws -> [String] { try file().list(group) }
 
   /// True for a group, false for a dataset. Throws `HDF5Error.notFound`.
   public func isGroup(_ path: String) throws -> Bool {
-    guard let kind = try file.kind(path) else { throw HDF5Error.notFound(file: url.path, path: path) }
+    guard let kind = try file().kind(path) else { throw HDF5Error.notFound(file: url.path, path: path) }
     return kind == .group
   }
 
-  public func shape(_ path: String) throws -> [Int] { try file.dataset(path).shape }
+  public func shape(_ path: String) throws -> [Int] { try file().dataset(path).shape }
 
   /// The stored type's name, such as "float64".
-  public func typeName(_ path: String) throws -> String { try file.dataset(path).type.description }
+  public func typeName(_ path: String) throws -> String { try file().dataset(path).type.description }
 
   // MARK: Values
 
   /// A whole dataset, converted to `T`; a value that `T` cannot hold is an error.
   public func read<T: ArtifactScalar>(_ path: String, as _: T.Type) throws -> NDArray<T> {
-    let dataset = try file.dataset(path)
+    let dataset = try file().dataset(path)
     return try NDArray(dataset.read(as: T.self), shape: dataset.shape)
   }
 
   /// The given rows (indices of the first axis).
   public func read<T: ArtifactScalar>(_ path: String, as _: T.Type, rows: Range<Int>) throws -> NDArray<T> {
-    let dataset = try file.dataset(path)
+    let dataset = try file().dataset(path)
     return try NDArray(dataset.read(as: T.self, rows: rows), shape: [rows.count] + dataset.shape.dropFirst())
   }
 
@@ -140,17 +181,45 @@ public final class Artifact {
   public func readString(_ path: String) throws -> String { try single(path, "string") { try $0.readStrings() } }
 
   private func single<T>(_ path: String, _ what: String, _ read: (HDF5Dataset) throws -> [T]) throws -> T {
-    let dataset = try file.dataset(path)
+    let dataset = try file().dataset(path)
     guard dataset.count == 1, let value = try read(dataset).first else {
       throw HDF5Error.shapeMismatch(file: url.path, path: path, message: "shape \(dataset.shape) is not one \(what)")
     }
     return value
   }
 
-  public func readStrings(_ path: String) throws -> [String] { try file.dataset(path).readStrings() }
+  public func readStrings(_ path: String) throws -> [String] { try file().dataset(path).readStrings() }
 
   /// An attribute as text; nil where there is none of that name.
   public func attribute(_ path: String, _ name: String) throws -> String? {
-    try file.attribute(path, name)?.description
+    try file().attribute(path, name)?.description
+  }
+}
+
+/// The artifacts whose files are open, the latest last.
+private final class OpenArtifacts: @unchecked Sendable {
+  static let shared = OpenArtifacts()
+  private struct Entry { weak var artifact: Artifact? }
+
+  private let limit = 128
+  private let lock = NSLock()
+  private var entries: [Entry] = []
+
+  /// The artifact's file, if it is open; `file` is that from now on.
+  @discardableResult func use(_ artifact: Artifact, _ file: HDF5File? = nil) -> HDF5File? {
+    var closing: [HDF5File] = []  // let go outside the lock
+    return lock.withLock {
+      if let file { artifact.openFile = file }
+      guard let found = artifact.openFile else { return nil }
+      if let last = entries.last, last.artifact === artifact { return found }
+      entries.removeAll { $0.artifact == nil || $0.artifact === artifact }
+      entries.append(Entry(artifact: artifact))
+      while entries.count > limit {
+        let first = entries.removeFirst().artifact
+        if let file = first?.openFile { closing.append(file) }
+        first?.openFile = nil
+      }
+      return found
+    }
   }
 }

@@ -145,10 +145,25 @@ package enum FileSystem {
   /// Removes temporary files in `folder` that a process on this host left behind when it died. `wanted` is asked about the
   /// names of the files that they were to become.
   static func removeLeftovers(in folder: URL, where wanted: (String) -> Bool) {
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] {
+    for name in hiddenNames(in: folder) {
       guard let found = Temporary(name), wanted(found.target), found.isLeft else { continue }
       Foundation.unlink(folder.appendingPathComponent(name).path)
     }
+  }
+
+  /// A folder of a large batch has thousands of names, which are looked at for each stage: only hidden ones become texts.
+  private static func hiddenNames(in folder: URL) -> [String] {
+    guard let stream = opendir(folder.path) else { return [] }
+    defer { closedir(stream) }
+    var found: [String] = []
+    while let entry = readdir(stream) {
+      withUnsafePointer(to: &entry.pointee.d_name) { name in
+        name.withMemoryRebound(to: CChar.self, capacity: Int(entry.pointee.d_reclen)) { text in
+          if text[0] == CChar(UInt8(ascii: ".")) { found.append(String(cString: text)) }
+        }
+      }
+    }
+    return found
   }
 
   private static let mark = ".tmp-"

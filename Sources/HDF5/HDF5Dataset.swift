@@ -29,6 +29,12 @@ public final class HDF5Dataset {
 
   public var count: Int { shape.reduce(1, *) }
 
+  /// Where its bytes lie in the file; nil where they are in chunks, or not yet in one place.
+  public var place: Range<Int>? {
+    let offset = HDF5Library.locked { H5Dget_offset(identifier.id) }
+    return Int(exactly: offset).map { $0..<$0 + count * type.size }
+  }
+
   func call<Status: SignedInteger>(_ function: String, _ body: () throws -> Status) throws -> Status {
     _ = try file.id  // a closed file has closed its datasets
     return try file.call(function, path, body)

@@ -50,8 +50,9 @@ public struct Report {
   public let summary: TextTable
   public let untimedSummary: TextTable  // The same without what a clock gave, so that equal runs have equal artifacts
   let subtitle: String  // What stands below the title
+  let note: String?  // What the page leaves out
   let sections: [Section]
-  /// Each stage with the canonical text that its key was made from.
+  /// Each stage with the canonical text that its key was made from; of many, the first ones.
   public let stages: [(name: String, canonical: String)]
 
   /// - Parameter compared: the stages whose answers stand side by side, in the order they are shown.
@@ -67,10 +68,16 @@ public struct Report {
     sections = try [
       run.freeEnergySection(), run.pairSection(), run.comparisonSection(), run.densitySection(),
       run.populationSection(),
-      run.sampleSection(), run.energyModelSection(), run.auditSection(), run.umbrellaSection(), run.trainingSection(),
-      run.timingSection(), run.resultsSection(), run.provenanceSection(),
+      run.inFull.sampleSection(), run.energyModelSection(), run.auditSection(), run.umbrellaSection(),
+      run.inFull.trainingSection(), run.timingSection(), run.inFull.resultsSection(), run.inFull.provenanceSection(),
     ].filter { !$0.isEmpty }
-    stages = run.stages.map { ($0.name, $0.artifact.provenance.canonical) }
+    let shown = run.inFull
+    note =
+      shown.compared.count + shown.comparisons.count == compared.count
+      ? nil
+      : "\(compared.count) stages are set side by side here. Tables of results hold them all; figures, times, single numbers, provenance"
+        + " and parameters are those of the first \(ReportedRun.fullCount) and of the first reference. A page of fewer stages shows theirs."
+    stages = shown.stages.map { ($0.name, $0.artifact.provenance.canonical) }
     warnings = run.stages.flatMap { stage in
       stage.artifact.provenance.warnings.map { Warning(stage: stage.name, message: $0) }
     }
@@ -95,6 +102,19 @@ struct ReportedRun {
     self.options = options
     var seen: Set<String> = []
     stages = compared.flatMap(\.lineage).filter { seen.insert($0.name).inserted }
+  }
+
+  /// Of so many compared stages everything is shown. Of each further one only rows of tables are: a page of thousands has to open.
+  static let fullCount = 32
+
+  /// The first of the compared stages, with the first reference and what they were made from; where they are few, all.
+  var inFull: ReportedRun {
+    let all = compared + comparisons
+    guard all.count > Self.fullCount else { return self }
+    let reference = umbrellas.first?.name
+    let first = Set(compared.prefix(Self.fullCount).map(\.name) + [reference].compactMap { $0 })
+    return ReportedRun(
+      compared: compared.filter { first.contains($0.name) } + comparisons.prefix(Self.fullCount), options: options)
   }
 
   func all<Output: StageRecord>(_: Output.Type) -> [ReportedStage] { stages.filter { $0.type == Output.stageType } }

@@ -32,6 +32,8 @@ public struct ReportPage {
       [
         "title": report.options.title,
         "subtitle": report.subtitle,
+        "hasNote": report.note != nil,
+        "note": report.note ?? "",
         "script": interactive ? Self.scriptPlace : "",
         "static": !interactive,
         "figures": interactive ? json : "",

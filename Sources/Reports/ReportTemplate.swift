@@ -29,6 +29,9 @@ enum ReportTemplate {
     </ul>
     </section>
     {{/hasWarnings}}
+    {{#hasNote}}
+    <p class="note">{{note}}</p>
+    {{/hasNote}}
     {{#static}}
     <p class="note">Drawn without Plotly, so figures do not zoom: ./bootstrap fetches it, and the next report has it.</p>
     {{/static}}

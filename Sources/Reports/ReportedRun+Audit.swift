@@ -14,6 +14,7 @@ extension ReportedRun {
       ])
     var tables: [TextTable] = []
     let record = Recorded.audit
+    let full = Set(inFull.stages.map(\.name))
     for stage in all(AuditRecord.self) {
       let bias = try Self.withErrors(stage.numbers(record.stateBias), stage.numbers(record.stateBiasError))
       let correction = try Self.withErrors(
@@ -24,7 +25,7 @@ extension ReportedRun {
         bias.dropFirst().first ?? NumberText.absent, correction.first ?? NumberText.absent,
         percent(try stage.number(record.effectiveFraction)), percent(try stage.number(record.effectiveFractionUsed)),
       ])
-      if let methods = try methodTable(stage) { tables.append(methods) }
+      if full.contains(stage.name), let methods = try methodTable(stage) { tables.append(methods) }
     }
     return Report.Section(
       title: "Audit",

@@ -70,7 +70,7 @@ extension ReportedRun {
     let table = try divergenceTable()
     var figures: [Figure] = []
     var drawn: [[Double]] = []
-    for stages in replicates() {
+    for stages in inFull.replicates() {
       // the run that is neither the best nor the worst
       let sorted = try stages.map { ($0, try $0.number(Recorded.toyEnergyModel.divergence) ?? .infinity) }.sorted {
         $0.1 < $1.1

@@ -68,7 +68,8 @@ extension ReportedRun {
         + " determined, and with fewer than 50 its interval may be too narrow. Tail is the Pareto shape of the weights, the worse of the two sides: above 0.7 their sum is not to be"
         + " believed, and above 1 no interval is given. Energies counts evaluations of the force field."
         + ensembles.map { " " + $0 }.joined(),
-      tables: [table] + (try effectiveTable().map { [$0] } ?? []), figures: try [forest(), profile()].compactMap { $0 })
+      tables: [table] + (try effectiveTable().map { [$0] } ?? []),
+      figures: try [forest(), inFull.profile()].compactMap { $0 })
   }
 
   private static func text(_ interval: (low: Double, high: Double)?) -> String {
@@ -87,22 +88,40 @@ extension ReportedRun {
   private func forest() throws -> Figure? {
     let answer = Recorded.reweight.freeEnergy
     var series: [Figure.Series] = []
+    var many: (x: [Double], y: [Double], low: [Double], high: [Double]) = ([], [], [], [])
+    let isFull = compared.count <= Self.fullCount
     for (place, stage) in compared.enumerated() {
       guard let value = try stage.number(answer.deltaF), !value.isNaN else { continue }
       let half = try stage.number(answer.standardError).flatMap { $0.isNaN ? nil : 1.96 * $0 }
       let interval = try stage.interval(answer.interval) ?? half.map { (value - $0, value + $0) }
+      guard isFull else {
+        many.x.append(Double(place + 1))
+        many.y.append(value)
+        many.low.append(interval?.low ?? value)
+        many.high.append(interval?.high ?? value)
+        continue
+      }
       series.append(
         .points(
           name: stage.name, x: [Double(place)], y: [value],
           errors: interval.map { Figure.Band(low: [$0.low], high: [$0.high]) }, colour: colour(stage), size: 11))
     }
+    if !many.x.isEmpty {
+      series.append(
+        .points(
+          name: "dF", x: many.x, y: many.y, errors: Figure.Band(low: many.low, high: many.high),
+          colour: Palette.stage(0), size: 4))
+    }
     guard !series.isEmpty else { return nil }
     return Figure(
       id: "free-energy-differences", title: "dF side by side",
-      caption: "Points are the stages' answers, bars their 95 % intervals.",
-      xAxis: .init(
-        title: "", range: -0.6...(Double(compared.count) - 0.4),
-        labels: compared.enumerated().map { (Double($0.offset), $0.element.name) }),
+      caption: "Points are the stages' answers, bars their 95 % intervals."
+        + (isFull ? "" : " Numbers are rows of the table."),
+      xAxis: isFull
+        ? .init(
+          title: "", range: -0.6...(Double(compared.count) - 0.4),
+          labels: compared.enumerated().map { (Double($0.offset), $0.element.name) })
+        : .init(title: "stage", range: 0...Double(compared.count + 1)),
       yAxis: .init(title: "dF / kT"), series: series)
   }
 

@@ -15,6 +15,7 @@ extension ReportedRun {
       ])
     var figures: [Figure] = []
     let record = Recorded.energyModel
+    let full = Set(inFull.stages.map(\.name))
     for stage in all(EnergyModelRecord.self) {
       let exact = try stage.numbers(record.exactLogDensity)
       let model = try stage.numbers(record.modelLogDensity)
@@ -27,7 +28,9 @@ extension ReportedRun {
         try stage.fixed(record.spearman, 4), NumberText.significant(fast, 3),
         NumberText.significant(slow, 3), speedUp.map(Self.factor) ?? NumberText.absent,
       ])
-      if let exact, let model, exact.count == model.count { figures += scatter(stage, exact: exact, model: model) }
+      if full.contains(stage.name), let exact, let model, exact.count == model.count {
+        figures += scatter(stage, exact: exact, model: model)
+      }
     }
     return Report.Section(
       title: "Energy model",
@@ -93,6 +96,7 @@ extension ReportedRun {
   func umbrellaSection() throws -> Report.Section {
     var parts = TextTable(title: "dF from parts of the data", columns: ["stage", "part", .init("dF", unit: "kT")])
     var figures: [Figure] = []
+    let full = Set(inFull.stages.map(\.name))
     for stage in all(UmbrellaRecord.self) + all(WindowsRecord.self) {
       for part in [Recorded.umbrella.halves, Recorded.umbrella.directions] {
         guard let values = try stage.numbers(part.values) else { continue }
@@ -102,6 +106,7 @@ extension ReportedRun {
           parts.addRow([stage.name, name, NumberText.fixed(value, 2)])
         }
       }
+      guard full.contains(stage.name) else { continue }
       figures += try distanceProfile(stage)
       if let map = try overlap(stage) { figures.append(map) }
       figures += try windowFigures(stage)

@@ -10,7 +10,7 @@ extension ReportedRun {
       columns: [
         "stage", "type", .init("time", alignment: .right), "device", "started (UTC)",
       ])
-    for stage in stages {
+    for stage in inFull.stages {
       let provenance = stage.artifact.provenance
       table.addRow([
         stage.name, stage.type, NumberText.duration(seconds: provenance.wallSeconds), provenance.device,

@@ -126,3 +126,35 @@ private func limitFileSize(to bytes: rlim_t) -> rlim_t {
   setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
   return previous
 }
+
+/// A batch reads thousands of artifacts at once.
+@Suite struct OpenArtifactsTests {
+  private func openFiles(below folder: URL) throws -> Int {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter {
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?.hasPrefix(folder.path)
+        == true
+    }.count
+  }
+
+  @Test func ofManyArtifactsOnlySomeFilesAreOpen() throws {
+    let scratch = try Scratch()
+    for number in 0..<200 {
+      let writer = try ArtifactWriter(url: scratch.file("\(number).h5"))
+      try writer.write("x", [Double(number)], shape: [1])
+      try writer.commit(provenance: provenance())
+    }
+    let artifacts = try (0..<200).map { try Artifact.open(scratch.file("\($0).h5"), verify: false) }
+    #expect(try openFiles(below: scratch.url) <= 128)
+    for (number, artifact) in artifacts.enumerated() {
+      #expect(try artifact.scalar("x", as: Double.self) == Double(number))
+    }
+    #expect(try openFiles(below: scratch.url) <= 128)
+    // what has taken the place of a file is not read for it
+    let writer = try ArtifactWriter(url: scratch.file("0.h5"))
+    try writer.write("x", [7.0], shape: [1])
+    try writer.commit(provenance: provenance())
+    for artifact in artifacts.dropFirst() { _ = try artifact.list("") }
+    expectError(saying: "it was replaced while it was read") { _ = try artifacts[0].scalar("x", as: Double.self) }
+    #expect(artifacts[0].exists("nothing"), "whoever reads it is told why")
+  }
+}

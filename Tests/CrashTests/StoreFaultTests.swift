@@ -62,7 +62,7 @@ import Testing
     #expect(result.code == 0, "\(result.errors)")
     let warnings = result.errors.split(separator: "\n").filter { $0.contains("this file system has no locks") }
     #expect(warnings.count == 1, "\(result.errors)")
-    #expect(warnings.first?.contains("no two runs, jobs or 'clean --yes' work in this folder at once") == true)
+    #expect(warnings.first?.contains("keeps other runs out, on other hosts too") == true)
     #expect(try TinyPipeline.digests(TinyPipeline.runFolder(program), short: true) == TinyPipeline.short.get().digests)
     #expect(try run("clean", "tiny.yaml", "--all", "--yes").code == 0)
   }

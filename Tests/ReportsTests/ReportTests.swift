@@ -85,6 +85,43 @@ import Testing
     #expect(page.contains("energy-model ebm"))
   }
 
+  /// A page over thousands of stages has to open: tables hold them all, pictures the first ones and the reference.
+  @Test func ofManyStagesTheFirstAreShownInFull() throws {
+    let scratch = try Scratch()
+    var fixture = RunFixture(scratch.url)
+    let some = try fixture.compared()
+    func many(_ count: Int) -> [ReportedStage] {
+      (0..<count).map {
+        ReportedStage(
+          name: "traced@m\($0)", type: some[1].type, method: some[1].method, artifact: some[1].artifact,
+          inputs: some[1].inputs)
+      } + [some[2]]
+    }
+    let (few, all) = (
+      try Report(compared: many(31), options: Self.options), try Report(compared: many(500), options: Self.options)
+    )
+    #expect(few.note == nil)
+    #expect(all.note?.hasPrefix("501 stages are set side by side here.") == true)
+    #expect(all.summary.rows.count == 501)
+    let figures = all.sections.flatMap(\.figures)
+    #expect(
+      figures.map(\.id).contains("ramachandran-traced@m31") && !figures.map(\.id).contains("ramachandran-traced@m32"))
+    #expect(figures.map(\.id).contains("overlap-umbrella"), "the reference")
+    let forest = try #require(figures.first { $0.id == "free-energy-differences" })
+    guard case .points(_, let x, _, _, _, _)? = forest.series.first else {
+      Issue.record("no points")
+      return
+    }
+    #expect(forest.series.count == 1 && x.count == 501)
+    let page = try ReportPage(all).html(plotly: "")
+    #expect(page.contains("501 stages are set side by side here.") && page.contains("traced@m499"))
+    let more = try ReportPage(Report(compared: many(1000), options: Self.options)).html(plotly: "")
+    #expect(
+      more.utf8.count - page.utf8.count < 500 * 2000,
+      "each further stage takes some rows: \(more.utf8.count - page.utf8.count) bytes")
+    #expect(Self.unclosedElements(page) == [])
+  }
+
   @Test func warningsAreLoud() throws {
     let (report, scratch) = try report(warnings: ["halves disagree: 3.6 <-> 4.0 kT"])
     defer { withExtendedLifetime(scratch) {} }

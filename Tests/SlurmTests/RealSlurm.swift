@@ -3,28 +3,54 @@ import Foundation
 import TestSupport
 
 /// A Slurm of one node that is started for these tests and stopped with their process.
-enum RealSlurm {
+struct RealSlurm {
   struct Unavailable: Error { let reason: String }
 
-  /// The path of its configuration.
-  static let configuration: Result<String, Unavailable> = start()
+  static let shared = RealSlurm("slurm")
+  /// One of its own for tests that kill its daemons.
+  static let disturbed = RealSlurm("disturbed")
 
-  static var isThere: Bool { if case .success = configuration { true } else { false } }
+  static var isThere: Bool { if case .success = shared.configuration { true } else { false } }
 
   static var reason: String {
-    switch configuration {
+    switch shared.configuration {
     case .success(let path): "running with \(path)"
     case .failure(let error): error.reason
     }
   }
 
-  static var environment: [String: String] {
+  /// The path of its configuration.
+  private let configuration: Result<String, Unavailable>
+
+  private init(_ name: String) { configuration = Self.start(name) }
+
+  var environment: [String: String] {
     guard case .success(let path) = configuration else { return [:] }
     return ["SLURM_CONF": path, "OMP_WAIT_POLICY": "passive"]
   }
 
-  private static func start() -> Result<String, Unavailable> {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("slurm-\(getpid())").path
+  /// Kills its controller, as a machine that fails would: once it has written down the jobs of which it knows, which takes it up to five
+  /// seconds. Those that it has not written down it forgets.
+  func killController() throws {
+    let folder = URL(fileURLWithPath: environment["SLURM_CONF"] ?? "").deletingLastPathComponent()
+    func saved() -> Date? {
+      let path = folder.appendingPathComponent("state/job_state").path
+      return try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
+    }
+    let before = saved()
+    for _ in 0..<100 where saved() == before { usleep(100_000) }
+    let text = try String(contentsOf: folder.appendingPathComponent("slurmctld.pid"), encoding: .utf8)
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+    guard let process = Int32(text), kill(process, SIGKILL) == 0 else {
+      throw Unavailable(reason: "no controller: \(text)")
+    }
+  }
+
+  /// Starts the controller again, with the state that it left.
+  func startController() { call("slurmctld") }
+
+  private static func start(_ name: String) -> Result<String, Unavailable> {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("\(name)-\(getpid())").path
     let script = Package.root.appendingPathComponent("Tests/Slurm/start-slurm").path
     let answer = run("/bin/bash", [script, folder, "\(getpid())"])
     let path = answer.output.trimmingCharacters(in: .whitespacesAndNewlines)
@@ -32,8 +58,12 @@ enum RealSlurm {
   }
 
   /// Runs one of Slurm's own programs against it.
-  @discardableResult static func call(_ program: String, _ words: String...) -> String {
-    let answer = run("/usr/bin/env", [program] + words, environment: environment)
+  @discardableResult static func call(_ program: String, _ words: String...) -> String { shared.call(program, words) }
+
+  @discardableResult func call(_ program: String, _ words: String...) -> String { call(program, words) }
+
+  private func call(_ program: String, _ words: [String]) -> String {
+    let answer = Self.run("/usr/bin/env", [program] + words, environment: environment)
     return answer.output + answer.errors
   }
 
@@ -62,13 +92,17 @@ enum RealSlurm {
 final class Batch {
   let program: Program
   private let steps: Int
+  private let slurm: RealSlurm
 
   /// Steps of a training that lasts long enough to be caught at it.
   static let long = 2500
 
-  init(steps: Int = 6, profile: String = "defaults: { cpus: 1, time: 10 }", broken: Bool = false) throws {
+  init(
+    steps: Int = 6, profile: String = "defaults: { cpus: 1, time: 10 }", broken: Bool = false,
+    on slurm: RealSlurm = .shared
+  ) throws {
     program = try Program()
-    self.steps = steps
+    (self.steps, self.slurm) = (steps, slurm)
     let (left, beta) = ("\(Package.alanine.path)/alanine-left.nc", "\(Package.alanine.path)/alanine-beta.nc")
     var cut = ""
     if broken {
@@ -102,14 +136,15 @@ final class Batch {
   deinit { _ = try? run("cancel", "batch.yaml") }
 
   func run(_ words: String...) throws -> Program.Result {
-    try program.finish(program.start(words, environment: RealSlurm.environment))
+    try program.finish(program.start(words, environment: slurm.environment))
   }
 
-  func submit(_ words: String...) throws -> Program.Result {
-    try program.finish(
-      program.start(
-        ["submit", "batch.yaml", "--profile", "slurm.yaml", "--checkpoint-interval", "0.3"] + words,
-        environment: RealSlurm.environment))
+  func submit(_ words: String...) throws -> Program.Result { try program.finish(submitting(words)) }
+
+  func submitting(_ words: [String]) throws -> (process: Process, tag: String) {
+    try program.start(
+      ["submit", "batch.yaml", "--profile", "slurm.yaml", "--checkpoint-interval", "0.3"] + words,
+      environment: slurm.environment)
   }
 
   func status() throws -> String { try run("status", "batch.yaml").output }
@@ -157,7 +192,7 @@ final class Batch {
 
   /// The lines of this batch's jobs in the queue, such as `12_0 RUNNING batch/system`.
   func queue() -> [String] {
-    RealSlurm.call("squeue", "--noheader", "--array", "--format=%i %T %j %o").split(separator: "\n").map(String.init)
+    slurm.call("squeue", "--noheader", "--array", "--format=%i %T %j %o").split(separator: "\n").map(String.init)
       .filter { $0.contains(program.folder.path) }
   }
 }

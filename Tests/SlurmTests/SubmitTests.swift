@@ -133,7 +133,8 @@ struct SubmitTests {
     #expect(try batch.submit("--only", "frames@two").code == 0)
     #expect(batch.program.wait(seconds: 30) { batch.queue().isEmpty })
     let run = try batch.program.start(
-      ["run", "batch.yaml", "--only", "*@one", "--checkpoint-interval", "0.1"], environment: RealSlurm.environment)
+      ["run", "batch.yaml", "--only", "*@one", "--checkpoint-interval", "0.1"],
+      environment: RealSlurm.shared.environment)
     let checkpoint = batch.program.folder.appendingPathComponent("runs/batch/emulator@one.ckpt-A.h5").path
     #expect(batch.program.wait(seconds: 60) { FileManager.default.fileExists(atPath: checkpoint) })
     let refused = try batch.submit("--only", "emulator@two")
@@ -141,6 +142,50 @@ struct SubmitTests {
     #expect(refused.errors.contains("is in use by another run (process \(run.process.processIdentifier) on "))
     kill(run.process.processIdentifier, SIGINT)
     #expect(try batch.program.finish(run).code == 75)
+  }
+}
+
+/// What becomes of a batch when the cluster is disturbed, on a Slurm of its own: the jobs go on, to the same bits.
+@Suite(.serialized, .tags(.slow), .enabled(if: RealSlurm.isThere, "\(RealSlurm.reason)")) struct DisturbedClusterTests {
+  private static let together = "unit: system\ndefaults: { cpus: 1, time: 10, signal_lead: 60 }"
+  private let slurm = RealSlurm.disturbed
+
+  /// The stages of a batch under way, once a job has saved a checkpoint, and the command that waits for them.
+  private func waiting(_ batch: Batch) throws -> (process: Process, tag: String) {
+    let waiting = try batch.submitting(["--wait"])
+    _ = try #require(batch.process(of: "emulator@one"), "\(batch.log("system+0"))")
+    return waiting
+  }
+
+  @Test func theControllerIsKilledAndComesBack() throws {
+    let batch = try Batch(steps: Batch.long, profile: Self.together, on: slurm)
+    let waiting = try waiting(batch)
+    try slurm.killController()
+    let status = try batch.status()
+    #expect(status.contains("not known: the queue does not answer"), "\(status)")
+    slurm.startController()
+    let result = try batch.program.finish(waiting)
+    #expect(result.code == 0, "\(result.errors)\(result.output)\(batch.log("system+0"))")
+    #expect(try batch.digests() == batch.plainDigests())
+    #expect(!batch.log("system+0").contains("start 2"), "the job noticed")
+  }
+
+  @Test func aNodeDrainsFailsAndComesBack() throws {
+    let node = slurm.call("sinfo", "--noheader", "--format=%N").trimmingCharacters(in: .whitespacesAndNewlines)
+    func set(_ state: String) { slurm.call("scontrol", "update", "nodename=\(node)", "state=\(state)", "reason=test") }
+    let batch = try Batch(steps: Batch.long, profile: Self.together, on: slurm)
+    let waiting = try waiting(batch)
+    set("drain")
+    #expect(slurm.call("sinfo", "--noheader", "--format=%T").contains("drain"))
+    // what runs goes on; it is the node's failure that ends it
+    set("down")
+    #expect(batch.program.wait(seconds: 30) { batch.queue().allSatisfy { $0.contains("PENDING") } }, "\(batch.queue())")
+    set("resume")
+    let result = try batch.program.finish(waiting)
+    #expect(result.code == 0, "\(result.errors)\(result.output)\(batch.log("system+0"))")
+    let log = batch.log("system+0")
+    #expect(log.contains("start 2: frames@one, emulator@one") && log.contains("from the checkpoint of step"), "\(log)")
+    #expect(try batch.digests() == batch.plainDigests())
   }
 }
 

@@ -43,6 +43,7 @@ private final class Queue: BatchSystem, @unchecked Sendable {
   func queue() throws -> [QueueEntry] { items.map(\.entry) }
   func history(of jobs: [String]) -> [String: QueueEntry] { [:] }
   func isPassing(_ error: BatchError) -> Bool { false }
+  func limits() -> BatchLimits { BatchLimits() }
   func cancel(_ numbers: [String]) throws { change({ numbers.contains($0.number) }, to: .cancelled) }
   func standing(of job: String) -> JobStanding { .running }
 

@@ -65,7 +65,7 @@ public struct BatchProfile: Sendable {
   /// By stage: full names, names in the pipeline file, patterns, `@entry`; a later one overrides an earlier one.
   var stages: [(name: String, resources: BatchResources)] = []
   var together = BatchResources()  // Of jobs that run several stages
-  var maximumArray = 1000  // The largest array the system takes
+  var maximumArray: Int?  // The largest array the system takes; nil: what it says itself
 
   func resources(for stage: StageDefinition) -> BatchResources {
     var result = defaults

@@ -95,11 +95,19 @@ public final class BatchRun {
       definitions[stage.name] = definition
     }
     try engine.checkInputs(of: needed, given: needed.union(queued.keys))
+    guard !needed.isEmpty else { return submission }
+    // a handful of tasks fits everywhere
+    let limits = needed.count > 10 ? system.limits() : BatchLimits()
+    var profile = request.profile
+    profile.maximumArray = profile.maximumArray ?? limits.largestArray
     let plan = JobPlan(
       engine.pipeline, stages: needed,
       queued: queued.mapValues { JobPlan.TaskReference(job: .queued($0.entry.number), task: $0.entry.task) },
-      profile: request.profile)
+      profile: profile)
     guard !plan.jobs.isEmpty else { return submission }
+    submission.remarks += limits.warnings(
+      tasks: plan.jobs.reduce(0) { $0 + $1.tasks.count }, given: request.profile.maximumArray
+    ).map { "warning: \($0)" }
     if !dryRun { RunOrigin.remember(engine.pipeline, in: engine.folder.url) }
     try carryOut(plan, request, definitions, dryRun: dryRun, into: &submission)
     return submission

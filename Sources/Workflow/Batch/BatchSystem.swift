@@ -25,6 +25,7 @@ protocol BatchSystem: Sendable {
   func history(of jobs: [String]) throws -> [String: QueueEntry]
   /// Whether an error only says that the system did not answer, or not now: asked again, it may.
   func isPassing(_ error: BatchError) -> Bool
+  func limits() -> BatchLimits  // What it takes, as far as it tells
   func cancel(_ numbers: [String]) throws  // Ends the jobs of these numbers, with all their tasks
   func standing(of job: String) -> JobStanding  // What is happening to a job that asks because it was told to stop
   /// Back to the queue, as it was submitted. It may end this process at any time after.
@@ -43,6 +44,30 @@ struct BatchPatience: Sendable {
       do { return try call() } catch let error as BatchError where system.isPassing(error) { sleep(pause) }
     }
     return try call()
+  }
+}
+
+/// What a batch system takes; nil where it does not say.
+struct BatchLimits: Equatable {
+  var largestArray: Int?  // The numbers of an array's tasks are below it
+  var jobs: Int?  // At a time, of all users
+  var ownJobs: Int?  // At a time, of this user
+
+  static let usualArray = 1000
+
+  /// What to say where so many tasks are to be submitted.
+  func warnings(tasks: Int, given: Int?) -> [String] {
+    var found: [String] = []
+    if let given, let largestArray, given > largestArray {
+      found.append("max_array of the profile is \(given), and the cluster takes arrays of \(largestArray) tasks")
+    }
+    if let most = [ownJobs, jobs].compactMap({ $0 }).min(), tasks > most {
+      found.append(
+        "\(tasks) tasks are submitted, and the cluster takes \(most)\(most == ownJobs ? " of one user" : "") at a time: submit a part "
+          + "by --only and the rest when it is done, or give the profile 'unit:' an axis, so that a task runs several stages"
+      )
+    }
+    return found
   }
 }
 

@@ -49,6 +49,7 @@ struct JobPlan: Equatable {
   ) {
     let needed = pipeline.stages.filter { names.contains($0.name) }
     let units = Self.units(needed, names: names, pipeline: pipeline, profile: profile)
+    let array = profile.maximumArray ?? BatchLimits.usualArray
     var groups: [Signature: Int] = [:]
     var places: [String: TaskReference] = queued
     var usedNames: [String: Int] = [:]
@@ -56,7 +57,7 @@ struct JobPlan: Equatable {
     var before: [TaskReference: Set<TaskReference>] = [:]
     for unit in units {
       let members = Set(unit.stages.map(\.name))
-      let id = unit.number.map { $0 % profile.maximumArray }
+      let id = unit.number.map { $0 % array }
       var needs: Set<TaskReference> = []
       for stage in unit.stages {
         for input in stage.keyInputs(in: pipeline) where !members.contains(input) {
@@ -68,7 +69,7 @@ struct JobPlan: Equatable {
       for need in needs { needs.subtract(before[need] ?? []) }
       let resources = profile.resources(for: unit.stages)
       let signature = Signature(
-        name: unit.name, block: unit.number.map { $0 / profile.maximumArray }, isArray: id != nil, resources: resources,
+        name: unit.name, block: unit.number.map { $0 / array }, isArray: id != nil, resources: resources,
         dependencies: Self.dependencies(needs, of: id))
       let index: Int
       if let found = groups[signature], id != nil {

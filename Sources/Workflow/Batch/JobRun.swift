@@ -128,7 +128,7 @@ public final class JobRun {
 
   /// Tries until whoever holds it lets go, or this job is asked to stop.
   private func waiting<Value>(for what: String, _ attempt: () throws -> Value) throws -> Value {
-    var said = false
+    var (said, pause) = (false, UInt32(200_000))
     while true {
       do {
         let value = try attempt()
@@ -145,7 +145,8 @@ public final class JobRun {
           said = true
         }
         if interruption.isRequested { throw WorkflowInterruption() }
-        usleep(200_000)
+        usleep(pause)
+        pause = min(2_000_000, pause * 3 / 2)
       }
     }
   }

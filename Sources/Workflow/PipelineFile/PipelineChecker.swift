@@ -12,6 +12,7 @@ struct PipelineChecker {
   var expansion: MatrixExpansion?
   var current: StageInstance?  // The instance that is being checked
   var inputCount = 0
+  private var surroundingsMask: UInt64?  // The axes on which they depend
   private var surroundingsByCell: [[Int]: Surroundings] = [:]
 
   static let maximumInputs = 200_000
@@ -100,7 +101,8 @@ struct PipelineChecker {
   /// The surroundings in the cell of each number, those that are equal being made once.
   private mutating func surroundings(_ root: ConfigurationNode, _ matrix: Matrix, of number: Int) -> Surroundings {
     let keys = registry.shared.map(\.topLevelKey)
-    let mask = matrix.bits(keys.flatMap { root[$0]?.placeholders ?? [] }.map(\.axis))
+    let mask = surroundingsMask ?? matrix.bits(keys.unique.flatMap { root[$0]?.placeholders ?? [] }.map(\.axis))
+    surroundingsMask = mask
     let projection = Matrix.project(matrix.cells[number], mask)
     if let known = surroundingsByCell[projection] { return known }
     var substitution = matrix.substitution(matrix.cells[number])
@@ -189,16 +191,40 @@ struct PipelineChecker {
 
   /// The stages with what stands in for shared values that the file leaves out, where other stages of the file tell it.
   private func completed(_ stages: [StageDefinition], _ around: [[String: ParameterValue]]) -> [StageDefinition] {
-    zip(stages, around).map { stage, values in
+    let beside = Neighbours(stages)
+    return zip(stages, around).map { stage, values in
       let missing = stage.type.reads.filter { $0.standIn != nil && (stage.shared[$0.name] ?? .null) == .null }
       guard !missing.isEmpty else { return stage }
       var stage = stage
       let known = values.merging(stage.shared.filter { $0.value != .null }) { $1 }
-      let others = stages.filter { other in stage.cell.allSatisfy(other.cell.contains) || other.cell.isEmpty }
+      let others = beside.stages(of: stage)
       for field in missing {
         stage.shared[field.name] = field.standIn?(.init(values: known, stages: others, asking: stage)) ?? .null
       }
       return stage
+    }
+  }
+
+  /// Finds the stages of the same entries: a look at all of them for each would take as long as the square of their number.
+  private struct Neighbours {
+    private let all: [StageDefinition]
+    private var byEntry: [StageDefinition.Coordinate: [Int]] = [:]
+    private var outside: [Int] = []  // Those of no entry
+
+    init(_ stages: [StageDefinition]) {
+      all = stages
+      for (index, stage) in stages.enumerated() {
+        for entry in stage.cell { byEntry[entry, default: []].append(index) }
+        if stage.cell.isEmpty { outside.append(index) }
+      }
+    }
+
+    /// In the order of all of them.
+    func stages(of stage: StageDefinition) -> [StageDefinition] {
+      let found = stage.cell.map { byEntry[$0] ?? [] }
+      guard let fewest = found.min(by: { $0.count < $1.count }) else { return all }
+      let same = fewest.filter { index in stage.cell.allSatisfy(all[index].cell.contains) }
+      return (same + outside).sorted().map { all[$0] }
     }
   }
 

@@ -71,7 +71,7 @@ public struct StageDefinition {
   }
 
   /// The entry of an axis of the matrix, by its label.
-  public struct Coordinate: Equatable, Sendable {
+  public struct Coordinate: Hashable, Sendable {
     public let axis, label: String
   }
 

@@ -83,7 +83,10 @@ public final class Engine {
       executor = ChildProcesses(
         jobs: jobs, worker: worker, folder: folder, console: console, interruption: interruption,
         // so that the process need not read large inputs only to know their digests
-        beforeStart: { [assessor] in assessor.save() })
+        beforeStart: { [assessor] in
+          assessor.files.save()
+          assessor.artifacts.saveNowAndThen()
+        })
     } else {
       executor = InProcess(execute: execute)
     }

@@ -35,7 +35,8 @@ struct FileClaims {
   }
 
   private static let notes: Set = [
-    ".lock", ".notes.lock", ".verified.json", ".inputs.json", ".sides.json", ".removed.json", ".pipeline.json",
+    ".lock", RunFolder.leaseName, ".notes.lock", ".verified.json", ".inputs.json", ".sides.json", ".removed.json",
+    ".pipeline.json",
   ]
 
   /// With `verify`, every byte of artifacts is read.
@@ -44,6 +45,10 @@ struct FileClaims {
     if Self.notes.contains(name) || name.hasPrefix(".") && name.hasSuffix(".forced") { return .note }
     if let temporary = FileSystem.Temporary(name) {
       return .temporary(host: temporary.host, isLeft: isLeft(temporary))
+    }
+    if name.hasPrefix(RunFolder.leaseName + "-") { return .note }
+    if name.hasPrefix("."), name.hasSuffix(".lease") {
+      return .stageLock(holder: Lease.holder(of: url, isLocked: false))
     }
     if name.hasPrefix("."), name.hasSuffix(".held") { return .stageLock(holder: StageLock.holder(of: url)) }
     if name.firstMatch(of: #/\.h5\.damaged(-\d+)?$/#) != nil {
@@ -57,15 +62,9 @@ struct FileClaims {
   /// A process of this host is asked; of one elsewhere the folder's locks tell.
   private func isLeft(_ temporary: FileSystem.Temporary) -> Bool {
     if temporary.host == FileSystem.host { return temporary.isLeft }
-    return folder.mode == .exclusive && folder.warning == nil || folder.mode == nil && isUnlocked
-  }
-
-  /// Nobody holds the folder, and locks work in it.
-  private var isUnlocked: Bool {
-    let descriptor = FileCalls.open(folder.url.appendingPathComponent(".lock").path, O_RDONLY)
-    guard descriptor >= 0 else { return false }
-    defer { close(descriptor) }
-    return FileCalls.lock(descriptor, exclusive: false) == .held && StageLock.holders(in: folder).isEmpty
+    // one that cannot be looked at may be held
+    let isThere = FileCalls.presence(folder.url.appendingPathComponent(".lock").path) == .there(isFolder: false)
+    return folder.mode == .exclusive || folder.mode == nil && isThere && folder.holder() == nil
   }
 
   private func artifactClaim(_ name: String, _ url: URL, verify: Bool) -> Claim {

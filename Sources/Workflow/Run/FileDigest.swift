@@ -22,7 +22,9 @@ struct FileStamp: Codable, Equatable {
     var status = stat()
     if FileCalls.patiently({ stat(url.path, &status) }) == 0 { return FileStamp(status) }
     let code = errno
-    guard [ENOENT, ENOTDIR, ELOOP].contains(code) else {
+    // a file that is there and no link cannot be absent: it could not be told
+    let isAbsent = lstat(url.path, &status) != 0 || status.st_mode & S_IFMT == S_IFLNK
+    guard [ENOENT, ENOTDIR, ELOOP].contains(code), isAbsent else {
       throw ArtifactError.system(call: "stat", file: url.path, code: code)
     }
     return nil
@@ -62,6 +64,15 @@ struct FileNote: Codable, Equatable {
   var digest: String  // Empty where it is not to be trusted yet
   /// When the file was first seen like this, s since 1970; only where its own times do not tell that it is settled.
   var seen: Double?
+  var content: ArtifactNote?  // Only of artifacts
+}
+
+/// What is known of an artifact without opening it.
+struct ArtifactNote: Codable, Equatable {
+  var provenance: Range<Int>?  // Where it lies in the file
+  /// Numbers that were found where they were looked for, by path: as text, because JSON knows no number that is none.
+  var numbers: [String: String]?
+  var asked: String?  // What was looked for, as a digest
 }
 
 /// A file's bytes as they entered a stage's key.

@@ -26,5 +26,7 @@ extension Engine {
     return known.count == times.count ? known.reduce(0, +) : nil
   }
 
-  private func wallSeconds(of name: String) -> Double? { (try? assessor.artifacts.open(name))?.provenance.wallSeconds }
+  private func wallSeconds(of name: String) -> Double? {
+    (try? assessor.artifacts.provenance(name))?.provenance.wallSeconds
+  }
 }

@@ -7,6 +7,9 @@ public final class RunFolder {
   public let url: URL
   private var lockDescriptor: Int32 = -1
   private(set) var mode: LockMode?  // How this process holds the folder; nil where it does not
+  private var lease: Lease?  // The folder's own, beside the kernel's lock
+  private var parentLease: Lease?  // Of the run that started this process
+  var stageLeases: [Lease] = []  // Those of stages that this process holds
   /// Something to know of how it is held: that its file system has no locks.
   public private(set) var warning: String?
 
@@ -35,8 +38,8 @@ public final class RunFolder {
   /// Takes the folder for this process, making it if need be. The kernel drops the lock when the process ends, however it
   /// ends. Throws `EngineError.locked` with what is known of the holder.
   ///
-  /// Where the file system has no locks, only the note of a process of this host that is still at work keeps another one out; `warning`
-  /// then says what there is to see to.
+  /// Beside the lock stands a `Lease`, which keeps other hosts out where the lock does not reach them; `warning` says so where the file
+  /// system has no locks at all.
   public func lock(as command: String, mode: LockMode = .exclusive) throws {
     do { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) } catch {
       throw EngineError.folder(url.path, "cannot be made (mkdir)")
@@ -48,23 +51,27 @@ public final class RunFolder {
     let moved = fcntl(opened, F_DUPFD_CLOEXEC, 10)
     if moved >= 0 { close(opened) }
     let descriptor = moved >= 0 ? moved : opened
+    var isLocked = true
     switch FileCalls.lock(descriptor, exclusive: mode == .exclusive) {
     case .held: warning = nil
     case .taken:
       defer { close(descriptor) }
       throw EngineError.locked(folder: url.path, holder: holderText(descriptor))
     case .unsupported(let code):
-      if let holder = LockNote(descriptor), holder.isAtWork {
-        close(descriptor)
-        throw EngineError.locked(folder: url.path, holder: holder.text)
-      }
+      isLocked = false
       warning =
-        "\(url.relativePath): this file system has no locks (flock: \(FileCalls.text(code))). Nothing keeps another host out: see to it "
-        + "that no two runs, jobs or 'clean --yes' work in this folder at once, or name a folder on another file system by --runs "
+        "\(url.relativePath): this file system has no locks (flock: \(FileCalls.text(code))). A note that this run renews "
+        + "(\(Self.leaseName)) keeps other runs out, on other hosts too; after a run that was killed, another host waits until the note is "
+        + "\(NumberText.duration(seconds: Lease.limit)) old. With locks there is no such wait: name a folder on another file system by --runs "
         + "(Lustre: mount it with -o flock)"
     case .failed(let code):
       close(descriptor)
       throw EngineError.folder(path, "cannot be locked (flock)", code: code)
+    }
+    do { lease = try takeLease(command, mode, isLocked: isLocked) } catch {
+      close(descriptor)
+      guard let taken = error as? Lease.Taken else { throw error }
+      throw EngineError.locked(folder: url.path, holder: taken.holder)
     }
     lockDescriptor = descriptor
     self.mode = mode
@@ -72,6 +79,35 @@ public final class RunFolder {
     case .exclusive: note(command)
     case .shared: ftruncate(descriptor, 0)  // what an earlier run noted is no longer so
     }
+  }
+
+  static let leaseName = ".lease"
+
+  /// Each of two that come at the same time makes its own note before it looks for the other's, so that one of them at least sees the other.
+  private func takeLease(_ reason: String, _ mode: LockMode, isLocked: Bool) throws -> Lease? {
+    let alone = url.appendingPathComponent(Self.leaseName)
+    let own: Lease?
+    switch mode {
+    case .exclusive: own = try Lease.take(alone, as: reason, isLocked: isLocked)
+    case .shared:
+      try Lease.clear(alone, isLocked: isLocked)
+      let name = "\(Self.leaseName)-\(UUID().uuidString.prefix(8))"
+      own = try Lease.take(url.appendingPathComponent(name), as: reason, isLocked: isLocked)
+    }
+    do {
+      for other in mode == .shared ? [alone] : sharedLeases { try Lease.clear(other, isLocked: isLocked) }
+    } catch {
+      own?.release()
+      throw error
+    }
+    return own
+  }
+
+  /// The notes of those who share the folder.
+  private var sharedLeases: [URL] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+    return names.sorted().filter { $0.hasPrefix(Self.leaseName + "-") && FileSystem.Temporary($0) == nil }
+      .map(url.appendingPathComponent)
   }
 
   /// What there is to say of who holds the folder: its only holder by the note in the lock, jobs by those in their stages'.
@@ -84,6 +120,12 @@ public final class RunFolder {
   /// Says, for whoever finds the folder taken, who holds it and why.
   func note(_ reason: String) { LockNote.write(reason, to: lockDescriptor) }
 
+  /// The run that started this process is gone: its folder is this process's, as long as it works.
+  func inherit(_ reason: String) {
+    note(reason)
+    parentLease?.renew(as: reason)
+  }
+
   /// The lock to hand to a child process, which then holds the folder too. Throws `EngineError.folder` without a lock.
   func lockForChild() throws -> Int32 {
     guard lockDescriptor >= 0 else { throw EngineError.folder(path: url.path, reason: "is not locked") }
@@ -93,18 +135,32 @@ public final class RunFolder {
   /// Takes over the lock that the parent process handed on. False if the descriptor is not this folder's lock.
   func adoptLock(_ descriptor: Int32) -> Bool {
     guard Self.isOpen(descriptor, at: lockPath) else { return false }
-    switch FileCalls.lock(descriptor, exclusive: true) {
+    let locking = FileCalls.lock(descriptor, exclusive: true)
+    switch locking {
     case .held, .unsupported: break
     case .taken, .failed: return false
     }
     lockDescriptor = descriptor
     mode = .exclusive
+    parentLease = Lease(of: url.appendingPathComponent(Self.leaseName), isLocked: locking == .held)
     return true
   }
 
   /// Throws `EngineError.folder` where the folder of that name is no longer the one that was locked: it was moved, renamed or
-  /// replaced, and another run may hold what is there now.
+  /// replaced, and another run may hold what is there now. So it is where another run took the folder, or the stage, for one that nobody
+  /// works on.
   func checkPlace() throws {
+    try checkFolder()
+    if let lost = ([lease, parentLease].compactMap { $0 } + stageLeases).first(where: \.isLost) {
+      throw EngineError.folder(
+        path: lost.url.path,
+        reason: "another run has taken this place, because this one's note had not been renewed for "
+          + "\(NumberText.duration(seconds: Lease.limit)) or was deleted; nothing more is written here; wait for the other run, then run again"
+      )
+    }
+  }
+
+  private func checkFolder() throws {
     guard lockDescriptor >= 0, !Self.isOpen(lockDescriptor, at: lockPath) else { return }
     if case .unknown(let code) = FileCalls.presence(lockPath) {
       throw EngineError.folder(url.path, "cannot be looked at (stat)", code: code)
@@ -129,18 +185,19 @@ public final class RunFolder {
     let descriptor = FileCalls.open(lockPath, O_RDONLY)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
-    switch FileCalls.lock(descriptor, exclusive: false) {
-    case .taken: return holderText(descriptor)
-    case .unsupported where LockNote(descriptor)?.isAtWork == true: return holderText(descriptor)
-    case .held, .unsupported, .failed:
-      // jobs share it
-      let stages = StageLock.holders(in: self)
-      return stages.isEmpty ? nil : stages.joined(separator: "\nrunning: ")
-    }
+    let locking = FileCalls.lock(descriptor, exclusive: false)
+    if locking == .taken { return holderText(descriptor) }
+    let isLocked = locking == .held
+    // jobs share it
+    let stages = StageLock.holders(in: self)
+    if !stages.isEmpty { return stages.joined(separator: "\nrunning: ") }
+    return ([url.appendingPathComponent(Self.leaseName)] + sharedLeases).lazy
+      .compactMap { Lease.holder(of: $0, isLocked: isLocked) }.first
   }
 
   public func unlock() {
-    // where there are no locks the note is all there is
+    lease?.release()
+    (lease, parentLease) = (nil, nil)
     if lockDescriptor >= 0, warning != nil { ftruncate(lockDescriptor, 0) }
     if lockDescriptor >= 0 { close(lockDescriptor) }
     lockDescriptor = -1
@@ -160,19 +217,12 @@ struct LockNote {
     if text.isEmpty { return nil }
   }
 
-  static func write(_ reason: String, to descriptor: Int32) {
-    ftruncate(descriptor, 0)
-    let note = "process \(getpid()) on \(FileSystem.host), since \(Date().formatted(.iso8601)): \(reason)\n"
-    _ = note.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+  static func text(_ reason: String) -> String {
+    "process \(getpid()) on \(FileSystem.host), since \(Date().formatted(.iso8601)): \(reason)"
   }
 
-  /// The process is another one of this host, runs, and is this program: its number may have been given again.
-  var isAtWork: Bool {
-    guard let found = text.firstMatch(of: #/^process (\d+) on (.*?), since /#), let process = Int32(found.1),
-      found.2 == FileSystem.host, process != getpid(), process != getppid()
-    else { return false }
-    var (own, other) = (stat(), stat())
-    return stat("/proc/self/exe", &own) == 0 && stat("/proc/\(process)/exe", &other) == 0
-      && own.st_ino == other.st_ino && own.st_dev == other.st_dev
+  static func write(_ reason: String, to descriptor: Int32) {
+    ftruncate(descriptor, 0)
+    _ = (text(reason) + "\n").withCString { pwrite(descriptor, $0, strlen($0), 0) }
   }
 }

@@ -19,6 +19,7 @@ final class Schedule {
   private var undecided: [Int]
   private var stopped = false
   private var restarts = 0
+  private let places: [String: Int]  // Of each stage in the pipeline's order
   private var removed: Set<String> = []  // Finished, with nothing but their digests left
   private var needed: Set<String> = []  // Those of them that a stage has to read
   private var revived: [Int] = []  // Of these, those that `fill` has not taken up yet
@@ -28,6 +29,7 @@ final class Schedule {
     let pipeline = engine.pipeline
     self.pipeline = pipeline
     let order = Dictionary(pipeline.stages.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    places = order
     needs = pipeline.stages.map { stage in stage.keyInputs(in: pipeline).sorted { order[$0] ?? 0 < order[$1] ?? 0 } }
     undecided = Array(pipeline.stages.indices)
   }
@@ -88,8 +90,8 @@ final class Schedule {
   private func consider(_ stage: StageDefinition, index: Int) throws -> Bool {
     guard selected.contains(stage.name) else {
       // what is there is used as it is
-      if let artifact = try? engine.assessor.artifacts.open(stage.name) {
-        digests[stage.name] = artifact.provenance.contentDigest
+      if let found = try? engine.assessor.artifacts.provenance(stage.name) {
+        digests[stage.name] = found.provenance.contentDigest
       } else if let note = engine.assessor.removed[stage.name] {
         digests[stage.name] = note.digest
         removed.insert(stage.name)
@@ -170,7 +172,7 @@ final class Schedule {
 
   private func ended(_ name: String, _ result: StageResult) throws {
     guard let ready = running.removeValue(forKey: name),
-      let index = pipeline.stages.firstIndex(where: { $0.name == name })
+      let index = places[name]
     else { return }
     let reason = "\(ready.assessment.state)"
     stageRun(index).ended(result)

@@ -154,9 +154,9 @@ final class StageAssessor {
     var provenance: Provenance?
     let state: StageState
     do {
-      let artifact = try artifacts.open(stage.name)
-      provenance = artifact?.provenance
-      if artifact?.isSealed == false { remark = "another program opened it for writing: 'run' seals it again" }
+      let found = try artifacts.provenance(stage.name)
+      provenance = found?.provenance
+      if found?.isSealed == false { remark = "another program opened it for writing: 'run' seals it again" }
       if let provenance { draft = draft.adopting(provenance.canonical) }
       if provenance == nil, size != nil {  // a link that leads nowhere
         state = .damaged("the file cannot be followed")

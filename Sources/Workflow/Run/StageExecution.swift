@@ -79,7 +79,10 @@ extension Engine {
     checkpoints.pipelineFile = pipeline.origin.map { RelativePath.of($0.file, from: folder.url) }
     let readings = ready.assessment.readings
     // before each checkpoint too: what is saved under a key was made of what is in the key
-    checkpoints.beforeCommit = { [self] in try checkFiles(of: stage.name, readings) }
+    checkpoints.beforeCommit = { [self] in
+      try folder.checkPlace()
+      try checkFiles(of: stage.name, readings)
+    }
     try checkFiles(of: stage.name, readings)
     let sideFiles = SideFileWriter(folder: folder) { [console] in console.line("warning: \(stage.name): \($0)") }
     try FaultPoint.beforeStage.pass()

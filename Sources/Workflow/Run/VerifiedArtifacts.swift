@@ -1,4 +1,5 @@
 import Artifacts
+import Basics
 import Foundation
 
 /// Opens artifacts of a run folder, reading every byte of one the first time and again whenever its file was touched.
@@ -30,8 +31,45 @@ final class VerifiedArtifacts {
     }
     guard artifact.isSealed || seal(artifact, stage) else { return artifact }
     guard let stamp = artifact.isSealed ? stamp : FileStamp(url) else { return artifact }
-    note(stage, FileNote(stamp: stamp, digest: artifact.provenance.contentDigest))
+    var found = FileNote(stamp: stamp, digest: artifact.provenance.contentDigest)
+    let before = notes[stage].flatMap { $0.stamp == stamp && $0.digest == found.digest ? $0.content : nil }
+    found.content = before ?? ArtifactNote(provenance: artifact.provenancePlace)
+    note(stage, found)
     return artifact
+  }
+
+  /// As `open`, without opening the file where it is as it was when it was verified: a batch has thousands.
+  func provenance(_ stage: String) throws -> (provenance: Provenance, isSealed: Bool)? {
+    let url = folder.artifact(stage)
+    guard let stamp = try FileStamp.look(url) else { return nil }
+    if let note = notes[stage], note.stamp == stamp, let place = note.content?.provenance,
+      let found = Artifact.provenance(of: url, at: place), found.contentDigest == note.digest
+    {
+      return (found, true)
+    }
+    return try open(stage).map { ($0.provenance, $0.isSealed) }
+  }
+
+  /// Numbers of an artifact, nil where it has none of that name; nil where it cannot be opened.
+  func numbers(_ stage: String, at paths: [String]) -> [Double?]? {
+    if paths.isEmpty { return [] }
+    let url = folder.artifact(stage)
+    let stamp = FileStamp(url)
+    let asked = String(FileDigests.ofText(paths.joined(separator: "\n")).prefix(8))
+    if let content = notes[stage].flatMap({ $0.stamp == stamp ? $0.content : nil }), content.asked == asked {
+      return paths.map { content.numbers?[$0].flatMap(Double.init) }
+    }
+    guard let artifact = try? open(stage) else { return nil }
+    let values = paths.map { path -> Double? in
+      artifact.exists(path) ? try? artifact.scalar(path, as: Double.self) : nil
+    }
+    if var note = notes[stage], note.stamp == stamp, note.content != nil {
+      let found = zip(paths, values).compactMap { path, value in value.map { (path, "\($0)") } }
+      note.content?.numbers = found.isEmpty ? nil : Dictionary(found, uniquingKeysWith: { $1 })
+      note.content?.asked = asked
+      self.note(stage, note)
+    }
+    return values
   }
 
   /// Where this process alone works in the folder. False where it may not write, or cannot: the content has proved itself all the same.
@@ -45,15 +83,32 @@ final class VerifiedArtifacts {
   }
 
   func committed(_ stage: String, digest: String) {
-    if let stamp = FileStamp(folder.artifact(stage)) { note(stage, FileNote(stamp: stamp, digest: digest)) }
+    let url = folder.artifact(stage)
+    guard let stamp = FileStamp(url) else { return }
+    var found = FileNote(stamp: stamp, digest: digest)
+    found.content = (try? Artifact.open(url, check: .nothing)).map { ArtifactNote(provenance: $0.provenancePlace) }
+    note(stage, found)
   }
 
   private func note(_ stage: String, _ note: FileNote) {
     if notes.updateValue(note, forKey: stage) != note { changed.insert(stage) }
   }
 
+  private var saving = Stopwatch()
+  private var saveSeconds = 0.0
+
+  /// Writes what was learnt, where that has not been done for a while: the notes of thousands of artifacts are written anew each time.
+  func saveNowAndThen() {
+    if saving.seconds > 20 * saveSeconds { save() }
+  }
+
   func save() {
     guard !changed.isEmpty else { return }
+    let watch = Stopwatch()
+    defer {
+      saveSeconds = watch.seconds
+      saving.restart()
+    }
     if SharedNotes.merge(notes.filter { changed.contains($0.key) }, into: folder.verified) { changed = [] }
   }
 }

@@ -51,7 +51,7 @@ public final class Worker: RunDisplay {
         if count > 0 || (count < 0 && errno == EINTR) { continue }
         break
       }
-      folder.note("the run was killed; one of its stages is still saving its checkpoint")
+      folder.inherit("the run was killed; one of its stages is still saving its checkpoint")
       interruption.request()
     }
     thread.stackSize = 256 << 10

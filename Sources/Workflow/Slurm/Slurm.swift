@@ -139,6 +139,29 @@ struct Slurm: BatchSystem {
     return found
   }
 
+  /// Without accounting nothing is known of a user's own limit, and where the controller does not answer nothing at all.
+  func limits() -> BatchLimits {
+    var limits = BatchLimits()
+    for line in ((try? programs.output(["scontrol", "show", "config"])) ?? "").split(whereSeparator: \.isNewline) {
+      guard let found = line.firstMatch(of: #/^\s*(\w+)\s*=\s*(\d+)\s*$/#), let number = Int(found.2), number > 0 else {
+        continue
+      }
+      switch found.1 {
+      case "MaxArraySize": limits.largestArray = number
+      case "MaxJobCount": limits.jobs = number
+      default: break
+      }
+    }
+    let words = [
+      "sacctmgr", "--noheader", "--parsable2", "show", "associations", "user=\(NSUserName())", "format=MaxSubmitJobs",
+    ]
+    let own = ((try? programs.output(words)) ?? "").split(whereSeparator: \.isNewline)
+    // one line for each account; which of them pays is Slurm's to say, and an account without a limit has none
+    let numbers = own.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }.filter { $0 > 0 }
+    if numbers.count == own.count { limits.ownJobs = numbers.max() }
+    return limits
+  }
+
   func cancel(_ numbers: [String]) throws {
     for some in Self.chunks(numbers) { _ = try programs.output(["scancel"] + some) }
   }

@@ -66,13 +66,15 @@ public struct BatchTable {
     let marks = Dictionary(marks, uniquingKeysWith: { first, _ in first })
     var values: [String: [Double?]] = [:]
     var seconds: [String: Double] = [:]
+    let artifacts = VerifiedArtifacts(folder: folder)
     for stage in pipeline.stages where marks[stage.name] == .done && !stage.cell.isEmpty {
-      guard let artifact = try? Artifact.open(folder.artifact(stage.name), verify: false) else { continue }
-      values[stage.name] = columns.map { column in
-        artifact.exists(column.dataset) ? try? artifact.scalar(column.dataset, as: Double.self) * column.scale : nil
-      }
-      seconds[stage.name] = artifact.provenance.wallSeconds
+      guard let found = try? artifacts.provenance(stage.name),
+        let numbers = artifacts.numbers(stage.name, at: columns.map(\.dataset))
+      else { continue }
+      values[stage.name] = zip(numbers, columns).map { number, column in number.map { $0 * column.scale } }
+      seconds[stage.name] = found.provenance.wallSeconds
     }
+    artifacts.save()
     // a column for each stage of the file that gives such a number anywhere
     var bases: [String] = []
     var given: [String: Set<Int>] = [:]

@@ -44,10 +44,12 @@ public struct UmbrellaRecord: StageRecord {
   public let slowestTorsion = Texts("results/slowest_torsion", axes: ["window"], "which it is")
   public let windowsLeftOut = Integer("results/windows_left_out", "those above the ceiling")
   public let windowsNotSampled = Integer(
-    "results/windows_not_sampled", "those above the ceiling that have no more than a first pass, where target_error is given")
+    "results/windows_not_sampled",
+    "those above the ceiling that have no more than a first pass, where target_error is given")
   public let rounds = Integer("results/rounds", "of sampling, after the first pass, where target_error is given")
   public let windowVariance = Reals(
-    "results/window_variance", unit: "kT2", axes: ["window"], "what each adds to the variance of dF, where target_error is given")
+    "results/window_variance", unit: "kT2", axes: ["window"],
+    "what each adds to the variance of dF, where target_error is given")
   public let shortWindows = Integer("results/short_windows", "too short for their correlation time")
   public let mbarGradient = Real("results/mbar_gradient", "largest component left, of MBAR's equations")
   public let weakestLink = Real("results/coverage/weakest_link", "least overlap that holds the windows together")

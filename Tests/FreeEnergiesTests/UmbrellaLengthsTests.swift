@@ -4,7 +4,8 @@ import Testing
 
 @testable import FreeEnergies
 
-/// Windows of different lengths, and rounds that give each window what it adds to the error, on a surface with a known answer.
+/// Windows of different lengths, and rounds that give each window what it adds to the error, on a surface with a
+/// known answer.
 @Suite struct UmbrellaLengthsTests {
   /// The beginnings of windows: so many samples of each, in either walk.
   private func beginnings(_ data: UmbrellaData, _ lengths: [Int]) throws -> UmbrellaData {
@@ -35,7 +36,8 @@ import Testing
   /// Lengths that are given and all the same change nothing but the weight of lags, which then is the same too.
   @Test func equalLengthsAreNothingNew() throws {
     let data = try ModelSurface().umbrella(
-      windows: [24], forceConstants: [80], samples: 60, stepsPerSample: 10, seed: 3) { phi, _ in 0.2 * cos(phi) }
+      windows: [24], forceConstants: [80], samples: 60, stepsPerSample: 10, seed: 3
+    ) { phi, _ in 0.2 * cos(phi) }
     let part = try beginnings(data, [Int](repeating: 60, count: 24))
     #expect(part.samplesPerWalk == 60 && part.rows(3) == data.rows(3))
     let (all, given) = (
@@ -75,10 +77,12 @@ import Testing
     #expect(throws: FreeEnergiesError.self) { try UmbrellaAnalysis(data: bad).run() }
   }
 
-  /// Neyman's rule, by hand: of two windows that add 4 and 1 to the variance with 100 samples each, the first wants twice as many.
+  /// Neyman's rule, by hand: of two windows that add 4 and 1 to the variance with 100 samples each, the first wants
+  /// twice as many.
   @Test func samplesGoWhereTheErrorIs() {
     let plan = UmbrellaAllocation(variances: [4, 1, 0], samples: [100, 100, 50], error: 1)
-    // error^2 shared as 0.8 and 0.2: (sqrt(80) + sqrt(20))^2 = 180 samples for the same error, four times as many for half of it
+    // error^2 shared as 0.8 and 0.2: (sqrt(80) + sqrt(20))^2 = 180 samples for the same error, four times as many for
+    // half of it
     #expect(abs(plan.needed(for: 1) - 180) <= 1 && abs(plan.needed(for: 0.5) - 720) <= 1)
     let further = plan.further(100)
     #expect(further[2] == 0 && abs(further[0] - 100) <= 1 && further[1] <= 1)
@@ -123,11 +127,11 @@ import Testing
   @Test func errorsOfRoundsAreCalibrated() throws {
     var surface = ModelSurface()
     surface.psiBarrier = 0.5
-    let found = try rounds(surface, target: 0.15, seeds: 0..<12, longest: 800)
+    let found = try rounds(surface, target: 0.18, seeds: 0..<8, longest: 600)
     let z = found.map(\.z)
     let deviation = (z.reduce(0) { $0 + $1 * $1 } / Double(z.count)).squareRoot()
-    print("rounds: z \(z), error \(found.map(\.error).reduce(0, +) / 12), share \(found.map(\.share).reduce(0, +) / 12)")
-    #expect(found.allSatisfy { $0.error < 0.2 && $0.share < 1 })
+    print("rounds: z \(z), error \(found.map(\.error).reduce(0, +) / 8), share \(found.map(\.share).reduce(0, +) / 8)")
+    #expect(found.allSatisfy { $0.error < 0.25 && $0.share < 1 })
     #expect(deviation > 0.4 && deviation < 1.6, "\(deviation)")
   }
 
@@ -136,20 +140,22 @@ import Testing
     for barrier in [0.5, 3.0] {
       var surface = ModelSurface()
       surface.psiBarrier = barrier
-      let found = try rounds(surface, target: 0.12, seeds: 0..<200)
+      let found = try rounds(surface, target: 0.15, seeds: 0..<100, longest: 800)
       report("rounds, psi barrier \(barrier) kT", found.map { ($0.z, $0.error) })
     }
   }
 
   /// Of windows all of one length: short ones, into which walks drag their history, and long ones.
-  @Test(.enabled(if: ProcessInfo.processInfo.environment["BOLTZMILL_BENCHMARKS"] != nil, "a benchmark"), arguments: [30, 200])
+  @Test(
+    .enabled(if: ProcessInfo.processInfo.environment["BOLTZMILL_BENCHMARKS"] != nil, "a benchmark"),
+    arguments: [30, 200])
   func coverageOfOneLength(samples: Int) throws {
     for barrier in [0.5, 3.0] {
       var surface = ModelSurface()
       surface.psiBarrier = barrier
       let exact = surface.exactDeltaF
       var (found, kinds) = ([(z: Double, error: Double)](), [[Double]](repeating: [], count: 6))
-      for seed in 0..<200 {
+      for seed in 0..<100 {
         let data = try surface.umbrella(
           windows: [24], forceConstants: [80], samples: samples, stepsPerSample: 10, seed: UInt64(5000 + seed))
         let result = try UmbrellaAnalysis(data: data, options: options(30)).run()

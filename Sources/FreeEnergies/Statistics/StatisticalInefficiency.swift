@@ -9,7 +9,8 @@ import Foundation
 /// Of several independent series of one quantity it is taken about their common mean: series that sit at different
 /// values, each without moving, then show as one long correlation instead of none.
 ///
-/// `weighsLags`: for series of very different lengths and spreads, of whose sums the variance is asked: each lag counts by the products that
+/// `weighsLags`: for series of very different lengths and spreads, of whose sums the variance is asked: each lag
+/// counts by the products that
 /// there are of it, and not as if all series were as long as the longest.
 public func statisticalInefficiency(segments: [[Double]], minimumLag: Int = 3, weighsLags: Bool = false) -> Double {
   let count = segments.reduce(0) { $0 + $1.count }

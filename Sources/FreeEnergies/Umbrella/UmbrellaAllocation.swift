@@ -2,7 +2,8 @@ import Foundation
 
 /// Which windows should be sampled further, so that the error of a difference falls fastest.
 ///
-/// A window of n samples that adds c to the variance would add c n / n' with n' of them: by Neyman's rule the sum is least for a given
+/// A window of n samples that adds c to the variance would add c n / n' with n' of them: by Neyman's rule the sum is
+/// least for a given
 /// number of samples where n' is proportional to sqrt(c n). Source: Neyman, J. R. Stat. Soc. 97, 558 (1934).
 public struct UmbrellaAllocation: Sendable {
   private let samples: [Int]
@@ -23,14 +24,16 @@ public struct UmbrellaAllocation: Sendable {
     }
   }
 
-  /// As many samples as it would take, at least, for the error to fall to `target`, kT, those that are there among them.
+  /// As many samples as it would take, at least, for the error to fall to `target`, kT, those that are there among
+  /// them.
   public func needed(for target: Double) -> Int {
     let sum = spreads.reduce(0, +)
     let all = sum * sum / (target * target)
     return all < 1e15 ? Int(all.rounded(.up)) : Int(1e15)
   }
 
-  /// `total` samples more, [windows]: each window gets what it lacks of its share, and none loses any. 0 everywhere where no window adds anything to
+  /// `total` samples more, [windows]: each window gets what it lacks of its share, and none loses any. 0 everywhere
+  /// where no window adds anything to
   /// the error.
   public func further(_ total: Int) -> [Int] {
     guard total > 0, spreads.contains(where: { $0 > 0 }) else { return samples.map { _ in 0 } }

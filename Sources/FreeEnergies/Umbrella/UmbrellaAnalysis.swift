@@ -36,13 +36,15 @@ public struct UmbrellaAnalysis: Sendable {
   /// Correlation times a window must last.
   static let minimumCorrelationTimes = 20.0
 
-  /// Nothing is computed before `run`. `numbers`: of the windows on a grid of which they are a part; nil: they are all of it.
+  /// Nothing is computed before `run`. `numbers`: of the windows on a grid of which they are a part; nil: they are
+  /// all of it.
   public init(data: UmbrellaData, options: Options = Options(), numbers: [Int]? = nil) {
     (self.data, self.options) = (data, options)
     self.numbers = numbers ?? Array(0..<data.windowCount)
   }
 
-  /// The windows that lie within `height` kT of the lowest by a first and short sampling, and those more that it takes for them to hold
+  /// The windows that lie within `height` kT of the lowest by a first and short sampling, and those more that it
+  /// takes for them to hold
   /// together; all where so few samples give no free energies.
   ///
   /// Throws `FreeEnergiesError.shape`.
@@ -216,8 +218,12 @@ struct UmbrellaPool: Sendable {
   let sharedBias: [Double]
   private let coordinates: [Double]
 
-  init(data: UmbrellaData, torsion: Int, maximum: Int = 200_000) {
+  /// `maximum`: nil for a number that knows whether windows have one length: where they have their own, the long ones
+  /// were paid for, and thinning
+  /// them takes back what they are long for.
+  init(data: UmbrellaData, torsion: Int, maximum: Int? = nil) {
     self.data = data
+    let maximum = maximum ?? (data.lengths == nil ? 200_000 : 600_000)
     let rows = (0..<data.windowCount).map(data.rows)
     let all = data.walks.count * rows.reduce(0) { $0 + $1.count }
     let step = max(1, min((all + maximum - 1) / max(1, maximum), data.samplesPerWalk / 8))

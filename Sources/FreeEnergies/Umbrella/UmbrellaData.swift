@@ -5,7 +5,8 @@ import Basics
 /// The bias of window k is sum over torsions of forceConstant / 2 x wrap(angle - centre)^2, in kT; beside it all windows may
 /// share another, which lowers barriers that would keep the samples of a window from mixing.
 public struct UmbrellaData: Sendable {
-  /// One independent pass over all windows, in one walking direction. Where windows differ in length (`lengths`), [windows, samples, ...] below
+  /// One independent pass over all windows, in one walking direction. Where windows differ in length (`lengths`),
+  /// [windows, samples, ...] below
   /// is [all samples, ...], window by window.
   public struct Walk: Sendable {
     /// "forward", "backward".
@@ -35,7 +36,8 @@ public struct UmbrellaData: Sendable {
   public var walks: [Walk]
   /// Time between samples, ps.
   public var sampleInterval: Double
-  /// Samples per walk of each window, where they differ: [windows], the same in all walks; nil: they are the same in all windows.
+  /// Samples per walk of each window, where they differ: [windows], the same in all walks; nil: they are the same in
+  /// all windows.
   public var lengths: [Int]?
 
   public var windowCount: Int { centers.count }
@@ -97,7 +99,8 @@ public struct UmbrellaData: Sendable {
     }
     guard neighbours.allSatisfy({ (0..<k).contains($0.0) && (0..<k).contains($0.1) }), !neighbours.isEmpty
     else { throw FreeEnergiesError.shape("a pair of neighbours names a window that is not there (there are \(k))") }
-    guard let first = walks.first, lengths.map({ $0.count == k }) ?? (first.series.shape.count == 3), samplesPerWalk >= 8
+    guard let first = walks.first, lengths.map({ $0.count == k }) ?? (first.series.shape.count == 3),
+      samplesPerWalk >= 8
     else { throw FreeEnergiesError.shape("umbrella analysis needs at least 8 samples in every window") }
     func place(_ row: Int) -> String {
       let window = lengths == nil ? row / samplesPerWalk : (0..<k).first { rows($0).contains(row) } ?? 0
@@ -141,7 +144,8 @@ extension UmbrellaData {
   /// - centers: rad, [windows][biased torsions]; forceConstants: kJ/mol/rad^2, [biased torsions].
   /// - sharedBias: kJ/mol, [walks, windows, samples], of a bias that all windows have; nil: none.
   /// - temperature: K; sampleInterval: ps.
-  /// - lengths: samples of each window in every walk, where they differ; records then are [walks, all samples, torsions].
+  /// - lengths: samples of each window in every walk, where they differ; records then are [walks, all samples,
+  ///   torsions].
   ///
   /// Throws `NDArrayError` where the numbers of values do not fit.
   public init(

@@ -27,7 +27,8 @@ struct UmbrellaEstimate {
     try differences.all.map { $0.hasValue ? try linearErrors(of: $0, short: short) : (.nan, .nan, .nan) }
   }
 
-  /// What each window adds to the variance of the first difference that has a value, kT^2; its statistical inefficiency is the geometric mean of
+  /// What each window adds to the variance of the first difference that has a value, kT^2; its statistical
+  /// inefficiency is the geometric mean of
   /// its own, which is noisy, and that of all. [windows]
   var windowVariances: [Double] {
     guard let difference = differences.all.first(where: \.hasValue) else { return pool.windowRows.map { _ in 0 } }

@@ -4,7 +4,8 @@ import Foundation
 /// Samples of umbrella windows, thinned, with the weights that make them samples of the distribution without bias.
 ///
 /// Windows without a free energy (not a finite number) are left out. ln w = -ln sum_k exp(f_k - u_k), with as many samples in every
-/// window; where they differ in length, -ln sum_k N_k exp(f_k - u_k). Source: Shirts and Chodera, J. Chem. Phys. 129, 124105 (2008), eq. 9.
+/// window; where they differ in length, -ln sum_k N_k exp(f_k - u_k). Source: Shirts and Chodera, J. Chem. Phys. 129,
+/// 124105 (2008), eq. 9.
 public struct UmbrellaSamples: Sendable {
   /// Sum 1, [samples].
   public let weights: [Double]
@@ -22,7 +23,8 @@ public struct UmbrellaSamples: Sendable {
   ///   - freeEnergies: f_k of the windows, kT.
   ///   - sharedBias: an energy that the dynamics had in all windows beside their wells, kT, [directions * windows * samples]: a sample
   ///     counts exp(of it) times.
-  ///   - lengths: samples of each window in each direction where they differ; `records` is then [directions * all samples, torsions].
+  ///   - lengths: samples of each window in each direction where they differ; `records` is then [directions * all
+  /// samples, torsions].
   ///   - maximumSamples: more than about so many are thinned.
   ///
   /// Throws `FreeEnergiesError.shape`.

@@ -27,7 +27,8 @@ public enum UmbrellaError: Error, Equatable, CustomStringConvertible {
         + (isShort ? "system.state.torsion" : "the first of system.pairs")
     case .exchangeInRounds:
       return
-        "exchange does not go with target_error: windows that exchange frames have one length, and target_error gives each its own; leave one of them out"
+        "exchange does not go with target_error: windows that exchange frames have one length, and "
+        + "target_error gives each its own; leave one of them out"
     case .distances(let names):
       return
         "the states of every pair depend on \(names.joined(separator: ", ")), and walks record torsions alone: name a pair of states "

@@ -3,15 +3,18 @@ import ForceFields
 import FreeEnergies
 import Workflow
 
-/// Sampling until an error is reached: a short first pass through all windows tells which of them lie below the ceiling; these are then
+/// Sampling until an error is reached: a short first pass through all windows tells which of them lie below the
+/// ceiling; these are then
 /// sampled in rounds, in which each gets time by what it adds to the error.
 ///
 /// What is planned follows from the samples alone: a run that was interrupted plans the same.
 struct UmbrellaRounds {
-  /// Of `production`: what the first pass through all windows takes, and what the first round gives each window that is kept.
+  /// Of `production`: what the first pass through all windows takes, and what the first round gives each window that
+  /// is kept.
   static let firstShare = 0.05
   private static let roundShare = 0.2
-  /// kT above the ceiling up to which windows are kept after the first pass, whose free energies are rough; and what is added to that where those
+  /// kT above the ceiling up to which windows are kept after the first pass, whose free energies are rough; and what
+  /// is added to that where those
   /// kept do not cover their region.
   private static let margin = 3.0
   /// More than a round is thought to need, since errors of so few samples are rough.
@@ -128,8 +131,9 @@ struct UmbrellaRounds {
     if further.allSatisfy({ $0 == 0 }) { for window in kept { further[window] = max(1, total / kept.count) } }
     context.log(
       String(
-        format: "round %d: standard error %.3f kT of %.3f asked for; %.0f ps more", sampler.state.rounds,
-        result.standardError, target,
+        format:
+          "round %d: dF %.3f kT, standard error %.3f kT (%.3f from correlations alone) where %.3f are asked for; %.0f ps more",
+        sampler.state.rounds, result.deltaF, result.standardError, result.correlatedStandardError, target,
         Double(UmbrellaSampler.directions * further.reduce(0, +)) * setup.parameters.sampleInterval))
     try sampler.extend(by: further)
   }

@@ -142,7 +142,8 @@ struct UmbrellaSetup {
 
   /// `windows`: those that are looked at; nil: all. `data`: nil for all there is.
   func analysis(
-    _ sampler: UmbrellaSampler, seed: UInt64, windows: [Int]? = nil, data given: UmbrellaData? = nil, bootstrap: Bool = true
+    _ sampler: UmbrellaSampler, seed: UInt64, windows: [Int]? = nil, data given: UmbrellaData? = nil,
+    bootstrap: Bool = true
   ) throws -> UmbrellaAnalysis {
     var options = UmbrellaAnalysis.Options()
     (options.torsion, options.states, options.profileBins) = (stateAxis, states.set, parameters.profileBins)

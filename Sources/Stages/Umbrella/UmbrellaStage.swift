@@ -43,8 +43,9 @@ enum UmbrellaStage: RecordedStage {
         + "walks drag their history, and what does not close around it spoils the low barriers. None if left out",
       unit: "kT", in: .positive) var ceiling: Double?
     @Parameter(
-      "standard error of dF up to which windows are sampled, each as long as it takes: windows above the ceiling get no more than a first pass, and "
-        + "production times the number of windows is not exceeded. If left out, all windows last production",
+      "standard error of dF up to which windows are sampled, each as long as it takes: windows above the ceiling get no "
+        + "more than a first pass, and production times the number of windows is not exceeded. If left out, all windows last "
+        + "production",
       unit: "kT", in: .positive) var targetError: Double?
     @Parameter("bins of the free-energy profile", in: 6...720) var profileBins = 60
     @Parameter("least link between windows in the overlap graph; below it the stage fails", in: 1e-6...1)
@@ -53,6 +54,9 @@ enum UmbrellaStage: RecordedStage {
   }
 
   static func check(_ stage: PlannedStage) throws {
+    if let parameters = try? stage.parameters(Parameters.self), parameters.exchange, parameters.targetError != nil {
+      stage.refuse("\(UmbrellaError.exchangeInRounds)")
+    }
     guard let molecule = MoleculeCheck.run(stage, needs: .dynamics), let states = try? molecule.states() else { return }
     _ = stage.checking(stage.placeOfStates) {
       try UmbrellaSetup.stateAxis(states, coordinates: stage.parameters(Parameters.self).coordinates)
@@ -87,7 +91,9 @@ enum UmbrellaStage: RecordedStage {
         if !(result.standardError <= target) {
           result.warnings.append(
             String(
-              format: "The standard error of dF is %.3f kT where %.3f kT were asked for: %.0f ps, which production allows for, are used up.",
+              format:
+                "The standard error of dF is %.3f kT where %.3f kT were asked for: %.0f ps, which "
+                + "production allows for, are used up.",
               result.standardError, target, sampler.simulatedTime))
         }
       } else {

@@ -7,10 +7,10 @@ public struct UmbrellaRecord: StageRecord {
   public let torsions = Reals(
     "torsions", unit: "rad", axes: ["direction", "window", "sample", "torsion"], "the biased ones first")
   public let samples = Reals(
-    "samples/torsions", unit: "rad", axes: ["sample", "torsion"],
+    "walks/torsions", unit: "rad", axes: ["sample", "torsion"],
     "in place of torsions where windows differ in length: direction by direction, window by window")
   public let lengths = Integers(
-    "samples/count", axes: ["window"], "samples of each window in each direction, where windows differ in length")
+    "walks/count", axes: ["window"], "samples of each window in each direction, where windows differ in length")
   public let torsionNames = Texts("torsion_names", axes: ["torsion"], "their names")
   public let centers = Reals("centers", unit: "rad", axes: ["window", "coordinate"], "of the biases")
   public let forceConstants = Reals(
@@ -21,7 +21,7 @@ public struct UmbrellaRecord: StageRecord {
     "shared_bias", unit: "kJ/mol", axes: ["direction", "window", "sample"],
     "of lowered barriers, where there are any: a sample counts exp(it / kT) times")
   public let samplesSharedBias = Reals(
-    "samples/shared_bias", unit: "kJ/mol", axes: ["sample"], "in place of shared_bias where windows differ in length")
+    "walks/shared_bias", unit: "kJ/mol", axes: ["sample"], "in place of shared_bias where windows differ in length")
   public let loweredTorsions = Texts("results/lowered_torsions", axes: ["torsion"], "whose barriers were lowered")
   public let loweredBy = Reals("results/lowered_by", unit: "kJ/mol", axes: ["torsion"], "by how much")
   public let loweredEffectiveFraction = Real(

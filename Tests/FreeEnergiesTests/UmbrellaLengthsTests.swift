@@ -148,7 +148,7 @@ import Testing
   /// Of windows all of one length: short ones, into which walks drag their history, and long ones.
   @Test(
     .enabled(if: ProcessInfo.processInfo.environment["BOLTZMILL_BENCHMARKS"] != nil, "a benchmark"),
-    arguments: [30, 200])
+    arguments: [60, 200])
   func coverageOfOneLength(samples: Int) throws {
     for barrier in [0.5, 3.0] {
       var surface = ModelSurface()

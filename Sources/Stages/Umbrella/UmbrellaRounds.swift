@@ -102,7 +102,7 @@ struct UmbrellaRounds {
       // free energies of a first pass are finite: a height is reached at which all windows lie
       further = try lying(below: height < 1e4 ? height : nil).filter { !old.contains($0) }
     }
-    context.log("the windows kept do not cover their region: \(further.count) of those left out are sampled after all")
+    context.log("\(error); \(further.count) of the windows left out are sampled after all")
     try extend(further, by: max(1, min(roundSamples, left / further.count)))
   }
 

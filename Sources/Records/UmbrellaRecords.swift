@@ -6,6 +6,11 @@ public struct UmbrellaRecord: StageRecord {
   public static let stageType = "umbrella"
   public let torsions = Reals(
     "torsions", unit: "rad", axes: ["direction", "window", "sample", "torsion"], "the biased ones first")
+  public let samples = Reals(
+    "walks/torsions", unit: "rad", axes: ["sample", "torsion"],
+    "in place of torsions where windows differ in length: direction by direction, window by window")
+  public let lengths = Integers(
+    "walks/count", axes: ["window"], "samples of each window in each direction, where windows differ in length")
   public let torsionNames = Texts("torsion_names", axes: ["torsion"], "their names")
   public let centers = Reals("centers", unit: "rad", axes: ["window", "coordinate"], "of the biases")
   public let forceConstants = Reals(
@@ -15,6 +20,8 @@ public struct UmbrellaRecord: StageRecord {
   public let sharedBias = Reals(
     "shared_bias", unit: "kJ/mol", axes: ["direction", "window", "sample"],
     "of lowered barriers, where there are any: a sample counts exp(it / kT) times")
+  public let samplesSharedBias = Reals(
+    "walks/shared_bias", unit: "kJ/mol", axes: ["sample"], "in place of shared_bias where windows differ in length")
   public let loweredTorsions = Texts("results/lowered_torsions", axes: ["torsion"], "whose barriers were lowered")
   public let loweredBy = Reals("results/lowered_by", unit: "kJ/mol", axes: ["torsion"], "by how much")
   public let loweredEffectiveFraction = Real(
@@ -36,6 +43,13 @@ public struct UmbrellaRecord: StageRecord {
     "results/correlation_time", unit: "ps", axes: ["window"], "of the slowest torsion there")
   public let slowestTorsion = Texts("results/slowest_torsion", axes: ["window"], "which it is")
   public let windowsLeftOut = Integer("results/windows_left_out", "those above the ceiling")
+  public let windowsNotSampled = Integer(
+    "results/windows_not_sampled",
+    "those above the ceiling that have no more than a first pass, where target_error is given")
+  public let rounds = Integer("results/rounds", "of sampling, after the first pass, where target_error is given")
+  public let windowVariance = Reals(
+    "results/window_variance", unit: "kT2", axes: ["window"],
+    "what each adds to the variance of dF, where target_error is given")
   public let shortWindows = Integer("results/short_windows", "too short for their correlation time")
   public let mbarGradient = Real("results/mbar_gradient", "largest component left, of MBAR's equations")
   public let weakestLink = Real("results/coverage/weakest_link", "least overlap that holds the windows together")
@@ -80,6 +94,10 @@ public struct UmbrellaCheckpointRecord: Record {
   public let acceptances = list(Int.self, "acceptances")
   public let turnsTried = list(Int.self, "turns_tried")
   public let turnsTaken = list(Int.self, "turns_taken")
+  public let rounds = Integer("umbrella/rounds", "planned, where windows get lengths of their own")
+  public let planned = list(Int.self, "planned")
+  public let furtherCounts = list(Int.self, "further_counts")
+  public let further = list(Double.self, "further")
 
   private static func list<T>(_: T.Type, _ name: String) -> Numbers<T> {
     Numbers("umbrella/\(name)", axes: [], "", namesAxes: false, compression: .none)

@@ -11,7 +11,7 @@ private let psi = [6, 8, 14, 16]
 
 private func alanineUmbrella(
   counts: [Int], threads: Int = 1, production: Double = 0.16, exchange: Double? = nil, seed: UInt64 = 5,
-  moves: [TorsionMove] = []
+  moves: [TorsionMove] = [], firstPass: Double? = nil
 ) throws -> UmbrellaSampler {
   let torsions = [phi, psi]
   return try UmbrellaSampler(
@@ -19,7 +19,8 @@ private func alanineUmbrella(
     forceConstants: Array([200.0, 80].prefix(counts.count)), coordinates: AlanineFixture.load().frame(10),
     settings: .init(
       dynamics: .init(temperature: 300, threads: threads, seed: seed, moves: moves), equilibration: 0.05,
-      production: production, sampleInterval: 0.01, exchangeInterval: exchange))
+      production: production, sampleInterval: 0.01, exchangeInterval: exchange,
+      firstPass: firstPass))
 }
 
 private func finish(_ sampler: UmbrellaSampler) throws -> [UmbrellaSampler.Visit] {
@@ -97,6 +98,54 @@ struct UmbrellaSamplerTests {
     let other = try alanineUmbrella(counts: [4, 3], exchange: exchange, seed: 6)
     _ = try finish(other)
     #expect(other.state.records != whole.state.records)
+  }
+
+  /// Rounds that give windows lengths of their own, stopped after every piece of work.
+  @Test func roundsResumeBitIdentically() throws {
+    let plans = [(0..<12).map { $0 < 3 ? 0 : 4 }, (0..<12).map { 3 * ($0 % 3) }]
+    func made(_ threads: Int) throws -> UmbrellaSampler {
+      try alanineUmbrella(counts: [4, 3], threads: threads, firstPass: 0.04)
+    }
+    func step(_ sampler: UmbrellaSampler) throws {
+      if sampler.awaitsPlan {
+        if sampler.state.rounds < plans.count {
+          try sampler.extend(by: plans[sampler.state.rounds])
+        } else {
+          try sampler.finish()
+        }
+      } else {
+        _ = try sampler.advance()
+      }
+    }
+    let whole = try made(2)
+    while !whole.isFinished { try step(whole) }
+    #expect(whole.lengths == (0..<12).map { 2 + plans[0][$0] + plans[1][$0] })
+    #expect(whole.records.count == 2 * whole.lengths.reduce(0, +) * 2)
+    #expect(whole.records.allSatisfy { abs($0) <= .pi && $0 != 0 })
+    // window 0 of the second direction begins where the first direction ends
+    let first = 2 * whole.lengths.reduce(0, +)
+    #expect(Array(whole.records[first..<first + 4]) == Array(whole.firstRecords[12 * 4..<13 * 4]))
+    #expect(try whole.checkForces() < 1e-9)
+    var saved: UmbrellaState?
+    for stop in 0..<10_000 {
+      let part = try made(1 + stop % 3)
+      if let saved { try part.resume(saved) }
+      if part.isFinished { break }
+      try step(part)
+      saved = part.state
+    }
+    #expect(saved == whole.state)
+    #expect(whole.budget == 12 * 8)
+    #expect(throws: UmbrellaSamplerError.self) { try whole.extend(by: plans[0]) }
+    #expect(throws: UmbrellaSamplerError.self) { try made(1).extend(by: plans[0]) }
+    var wrong = whole.state
+    wrong.planned[3] = 0
+    #expect(throws: UmbrellaSamplerError.self) { try made(1).resume(wrong) }
+    wrong = whole.state
+    wrong.further.removeLast()
+    #expect(throws: UmbrellaSamplerError.self) { try made(1).resume(wrong) }
+    #expect(throws: UmbrellaSamplerError.self) { try alanineUmbrella(counts: [4, 3]).resume(whole.state) }
+    #expect(throws: UmbrellaSamplerError.self) { try alanineUmbrella(counts: [4, 3], exchange: 0.02, firstPass: 0.04) }
   }
 
   @Test func settingsAndStatesThatDoNotFitAreErrors() throws {

@@ -30,6 +30,19 @@ import Testing
     }
   }
 
+  /// Windows of one, two and one samples: their rows follow each other.
+  @Test func recordsOfDifferentLengthsBecomeWalks() throws {
+    let data = try UmbrellaData(
+      records: (0..<2 * 4 * 2).map(Double.init), walkNames: ["up", "down"], torsionNames: ["phi", "chi2"],
+      folds: [1, 2],
+      centers: [[0], [1], [2]], forceConstants: [200], neighbours: [(0, 1)], sampleInterval: 0.2,
+      sharedBias: (0..<8).map(Double.init), temperature: 300, lengths: [1, 2, 1])
+    #expect(data.walks.map(\.series.values) == [[0, 2, 4, 6], [8, 10, 12, 14]])
+    #expect(data.angles(window: 1, torsion: 0) == [[2, 4], [10, 12]])
+    #expect(data.angles(window: 2, torsion: 1) == [[14], [30]])
+    #expect(data.stateColumn("phi", step: 1)?.count == 8 && data.walks[1].sharedBias?.shape == [4])
+  }
+
   /// A side chain that stands elsewhere in each of the walks of one window of two is said to disagree there.
   @Test func walksThatDisagreeAreCounted() {
     var stream = RandomStream(seed: 4, "windows")
@@ -46,6 +59,10 @@ import Testing
     #expect(found.warnings("samples").count == 1 && found.warnings("samples")[0].hasPrefix("chi1 changed its basin 0"))
     let (still, none) = SlowTorsions.inWindows(
       [chi], records: records.map { abs($0) }, windows: 2, recorded: 2)
+    // the first window's walks cut to a third
+    let cut = Array(records[0..<200] + records[600..<1400] + records[1800..<2400])
+    #expect(
+      SlowTorsions.inWindows([chi], records: cut, windows: 2, recorded: 2, lengths: [100, 300]).disagreeing == [1])
     #expect(none == [0] && still.warnings("samples")[0].hasPrefix("chi1 was always near"))
   }
 

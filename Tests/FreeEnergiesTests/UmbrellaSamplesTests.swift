@@ -93,6 +93,31 @@ import Testing
     #expect((0..<800).map(single.half) == (0..<800).map { $0 % 400 < 200 ? 0 : 1 })
   }
 
+  /// Windows of which every second has a quarter of its samples: the weights count them by their numbers.
+  @Test(arguments: [0, 3]) func windowsOfDifferentLengths(leftOut: Int) throws {
+    let land = FlatLand(leftOut: leftOut)
+    let counts = land.centers.indices.map { $0 % 2 == 0 ? 400 : 100 }
+    let all = land.centers.count
+    var records: [Double] = []
+    for visit in 0..<2 * all { records += land.records[visit * 800..<visit * 800 + 2 * counts[visit % all]] }
+    func samples(_ lengths: [Int]) throws -> UmbrellaSamples {
+      try UmbrellaSamples(
+        records: NDArray(records, shape: [records.count / 2, 2]), centers: NDArray(land.centers, shape: [all, 1]),
+        forceConstants: [land.force], freeEnergies: land.centers.indices.map { $0 < land.windows ? 0.7 : .nan },
+        lengths: lengths)
+    }
+    let found = try samples(counts)
+    #expect(found.weights.count == 2 * (6 * 400 + 6 * 100))
+    let phi = moments(found, 0)
+    #expect(abs(phi.cos) < 0.04 && abs(phi.sin) < 0.04)
+    // twelve places of period 30 degrees: samples would crowd about every second centre if all windows counted alike
+    var crowd = 0.0
+    for (angle, weight) in zip(found.angles(0), found.weights) { crowd += cos(6 * (angle - land.centers[0])) * weight }
+    #expect(abs(crowd) < 0.05, "\(crowd)")
+    #expect(found.weights.indices.map(found.half) == found.weights.indices.map { $0 < found.weights.count / 2 ? 0 : 1 })
+    #expect(throws: FreeEnergiesError.self) { try samples(Array(counts.dropLast())) }
+  }
+
   @Test func whatDoesNotFitIsRefused() throws {
     let records = try NDArray([Double](repeating: 0, count: 24), shape: [1, 3, 4, 2])
     func samples(windows: Int, freeEnergies: [Double], shared: [Double]? = nil) throws -> UmbrellaSamples {

@@ -92,6 +92,100 @@ import Workflow
     }
   }
 
+  /// Rounds: the high windows get no more than a first pass, the budget is kept, what is not reached is said; stopped
+  /// again and again, in every
+  /// round, the run ends with the same bits.
+  @Test func roundsStopAtTheBudgetAndResumeBitIdentically() throws {
+    var values = Self.short
+    values["production"] = .number(12)
+    values["equilibration"] = .number(0.3)
+    values["force_constant"] = .list([.number(150)])
+    values["sample_interval"] = .number(0.02)
+    values["ceiling"] = .number(9)
+    values["target_error"] = .number(0.02)
+    let whole = try alanine.context(UmbrellaStage.self, "rounds-whole", values, threads: 2)
+    try UmbrellaStage.run(whole)
+    #expect(
+      whole.warnings.contains {
+        $0.hasPrefix("The standard error of dF is ") && $0.contains(" where 0.020 kT were asked for")
+      },
+      "\(whole.warnings)")
+    let expected = try alanine.commit(whole, UmbrellaStage.self)
+    #expect(!expected.has(output.torsions))
+    let lengths = try expected.read(output.lengths).values
+    let rounds = try expected.read(output.rounds)
+    #expect(rounds >= 3 && lengths.count == 36)
+    #expect(lengths.reduce(0, +) <= 36 * 300 && lengths.reduce(0, +) > 36 * 300 - 36)
+    let left = try expected.read(output.windowsNotSampled)
+    #expect(left > 0 && lengths.filter { $0 == 15 }.count == left, "\(left) of \(lengths)")
+    let found = try expected.read(output.windowFreeEnergy).values
+    for window in 0..<36 where lengths[window] == 15 { #expect(found[window].isNaN) }
+    #expect(try expected.shape(output.samples) == [2 * lengths.reduce(0, +), 4])
+    #expect(try expected.read(output.windowVariance).values.allSatisfy { $0 >= 0 })
+    // a window's last sample is of its last frame
+    let (torsions, last) = (
+      try expected.read(output.samples).values, try expected.read(output.endCoordinates).values
+    )
+    let recomputed = torsionAngles(last, atoms: 22, torsions: [[4, 6, 8, 14]])
+    var end = 0
+    for visit in 0..<72 {
+      end += lengths[visit % 36]
+      #expect(abs(recomputed[visit] - torsions[(end - 1) * 4]) < 1e-9)
+    }
+
+    var (seen, interruptions, resumed) = (Set<Int>(), 0, Artifact?.none)
+    for attempt in 0..<1000 where resumed == nil {
+      var calls = 0
+      let limit = 12 + 5 * attempt % 11
+      let part = try alanine.context(UmbrellaStage.self, "rounds-parts", values, threads: 1 + attempt % 2) {
+        calls += 1
+        return calls >= limit
+      }
+      do {
+        try UmbrellaStage.run(part)
+        resumed = try alanine.commit(part, UmbrellaStage.self)
+      } catch is WorkflowInterruption {
+        interruptions += 1
+        if let saved = try part.newestCheckpoint() { seen.insert(try UmbrellaState(saved).rounds) }
+        part.output.discard()
+      }
+    }
+    #expect(interruptions > 2 && seen.count > 1, "\(seen)")
+    #expect(resumed?.provenance.contentDigest == expected.provenance.contentDigest)
+  }
+
+  /// An error that is reached ends the sampling long before the budget does; with exchange there are no rounds.
+  @Test func roundsStopAtTheErrorAskedFor() throws {
+    var values = Self.short
+    values["force_constant"] = .list([.number(150)])
+    values["sample_interval"] = .number(0.02)
+    values["production"] = .number(8)
+    values["target_error"] = .number(2)
+    let context = try alanine.context(UmbrellaStage.self, "easy", values, threads: 2)
+    try UmbrellaStage.run(context)
+    let artifact = try alanine.commit(context, UmbrellaStage.self)
+    #expect(try artifact.read(output.freeEnergy.standardError) <= 2)
+    #expect(try artifact.read(output.lengths).values.reduce(0, +) < 36 * 200 / 2)
+    #expect(try artifact.read(output.windowsNotSampled) == 0)
+    #expect(!context.warnings.contains { $0.contains("asked for") })
+    // what a comparison takes: weights that count windows by their lengths give the same difference
+    let kT = PhysicalConstants.thermalEnergy(temperature: 300)
+    let samples = try UmbrellaSamples(
+      records: artifact.read(output.samples), centers: artifact.read(output.centers),
+      forceConstants: artifact.read(output.forceConstants).values.map { $0 / kT },
+      freeEnergies: artifact.read(output.windowFreeEnergy).values, lengths: artifact.read(output.lengths).values,
+      maximumSamples: 1_000_000)
+    let inside = zip(samples.angles(0), samples.weights).reduce(0) { $0 + (TorsionState().contains($1.0) ? $1.1 : 0) }
+    #expect(abs(-log(inside / (1 - inside)) - (try artifact.read(output.freeEnergy.deltaF))) < 1e-6)
+    let windows = try WindowFile.umbrella(artifact.url, names: ["phi"], temperature: 300, first: 0, stride: 1)
+    #expect(windows.count == 72)
+    #expect(windows.map(\.values.count).reduce(0, +) == samples.weights.count)
+    values["exchange"] = .bool(true)
+    let both = try alanine.context(UmbrellaStage.self, "both", values)
+    defer { both.output.discard() }
+    #expect(throws: UmbrellaError.exchangeInRounds) { try UmbrellaStage.run(both) }
+  }
+
   /// Windows far apart leave gaps: an error, no number, and the sampling kept for whoever changes his mind.
   @Test func gapsAreAnError() throws {
     var values = Self.short

@@ -29,13 +29,8 @@ public struct BarrierLowering: Sendable {
       torsions: depths.map { (atoms: torsions[$0.torsion], periodicity: 3, phase: 0, forceConstant: -$0.depth / 2) })
   }
 
-  /// kJ/mol, [directions, windows, samples].
-  public func energies(of sampler: UmbrellaSampler) -> [Double] {
-    energies(records: sampler.state.records, torsionCount: sampler.torsionCount)
-  }
-
   /// kJ/mol, [samples], of recorded torsions, rad, [samples, torsionCount].
-  func energies(records: [Double], torsionCount: Int) -> [Double] {
+  public func energies(records: [Double], torsionCount: Int) -> [Double] {
     stride(from: 0, to: records.count, by: torsionCount).map { row -> Double in
       depths.reduce(0.0) { (sum, lowered) -> Double in
         sum - lowered.depth / 2 * (1 + cos(3 * records[row + lowered.torsion]))

@@ -36,7 +36,7 @@ extension UmbrellaSampler {
         try begin(.exchange, walks: (0..<Self.directions * grid.windowCount).map { frame(ends, $0) })
         return []
       }
-      try begin(.finished, walks: [])
+      if settings.firstPass == nil { try begin(.finished, walks: []) } else { try beginRounds() }
       return []
     }
     var places: [(visit: Visit, piece: Int, firstSample: Int)] = []

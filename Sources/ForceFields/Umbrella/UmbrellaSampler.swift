@@ -21,6 +21,10 @@ public final class UmbrellaSampler: DynamicsRun {
     public var sampleInterval = 0.2
     /// ps between exchanges of neighbouring windows; nil: windows do not exchange.
     public var exchangeInterval: Double?
+    /// ps per window, both directions together, that the visits record where windows are then given further samples
+    /// in rounds
+    /// (`extend`); nil: the visits record all of `production`.
+    public var firstPass: Double?
   }
 
   public static let directions = 2
@@ -29,8 +33,10 @@ public final class UmbrellaSampler: DynamicsRun {
   public let settings: Settings
   /// Torsions recorded per sample; the grid's come first.
   public let torsionCount: Int
-  /// Samples of a window in one direction.
+  /// Samples of a visit: of a window in one direction, where there are no rounds.
   public let samples: Int
+  /// Samples of all windows together in one direction that `production` stands for.
+  public let budget: Int
   public internal(set) var state = UmbrellaState()
 
   public let dynamics: LangevinDynamics
@@ -61,11 +67,17 @@ public final class UmbrellaSampler: DynamicsRun {
     }
     interval = try steps("a sample interval", settings.sampleInterval)
     equilibrationSteps = try steps("equilibration", settings.equilibration)
-    samples = try steps("production", settings.production / Double(Self.directions)) / max(1, interval)
-    guard interval >= 1, samples >= 1 else {
+    let wanted = try steps("production", settings.production / Double(Self.directions)) / max(1, interval)
+    let first = try settings.firstPass.map { try steps("a first pass", $0 / Double(Self.directions)) }
+    samples = first.map { [interval] in max(1, $0 / max(1, interval)) } ?? wanted
+    budget = wanted * grid.windowCount
+    guard interval >= 1, wanted >= 1 else {
       throw UmbrellaSamplerError.settings(
         "production of \(settings.production) ps per window, half in each direction, holds no sample every "
           + "\(settings.sampleInterval) ps")
+    }
+    if settings.firstPass != nil, settings.exchangeInterval != nil {
+      throw UmbrellaSamplerError.settings("windows that exchange frames have one length, and rounds give them several")
     }
     if let time = settings.exchangeInterval {
       samplesPerPiece = try steps("an exchange interval", time) / interval
@@ -113,7 +125,7 @@ public final class UmbrellaSampler: DynamicsRun {
   public var totalTime: Double {
     let directions = Double(Self.directions)
     let equilibration = Double(equilibrationSteps) * Double(rows + grid.windowCount)
-    return directions * settings.dynamics.timestep * (equilibration + Double(grid.windowCount * samples * interval))
+    return directions * settings.dynamics.timestep * (equilibration + Double(budget * interval))
   }
 
   /// Goes on from a saved state. Throws `UmbrellaSamplerError.state` when it is of another set-up.
@@ -129,6 +141,14 @@ public final class UmbrellaSampler: DynamicsRun {
     try require("torsion moves", saved.work.movesTried.count, settings.dynamics.moves.count)
     try require("torsion moves", saved.work.movesTaken.count, settings.dynamics.moves.count)
     try require("walks", saved.done.count, walks(in: saved.phase))
+    let hasRounds = settings.firstPass != nil && (saved.phase == .rounds || saved.rounds > 0)
+    try require("visits", saved.further.count, hasRounds ? Self.directions * grid.windowCount : 0)
+    try require("planned lengths", saved.planned.count, hasRounds ? grid.windowCount : 0)
+    guard
+      saved.further.enumerated().allSatisfy({ visit, list in
+        list.count % torsionCount == 0 && list.count / torsionCount <= saved.planned[visit % grid.windowCount]
+      })
+    else { throw UmbrellaSamplerError.state("a window has more samples than were planned") }
     try require("positions", saved.positions.count, saved.done.count * size)
     try require("velocities", saved.velocities.count, saved.done.count * size)
     state = saved
@@ -146,6 +166,7 @@ public final class UmbrellaSampler: DynamicsRun {
     case .spine: try advanceSpine()
     case .ribs: return try advanceRibs()
     case .exchange: return try advanceExchange()
+    case .rounds: return try advanceRounds()
     case .finished: break
     }
     return []
@@ -165,7 +186,7 @@ public final class UmbrellaSampler: DynamicsRun {
     switch phase {
     case .spine: Self.directions
     case .ribs: Self.directions * rows
-    case .exchange: Self.directions * grid.windowCount
+    case .exchange, .rounds: Self.directions * grid.windowCount
     case .finished: 0
     }
   }

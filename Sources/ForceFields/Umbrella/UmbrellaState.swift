@@ -13,6 +13,8 @@ public struct UmbrellaState: Equatable, Sendable {
     /// All windows side by side, exchanging frames with their neighbours.
     case exchange
     case finished
+    /// All windows that were kept, each by itself, in rounds that whoever runs it plans one after the other.
+    case rounds
   }
 
   public var phase = Phase.spine
@@ -29,6 +31,10 @@ public struct UmbrellaState: Equatable, Sendable {
   /// Exchanges tried and accepted, per axis of the grid.
   public var attempts: [Int] = [], acceptances: [Int] = []
   public var work = DynamicsWork(moves: 0)
+  /// What the rounds recorded of every visit, after `records`, rad, [2 * windows][samples, torsions].
+  public var further: [[Double]] = []
+  /// Samples that the rounds are to give every window in each direction, [windows], and the rounds planned so far.
+  public var planned: [Int] = [], rounds = 0
 
   /// The beginning, and for a state that was saved: `UmbrellaSampler.resume` checks it.
   public init() {}

@@ -13,15 +13,19 @@ public struct SlowTorsions: Sendable {
   }
 
   /// Of the windows of umbrella sampling, each of a walk by itself: records in rad, [2, windows, samples, torsions], of which the
-  /// last are `torsions`. Also, by torsion, in how many windows the two walks stand in different basins: half of the samples, or more.
+  /// last are `torsions`; where windows differ in length, `lengths` are the samples of each in either walk. Also, by
+  /// torsion, in how many windows the two walks stand in different basins: half of the samples, or more.
   public static func inWindows(
-    _ torsions: [RotatableTorsion], records: [Double], windows: Int, recorded: Int
+    _ torsions: [RotatableTorsion], records: [Double], windows: Int, recorded: Int, lengths: [Int]? = nil
   ) -> (found: SlowTorsions, disagreeing: [Int]) {
     let samples = records.count / max(1, 2 * windows * recorded)
+    var end = 0
+    let rows = (0..<2 * windows).map { visit -> Range<Int> in
+      defer { end += lengths?[visit % windows] ?? samples }
+      return end..<end + (lengths?[visit % windows] ?? samples)
+    }
     let series = torsions.indices.map { k in
-      (0..<2 * windows).map { window in
-        (0..<samples).map { records[(window * samples + $0) * recorded + recorded - torsions.count + k] }
-      }
+      rows.map { $0.map { records[$0 * recorded + recorded - torsions.count + k] } }
     }
     let found = SlowTorsions(torsions, series: series)
     let disagreeing = torsions.indices.map { k in

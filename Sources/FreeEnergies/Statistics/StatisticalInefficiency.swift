@@ -8,7 +8,11 @@ import Foundation
 ///
 /// Of several independent series of one quantity it is taken about their common mean: series that sit at different
 /// values, each without moving, then show as one long correlation instead of none.
-public func statisticalInefficiency(segments: [[Double]], minimumLag: Int = 3) -> Double {
+///
+/// `weighsLags`: for series of very different lengths and spreads, of whose sums the variance is asked: each lag
+/// counts by the products that
+/// there are of it, and not as if all series were as long as the longest.
+public func statisticalInefficiency(segments: [[Double]], minimumLag: Int = 3, weighsLags: Bool = false) -> Double {
   let count = segments.reduce(0) { $0 + $1.count }
   let longest = segments.map(\.count).max() ?? 0
   guard longest > 2 else { return 1 }
@@ -25,7 +29,7 @@ public func statisticalInefficiency(segments: [[Double]], minimumLag: Int = 3) -
     }
     let correlation = sum / (Double(pairs) * variance)
     if correlation <= 0, lag > minimumLag { break }
-    g += 2 * correlation * (1 - Double(lag) / Double(longest))
+    g += 2 * correlation * (weighsLags ? Double(pairs) / Double(count) : 1 - Double(lag) / Double(longest))
   }
   return max(1, g)
 }

@@ -31,15 +31,33 @@ public struct UmbrellaAnalysis: Sendable {
   private let data: UmbrellaData
   private let options: Options
   /// What the windows are called in messages: their numbers on the whole grid.
-  private var numbers: [Int]
+  private let numbers: [Int]
 
   /// Correlation times a window must last.
   static let minimumCorrelationTimes = 20.0
 
-  /// Nothing is computed before `run`.
-  public init(data: UmbrellaData, options: Options = Options()) {
+  /// Nothing is computed before `run`. `numbers`: of the windows on a grid of which they are a part; nil: they are
+  /// all of it.
+  public init(data: UmbrellaData, options: Options = Options(), numbers: [Int]? = nil) {
     (self.data, self.options) = (data, options)
-    numbers = Array(0..<data.windowCount)
+    self.numbers = numbers ?? Array(0..<data.windowCount)
+  }
+
+  /// The windows that lie within `height` kT of the lowest by a first and short sampling, and those more that it
+  /// takes for them to hold
+  /// together; all where so few samples give no free energies.
+  ///
+  /// Throws `FreeEnergiesError.shape`.
+  public func windows(below height: Double) throws -> [Int] {
+    do {
+      let mbar = try UmbrellaPool(data: data, torsion: options.torsion).solve()
+      return UmbrellaCeiling(
+        freeEnergies: mbar.reducedFreeEnergies, overlap: try mbar.overlapMatrix(), threshold: options.overlapThreshold,
+        wanted: height
+      ).windows
+    } catch FreeEnergiesError.disconnected, FreeEnergiesError.notConverged {
+      return Array(0..<data.windowCount)
+    }
   }
 
   /// The estimate, reporting the bootstrap's progress.
@@ -62,8 +80,8 @@ public struct UmbrellaAnalysis: Sendable {
       wanted: options.ceiling ?? .infinity)
     guard let ceiling = options.ceiling, lower.windows.count < data.windowCount
     else { return try analyse(pool, mbar, overlap, coverage, progress) }
-    var rest = UmbrellaAnalysis(data: try data.keeping(lower.windows), options: options)
-    rest.numbers = lower.windows
+    let rest = UmbrellaAnalysis(
+      data: try data.keeping(lower.windows), options: options, numbers: lower.windows.map { numbers[$0] })
     let restPool = UmbrellaPool(data: rest.data, torsion: options.torsion)
     let restMBAR = try restPool.solve()
     var restCoverage = coverage
@@ -91,7 +109,7 @@ public struct UmbrellaAnalysis: Sendable {
     let errors = try estimate.linearErrors(short: short)
     let resampled = try estimate.bootstrap(progress: progress)
     let halves = try estimate.parts(["first half", "second half"]) { pool, n in
-      pool.time[n] * 2 < pool.samplesPerWalk ? 0 : 1
+      pool.time[n] * 2 < pool.samplesPerWalk[pool.window[n]] ? 0 : 1
     }
     let directions =
       data.walks.count > 1
@@ -111,6 +129,7 @@ public struct UmbrellaAnalysis: Sendable {
       correlationTimes: correlation.inefficiency.map { ($0 - 1) / 2 * data.sampleInterval },
       slowestTorsion: correlation.slowest, halves: halves[0], directions: directions[0], coverage: coverage,
       shortWindows: short, warnings: [], mbarGradient: mbar.largestGradient, mbarStep: mbar.remainingStep)
+    result.windowVariances = estimate.windowVariances
     widen(&result, statistical: statistical[0], slowError: errors[0].slow)
     result.warnings += estimate.differences.warnings
     result.states = estimate.differences.estimates(
@@ -125,17 +144,16 @@ public struct UmbrellaAnalysis: Sendable {
 
   /// Windows that last fewer correlation times of their slowest torsion than asked for.
   private func shortWindows(_ correlation: UmbrellaCorrelation) -> [Int] {
-    let samples = Double(data.samplesPerWalk * data.walks.count)
-    return correlation.inefficiency.indices.filter {
+    correlation.inefficiency.indices.filter {
       let time = (correlation.inefficiency[$0] - 1) / 2
-      return time > 0 && samples / time < Self.minimumCorrelationTimes
+      return time > 0 && Double(data.rows($0).count * data.walks.count) / time < Self.minimumCorrelationTimes
     }
   }
 
   private func widen(_ result: inout UmbrellaResult, statistical: Double, slowError: Double) {
     let format = { (x: Double) in String(format: "%.2f", x) }
     if let worst = result.shortWindows.max(by: { result.correlationTimes[$0] < result.correlationTimes[$1] }) {
-      let length = Double(data.samplesPerWalk * data.walks.count) * data.sampleInterval
+      let length = Double(data.rows(worst).count * data.walks.count) * data.sampleInterval
       result.standardError = max(result.standardError, slowError)
       result.warnings.append(
         "\(result.shortWindows.count) of \(data.windowCount) windows last fewer than "
@@ -189,8 +207,8 @@ struct UmbrellaCorrelation {
 struct UmbrellaPool: Sendable {
   let data: UmbrellaData
   let stride: Int
-  /// After thinning.
-  let samplesPerWalk: Int
+  /// Of each window after thinning.
+  let samplesPerWalk: [Int]
   let window, walk: [Int]
   /// Position in its walk's window.
   let time: [Int]
@@ -200,19 +218,24 @@ struct UmbrellaPool: Sendable {
   let sharedBias: [Double]
   private let coordinates: [Double]
 
-  init(data: UmbrellaData, torsion: Int, maximum: Int = 200_000) {
+  /// `maximum`: nil for a number that knows whether windows have one length: where they have their own, the long ones
+  /// were paid for, and thinning
+  /// them takes back what they are long for.
+  init(data: UmbrellaData, torsion: Int, maximum: Int? = nil) {
     self.data = data
-    let all = data.windowCount * data.walks.count * data.samplesPerWalk
+    let maximum = maximum ?? (data.lengths == nil ? 200_000 : 600_000)
+    let rows = (0..<data.windowCount).map(data.rows)
+    let all = data.walks.count * rows.reduce(0) { $0 + $1.count }
     let step = max(1, min((all + maximum - 1) / max(1, maximum), data.samplesPerWalk / 8))
     stride = step
-    samplesPerWalk = (data.samplesPerWalk + step - 1) / step
+    samplesPerWalk = rows.map { ($0.count + step - 1) / step }
     var (window, walk, time) = ([Int](), [Int](), [Int]())
     var (angle, coordinates, shared) = ([Double](), [Double](), [Double]())
     let d = data.torsionCount
     for k in 0..<data.windowCount {
       for (w, pass) in data.walks.enumerated() {
-        for i in 0..<samplesPerWalk {
-          let row = k * data.samplesPerWalk + i * step
+        for i in 0..<samplesPerWalk[k] {
+          let row = rows[k].lowerBound + i * step
           let source = row * d
           shared.append(pass.sharedBias?.values[row] ?? 0)
           window.append(k)
@@ -228,7 +251,18 @@ struct UmbrellaPool: Sendable {
   }
 
   var count: Int { window.count }
-  var samplesPerWindow: Int { samplesPerWalk * data.walks.count }
+  var samplesPerWindow: [Int] { samplesPerWalk.map { $0 * data.walks.count } }
+  /// Rows of each window, and of each walk in each window.
+  var windowRows: [Range<Int>] { Self.ranges(samplesPerWindow) }
+  var segments: [Range<Int>] { Self.ranges(samplesPerWalk.flatMap { Array(repeating: $0, count: data.walks.count) }) }
+
+  private static func ranges(_ counts: [Int]) -> [Range<Int>] {
+    var end = 0
+    return counts.map { count in
+      defer { end += count }
+      return end..<end + count
+    }
+  }
 
   /// Which state each sample is in; states whose coordinates were not recorded are not told.
   func assignment(_ states: StateSet) -> StateAssignment {
@@ -237,7 +271,7 @@ struct UmbrellaPool: Sendable {
   }
 
   func solve() throws -> MBAR {
-    let counts = [Int](repeating: samplesPerWindow, count: data.windowCount)
+    let counts = samplesPerWindow
     let (d, centres) = (data.torsionCount, data.centers.flatMap { $0.map(wrapped) })
     let half = data.forceConstants.map { 0.5 * $0 }
     let (x, states) = (coordinates, data.windowCount)

@@ -34,23 +34,25 @@ struct UmbrellaCeiling {
 
 extension UmbrellaData {
   /// Some of the windows, in their order.
-  func keeping(_ windows: [Int]) throws -> UmbrellaData {
+  public func keeping(_ windows: [Int]) throws -> UmbrellaData {
     var rest = self
+    rest.lengths = lengths.map { all in windows.map { all[$0] } }
+    let all = windows.map { self.rows($0) }
     rest.centers = windows.map { centers[$0] }
     let place = Dictionary(uniqueKeysWithValues: windows.enumerated().map { ($1, $0) })
     rest.neighbours = neighbours.compactMap { pair in
       place[pair.0].flatMap { first in place[pair.1].map { (first, $0) } }
     }
-    func rows(_ array: NDArray<Double>) throws -> NDArray<Double> {
-      let width = array.shape.dropFirst().reduce(1, *)
+    func part(_ array: NDArray<Double>) throws -> NDArray<Double> {
+      let width = array.shape.dropFirst(lengths == nil ? 2 : 1).reduce(1, *)
       return try NDArray(
-        windows.flatMap { array.values[$0 * width..<($0 + 1) * width] },
-        shape: [windows.count] + array.shape.dropFirst())
+        all.flatMap { array.values[$0.lowerBound * width..<$0.upperBound * width] },
+        shape: [lengths == nil ? windows.count : all.reduce(0) { $0 + $1.count }] + array.shape.dropFirst())
     }
     rest.walks = try walks.map { walk in
       Walk(
-        name: walk.name, series: try rows(walk.series), others: try rows(walk.others),
-        sharedBias: try walk.sharedBias.map(rows), stateTorsions: try walk.stateTorsions.map(rows))
+        name: walk.name, series: try part(walk.series), others: try part(walk.others),
+        sharedBias: try walk.sharedBias.map(part), stateTorsions: try walk.stateTorsions.map(part))
     }
     return rest
   }
@@ -58,7 +60,7 @@ extension UmbrellaData {
 
 extension UmbrellaResult {
   /// The result of some `windows` in terms of all `count`: NaN, no overlap and no name where a window was left out.
-  func expanded(_ windows: [Int], of count: Int) throws -> UmbrellaResult {
+  public func expanded(_ windows: [Int], of count: Int) throws -> UmbrellaResult {
     var all = self
     func spread<Element>(_ values: [Element], _ missing: Element) -> [Element] {
       var result = [Element](repeating: missing, count: count)
@@ -69,6 +71,7 @@ extension UmbrellaResult {
     all.statisticalInefficiency = spread(statisticalInefficiency, .nan)
     all.correlationTimes = spread(correlationTimes, .nan)
     all.slowestTorsion = spread(slowestTorsion, "")
+    all.windowVariances = spread(windowVariances, 0)
     all.shortWindows = shortWindows.map { windows[$0] }
     var matrix = [Double](repeating: 0, count: count * count)
     for (i, first) in windows.enumerated() {

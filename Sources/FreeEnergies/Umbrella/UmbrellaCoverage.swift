@@ -116,7 +116,9 @@ struct UmbrellaCoverageCheck {
         }
       }
     }
-    let needed = max(3, angles.count / max(1, counts.count) / 1000)
+    // as if all windows were as short as the shortest: what is sampled longer elsewhere asks for no more here
+    let alike = data.samplesPerWalk * data.windowCount * data.walks.count
+    let needed = max(3, alike / max(1, counts.count) / 1000)
     let empty = counts.indices.filter { counts[$0] < needed }
     guard empty.isEmpty else {
       let degrees = { (x: Double) in String(format: "%.2f", wrapped(x)) }

@@ -5,7 +5,9 @@ import Basics
 /// The bias of window k is sum over torsions of forceConstant / 2 x wrap(angle - centre)^2, in kT; beside it all windows may
 /// share another, which lowers barriers that would keep the samples of a window from mixing.
 public struct UmbrellaData: Sendable {
-  /// One independent pass over all windows, in one walking direction: the same windows, the same number of samples each.
+  /// One independent pass over all windows, in one walking direction. Where windows differ in length (`lengths`),
+  /// [windows, samples, ...] below
+  /// is [all samples, ...], window by window.
   public struct Walk: Sendable {
     /// "forward", "backward".
     public var name: String
@@ -34,17 +36,30 @@ public struct UmbrellaData: Sendable {
   public var walks: [Walk]
   /// Time between samples, ps.
   public var sampleInterval: Double
+  /// Samples per walk of each window, where they differ: [windows], the same in all walks; nil: they are the same in
+  /// all windows.
+  public var lengths: [Int]?
 
   public var windowCount: Int { centers.count }
   public var torsionCount: Int { forceConstants.count }
-  /// Samples per window and walk.
-  public var samplesPerWalk: Int { walks.first?.series.shape[1] ?? 0 }
+  /// Samples per window and walk; of the shortest window where they differ.
+  public var samplesPerWalk: Int { lengths.map { $0.min() ?? 0 } ?? walks.first?.series.shape[1] ?? 0 }
+
+  /// A window's samples among those of a walk.
+  func rows(_ window: Int) -> Range<Int> {
+    guard let lengths else { return window * samplesPerWalk..<(window + 1) * samplesPerWalk }
+    let first = lengths[..<window].reduce(0, +)
+    return first..<first + lengths[window]
+  }
+
+  /// How the arrays of walks begin: [windows, samples], or [all samples].
+  private var leading: [Int] { lengths.map { [$0.reduce(0, +)] } ?? [windowCount, samplesPerWalk] }
 
   /// One torsion in a window, rad, [walks][samples]. Biased torsions come first, then the others.
   func angles(window k: Int, torsion t: Int) -> [[Double]] {
-    let (n, d, m) = (samplesPerWalk, torsionCount, otherNames.count)
+    let (rows, d, m) = (rows(k), torsionCount, otherNames.count)
     return walks.map { walk in
-      (0..<n).map { i in t < d ? walk.series.values[(k * n + i) * d + t] : walk.others.values[(k * n + i) * m + t - d] }
+      rows.map { i in t < d ? walk.series.values[i * d + t] : walk.others.values[i * m + t - d] }
     }
   }
 
@@ -60,11 +75,12 @@ public struct UmbrellaData: Sendable {
   func stateColumn(_ name: String, step: Int) -> [Double]? {
     let biased = torsionNames.firstIndex(of: name)
     guard let place = biased ?? stateNames.firstIndex(of: name) else { return nil }
-    let (n, width) = (samplesPerWalk, biased == nil ? stateNames.count : torsionCount)
+    let width = biased == nil ? stateNames.count : torsionCount
     return (0..<windowCount).flatMap { k in
-      walks.flatMap { walk -> [Double] in
+      let rows = rows(k)
+      return walks.flatMap { walk -> [Double] in
         let values = biased == nil ? walk.stateTorsions?.values ?? [] : walk.series.values
-        return stride(from: 0, to: n, by: step).map { wrapped(values[(k * n + $0) * width + place]) }
+        return stride(from: rows.lowerBound, to: rows.upperBound, by: step).map { wrapped(values[$0 * width + place]) }
       }
     }
   }
@@ -83,32 +99,36 @@ public struct UmbrellaData: Sendable {
     }
     guard neighbours.allSatisfy({ (0..<k).contains($0.0) && (0..<k).contains($0.1) }), !neighbours.isEmpty
     else { throw FreeEnergiesError.shape("a pair of neighbours names a window that is not there (there are \(k))") }
-    guard let first = walks.first, first.series.shape.count == 3, first.series.shape[1] >= 8
+    guard let first = walks.first, lengths.map({ $0.count == k }) ?? (first.series.shape.count == 3),
+      samplesPerWalk >= 8
     else { throw FreeEnergiesError.shape("umbrella analysis needs at least 8 samples in every window") }
-    let n = first.series.shape[1]
+    func place(_ row: Int) -> String {
+      let window = lengths == nil ? row / samplesPerWalk : (0..<k).first { rows($0).contains(row) } ?? 0
+      return "window \(window), sample \(row - rows(window).lowerBound)"
+    }
     for walk in walks {
-      guard walk.series.shape == [k, n, t], walk.others.shape == [k, n, otherNames.count] else {
+      guard walk.series.shape == leading + [t], walk.others.shape == leading + [otherNames.count] else {
         throw FreeEnergiesError.shape(
           "walk \(walk.name): series \(walk.series.shape) and others \(walk.others.shape) must be "
-            + "\([k, n, t]) and \([k, n, otherNames.count])")
+            + "\(leading + [t]) and \(leading + [otherNames.count])")
       }
-      guard stateNames.isEmpty ? walk.stateTorsions == nil : walk.stateTorsions?.shape == [k, n, stateNames.count]
+      guard stateNames.isEmpty ? walk.stateTorsions == nil : walk.stateTorsions?.shape == leading + [stateNames.count]
       else {
         throw FreeEnergiesError.shape(
-          "walk \(walk.name): torsions of states \(walk.stateTorsions?.shape ?? []) must be \([k, n, stateNames.count])"
+          "walk \(walk.name): torsions of states \(walk.stateTorsions?.shape ?? []) must be \(leading + [stateNames.count])"
         )
       }
       if let bias = walk.sharedBias {
-        guard bias.shape == [k, n]
-        else { throw FreeEnergiesError.shape("walk \(walk.name): the shared bias \(bias.shape) must be \([k, n])") }
+        guard bias.shape == leading
+        else { throw FreeEnergiesError.shape("walk \(walk.name): the shared bias \(bias.shape) must be \(leading)") }
         if let bad = bias.values.firstIndex(where: { !$0.isFinite }) {
           throw FreeEnergiesError.invalidValue(
-            "walk \(walk.name), window \(bad / n), sample \(bad % n): the shared bias is not a finite number")
+            "walk \(walk.name), \(place(bad)): the shared bias is not a finite number")
         }
       }
       if let bad = walk.series.values.firstIndex(where: { !$0.isFinite }) {
         throw FreeEnergiesError.invalidValue(
-          "walk \(walk.name), window \(bad / (n * t)), sample \(bad / t % n): the torsion is not a finite number")
+          "walk \(walk.name), \(place(bad / t)): the torsion is not a finite number")
       }
     }
   }
@@ -124,16 +144,19 @@ extension UmbrellaData {
   /// - centers: rad, [windows][biased torsions]; forceConstants: kJ/mol/rad^2, [biased torsions].
   /// - sharedBias: kJ/mol, [walks, windows, samples], of a bias that all windows have; nil: none.
   /// - temperature: K; sampleInterval: ps.
+  /// - lengths: samples of each window in every walk, where they differ; records then are [walks, all samples,
+  ///   torsions].
   ///
   /// Throws `NDArrayError` where the numbers of values do not fit.
   public init(
     records: [Double], walkNames: [String], torsionNames: [String], folds: [Int], centers: [[Double]],
     forceConstants: [Double], neighbours: [(Int, Int)], sampleInterval: Double, sharedBias: [Double]? = nil,
-    stateColumns: [(name: String, place: Int)] = [], unwatched: Set<Int> = [], temperature: Double
+    stateColumns: [(name: String, place: Int)] = [], unwatched: Set<Int> = [], temperature: Double,
+    lengths: [Int]? = nil
   ) throws {
     let (windows, biased, all) = (centers.count, forceConstants.count, torsionNames.count)
     let rows = records.count / max(1, all * walkNames.count)
-    let samples = rows / max(1, windows)
+    let leading = lengths.map { [$0.reduce(0, +)] } ?? [windows, rows / max(1, windows)]
     let kT = PhysicalConstants.thermalEnergy(temperature: temperature)
     let others = (biased..<all).filter { !unwatched.contains($0) }
     let walks = try walkNames.enumerated().map { walk, name in
@@ -144,12 +167,12 @@ extension UmbrellaData {
         for row in first..<first + rows {
           for column in places { values.append(Double(folds[column]) * records[row * all + column]) }
         }
-        return try NDArray(values, shape: [windows, samples, places.count])
+        return try NDArray(values, shape: leading + [places.count])
       }
       return Walk(
         name: name, series: try columns(Array(0..<biased), folds), others: try columns(others, folds),
         sharedBias: try sharedBias.map {
-          try NDArray($0[first..<first + rows].map { $0 / kT }, shape: [windows, samples])
+          try NDArray($0[first..<first + rows].map { $0 / kT }, shape: leading)
         },
         stateTorsions: stateColumns.isEmpty
           ? nil : try columns(stateColumns.map(\.place), [Int](repeating: 1, count: all)))
@@ -158,6 +181,6 @@ extension UmbrellaData {
       torsionNames: Array(torsionNames.prefix(biased)), otherNames: others.map { torsionNames[$0] },
       stateNames: stateColumns.map(\.name), centers: centers, forceConstants: forceConstants.map { $0 / kT },
       neighbours: neighbours, walks: walks,
-      sampleInterval: sampleInterval)
+      sampleInterval: sampleInterval, lengths: lengths)
   }
 }

@@ -16,12 +16,9 @@ struct UmbrellaEstimate {
     let states = options.states ?? StateSet(torsion: pool.data.torsionNames[options.torsion], TorsionState())
     // u_k of the windows is that of the dynamics without its well; the force field's is less than that by the shared bias
     weights = mbar.logWeights(reducedPotential: pool.sharedBias.map { -$0 }).map { exp($0) }
-    func ranges(_ size: Int) -> [Range<Int>] {
-      stride(from: 0, to: pool.count, by: size).map { $0..<($0 + size) }
-    }
     differences = try WindowDifferences(
       pool.assignment(states), weights: weights, mbar: mbar, window: pool.window,
-      windows: ranges(pool.samplesPerWindow), segments: ranges(pool.samplesPerWalk))
+      windows: pool.windowRows, segments: pool.segments, haveOneLength: pool.data.lengths == nil)
   }
 
   /// Standard errors of each difference, kT. `correlated`: influences with their own correlation. `slow`: in the windows of `short`, the part of
@@ -30,19 +27,32 @@ struct UmbrellaEstimate {
     try differences.all.map { $0.hasValue ? try linearErrors(of: $0, short: short) : (.nan, .nan, .nan) }
   }
 
+  /// What each window adds to the variance of the first difference that has a value, kT^2; its statistical
+  /// inefficiency is the geometric mean of
+  /// its own, which is noisy, and that of all. [windows]
+  var windowVariances: [Double] {
+    guard let difference = differences.all.first(where: \.hasValue) else { return pool.windowRows.map { _ in 0 } }
+    let (rows, segments, walks) = (pool.windowRows, pool.segments, pool.data.walks.count)
+    return rows.indices.map { k in
+      let parts = segments[k * walks..<(k + 1) * walks].map { Array(difference.influence[$0]) }
+      let squares = difference.influence[rows[k]].reduce(0) { $0 + $1 * $1 }
+      return squares * (statisticalInefficiency(segments: parts) * difference.inefficiency).squareRoot()
+    }
+  }
+
   private func linearErrors(of difference: WindowDifference, short: [Int]) throws -> (
     correlated: Double, slow: Double, mbar: Double
   ) {
-    let (size, isShort, own) = (pool.samplesPerWindow, Set(short), difference.inefficiency)
+    let (isShort, own) = (Set(short), difference.inefficiency)
     let influence = difference.influence
     var sums = (independent: 0.0, correlated: 0.0, slow: 0.0, thinned: 0.0)
-    for k in 0..<pool.data.windowCount {
-      let squares = influence[(k * size)..<((k + 1) * size)].reduce(0) { $0 + $1 * $1 }
-      let variance = squares * Double(size) / Double(size - 1)
+    for (k, rows) in pool.windowRows.enumerated() {
+      let squares = influence[rows].reduce(0) { $0 + $1 * $1 }
+      let variance = squares * Double(rows.count) / Double(rows.count - 1)
       let torsion = max(1, correlation.inefficiency[k] / Double(pool.stride))
       sums.independent += variance
       sums.correlated += variance * own
-      let shared = isShort.contains(k) && torsion > own ? slowShare(of: influence, window: k) : 0
+      let shared = isShort.contains(k) && torsion > own ? slowShare(of: influence, window: k, rows: rows) : 0
       sums.slow += variance * ((1 - shared) * own + shared * torsion)
       sums.thinned += variance * torsion
     }
@@ -52,10 +62,10 @@ struct UmbrellaEstimate {
   }
 
   /// Share of a window's influence variance that its slowest torsion explains: R^2 of a regression on its cosine and sine.
-  private func slowShare(of influence: [Double], window k: Int) -> Double {
-    let size = pool.samplesPerWindow
+  private func slowShare(of influence: [Double], window k: Int, rows: Range<Int>) -> Double {
+    let size = rows.count
     let angles = correlation.slowestAngles(window: k, data: pool.data, stride: pool.stride)
-    let y = Array(influence[(k * size)..<((k + 1) * size)])
+    let y = Array(influence[rows])
     var columns = [angles.map { cos($0) }, angles.map { sin($0) }]
     for c in columns.indices {
       let mean = columns[c].reduce(0, +) / Double(size)
@@ -87,15 +97,18 @@ struct UmbrellaEstimate {
   /// Block bootstrap within every window and walk: standard errors of the differences and of -ln P per profile bin. Blocks are drawn
   /// with wrapping starts and last three statistical inefficiencies of the window's slowest torsion, at most a quarter of it.
   func bootstrap(progress: Basics.ProgressReporting) throws -> (differences: [Double], profile: [Double]) {
-    let n = pool.samplesPerWalk
+    let segments = pool.segments
     var replicates: [[Double]] = []
     var profiles: [[Double]] = []
+    guard options.bootstrapReplicates > 0 else {
+      return (differences.all.map { _ in 0 }, [Double](repeating: 0, count: options.profileBins))
+    }
     progress.begin("bootstrap", total: options.bootstrapReplicates, unit: "replicates")
     for replicate in 0..<options.bootstrapReplicates {
       var random = RandomStream(seed: options.seed, "umbrella bootstrap", "\(replicate)")
       var multiplicity = [Double](repeating: 0, count: pool.count)
-      for start in stride(from: 0, to: pool.count, by: n) {
-        let k = pool.window[start]
+      for segment in segments {
+        let (start, n, k) = (segment.lowerBound, segment.count, pool.window[segment.lowerBound])
         let inefficiency = max(differences.inefficiency, correlation.inefficiency[k] / Double(pool.stride))
         let length = min(max(1, Int((3 * inefficiency).rounded(.up))), max(1, n / 4))
         var drawn = 0
@@ -148,7 +161,7 @@ struct UmbrellaEstimate {
     for i in multiplicity.indices { counts[pool.window[i]] += multiplicity[i] }
     let solver = MBARSolver(
       matrix: mbar.matrix, counts: counts, tolerance: 1e-4, multiplicity: multiplicity,
-      logCountShift: counts.map { log($0 / Double(pool.samplesPerWindow)) })
+      logCountShift: zip(counts, pool.samplesPerWindow).map { log($0 / Double($1)) })
     let scale = counts.reduce(0, +) / Double(pool.count)
     return try solver.solve(from: mbar.solution.freeEnergies, factor: mbar.solution.factor, factorScale: scale)
       .freeEnergies

@@ -31,6 +31,8 @@ public struct UmbrellaResult: Sendable {
   public var halves, directions: [Part]
   /// How the windows cover the grid.
   public var coverage: UmbrellaCoverage
+  /// What each window adds to the variance of the first difference that has a value, kT^2; 0 where it is left out.
+  public var windowVariances: [Double] = []
   /// Windows shorter than the wanted number of correlation times.
   public var shortWindows: [Int]
   /// Whole sentences.

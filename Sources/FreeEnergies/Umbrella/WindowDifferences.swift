@@ -18,7 +18,8 @@ struct WindowDifference {
   ///
   /// Throws `FreeEnergiesError.emptyState` where one of the groups is empty, and what MBAR's solver throws.
   init(
-    _ split: SampleSplit, weights: [Double], mbar: MBAR, window: [Int], windows: [Range<Int>], segments: [Range<Int>]
+    _ split: SampleSplit, weights: [Double], mbar: MBAR, window: [Int], windows: [Range<Int>], segments: [Range<Int>],
+    haveOneLength: Bool
   ) throws {
     self.split = split
     (value, direct) = try mbar.splitInfluence(weights: weights, split)
@@ -29,7 +30,8 @@ struct WindowDifference {
     }
     // Variance and covariances are summed over windows before they are divided: a window counts by what it contributes,
     // and the noise of single short windows averages out.
-    inefficiency = statisticalInefficiency(segments: segments.map { Array(influence[$0]) })
+    inefficiency = statisticalInefficiency(
+      segments: segments.map { Array(influence[$0]) }, weighsLags: !haveOneLength)
     self.influence = influence
   }
 
@@ -50,7 +52,7 @@ struct WindowDifferences {
   /// See `WindowDifference`. Throws `FreeEnergiesError.emptyState` where no pair has samples on both sides.
   init(
     _ states: StateAssignment, weights: [Double], mbar: MBAR, window: [Int], windows: [Range<Int>],
-    segments: [Range<Int>]
+    segments: [Range<Int>], haveOneLength: Bool = true
   ) throws {
     self.states = states
     var failure: FreeEnergiesError?
@@ -58,7 +60,8 @@ struct WindowDifferences {
       guard wanted.allSatisfy({ states.isTold[$0] }) else { return WindowDifference(untold: split) }
       do {
         return try WindowDifference(
-          split, weights: weights, mbar: mbar, window: window, windows: windows, segments: segments)
+          split, weights: weights, mbar: mbar, window: window, windows: windows, segments: segments,
+          haveOneLength: haveOneLength)
       } catch let error as FreeEnergiesError {
         guard case .emptyState = error else { throw error }
         failure = failure ?? error

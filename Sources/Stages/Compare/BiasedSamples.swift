@@ -18,11 +18,13 @@ struct BiasedSamples {
     let (artifact, record) = (input.artifact, Recorded.umbrella)
     let centers = try artifact.read(record.centers)
     let kT = PhysicalConstants.thermalEnergy(temperature: context.temperature)
+    let lengths = try artifact.readIfThere(record.lengths)?.values
+    let bias = lengths == nil ? record.sharedBias : record.samplesSharedBias
     let samples = try UmbrellaSamples(
-      records: artifact.read(record.torsions), centers: centers,
+      records: artifact.read(lengths == nil ? record.torsions : record.samples), centers: centers,
       forceConstants: artifact.read(record.forceConstants).values.map { $0 / kT },
       freeEnergies: artifact.read(record.windowFreeEnergy).values,
-      sharedBias: artifact.readIfThere(record.sharedBias)?.values.map { $0 / kT })
+      sharedBias: artifact.readIfThere(bias)?.values.map { $0 / kT }, lengths: lengths)
     (names, biased) = (try artifact.read(record.torsionNames), centers.shape[1])
     (torsions, half) = (samples.torsions, samples.half)
   }

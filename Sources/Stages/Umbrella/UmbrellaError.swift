@@ -7,6 +7,8 @@ public enum UmbrellaError: Error, Equatable, CustomStringConvertible {
   case listLength(parameter: String, count: Int, coordinates: [String])
   /// The torsion that defines the state carries no bias.
   case stateTorsion(name: String, coordinates: [String], isShort: Bool)
+  /// Windows that exchange frames have one length.
+  case exchangeInRounds
   /// Every pair of states depends on one of these distances.
   case distances([String])
   /// A bias has turned a stereocentre inside out.
@@ -23,6 +25,10 @@ public enum UmbrellaError: Error, Equatable, CustomStringConvertible {
         "the state is defined by \(name), which is none of the coordinates (\(coordinates.joined(separator: ", "))): "
         + "without a bias along it the difference cannot be had; add \(name) to coordinates or change "
         + (isShort ? "system.state.torsion" : "the first of system.pairs")
+    case .exchangeInRounds:
+      return
+        "exchange does not go with target_error: windows that exchange frames have one length, and "
+        + "target_error gives each its own; leave one of them out"
     case .distances(let names):
       return
         "the states of every pair depend on \(names.joined(separator: ", ")), and walks record torsions alone: name a pair of states "

@@ -11,15 +11,27 @@ extension UmbrellaSetup {
   func write(_ sampler: UmbrellaSampler, to writer: ArtifactWriter) throws {
     let state = sampler.state
     let visits = [UmbrellaSampler.directions, grid.windowCount]
-    try writer.write(output.torsions, state.records, shape: visits + [sampler.samples, sampler.torsionCount])
+    let (records, lengths) = (sampler.records, hasRounds ? sampler.lengths : nil)
+    if let lengths {
+      try writer.write(
+        output.samples, records, shape: [records.count / sampler.torsionCount, sampler.torsionCount])
+      try writer.write(output.lengths, lengths)
+      try writer.write(output.rounds, state.rounds)
+    } else {
+      try writer.write(output.torsions, records, shape: visits + [sampler.samples, sampler.torsionCount])
+    }
     try writer.write(output.torsionNames, torsionNames)
     try writer.write(
       output.centers, (0..<grid.windowCount).flatMap(grid.center(of:)), shape: [grid.windowCount, grid.counts.count])
     try writer.write(output.forceConstants, parameters.forceConstant)
     try writer.write(output.endCoordinates, state.endPositions, shape: visits + [molecule.topology.atoms.count, 3])
     if let lowering {
-      let bias = lowering.energies(of: sampler)
-      try writer.write(output.sharedBias, bias, shape: visits + [sampler.samples])
+      let bias = lowering.energies(records: records, torsionCount: sampler.torsionCount)
+      if lengths == nil {
+        try writer.write(output.sharedBias, bias, shape: visits + [sampler.samples])
+      } else {
+        try writer.write(output.samplesSharedBias, bias)
+      }
       try writer.write(output.loweredTorsions, lowering.depths.map { torsionNames[$0.torsion] })
       try writer.write(output.loweredBy, lowering.depths.map(\.depth))
       let kT = PhysicalConstants.thermalEnergy(temperature: molecule.temperature)
@@ -59,6 +71,7 @@ extension UmbrellaSetup {
     if parameters.ceiling != nil {
       try writer.write(output.windowsLeftOut, result.windowFreeEnergies.filter { !$0.isFinite }.count)
     }
+    if hasRounds { try writer.write(output.windowVariance, result.windowVariances) }
     try writer.write(output.weakestLink, result.coverage.weakestLink)
     try writer.write(output.slidWindows, result.coverage.slidWindows.count)
     try writer.write(output.fewestSamplesBetweenLines, result.coverage.fewestSamplesBetweenLines)
@@ -83,6 +96,11 @@ extension UmbrellaState {
     for (field, list) in Self.counts { try writer.write(field, self[keyPath: list]) }
     try writer.write(Self.record.turnsTried, work.movesTried)
     try writer.write(Self.record.turnsTaken, work.movesTaken)
+    guard !further.isEmpty else { return }
+    try writer.write(Self.record.rounds, rounds)
+    try writer.write(Self.record.planned, planned)
+    try writer.write(Self.record.furtherCounts, further.map(\.count))
+    try writer.write(Self.record.further, further.flatMap { $0 })
   }
 
   /// Throws `ArtifactError` and `UmbrellaSamplerError.state`.
@@ -94,5 +112,18 @@ extension UmbrellaState {
     for (field, list) in Self.numbers { self[keyPath: list] = try artifact.read(field).values }
     for (field, list) in Self.counts { self[keyPath: list] = try artifact.read(field).values }
     work = try artifact.work(Self.record.steps, Self.record.turnsTried, Self.record.turnsTaken)
+    guard artifact.has(Self.record.rounds) else { return }
+    rounds = try artifact.read(Self.record.rounds)
+    planned = try artifact.read(Self.record.planned).values
+    let all = try artifact.read(Self.record.further).values
+    let counts = try artifact.read(Self.record.furtherCounts).values
+    guard counts.allSatisfy({ $0 >= 0 }), counts.reduce(0, +) == all.count else {
+      throw UmbrellaSamplerError.state("samples of rounds are missing")
+    }
+    var end = 0
+    further = counts.map { count in
+      defer { end += count }
+      return Array(all[end..<end + count])
+    }
   }
 }

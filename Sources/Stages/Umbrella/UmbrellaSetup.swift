@@ -109,6 +109,7 @@ struct UmbrellaSetup {
     (settings.equilibration, settings.production) = (parameters.equilibration, parameters.production)
     settings.sampleInterval = parameters.sampleInterval
     settings.exchangeInterval = parameters.exchange ? parameters.exchangeInterval : nil
+    settings.firstPass = parameters.targetError.map { _ in UmbrellaRounds.firstShare * parameters.production }
     return try UmbrellaSampler(
       system: lowering?.applied(to: system, torsions: torsions) ?? system, grid: grid, torsions: torsions,
       forceConstants: parameters.forceConstant, coordinates: molecule.topology.referenceCoordinates, settings: settings)
@@ -124,21 +125,33 @@ struct UmbrellaSetup {
     }
   }
 
-  /// The samples as the analysis takes them.
-  func data(_ sampler: UmbrellaSampler) throws -> UmbrellaData {
-    try UmbrellaData(
-      records: sampler.state.records, walkNames: Self.directionNames, torsionNames: torsionNames, folds: folds,
+  /// Whether windows get lengths of their own, in rounds.
+  var hasRounds: Bool { parameters.targetError != nil }
+
+  /// The samples as the analysis takes them; of the first pass alone where asked for.
+  func data(_ sampler: UmbrellaSampler, firstPass: Bool = false) throws -> UmbrellaData {
+    let records = firstPass ? sampler.firstRecords : sampler.records
+    return try UmbrellaData(
+      records: records, walkNames: Self.directionNames, torsionNames: torsionNames, folds: folds,
       centers: (0..<grid.windowCount).map(grid.center(of:)), forceConstants: parameters.forceConstant,
       neighbours: grid.neighbours, sampleInterval: parameters.sampleInterval,
-      sharedBias: lowering?.energies(of: sampler), stateColumns: stateColumns, unwatched: unwatched,
-      temperature: molecule.temperature)
+      sharedBias: lowering?.energies(records: records, torsionCount: sampler.torsionCount),
+      stateColumns: stateColumns, unwatched: unwatched, temperature: molecule.temperature,
+      lengths: hasRounds && !firstPass ? sampler.lengths : nil)
   }
 
-  func analysis(_ sampler: UmbrellaSampler, seed: UInt64) throws -> UmbrellaAnalysis {
+  /// `windows`: those that are looked at; nil: all. `data`: nil for all there is.
+  func analysis(
+    _ sampler: UmbrellaSampler, seed: UInt64, windows: [Int]? = nil, data given: UmbrellaData? = nil,
+    bootstrap: Bool = true
+  ) throws -> UmbrellaAnalysis {
     var options = UmbrellaAnalysis.Options()
     (options.torsion, options.states, options.profileBins) = (stateAxis, states.set, parameters.profileBins)
-    (options.bootstrapReplicates, options.overlapThreshold) = (parameters.bootstrap, parameters.overlapThreshold)
+    (options.bootstrapReplicates, options.overlapThreshold) = (
+      bootstrap ? parameters.bootstrap : 0, parameters.overlapThreshold
+    )
     (options.seed, options.ceiling) = (seed, parameters.ceiling)
-    return UmbrellaAnalysis(data: try data(sampler), options: options)
+    let data = try given ?? data(sampler)
+    return UmbrellaAnalysis(data: try windows.map(data.keeping) ?? data, options: options, numbers: windows)
   }
 }

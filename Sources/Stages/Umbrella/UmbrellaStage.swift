@@ -42,6 +42,11 @@ enum UmbrellaStage: RecordedStage {
       "windows this far above the lowest are left out of the estimate, if the others hold together without them: over a high barrier "
         + "walks drag their history, and what does not close around it spoils the low barriers. None if left out",
       unit: "kT", in: .positive) var ceiling: Double?
+    @Parameter(
+      "standard error of dF up to which windows are sampled, each as long as it takes: windows above the ceiling get no "
+        + "more than a first pass, and production times the number of windows is not exceeded. If left out, all windows last "
+        + "production",
+      unit: "kT", in: .positive) var targetError: Double?
     @Parameter("bins of the free-energy profile", in: 6...720) var profileBins = 60
     @Parameter("least link between windows in the overlap graph; below it the stage fails", in: 1e-6...1)
     var overlapThreshold = 0.03
@@ -49,6 +54,9 @@ enum UmbrellaStage: RecordedStage {
   }
 
   static func check(_ stage: PlannedStage) throws {
+    if let parameters = try? stage.parameters(Parameters.self), parameters.exchange, parameters.targetError != nil {
+      stage.refuse("\(UmbrellaError.exchangeInRounds)")
+    }
     guard let molecule = MoleculeCheck.run(stage, needs: .dynamics), let states = try? molecule.states() else { return }
     _ = stage.checking(stage.placeOfStates) {
       try UmbrellaSetup.stateAxis(states, coordinates: stage.parameters(Parameters.self).coordinates)
@@ -59,22 +67,46 @@ enum UmbrellaStage: RecordedStage {
   /// is some; `FreeEnergiesError` where the windows do not cover the grid: the sampling is then kept in the checkpoint.
   static func run(_ context: StageContext) throws {
     try withAdvice {
-      let setup = try UmbrellaSetup(context, context.parameters(Parameters.self))
+      let parameters = try context.parameters(Parameters.self)
+      if parameters.exchange, parameters.targetError != nil { throw UmbrellaError.exchangeInRounds }
+      let setup = try UmbrellaSetup(context, parameters)
       let sampler = try setup.sampler()
       if let saved = try context.newestCheckpoint() {
         try sampler.resume(UmbrellaState(saved))
         context.log("going on from \(Int(sampler.simulatedTime)) of \(Int(sampler.totalTime)) ps")
       }
       let already = sampler.simulatedTime
-      let watch = Stopwatch()
-      try sample(context, setup, sampler)
-      let seconds = watch.seconds
-      context.logSpeed(of: sampler, since: already, seconds: seconds)
-
+      var seconds = 0.0
+      let sampling = {
+        let watch = Stopwatch()
+        try sample(context, setup, sampler)
+        seconds += watch.seconds
+      }
+      var result: UmbrellaResult
+      if let target = parameters.targetError {
+        result = try UmbrellaRounds(
+          context: context, setup: setup, sampler: sampler, target: target, sample: sampling
+        ).run()
+        context.logSpeed(of: sampler, since: already, seconds: seconds)
+        if !(result.standardError <= target) {
+          result.warnings.append(
+            String(
+              format:
+                "The standard error of dF is %.3f kT where %.3f kT were asked for: %.0f ps, which "
+                + "production allows for, are used up.",
+              result.standardError, target, sampler.simulatedTime))
+        }
+      } else {
+        try sampling()
+        context.logSpeed(of: sampler, since: already, seconds: seconds)
+        result = try setup.analysis(sampler, seed: context.seed).run(progress: context.progress)
+      }
       let deviation = try sampler.checkForces()
-      let result = try setup.analysis(sampler, seed: context.seed).run(progress: context.progress)
       for warning in result.warnings + setup.untoldStates { context.warn(warning) }
       try setup.write(sampler, to: context.output)
+      if parameters.targetError != nil {
+        try context.output.write(output.windowsNotSampled, sampler.state.planned.filter { $0 == 0 }.count)
+      }
       try context.output.write(output.forceProvider, sampler.forceProvider)
       try context.output.write(output.forceDeviation, deviation)
       try setup.write(result, to: context.output)
@@ -89,7 +121,8 @@ enum UmbrellaStage: RecordedStage {
   ) throws {
     let windows = setup.grid.windowCount
     let (slow, disagreeing) = SlowTorsions.inWindows(
-      setup.watched, records: sampler.state.records, windows: windows, recorded: sampler.torsionCount)
+      setup.watched, records: sampler.records, windows: windows, recorded: sampler.torsionCount,
+      lengths: setup.hasRounds ? sampler.lengths : nil)
     guard !slow.torsions.isEmpty else { return }
     try slow.write(to: context.output)
     try context.output.write(output.slowTorsions.disagreeingWindows, disagreeing)
@@ -101,20 +134,20 @@ enum UmbrellaStage: RecordedStage {
     }
   }
 
-  /// Advances to the end, with checkpoints by time, watching every stereocentre.
+  /// Advances to the end, or until a round must be planned, with checkpoints by time, watching every stereocentre.
   private static func sample(_ context: StageContext, _ setup: UmbrellaSetup, _ sampler: UmbrellaSampler) throws {
-    guard !sampler.isFinished else { return }
+    guard !sampler.isFinished, !sampler.awaitsPlan else { return }
     context.progress.begin("umbrella", total: Int(sampler.totalTime.rounded()), unit: "ps")
     var clock = CheckpointClock(context)
     var visits = 0
-    while !sampler.isFinished {
+    while !sampler.isFinished, !sampler.awaitsPlan {
       for visit in try sampler.advance() {
         visits += 1
         try setup.checkChirality(Array(sampler.endFrame(visit)), visit)
       }
       context.progress.update(
         completed: Int(sampler.simulatedTime), metrics: visits > 0 ? [(name: "windows", value: "\(visits)")] : [])
-      try clock.saveIfDue(force: sampler.isFinished) {
+      try clock.saveIfDue(force: sampler.isFinished || sampler.awaitsPlan) {
         try context.checkpoints.save(step: Int(sampler.simulatedTime)) { try sampler.state.write(to: $0) }
       }
     }

@@ -72,7 +72,7 @@ struct WindowFile {
       throw WindowsStageError.content(
         file: file, "this is the artifact of a stage of type \(artifact.provenance.stageType)")
     }
-    guard !artifact.has(record.sharedBias) else {
+    guard !artifact.has(record.sharedBias), !artifact.has(record.samplesSharedBias) else {
       throw WindowsStageError.content(
         file: file, "its dynamics had lowered barriers beside the windows' biases: take that umbrella stage itself")
     }
@@ -84,14 +84,21 @@ struct WindowFile {
         parameter: "coordinates", name: names.joined(separator: ", "),
         known: [known.prefix(constants.count).joined(separator: ", ")])
     }
-    let records = try artifact.read(record.torsions)
-    let (walks, windows, samples, all) = (records.shape[0], records.shape[1], records.shape[2], records.shape[3])
-    var result: [BiasedWindows.Window] = []
+    let lengths = try artifact.readIfThere(record.lengths)?.values
+    let records = try artifact.read(lengths == nil ? record.torsions : record.samples)
+    let (windows, all) = (centers.shape[0], records.shape.last ?? 1)
+    let counts = lengths ?? [Int](repeating: records.shape[2], count: windows)
+    let isSampled = try artifact.read(record.windowFreeEnergy).values.map(\.isFinite)
+    let walks = records.values.count / max(1, all * counts.reduce(0, +))
+    var (result, start) = ([BiasedWindows.Window](), 0)
     for walk in 0..<walks {
       for window in 0..<windows {
+        defer { start += counts[window] }
+        // a window that has no more than a first pass is none
+        if lengths != nil, !isSampled[window] { continue }
         var values: [Double] = []
-        for sample in Swift.stride(from: first, to: samples, by: step) {
-          let row = ((walk * windows + window) * samples + sample) * all
+        for sample in Swift.stride(from: first, to: counts[window], by: step) {
+          let row = (start + sample) * all
           values += records.values[row..<row + names.count]
         }
         result.append(

@@ -145,11 +145,10 @@ import Testing
     }
   }
 
-  /// Of windows all of one length: short ones, into which walks drag their history, and long ones.
-  @Test(
-    .enabled(if: ProcessInfo.processInfo.environment["BOLTZMILL_BENCHMARKS"] != nil, "a benchmark"),
-    arguments: [60, 200])
-  func coverageOfOneLength(samples: Int) throws {
+  /// Of windows all of one length.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["BOLTZMILL_BENCHMARKS"] != nil, "a benchmark"))
+  func coverageOfOneLength() throws {
+    let samples = 200
     for barrier in [0.5, 3.0] {
       var surface = ModelSurface()
       surface.psiBarrier = barrier

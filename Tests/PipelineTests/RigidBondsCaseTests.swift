@@ -52,7 +52,7 @@ import Testing
     stages:
       frames:   { uses: ingest, trajectory: chain.nc }
       emulator: { uses: emulator, frames: frames, network: { width: 32 }, training: { steps: 300, batch: 256 } }
-      fresh:    { uses: sample, emulator: emulator, count: 7000, log_density: exact-trace, ode_steps: 8 }
+      fresh:    { uses: sample, emulator: emulator, count: 20000, log_density: exact-trace, ode_steps: 8 }
       traced:   { uses: reweight, samples: fresh, density: exact-trace }
       report:   { uses: report, compare: [traced] }
     """

@@ -30,6 +30,7 @@ import Testing
     ("flows: two, coordinates: cartesian", "flows: two needs coordinates: internal"),
     ("rotors: folded, objective: endpoint", "rotors: folded needs objective: velocity"),
     ("time_weights: likelihood, coupling: optimal-transport", "time_weights: likelihood needs objective: velocity"),
+    ("conditional_mean: true, coordinates: cartesian", "conditional_mean needs coordinates: internal"),
     ("state_shares: { nowhere: 0.2 }", "there is no state 'nowhere'"),
     ("state_share: 0.2, state_shares: { rest: 0.5 }", "say the same twice"),
   ]) func whatCannotBeHadIsSaidFirst(_ emulator: String, _ message: String) throws {

@@ -205,7 +205,7 @@ extension SteinCheck {
       return text
         + ". The force field pushes some away from where they are: another order of the atoms, or another molecule"
     }
-    if error > Self.largestError || self.coordinates.contains { !($0.error <= Self.largestCoordinateError) } {
+    if error > Self.largestError || self.coordinates.contains(where: { !($0.error <= Self.largestCoordinateError) }) {
       return text + ". The frames are too few, or some forces too large, to tell"
     }
     let wrong = off.map { coordinates.kinds[$0.index] }

@@ -118,7 +118,11 @@ enum EmulatorStage: RecordedStage {
         "constraints: rigid keeps bonds at their lengths, which needs coordinates: internal",
         at: .parameter("coordinates"))
     }
-    guard let system = MoleculeCheck.run(stage) else { return }
+    // asked for by a word, forces have to be there
+    let isWanted = parameters.targets == .forces && coordinates == .internal && stage.forcefield != .null
+    let mayHold = stage.inputs(\Inputs.frames).contains(where: IngestStage.mayKeepBonds)
+    guard let system = MoleculeCheck.run(stage, needs: isWanted ? (mayHold ? .rigidEnergies : .energies) : nil)
+    else { return }
     if parameters.stateShare != nil || parameters.stateShares != nil {
       _ = stage.checking(.parameter(parameters.stateShares == nil ? "state_share" : "state_shares")) {
         try StateShares.asked(parameters, system.states())

@@ -48,6 +48,9 @@ enum TargetForces {
       ("rotors", parameters.rotors == .folded), ("time_weights", parameters.timeWeights == .likelihood),
     ]
     var reason: String?
+    if parameters.coordinates == .cartesian, parameters.conditionalMean == true {
+      stage.refuse("conditional_mean needs coordinates: internal", at: .parameter("conditional_mean"))
+    }
     if parameters.coordinates == .cartesian {
       reason = "coordinates: internal"
     } else if parameters.objective != .velocity || parameters.coupling != .independent {

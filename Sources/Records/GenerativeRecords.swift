@@ -79,6 +79,12 @@ public struct ThermometersRecord: Record {
   public let names = Texts("results/thermometer/coordinates", axes: ["coordinate"], "the one furthest off first")
   public let values = Reals("results/thermometer/values", axes: ["coordinate"], "1 where all is well")
   public let errors = Reals("results/thermometer/standard_errors", axes: ["coordinate"], "of the values")
+  public let torsionNames = Texts(
+    "results/thermometer/torsions", axes: ["torsion"], "those that go all the way round, the one furthest off first")
+  public let torsionValues = Reals(
+    "results/thermometer/torsion_values", axes: ["torsion"],
+    "the largest E[g f + f'], f sine or cosine of the angle or twice it; 0 where all is well")
+  public let torsionErrors = Reals("results/thermometer/torsion_standard_errors", axes: ["torsion"], "of the values")
 }
 
 /// `sample`: conformations with their log-density.

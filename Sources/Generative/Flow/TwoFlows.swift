@@ -67,7 +67,7 @@ public struct TwoFlowNetwork: Network {
 }
 
 /// The flow of the torsions: columns of the narrow coordinates stand still. Velocity sigma'(t) f on the torus.
-struct TorsionField: VectorField {
+struct TorsionField: ForwardModeField {
   /// On a space of the torsions alone.
   let network: ResidualNetwork
   let space: LatentSpace
@@ -87,19 +87,7 @@ struct TorsionField: VectorField {
     try space.joined(Tensor.zeros([x.shape[0], space.euclidean], x.scalarType ?? .float32), angles)
   }
 
-  func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
-    try withoutGradients { try forms(x, t, directions) }
-  }
-
-  func withScoreTransport(_ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor) throws -> ScoreTransport {
-    try withGradients {
-      let leaf = try x.requiringGradient()
-      let (value, forms) = try forms(leaf, t, directions)
-      return try Self.pulled(leaf, value, forms, score)
-    }
-  }
-
-  private func forms(_ x: Tensor, _ t: Tensor, _ directions: Tensor) throws -> (Tensor, Tensor) {
+  func quadraticForms(_ x: Tensor, _ t: Tensor, _ directions: Tensor) throws -> (Tensor, Tensor) {
     let slope = try TorusPath.sigmaDerivative(t)
     let turns = try space.split(directions).angles
     let (value, tangents) = try network.withTangents(space.split(x).angles, t, directions: turns)
@@ -107,13 +95,12 @@ struct TorsionField: VectorField {
   }
 
   func basis(_ n: Int, _ type: ScalarType) throws -> Tensor {
-    let unit = try Tensor.identity(space.dimension, type).slice(space.euclidean..<space.dimension)
-    return try unit.reshaped(space.angles, 1, space.dimension).expanded([space.angles, n, space.dimension])
+    try space.unitVectors(space.euclidean..<space.dimension, n, type)
   }
 }
 
 /// The flow of the narrow coordinates given the torsions, which stand still: velocity c(t) y + s(t) f(y, theta, t).
-struct ConditionalField: VectorField {
+struct ConditionalField: ForwardModeField {
   let network: ResidualNetwork
   let space: LatentSpace
   let interpolant: Interpolant
@@ -136,20 +123,8 @@ struct ConditionalField: VectorField {
     try space.joined(velocity, Tensor.zeros([velocity.shape[0], space.angles], velocity.scalarType ?? .float32))
   }
 
-  func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
-    try withoutGradients { try forms(x, t, directions) }
-  }
-
-  func withScoreTransport(_ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor) throws -> ScoreTransport {
-    try withGradients {
-      let leaf = try x.requiringGradient()
-      let (value, forms) = try forms(leaf, t, directions)
-      return try Self.pulled(leaf, value, forms, score)
-    }
-  }
-
   /// `directions` as `confined` gives them: none along the torsions.
-  private func forms(_ x: Tensor, _ t: Tensor, _ directions: Tensor) throws -> (Tensor, Tensor) {
+  func quadraticForms(_ x: Tensor, _ t: Tensor, _ directions: Tensor) throws -> (Tensor, Tensor) {
     let (c, s) = try interpolant.velocityPreconditioning(t)
     let (value, tangents) = try network.withTangents(x, t, directions: directions)
     let along = try space.split(directions).euclidean
@@ -167,7 +142,6 @@ struct ConditionalField: VectorField {
   }
 
   func basis(_ n: Int, _ type: ScalarType) throws -> Tensor {
-    let unit = try Tensor.identity(space.dimension, type).slice(0..<space.euclidean)
-    return try unit.reshaped(space.euclidean, 1, space.dimension).expanded([space.euclidean, n, space.dimension])
+    try space.unitVectors(0..<space.euclidean, n, type)
   }
 }

@@ -41,8 +41,7 @@ extension VectorField {
   public func confined(_ directions: Tensor) throws -> Tensor { directions }
 
   public func basis(_ n: Int, _ type: ScalarType) throws -> Tensor {
-    let d = space.dimension
-    return try Tensor.identity(d, type).reshaped(d, 1, d).expanded([d, n, d])
+    try space.unitVectors(0..<space.dimension, n, type)
   }
 
   public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { probes }
@@ -112,10 +111,31 @@ extension VectorField {
   }
 }
 
+/// A field whose network has forward mode: all directions go through it at once.
+protocol ForwardModeField: VectorField {
+  /// Velocity [n, d] and e . J e for each of `directions` [m, n, d], [m, n]; recorded for back-propagation where that is on.
+  func quadraticForms(_ x: Tensor, _ t: Tensor, _ directions: Tensor) throws -> (Tensor, Tensor)
+}
+
+extension ForwardModeField {
+  public func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
+    try withoutGradients { try quadraticForms(x, t, directions) }
+  }
+
+  /// Forward mode for the directions, then one backward pass.
+  public func withScoreTransport(_ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor) throws -> ScoreTransport {
+    try withGradients {
+      let leaf = try x.requiringGradient()
+      let (value, forms) = try quadraticForms(leaf, t, directions)
+      return try Self.pulled(leaf, value, forms, score)
+    }
+  }
+}
+
 /// The velocity of a residual network: Euclidean block c(t) x + s(t) f, torus block sigma'(t) f.
 ///
 /// c and s are `Interpolant.velocityPreconditioning`; f is the network's output, of unit scale everywhere.
-public struct ResidualVectorField: VectorField {
+public struct ResidualVectorField: ForwardModeField {
   public let network: ResidualNetwork
   public let interpolant: Interpolant
 
@@ -138,22 +158,8 @@ public struct ResidualVectorField: VectorField {
     return space.angles > 0 ? try space.joined(euclidean, f.angles) : euclidean
   }
 
-  /// By forward mode, all directions at once. The Euclidean part c(t) |e|^2 is exact for any probe with |e_euclidean|^2 = n and for
-  /// unit vectors alike.
-  public func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
-    try withoutGradients { try quadraticForms(x, t, directions) }
-  }
-
-  /// Forward mode for the directions, then one backward pass.
-  public func withScoreTransport(_ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor) throws -> ScoreTransport {
-    try withGradients {
-      let leaf = try x.requiringGradient()
-      let (value, forms) = try quadraticForms(leaf, t, directions)
-      return try Self.pulled(leaf, value, forms, score)
-    }
-  }
-
-  private func quadraticForms(_ x: Tensor, _ t: Tensor, _ directions: Tensor) throws -> (Tensor, Tensor) {
+  /// The Euclidean part c(t) |e|^2 is exact for any probe with |e_euclidean|^2 = n and for unit vectors alike.
+  func quadraticForms(_ x: Tensor, _ t: Tensor, _ directions: Tensor) throws -> (Tensor, Tensor) {
     let factors = try Factors(t, interpolant)
     let (value, tangents) = try network.withTangents(x, t, directions: directions)
     let products = try space.split(directions * tangents)

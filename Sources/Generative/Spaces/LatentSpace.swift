@@ -42,6 +42,12 @@ public struct LatentSpace: Codable, Equatable, Sendable {
     try Tensor.concatenated([euclidean, angles], axis: -1)
   }
 
+  /// Unit vectors along some columns, beside each of n points, [columns, n, dimension].
+  func unitVectors(_ columns: Range<Int>, _ n: Int, _ type: ScalarType) throws -> Tensor {
+    try Tensor.identity(dimension, type).slice(columns).reshaped(columns.count, 1, dimension)
+      .expanded([columns.count, n, dimension])
+  }
+
   /// Draws [count, dimension] from the prior: standard normal times uniform on the torus.
   public func prior(_ count: Int, _ generator: Generator, _ type: ScalarType = .float32) throws -> Tensor {
     let normal = try noise(count, generator, type)

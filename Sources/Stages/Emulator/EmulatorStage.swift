@@ -164,6 +164,12 @@ enum EmulatorStage: RecordedStage {
         output.thermometers.names, check.coordinates.map { coordinates.label(of: $0.index, in: topology) })
       try context.output.write(output.thermometers.values, check.coordinates.map(\.value))
       try context.output.write(output.thermometers.errors, check.coordinates.map(\.error))
+      if !check.torsions.isEmpty {
+        try context.output.write(
+          output.thermometers.torsionNames, check.torsions.map { coordinates.label(of: $0.index, in: topology) })
+        try context.output.write(output.thermometers.torsionValues, check.torsions.map(\.value))
+        try context.output.write(output.thermometers.torsionErrors, check.torsions.map(\.error))
+      }
     }
   }
 }

@@ -85,14 +85,17 @@ enum TargetForces {
       let engine = try withAdvice {
         try system.engine(for: "forces in the targets", threads: context.threads)
       }
-      guard let rigid else {
-        return BoltzmannForces(
-          temperature: context.temperature, framesPerCall: engine.framesPerCall, areDear: !(engine is OpenMMEngine)
-        ) { try engine.energiesAndForces($0) }
+      func forces(
+        _ evaluate: @escaping ([Double]) throws -> (energies: [Double], forces: [Double])
+      ) -> BoltzmannForces {
+        BoltzmannForces(
+          temperature: context.temperature, framesPerCall: engine.framesPerCall, areDear: !(engine is OpenMMEngine),
+          evaluate: evaluate)
       }
+      guard let rigid else { return forces { try engine.energiesAndForces($0) } }
       let masses = try withAdvice { try system.masses() }
       let thermal = PhysicalConstants.thermalEnergy(temperature: context.temperature)
-      return BoltzmannForces(temperature: context.temperature, framesPerCall: engine.framesPerCall) { positions in
+      return forces { positions in
         var (energies, forces) = try engine.energiesAndForces(positions)
         for (k, slope) in rigid.logVolumeGradients(positions, masses: masses).enumerated() {
           forces[k] += thermal * slope

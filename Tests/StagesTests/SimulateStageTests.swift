@@ -97,25 +97,9 @@ import Workflow
     try SimulateStage.run(whole)
     let expected = try alanine.commit(whole, SimulateStage.self)
 
-    var interruptions = 0
-    var resumed: Artifact?
-    for attempt in 0..<1000 where resumed == nil {
-      var calls = 0
-      let limit = 3 + attempt % 3
-      let part = try alanine.context(SimulateStage.self, "parts", values, threads: 1 + attempt % 2) {
-        calls += 1
-        return calls >= limit
-      }
-      do {
-        try SimulateStage.run(part)
-        resumed = try alanine.commit(part, SimulateStage.self)
-      } catch is WorkflowInterruption {
-        interruptions += 1
-        part.output.discard()
-      }
-    }
+    let (resumed, interruptions) = try alanine.inParts(SimulateStage.self, "parts", values) { 3 + $0 % 3 }
     #expect(interruptions > 4)
-    #expect(resumed?.provenance.contentDigest == expected.provenance.contentDigest)
+    #expect(resumed.provenance.contentDigest == expected.provenance.contentDigest)
   }
 
   /// In a few picoseconds the moves bring a side chain to places that dynamics alone does not reach, interrupted or not.

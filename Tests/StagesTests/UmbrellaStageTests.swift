@@ -67,25 +67,9 @@ import Workflow
     try UmbrellaStage.run(whole)
     let expected = try alanine.commit(whole, UmbrellaStage.self)
 
-    var interruptions = 0
-    var resumed: Artifact?
-    for attempt in 0..<1000 where resumed == nil {
-      var calls = 0
-      let limit = 9 + 7 * attempt % 13
-      let part = try alanine.context(UmbrellaStage.self, "\(name)-parts", values, threads: 1 + attempt % 2) {
-        calls += 1
-        return calls >= limit
-      }
-      do {
-        try UmbrellaStage.run(part)
-        resumed = try alanine.commit(part, UmbrellaStage.self)
-      } catch is WorkflowInterruption {
-        interruptions += 1
-        part.output.discard()
-      }
-    }
+    let (resumed, interruptions) = try alanine.inParts(UmbrellaStage.self, "\(name)-parts", values) { 9 + 7 * $0 % 13 }
     #expect(interruptions > 2)
-    #expect(resumed?.provenance.contentDigest == expected.provenance.contentDigest)
+    #expect(resumed.provenance.contentDigest == expected.provenance.contentDigest)
     if exchange {
       #expect(
         try expected.read(output.exchangeAcceptance).values.allSatisfy { $0 > 0.02 && $0 < 1 })
@@ -133,25 +117,14 @@ import Workflow
       #expect(abs(recomputed[visit] - torsions[(end - 1) * 4]) < 1e-9)
     }
 
-    var (seen, interruptions, resumed) = (Set<Int>(), 0, Artifact?.none)
-    for attempt in 0..<1000 where resumed == nil {
-      var calls = 0
-      let limit = 12 + 5 * attempt % 11
-      let part = try alanine.context(UmbrellaStage.self, "rounds-parts", values, threads: 1 + attempt % 2) {
-        calls += 1
-        return calls >= limit
-      }
-      do {
-        try UmbrellaStage.run(part)
-        resumed = try alanine.commit(part, UmbrellaStage.self)
-      } catch is WorkflowInterruption {
-        interruptions += 1
-        if let saved = try part.newestCheckpoint() { seen.insert(try UmbrellaState(saved).rounds) }
-        part.output.discard()
-      }
+    var seen: Set<Int> = []
+    let (resumed, interruptions) = try alanine.inParts(UmbrellaStage.self, "rounds-parts", values) {
+      12 + 5 * $0 % 11
+    } saved: { part in
+      if let saved = try part.newestCheckpoint() { seen.insert(try UmbrellaState(saved).rounds) }
     }
     #expect(interruptions > 2 && seen.count > 1, "\(seen)")
-    #expect(resumed?.provenance.contentDigest == expected.provenance.contentDigest)
+    #expect(resumed.provenance.contentDigest == expected.provenance.contentDigest)
   }
 
   /// An error that is reached ends the sampling long before the budget does; with exchange there are no rounds.

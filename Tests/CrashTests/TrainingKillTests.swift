@@ -22,10 +22,11 @@ import Testing
     try program.write(
       """
       name: tiny
-      system: { topology: \(alanine)/alanine.pdb }
+      system: { topology: \(alanine)/alanine.pdb, forcefield: \(alanine)/system.xml }
+      temperature: 300
       stages:
         frames:   { uses: ingest, trajectory: \(alanine)/alanine-left.nc, stride: 10 }
-        emulator: { uses: emulator, frames: frames, record_every: 1, training: { steps: \(Self.steps), batch: 256 } }
+        emulator: { uses: emulator, frames: frames, targets: forces, record_every: 1, training: { steps: \(Self.steps), batch: 256 } }
 
       """, to: "tiny.yaml")
     return program

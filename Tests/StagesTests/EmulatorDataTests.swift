@@ -116,6 +116,9 @@ import Trajectories
     levers = .init()
     levers.twoFlows = true
     #expect(throws: EmulatorError.self) { try alanine.data(nil, levers: levers) }
+    // so few frames that a torsion is not known say so, and blame nothing else
+    alanine = try Alanine(frames: 160)
+    #expect(try verdict(alanine.forces(), alanine).contains("The frames are too few"))
     alanine = try Alanine(frames: 500)
     #expect(try alanine.data(alanine.forces()).targets != nil, "few frames have forces too")
   }

@@ -142,6 +142,10 @@ private struct FrameForces {
       host.log("targets are plain: " + reason)
       return reason
     }
+    if forces.areDear {
+      host.log(
+        "a dear force field is asked for the forces of \(count) frames; stopped before training begins, they are lost")
+    }
     // some frames first: a dear force field need not see all of those that are not its own
     for sample in count > Self.firstLook ? [Self.firstLook, count] : [count] {
       let rows = (0..<sample).map { $0 * count / sample }

@@ -136,7 +136,8 @@ extension SteinCheck {
       return text
         + ". The force field pushes some away from where they are: another order of the atoms, or another molecule"
     }
-    if error > Self.largestError || self.coordinates.contains(where: { !($0.error <= Self.largestCoordinateError) }) {
+    let errors = self.coordinates.map(\.error) + torsions.map(\.error)
+    if error > Self.largestError || errors.contains(where: { !($0 <= Self.largestCoordinateError) }) {
       return text + ". The frames are too few, or some forces too large, to tell"
     }
     let wrong = off.map { coordinates.kinds[$0.index] }

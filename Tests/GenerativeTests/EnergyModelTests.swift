@@ -92,6 +92,22 @@ import Torch
     #expect(try largestDifference(path.squaredScoreResidual(gradient, space: space, unknown), plain) == 0)
   }
 
+  /// Score matching and InfoNCE take their share of a batch, labels all of it.
+  @Test func lossesAlongThePathTakeTheirShareOfTheRows() throws {
+    let model = try model(.linear, seed: 9)
+    let data = try Generator(seed: 10).normal([8, 5], .float64)
+    let labels = EnergyModelObjective.Labels(logDensity: try Generator(seed: 5).normal([8], .float64))
+    func terms(_ rows: Range<Int>, share: Double) throws -> EnergyModelObjective.Terms {
+      let own = EnergyModelObjective.Labels(logDensity: try labels.logDensity?.slice(rows))
+      return try EnergyModelObjective(pathShare: share)(
+        model, data: data.slice(rows), labels: own, step: 0, Generator(seed: 1))
+    }
+    let (shared, few, all) = (try terms(0..<8, share: 0.3), try terms(0..<3, share: 1), try terms(0..<8, share: 1))
+    #expect(try shared.score?.item() == few.score?.item() && shared.contrastive?.item() == few.contrastive?.item())
+    #expect(try shared.label?.item() == all.label?.item())
+    #expect(try shared.label?.item() != few.label?.item() && shared.score?.item() != all.score?.item())
+  }
+
   @Test func unknownScoreLabelsCountAsNoError() throws {
     let model = try model(.scalar, seed: 9)
     let data = try Generator(seed: 10).normal([4, 5], .float64)

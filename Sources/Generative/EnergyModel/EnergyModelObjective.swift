@@ -14,6 +14,8 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
   public var scoreLabel: Double
   /// Where samples carry scores of the emulator, these take noise out of score matching.
   public var controlsNoise: Bool
+  /// Share of a batch's rows that score matching and InfoNCE take; labels take all.
+  public var pathShare: Double
   /// Standard deviations of t' - t for the negatives, used in turn.
   public var negativeWidths: [Double]
   /// Beyond this many nats the label loss grows linearly.
@@ -23,10 +25,11 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
 
   public init(
     score: Double = 1, contrastive: Double = 1, label: Double = 1, scoreLabel: Double = 0, controlsNoise: Bool = true,
-    negativeWidths: [Double] = [0.02, 0.1, 0.4], huberDelta: Double = 3, dataEndFraction: Double = 0.5
+    pathShare: Double = 1, negativeWidths: [Double] = [0.02, 0.1, 0.4], huberDelta: Double = 3,
+    dataEndFraction: Double = 0.5
   ) {
     (self.score, self.contrastive, self.label, self.scoreLabel) = (score, contrastive, label, scoreLabel)
-    self.controlsNoise = controlsNoise
+    (self.controlsNoise, self.pathShare) = (controlsNoise, pathShare)
     (self.negativeWidths, self.huberDelta, self.dataEndFraction) = (negativeWidths, huberDelta, dataEndFraction)
   }
 
@@ -76,19 +79,19 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
   public func callAsFunction(
     _ model: some EnergyModel, data: Tensor, labels: Labels = Labels(), step: Int, _ generator: Generator
   ) throws -> Terms {
-    let n = data.shape[0]
+    let n = min(data.shape[0], max(1, Int((pathShare * Double(data.shape[0])).rounded(.up))))
     var (scoreLoss, nceLoss): (Tensor?, Tensor?)
     if score != 0 || contrastive != 0 {
       let t = try times(n, generator)
       let path = try PathPoint(
-        data: data, t: t, space: model.space, interpolant: model.interpolant,
+        data: data.slice(0..<n), t: t, space: model.space, interpolant: model.interpolant,
         smallestSigma: PathPoint.smallestTrainingSigma, generator)
       let leaf = try score != 0 ? path.point.requiringGradient() : path.point
       let here = try model(leaf, t)
       if score != 0 {
         let gradient = try here.sum().gradients(of: [leaf], createGraph: true)[0]
         let control = try labels.score.flatMap { score in
-          try labels.precision.map { try PathPoint.Control(score, precision: $0, space: model.space) }
+          try labels.precision.map { try PathPoint.Control(score.slice(0..<n), precision: $0, space: model.space) }
         }
         scoreLoss =
           try path.squaredScoreResidual(gradient, space: model.space, control).mean() / Self.scoreDivisor

@@ -10,6 +10,8 @@ public enum LogDensityMethod: String, Codable, CaseIterable, Sendable {
   /// them. One estimate per probe; from two on their noise is known.
   case stochasticTrace = "stochastic-trace"
   /// The divergence by all directions at once.
+  ///
+  /// On fixed steps a flow of the torsions alone has by every method the exact density of the map that its steps make.
   case exactTrace = "exact-trace"
   /// Hutchinson probes drawn ONCE per trajectory: unbiased with adaptive steps too, but noisier than fresh probes. One estimate per
   /// probe. Source: Grathwohl et al., "FFJORD", ICLR 2019.
@@ -18,7 +20,8 @@ public enum LogDensityMethod: String, Codable, CaseIterable, Sendable {
 
 /// How the ODE dx/dt = v(t, x) is integrated from t = 0 to t = 1, or to where the field ends.
 public enum Integrator: Codable, Equatable, Sendable {
-  /// Classical Runge-Kutta with `steps` equal steps in s, where t = 1 - (1 - s)^2: short steps near the data.
+  /// Classical Runge-Kutta with `steps` equal steps in s, where t = 1 - (1 - s)^2: short steps near the data. A nearly straight part of a model
+  /// takes half as many, of equal length in t.
   case rungeKutta4(steps: Int)
   /// Classical Runge-Kutta with `steps` equal steps in t.
   case uniformRungeKutta4(steps: Int)
@@ -26,6 +29,12 @@ public enum Integrator: Codable, Equatable, Sendable {
   case dormandPrince(absolute: Double, relative: Double)
 
   var isFixedStep: Bool { if case .dormandPrince = self { false } else { true } }
+
+  /// As it is for a part of a model.
+  func fitted(to part: any VectorField) -> Integrator {
+    guard part.isNearlyStraight, case .rungeKutta4(let steps) = self else { return self }
+    return .uniformRungeKutta4(steps: (steps + 1) / 2)
+  }
 }
 
 /// The variable s that steps are taken in: t = 1 - (1 - s)^2, or t itself.
@@ -78,7 +87,6 @@ public struct FlowSampler {
   public let scores: Bool
   /// Where trajectories end, in (0, 1]; samples and densities are those of this time.
   public let endTime: Double
-  let clock: Clock
 
   /// `probes` is 2 for stochastic-trace and 1 for hutchinson, `endTime` the field's latest time, unless others are asked for.
   /// Throws `SamplingError` where method and integrator do not go together.
@@ -96,7 +104,6 @@ public struct FlowSampler {
     guard end > 0, end <= 1 else { throw SamplingError.endTime(end) }
     (self.field, self.integrator, self.method, self.probes, self.scores) = (field, integrator, method, probes, scores)
     self.endTime = end
-    clock = Clock(integrator, endTime: end)
   }
 
   /// Independent log-density estimates per sample: as many as probes, 1 for exact-trace, 0 for none.
@@ -133,13 +140,22 @@ public struct FlowSampler {
       }
       var (evaluations, lost) = (0, [LostTrajectory]())
       for part in field.parts {
-        let rates = try scores ? scoreRates(of: part, like: start, generator) : rates(of: part, like: start, generator)
+        let integrator = integrator.fitted(to: part)
+        let clock = Clock(integrator, endTime: endTime)
+        let rates =
+          try scores
+          ? scoreRates(of: part, clock, like: start, generator) : rates(of: part, clock, like: start, generator)
         switch integrator {
         case .rungeKutta4(let steps), .uniformRungeKutta4(let steps):
-          try integrateFixed(&state, steps: steps, rates)
+          if let part = part as? any JacobianField, estimates > 0 {
+            try integrateWithJacobian(&state, part, clock, steps: steps, rates)
+          } else {
+            try integrateFixed(&state, clock, steps: steps, rates)
+          }
           evaluations += 4 * steps
         case .dormandPrince(let absolute, let relative):
-          let found = try integrateAdaptive(&state, absolute: absolute, relative: relative, rates, part, lost: lost)
+          let found = try integrateAdaptive(
+            &state, absolute: absolute, relative: relative, clock, rates, part, lost: lost)
           evaluations += found.evaluations
           lost = found.lost
         }
@@ -147,7 +163,8 @@ public struct FlowSampler {
       var result = try samples(evaluations)
       switch integrator {
       case .rungeKutta4(let steps), .uniformRungeKutta4(let steps):
-        return try result.losingWhatIsNotFinite(time: endTime, step: clock.end / Double(steps))
+        return try result.losingWhatIsNotFinite(
+          time: endTime, step: Clock(integrator, endTime: endTime).end / Double(steps))
       case .dormandPrince:
         result.lost = lost
         return try result.withLostRowsBlank()
@@ -159,7 +176,7 @@ public struct FlowSampler {
   typealias Rates = (_ state: [Tensor], _ s: Double) throws -> [Tensor]
 
   private func rates(
-    of field: any VectorField, like start: Tensor, _ generator: Generator
+    of field: any VectorField, _ clock: Clock, like start: Tensor, _ generator: Generator
   ) throws -> Rates {
     let type = start.scalarType ?? .float32
     let shape = [estimates, start.shape[0], field.space.dimension]
@@ -173,7 +190,7 @@ public struct FlowSampler {
         let (v, divergence) = try field.withDivergence(x, t)
         return [try v * rate, try divergence.cast(.float64).unsqueezed(0) * -rate]
       case .stochasticTrace, .hutchinson:
-        if field.tracesExactly {
+        if field is any JacobianField {
           let (v, divergence) = try field.withDivergence(x, t)
           return [
             try v * rate, try divergence.cast(.float64).unsqueezed(0).expanded([estimates, x.shape[0]]) * -rate,
@@ -186,7 +203,30 @@ public struct FlowSampler {
     }
   }
 
-  private func integrateFixed(_ state: inout [Tensor], steps: Int, _ rates: Rates) throws {
+  /// ln q by the determinant of the map that the steps make: along with the points goes M = dx/dx(0), dM/dt = J M, whose steps are the exact
+  /// derivatives of the points' steps. Where the determinant is not positive the map folds over and ln q is NaN.
+  private func integrateWithJacobian(
+    _ state: inout [Tensor], _ part: any JacobianField, _ clock: Clock, steps: Int, _ rates: Rates
+  ) throws {
+    let (start, columns) = (state[0], part.movedColumns.count)
+    let (n, type) = (start.shape[0], start.scalarType ?? .float32)
+    let still = try Tensor.zeros([estimates, n], .float64)
+    state.append(try Tensor.identity(columns, type).unsqueezed(1).expanded([columns, n, columns]))
+    try integrateFixed(&state, clock, steps: steps) { state, s in
+      let rate = clock.rate(s)
+      let (v, tangents) = try part.withTangents(
+        state[0], Tensor.full([n], clock.time(s), type), directions: state[state.count - 1])
+      var slopes = [try v * rate, still]
+      if scores { slopes.append(try rates(state, s)[2]) }
+      return try slopes + [tangents * rate]
+    }
+    let jacobians = try state.removeLast().cast(.float64).permuted(1, 2, 0)
+    let (sign, logAbsolute) = try jacobians.signLogDeterminant()
+    let nowhere = try Tensor.full([n], .nan, .float64)
+    state[1] = try state[1] - sign.less(0.5).select(nowhere, else: logAbsolute)
+  }
+
+  private func integrateFixed(_ state: inout [Tensor], _ clock: Clock, steps: Int, _ rates: Rates) throws {
     let h = clock.end / Double(steps)
     func moved(_ slopes: [Tensor], _ ds: Double) throws -> [Tensor] { try zip(state, slopes).map { try $0 + $1 * ds } }
     for step in 0..<steps {
@@ -201,8 +241,8 @@ public struct FlowSampler {
 
   /// One step size for all; a trajectory for which it would have to fall to nothing is lost, and the others go on without it.
   private func integrateAdaptive(
-    _ state: inout [Tensor], absolute: Double, relative: Double, _ rates: Rates, _ part: any VectorField,
-    lost before: [LostTrajectory]
+    _ state: inout [Tensor], absolute: Double, relative: Double, _ clock: Clock, _ rates: Rates,
+    _ part: any VectorField, lost before: [LostTrajectory]
   ) throws -> (evaluations: Int, lost: [LostTrajectory]) {
     let (tableau, firstStep, end) = (DormandPrince.self, 0.05, clock.end)
     var (s, h, evaluations) = (0.0, firstStep, 1)
@@ -220,7 +260,7 @@ public struct FlowSampler {
       evaluations += 6
       let next = try state[0] + change(0, tableau.b)
       let scale = try state[0].abs().maximum(next.abs()) * relative + absolute
-      let squares = try (change(0, tableau.error) / scale).square().sum(-1) / Double(max(1, part.moved))
+      let squares = try (change(0, tableau.error) / scale).square().sum(-1) / Double(max(1, part.movedColumns.count))
       let errors = try squares.sqrt().values(as: Double.self)
       let going = errors.indices.filter { !isLost[$0] }
       // NaN counts as the largest
@@ -250,10 +290,12 @@ public struct FlowSampler {
   /// From d ln q/dt = -div v along dx/dt = v follows dg/dt = -J^T g - grad(div v), with J = dv/dx and g(0) the prior's score. Both
   /// terms are one reverse pass over the scalar v . g + div v, and with e . J e for div v the pass is unbiased too: on fixed
   /// steps the path does not depend on the probes, and everything is linear in them.
-  func scoreRates(of field: any VectorField, like start: Tensor, _ generator: Generator) throws -> Rates {
+  func scoreRates(
+    of field: any VectorField, _ clock: Clock, like start: Tensor, _ generator: Generator
+  ) throws -> Rates {
     let (n, type) = (start.shape[0], start.scalarType ?? .float32)
     // the unit vectors, so long that their mean form is the exact divergence
-    let isExact = method == .exactTrace || field.tracesExactly
+    let isExact = method == .exactTrace || field is any JacobianField
     var basis = try isExact ? field.basis(n, type) : nil
     basis = try basis.map { try $0 * Double($0.shape[0]).squareRoot() }
     return { state, s in

@@ -67,13 +67,11 @@ public struct TwoFlowNetwork: Network {
 }
 
 /// The flow of the torsions: columns of the narrow coordinates stand still. Velocity sigma'(t) f on the torus.
-struct TorsionField: ForwardModeField {
+struct TorsionField: JacobianField {
   /// On a space of the torsions alone.
   let network: ResidualNetwork
   let space: LatentSpace
-  /// There are few directions: the divergence by all of them costs less than its noise.
-  var tracesExactly: Bool { true }
-  var moved: Int { space.angles }
+  var movedColumns: Range<Int> { space.euclidean..<space.dimension }
 
   func replacing(network: ResidualNetwork) -> Self { Self(network: network, space: space) }
 
@@ -94,8 +92,10 @@ struct TorsionField: ForwardModeField {
     return (try moved(x, value * slope.unsqueezed(-1)), try (turns * tangents).sum(-1) * slope)
   }
 
-  func basis(_ n: Int, _ type: ScalarType) throws -> Tensor {
-    try space.unitVectors(space.euclidean..<space.dimension, n, type)
+  func withTangents(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
+    let slope = try TorusPath.sigmaDerivative(t).unsqueezed(-1)
+    let (value, tangents) = try network.withTangents(space.split(x).angles, t, directions: directions)
+    return (try moved(x, value * slope), try tangents * slope)
   }
 }
 
@@ -104,7 +104,8 @@ struct ConditionalField: ForwardModeField {
   let network: ResidualNetwork
   let space: LatentSpace
   let interpolant: Interpolant
-  var moved: Int { space.euclidean }
+  var movedColumns: Range<Int> { 0..<space.euclidean }
+  var isNearlyStraight: Bool { true }
 
   func replacing(network: ResidualNetwork) -> Self {
     Self(network: network, space: space, interpolant: interpolant)
@@ -139,9 +140,5 @@ struct ConditionalField: ForwardModeField {
     let along = try space.split(directions).euclidean
     return try space.joined(
       along, Tensor.zeros(along.shape.dropLast() + [space.angles], along.scalarType ?? .float32))
-  }
-
-  func basis(_ n: Int, _ type: ScalarType) throws -> Tensor {
-    try space.unitVectors(0..<space.euclidean, n, type)
   }
 }

@@ -27,22 +27,19 @@ public protocol VectorField: FlowModel {
   func oriented(probes: Tensor, at x: Tensor) throws -> Tensor
   /// Directions [m, n, d] without their part along columns that the field does not move.
   func confined(_ directions: Tensor) throws -> Tensor
-  /// Unit vectors along the columns that the field moves, [moved, n, d].
-  func basis(_ n: Int, _ type: ScalarType) throws -> Tensor
   /// Columns that the field moves.
-  var moved: Int { get }
-  /// Whether its divergence is taken by all directions even where an estimate is asked for.
-  var tracesExactly: Bool { get }
+  var movedColumns: Range<Int> { get }
+  /// Its trajectories are nearly straight: half as many steps, of equal length, do for them.
+  var isNearlyStraight: Bool { get }
 }
 
 extension VectorField {
-  public var tracesExactly: Bool { false }
-  public var moved: Int { space.dimension }
+  public var movedColumns: Range<Int> { 0..<space.dimension }
+  public var isNearlyStraight: Bool { false }
   public func confined(_ directions: Tensor) throws -> Tensor { directions }
 
-  public func basis(_ n: Int, _ type: ScalarType) throws -> Tensor {
-    try space.unitVectors(0..<space.dimension, n, type)
-  }
+  /// Unit vectors along the columns that the field moves, [moved, n, d].
+  func basis(_ n: Int, _ type: ScalarType) throws -> Tensor { try space.unitVectors(movedColumns, n, type) }
 
   public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { probes }
 
@@ -130,6 +127,13 @@ extension ForwardModeField {
       return try Self.pulled(leaf, value, forms, score)
     }
   }
+}
+
+/// A field of few directions. The Jacobian of its flow is carried along with the points, and its determinant is the change of density: on
+/// fixed steps that of the very map which the steps make, however long they are.
+protocol JacobianField: ForwardModeField {
+  /// Velocity [n, d], and J e for each of `directions` [m, n, moved], of which the columns that stand still are left out.
+  func withTangents(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor)
 }
 
 /// The velocity of a residual network: Euclidean block c(t) x + s(t) f, torus block sigma'(t) f.

@@ -19,6 +19,15 @@ struct EmulatorTrainingParameters: ParameterGroup {
   }
 }
 
+/// The same for an energy model, which learns faster from samples that carry scores.
+struct EnergyTrainingParameters: ParameterGroup {
+  @Parameter("optimisation steps; left out: 1500 where the samples carry scores, 3000 where not", in: .count) var steps:
+    Int?
+  var schedule = ScheduleParameters()
+
+  func settings(scored: Bool) -> OptimizationSettings { schedule.settings(steps: steps ?? (scored ? 1500 : 3000)) }
+}
+
 /// All of a training but its length.
 struct ScheduleParameters: ParameterGroup {
   @Parameter("samples per step", in: .count) var batch = 1

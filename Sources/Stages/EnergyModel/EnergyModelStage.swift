@@ -12,7 +12,7 @@ import Workflow
 /// Samples are drawn from the emulator all along the training and take the place of the oldest: an energy model that sees the same
 /// samples again and again learns their labels, not the density.
 enum EnergyModelStage: RecordedStage {
-  static let version = 3
+  static let version = 4
   static let summary = "fit an energy-based model, whose likelihood costs one forward pass"
   static let indirectInputs = [InputPath(\Inputs.samples, \SampleStage.Inputs.emulator)]
   static let reads: [SharedField] = SharedField.molecule
@@ -30,20 +30,24 @@ enum EnergyModelStage: RecordedStage {
     @Parameter("the network that gives the log-density") var network = EnergyNetworkParameters()
     @Parameter("linear: besides a scalar, a slope for each coordinate and each sin and cos; scalar: none")
     var head = EnergyHead.linear
-    @Parameter("optimiser and schedule") var training = TrainingParameters(
-      steps: 3000, schedule: ScheduleParameters(batch: 256, clip: 10))
+    @Parameter("optimiser and schedule") var training = EnergyTrainingParameters(
+      schedule: ScheduleParameters(batch: 512, learningRate: 2e-3, warmUp: 100, averageDecay: 0.995, clip: 10))
     @Parameter("path along which the densities are learnt") var interpolant = Interpolant.trigonometric
     @Parameter("the objective's four losses; at least one weight must be above 0") var losses = Losses()
-    @Parameter("samples drawn from the emulator while training", in: .zeroOrMore) var freshSamples = 100_000
+    @Parameter(
+      "samples drawn from the emulator while training; left out: none where those to begin with carry scores, 100,000 where not",
+      in: .zeroOrMore) var freshSamples: Int?
     @Parameter("steps between two draws of fresh samples", in: .count) var refreshEvery = 50
     @Parameter("rk4 steps of the fresh samples", in: 1...10_000) var odeSteps = 8
     @Parameter("fresh samples whose exact log-density the model is compared with", in: 10...1_000_000)
     var evaluationSamples = 2000
 
-    func settings(seed: UInt64) -> EnergyModelSettings {
+    func settings(seed: UInt64, scored: Bool) -> EnergyModelSettings {
       var settings = EnergyModelSettings { try network.architecture($0, head: head) }
-      (settings.interpolant, settings.objective) = (interpolant, losses.objective)
-      (settings.optimization, settings.freshSamples) = (training.settings, freshSamples)
+      (settings.interpolant, settings.objective) = (interpolant, losses.objective(scored: scored))
+      (settings.optimization, settings.freshSamples) = (
+        training.settings(scored: scored), freshSamples ?? (scored ? 0 : 100_000)
+      )
       (settings.refreshEvery, settings.odeSteps, settings.seed) = (refreshEvery, odeSteps, seed)
       return settings
     }
@@ -54,19 +58,26 @@ enum EnergyModelStage: RecordedStage {
     @Parameter("weight of InfoNCE over time", in: .atLeastZero) var contrastive = 1.0
     @Parameter("weight of the regression on likelihood labels", in: .atLeastZero) var label = 1.0
     @Parameter(
-      "weight of the regression of the model's gradient on the score that fresh samples bring along", in: .atLeastZero)
-    var scoreLabel = 0.0
+      "weight of the regression of the model's gradient on the samples' scores; left out: 6 where they carry some, 0 where not",
+      in: .atLeastZero)
+    var scoreLabel: Double?
     @Parameter("where samples carry scores, these take most of the noise out of score matching") var controlsNoise =
       true
+    @Parameter(
+      "share of each batch that score matching and InfoNCE take, labels take all; left out: 1/8 where samples carry scores, else all",
+      in: 1e-3...1)
+    var pathShare: Double?
     @Parameter("spread of the negatives' times around t, used in turn", in: .positive, count: 1...16, single: true)
     var negativeWidths = [0.02, 0.1, 0.4]
     @Parameter("label loss is linear beyond this", unit: "nat", in: .positive) var huberDelta = 3.0
     @Parameter("share of the times drawn toward the data end", in: 0...1) var dataEndFraction = 0.5
 
-    var objective: EnergyModelObjective {
+    func objective(scored: Bool) -> EnergyModelObjective {
       EnergyModelObjective(
-        score: score, contrastive: contrastive, label: label, scoreLabel: scoreLabel, controlsNoise: controlsNoise,
-        negativeWidths: negativeWidths, huberDelta: huberDelta, dataEndFraction: dataEndFraction)
+        score: score, contrastive: contrastive, label: label, scoreLabel: scoreLabel ?? (scored ? 6 : 0),
+        controlsNoise: controlsNoise,
+        pathShare: pathShare ?? (scored ? 0.125 : 1), negativeWidths: negativeWidths, huberDelta: huberDelta,
+        dataEndFraction: dataEndFraction)
     }
   }
 
@@ -84,10 +95,11 @@ enum EnergyModelStage: RecordedStage {
     }
     let source = EnergyModelSource(flow: flow, chart: chart)
     let host = StageTrainingHost(context)
+    let labelled = try labelled(samples.artifact, chart)
+    // scores are not carried over to other coordinates
+    let settings = parameters.settings(seed: context.seed, scored: chart.isEmulators && labelled.scores != nil)
     let trained = try withAdvice {
-      try MolecularEnergyModel.train(
-        on: labelled(samples.artifact, chart), source, emulator: emulator.digest,
-        settings: parameters.settings(seed: context.seed), host: host)
+      try MolecularEnergyModel.train(on: labelled, source, emulator: emulator.digest, settings: settings, host: host)
     }
     try context.output.write(trained.model.archive(), output.model)
     try context.output.write(trained.state)

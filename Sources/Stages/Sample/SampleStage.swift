@@ -8,9 +8,7 @@ import Workflow
 
 /// Draws conformations from an emulator, with their log-density.
 enum SampleStage: RecordedStage {
-  static let version = 3
-  /// Version 2 called the last axis of coordinates xyz.
-  static let soundVersions = [2]
+  static let version = 4
   static let summary = "draw conformations from an emulator"
   static let reads: [SharedField] = SharedField.molecule + [.torsions]
   static let output = Recorded.sample
@@ -34,7 +32,9 @@ enum SampleStage: RecordedStage {
       "stochastic-trace and hutchinson: independent estimates per sample; from two on their noise is corrected for",
       in: 1...1000)
     var probes = 2
-    @Parameter("steps of rk4, four evaluations each", in: 1...10_000) var odeSteps = 8
+    @Parameter(
+      "steps of rk4, four evaluations each; the second of two flows, which is nearly straight, takes half as many, of equal length",
+      in: 1...10_000) var odeSteps = 8
     @Parameter("of dopri5", in: .positive) var absoluteTolerance = 1e-5
     @Parameter("of dopri5", in: .positive) var relativeTolerance = 1e-5
     @Parameter("conformations integrated together", in: .count) var batch = 1000

@@ -13,17 +13,9 @@ struct ReplicaExchangeTests {
   private static let wells: String = {
     let particles = (0..<20).map { _ in "<Particle mass=\"12\"/>" }.joined()
     let terms = (0..<20).map { "<Particle index=\"\($0)\"/>" }.joined()
-    return """
-      <System type="System" version="1" openmmVersion="8.6.1">
-      <PeriodicBoxVectors><A x="2" y="0" z="0"/><B x="0" y="2" z="0"/><C x="0" y="0" z="2"/></PeriodicBoxVectors>
-      <Particles>\(particles)</Particles><Constraints/><Forces>
-      <Force type="CustomExternalForce" version="2" name="CustomExternalForce" forceGroup="0" energy="250*(x^2+y^2+z^2)"
-      usesPeriodic="0"><PerParticleParameters/><GlobalParameters/><EnergyParameterDerivatives/><Particles>\(terms)</Particles></Force>
-      </Forces></System>
-      """
+    return harmonicWell().replacingOccurrences(of: "<Particle mass=\"12.0\"/>", with: particles)
+      .replacingOccurrences(of: "<Particle index=\"0\"/>", with: terms)
   }()
-
-  private static let kT = PhysicalConstants.thermalEnergy(temperature: 300)
 
   private func exchange(
     rounds: Int, temperatures: [Double] = [300, 375, 470], sets: Int = 4, threads: Int = 2, seed: UInt64 = 3,
@@ -43,7 +35,7 @@ struct ReplicaExchangeTests {
   /// Mean and variance of the energies at each temperature are 30 kT and 30 (kT)^2, with exchanges, and exchanges come as often as the
   /// energies' distributions ask for.
   @Test func everyTemperatureKeepsItsDistribution() throws {
-    let run = try exchange(rounds: 500)
+    let run = try exchange(rounds: 200)
     while !run.isFinished { try run.advance() }
     let state = run.state
     for (rung, temperature) in run.settings.temperatures.enumerated() {
@@ -55,15 +47,15 @@ struct ReplicaExchangeTests {
       // records of one set hang together over a few rounds
       let error = (30 * 4 / count).squareRoot()
       #expect(abs(mean - 30) < 4 * error, "\(temperature) K: \(mean) ± \(error)")
-      #expect(abs(variance - 30) < 30 * 0.15, "\(temperature) K: \(variance)")
+      #expect(abs(variance - 30) < 30 * 0.25, "\(temperature) K: \(variance)")
     }
     let taken = zip(state.acceptances, state.attempts).map { Double($0) / Double($1) }
     // erfc(sqrt(C) ln(r) / 2) of gaussian energies, about
     #expect(taken.allSatisfy { $0 > 0.3 && $0 < 0.5 }, "\(taken)")
-    #expect(state.attempts.reduce(0, +) == 4 * 500)
+    #expect(state.attempts.reduce(0, +) == 4 * 200)
     #expect(Set(state.walkers) == Set(0..<12) && state.walkers != Array(0..<12))
-    #expect(state.arrivals(rungs: 3) > 50)
-    #expect(abs(run.simulatedTime - run.totalTime) < 1e-9 && abs(run.totalTime - 12 * 500 * 0.4) < 1e-6)
+    #expect(state.arrivals(rungs: 3) > 20)
+    #expect(abs(run.simulatedTime - run.totalTime) < 1e-9 && abs(run.totalTime - 12 * 200 * 0.4) < 1e-6)
   }
 
   @Test func threadsAndInterruptionsChangeNothing() throws {

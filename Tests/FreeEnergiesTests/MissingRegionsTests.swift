@@ -44,7 +44,7 @@ import Testing
       if found.lower > share / 4 { tight += 1 }
     }
     #expect(above <= 20, "\(above) of 400")
-    #expect(tight > 200, "\(tight) of 400")
+    #expect(tight > 150, "\(tight) of 400")
   }
 }
 
@@ -113,9 +113,9 @@ private struct Torus {
 
 @Suite struct MissingRegionsTests {
   private func found(
-    _ torus: Torus, _ samples: ExploredSamples, seed: UInt64, folds: [Int] = [1, 1]
+    _ torus: Torus, _ samples: ExploredSamples, seed: UInt64, folds: [Int] = [1, 1], rounds: Int = 400
   ) throws -> MissingRegions {
-    try MissingRegions(samples: samples, records: torus.records(seed: seed), folds: folds)
+    try MissingRegions(samples: samples, records: torus.records(rounds: rounds, seed: seed), folds: folds)
   }
 
   /// A basin of 2 % that is never drawn is found in each of 20 seeds, once, where it lies; also among strays of no weight.
@@ -123,8 +123,9 @@ private struct Torus {
     let torus = Torus()
     for seed in 0..<20 as Range<UInt64> {
       let samples = torus.samples(20_000, drawn: [0.5, 0.3, 0.2, 0], strays: seed % 2 == 0 ? 0 : 400, seed: seed)
-      let missing = try found(torus, samples, seed: seed).missing
-      let region = try #require(missing.first, "seed \(seed)")
+      let all = try found(torus, samples, seed: seed, rounds: 1000)
+      let missing = all.missing
+      let region = try #require(missing.first, "seed \(seed): \(all.regions)")
       #expect(missing.count == 1, "seed \(seed): \(missing)")
       #expect(region.visited.lower < 0.02 && region.visited.lower > 0.002)
       #expect(region.sets >= 2 && region.expectedAtLeast > 10)

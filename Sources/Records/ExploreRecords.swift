@@ -18,7 +18,8 @@ public struct ExploreRecord: StageRecord {
   public let folds = Integers(
     "results/explored/fold", axes: ["torsion"], "equal places of a full turn of each, 2 for a phenyl ring")
   public let verdict = Text(
-    "results/verdict", "missing, none found, or too short where the walks came down from the hottest rung too seldom")
+    "results/verdict",
+    "missing, none found, or cannot tell, where walks or samples are too few for that to say anything")
   public let missing = Integer("results/missing", "regions that the emulator misses")
   public let missingWeight = Real(
     "results/missing_weight", "lower bound of the Boltzmann weight of the heaviest of them; 0 without any")

@@ -226,9 +226,9 @@ private struct Torus {
   @Test func reachFollowsTheScarcest() {
     let options = MissingRegions.Options()
     let few = ExplorationReach(arrivals: 12, samples: 100_000, effective: 50_000, options: options)
-    #expect(few.isShort && few.smallestWeight == 0.5)
+    #expect(!few.tells && few.smallestWeight == 0.5 && few.limit == .arrivals)
     let poor = ExplorationReach(arrivals: 6000, samples: 100_000, effective: 1000, options: options)
-    #expect(!poor.isShort && abs(poor.smallestWeight - 0.01 * 6 / 2.2019) < 1e-4)
+    #expect(poor.tells && poor.limit == .effectiveSamples && abs(poor.smallestWeight - 0.01 * 6 / 2.2019) < 1e-4)
     #expect(ExplorationReach(arrivals: 0, samples: 1, effective: 1, options: options).smallestWeight == 1)
   }
 }

@@ -9,8 +9,18 @@ public struct ExplorationReach: Sendable, Equatable {
   /// reaches nothing is known.
   public let smallestWeight: Double
 
-  /// With fewer arrivals the walks have hardly turned over, and that nothing was found says little.
+  /// What that weight would become smaller with.
+  public let limit: Limit
+
+  public enum Limit: Sendable { case arrivals, effectiveSamples, samples }
+
+  /// Where no smaller region would have been found than this, it says little that none was; arrivals are then fewer than `fewestArrivals`, or
+  /// samples too few.
+  static let largestTold = 0.3
   public static let fewestArrivals = 20
+
+  /// Whether it says something that nothing was found.
+  public var tells: Bool { smallestWeight <= Self.largestTold }
 
   /// `samples`: how many there are, and how many effective ones.
   public init(arrivals: Int, samples: Int, effective: Double, options: MissingRegions.Options) {
@@ -18,12 +28,12 @@ public struct ExplorationReach: Sendable, Equatable {
     let visits = 6.0
     // what the lower bound is of a weight that so many visits tell
     let known = gammaQuantile(0.025, shape: visits) / visits
-    let weights = [
-      visits / Double(max(1, arrivals)), options.expected / known / max(effective, 1e-9),
-      MissingRegions.fewestDue / known / Double(max(1, samples)),
+    let weights: [(limit: Limit, weight: Double)] = [
+      (.arrivals, visits / Double(max(1, arrivals))),
+      (.effectiveSamples, options.expected / known / max(effective, 1e-9)),
+      (.samples, MissingRegions.fewestDue / known / Double(max(1, samples))),
     ]
-    smallestWeight = min(1, weights.max() ?? 1)
+    let largest = weights.max { $0.weight < $1.weight } ?? weights[0]
+    (limit, smallestWeight) = (largest.limit, min(1, largest.weight))
   }
-
-  public var isShort: Bool { arrivals < Self.fewestArrivals }
 }

@@ -11,7 +11,7 @@ struct ExploreResult {
   enum Verdict: String {
     case missing
     case none = "none found"
-    case short = "too short"
+    case untold = "cannot tell"
   }
 
   let setup: ExploreSetup
@@ -91,7 +91,7 @@ struct ExploreResult {
     return result
   }
 
-  var verdict: Verdict { found.missing.isEmpty ? (reach.isShort ? .short : .none) : .missing }
+  var verdict: Verdict { found.missing.isEmpty ? (reach.tells ? .none : .untold) : .missing }
 
   /// "phi from 0.26 to 1.57 rad, in state 'left'".
   func name(_ index: Int) -> String {
@@ -111,12 +111,7 @@ extension ExploreResult {
 
   var warnings: [String] {
     var result = found.regions.indices.filter { found.regions[$0].isMissing }.map(alarm)
-    if reach.isShort {
-      result.append(
-        "walks came down from the hottest temperature \(reach.arrivals) times (\(ExplorationReach.fewestArrivals) are the least): that nothing "
-          + "\(found.missing.isEmpty ? "" : "else ")was found says little; give a larger length, or more rungs where neighbours exchange too seldom"
-      )
-    }
+    if !reach.tells { result.append(limitation) }
     let worst = zip(walks.state.acceptances, walks.state.attempts).map { Double($0) / Double(max(1, $1)) }.min() ?? 1
     if worst < 0.1 {
       result.append(
@@ -124,6 +119,22 @@ extension ExploreResult {
       )
     }
     return result
+  }
+
+  /// Why it says little that nothing was found, or nothing else.
+  private var limitation: String {
+    let little = "that nothing \(found.missing.isEmpty ? "" : "else ")was found says little"
+    switch reach.limit {
+    case .arrivals:
+      return
+        "walks came down from the hottest temperature \(reach.arrivals) times (\(ExplorationReach.fewestArrivals) are the least): \(little); "
+        + "give a larger length, or more rungs where neighbours exchange too seldom"
+    case .effectiveSamples, .samples:
+      return
+        "the \(setup.samples.logWeights.count) samples of '\(setup.samples.name)' are worth "
+        + "\(NumberText.fixed(found.effectiveSamples, 0)) by their weights: a region of less than \(Self.percent(reach.smallestWeight)) of the "
+        + "weight is not told from chance, and \(little); train the emulator longer, or draw more samples"
+    }
   }
 
   private func alarm(_ index: Int) -> String {
@@ -148,7 +159,7 @@ extension ExploreResult {
       switch verdict {
       case .missing: "\(found.missing.count == 1 ? "a region is" : "\(found.missing.count) regions are") missing"
       case .none: "no missing region found"
-      case .short: "no missing region found, but too short to tell"
+      case .untold: "no missing region found, but that says little"
       }
     return
       "\(told); \(reach.arrivals) walks came down the ladder; a region of \(Self.percent(reach.smallestWeight)) would have been found if no "

@@ -52,8 +52,8 @@ enum ExploreStage: RecordedStage {
     guard let molecule = MoleculeCheck.run(stage, needs: .dynamics) else { return }
     let parameters = try stage.parameters(Parameters.self)
     _ = stage.checking(.shared(.torsions)) { try molecule.exploredTorsions() }
-    _ = stage.checking { try parameters.checkTimes() }
-    guard let ladder = stage.checking(.stage, { try parameters.ladder(molecule) }) else { return }
+    _ = stage.checking(.parameter("length")) { try parameters.checkTimes() }
+    guard let ladder = stage.checking(.parameter("hottest"), { try parameters.ladder(molecule) }) else { return }
     let rounds = parameters.length / parameters.exchangeInterval
     stage.writes(
       frames: Double(parameters.sets) * rounds, atoms: molecule.topology.atoms.count + ladder.count, bytesPerNumber: 4)

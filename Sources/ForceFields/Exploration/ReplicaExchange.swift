@@ -154,13 +154,11 @@ public final class ReplicaExchange: DynamicsRun {
   /// Throws `ReplicaExchangeError.unstable` and `.badFrame`, `OpenMMError`: the state is then what it was.
   public func advance() throws {
     guard !isFinished else { return }
-    var next = state
+    var (positions, velocities, work) = (state.positions, state.velocities, state.work)
     let time = Double((state.round + 1) * interval) * settings.dynamics.timestep
     for (rung, dynamics) in ladder.enumerated() {
       let own = (0..<settings.sets).map { $0 * ladder.count + rung }
-      var walks = own.map {
-        LangevinDynamics.State(positions: part(state.positions, $0), velocities: part(state.velocities, $0))
-      }
+      var walks = own.map { LangevinDynamics.State(positions: part(positions, $0), velocities: part(velocities, $0)) }
       let segments = own.map { slot in
         [
           LangevinDynamics.Segment(
@@ -168,26 +166,30 @@ public final class ReplicaExchange: DynamicsRun {
         ]
       }
       do {
-        _ = try dynamics.run(&walks, segments, adding: &next.work)
+        _ = try dynamics.run(&walks, segments, adding: &work)
       } catch OpenMMError.unstable(let reason) {
         throw ReplicaExchangeError.unstable(temperature: settings.temperatures[rung], time: time, reason: reason)
       }
-      for (place, slot) in own.enumerated() {
-        if let reason = check(walks[place].positions) {
+      for (walk, slot) in zip(walks, own) {
+        if let reason = check(walk.positions) {
           throw ReplicaExchangeError.badFrame(temperature: settings.temperatures[rung], time: time, reason: reason)
         }
-        next.positions.replaceSubrange(slot * size..<(slot + 1) * size, with: walks[place].positions)
-        next.velocities.replaceSubrange(slot * size..<(slot + 1) * size, with: walks[place].velocities)
-        if rung == 0 { next.coldFrames += walks[place].positions.map { Float($0) } }
+        positions.replaceSubrange(slot * size..<(slot + 1) * size, with: walk.positions)
+        velocities.replaceSubrange(slot * size..<(slot + 1) * size, with: walk.velocities)
       }
     }
-    let felt = try (0..<slots).map { try dynamics.biasedForces(part(next.positions, $0), centers: []) }
-    next.torsions += try dynamics.torsions(next.positions)
-    next.energies += felt.map(\.energy)
-    next.occupants += next.walkers
-    next.round += 1
-    exchange(&next, felt)
-    state = next
+    let felt = try (0..<slots).map { try dynamics.biasedForces(part(positions, $0), centers: []) }
+    let angles = try dynamics.torsions(positions)
+    // what was recorded grows in its place: it may be long, and is never copied
+    for slot in stride(from: 0, to: slots, by: ladder.count) {
+      state.coldFrames += part(positions, slot).map { Float($0) }
+    }
+    state.torsions += angles
+    state.energies += felt.map(\.energy)
+    state.occupants += state.walkers
+    (state.positions, state.velocities, state.work) = (positions, velocities, work)
+    state.round += 1
+    exchange(&state, felt)
   }
 
   /// Every other pair of neighbours swaps its frames by Metropolis' rule; the other pairs take their turn at the next round.

@@ -153,7 +153,13 @@ private enum Chain {
     #expect(try artifact.read(output.arrivals) > 20)
     #expect(try artifact.read(output.forceProvider).hasPrefix("built-in"))
     #expect(try artifact.read(output.forceDeviation) < 1e-8)
-    #expect(try TrajectoryFile.open(artifact.url).atomCount == 4)
+    let reader = try TrajectoryFile.open(artifact.url)
+    #expect(reader.atomCount == 4 && reader.frameCount == 1200)
+    // set by set: the second set's first frame is the first one's record of its coldest walk
+    let recorded = try artifact.read(output.torsions).values
+    for frame in [0, 299, 300, 611] {
+      #expect(abs(angles[frame] - Double(recorded[frame % 300 * 12 + frame / 300 * 3])) < 1e-4)
+    }
   }
 
   /// The same dynamics from samples of all three wells finds nothing, with even weights and with a well drawn fifty times too often.

@@ -23,9 +23,9 @@ struct ExploreResult {
   /// kT that dF moves by, and what states the region's frames are in, [regions].
   let shifts: [Double]
   private let shares: [[Double]]
-  /// Frames of the lowest temperature, nm, [rounds * sets, atoms, 3], centre of mass at the origin.
+  /// Frames of the lowest temperature, nm, [sets * rounds, atoms, 3], centre of mass at the origin.
   private let frames: [Float]
-  private let columns: [[Double]]  // rad, [torsions][frames]
+  private let members: [[Int]]  // Frames in each region
 
   private var rungs: Int { setup.temperatures.count }
   private var sets: Int { setup.parameters.sets }
@@ -50,23 +50,20 @@ struct ExploreResult {
     let found = try MissingRegions(
       samples: ExploredSamples(columns: samples.columns, logWeights: samples.logWeights), records: records,
       folds: setup.torsions.map(\.fold), options: options)
-    // rows of records become rows of the frames at the lowest temperature
     self.found = found
     reach = ExplorationReach(
       arrivals: state.arrivals(rungs: rungs), samples: samples.logWeights.count, effective: found.effectiveSamples,
       options: options)
     deviation = try walks.checkForces()
-    frames = Self.centred(state.coldFrames, masses: setup.molecule.topology.masses)
-    columns = (0..<width).map { k in
-      (0..<walks.rounds * sets).map { state.torsions[($0 / sets * slots + $0 % sets * rungs) * width + k] }
+    frames = Self.bySets(state.coldFrames, sets: sets, masses: setup.molecule.topology.masses)
+    let members = found.regions.map { region in
+      region.rows.map { $0 % slots / rungs * walks.rounds + from + $0 / slots }
     }
+    self.members = members
 
     let places = setup.states.assignment(of: frames.map(Double.init))
     let populations = samples.states.shares(normalisedWeights(logWeights: samples.logWeights))
-    let perRegion = found.regions.map { region in
-      places.rows(region.rows.map { Self.frame($0, from: from, slots: slots, rungs: rungs, sets: sets) })
-        .shares(region.rows.map { _ in 1 })
-    }
+    let perRegion = members.map { places.rows($0).shares($0.map { _ in 1 }) }
     shares = perRegion
     shifts = zip(found.regions, perRegion).map { region, own in
       MissingRegions.shift(
@@ -74,19 +71,18 @@ struct ExploreResult {
     }
   }
 
-  /// The frame at the lowest temperature that a settled record is of.
-  private static func frame(_ row: Int, from: Int, slots: Int, rungs: Int, sets: Int) -> Int {
-    (from + row / slots) * sets + row % slots / rungs
-  }
-
-  private static func centred(_ frames: [Float], masses: [Double]) -> [Float] {
+  /// Frames [rounds, sets, atoms, 3] set by set, the centre of mass of each at the origin.
+  private static func bySets(_ frames: [Float], sets: Int, masses: [Double]) -> [Float] {
     let total = masses.reduce(0, +)
     let width = 3 * masses.count
-    var result = frames
-    for start in stride(from: 0, to: frames.count, by: width) {
-      var mean = [0.0, 0.0, 0.0]
-      for index in 0..<width { mean[index % 3] += masses[index / 3] / total * Double(frames[start + index]) }
-      for index in 0..<width { result[start + index] = Float(Double(frames[start + index]) - mean[index % 3]) }
+    var result: [Float] = []
+    result.reserveCapacity(frames.count)
+    for set in 0..<sets {
+      for start in stride(from: set * width, to: frames.count, by: sets * width) {
+        var mean = [0.0, 0.0, 0.0]
+        for index in 0..<width { mean[index % 3] += masses[index / 3] / total * Double(frames[start + index]) }
+        for index in 0..<width { result.append(Float(Double(frames[start + index]) - mean[index % 3])) }
+      }
     }
     return result
   }
@@ -173,11 +169,9 @@ extension ExploreResult {
   func write(to writer: ArtifactWriter) throws {
     let (state, topology) = (walks.state, setup.molecule.topology)
     let count = walks.rounds * sets
-    let interval = setup.parameters.exchangeInterval
     try MDTrajConvention.begin(writer, topologyJSON: topology.mdtrajJSON)
     try writer.write(output.trajectory.coordinates, frames, shape: [count, topology.atoms.count, 3])
     try writer.write(output.trajectory.origin, "centre of mass")
-    try writer.write(output.trajectory.time, (0..<count).map { Float(Double($0 / sets + 1) * interval) })
     let named = try setup.molecule.namedTorsions()
     for (name, angles) in named.angles(frames.map(Double.init), atoms: topology.atoms.count) {
       try writer.write(output.trajectory.torsions.angles[name], angles)
@@ -204,11 +198,7 @@ extension ExploreResult {
   private func writeRegions(to writer: ArtifactWriter) throws {
     let (record, regions) = (output.regions, found.regions)
     var frameRegion = [Int](repeating: -1, count: walks.rounds * sets)
-    for (index, region) in regions.enumerated().reversed() {
-      for row in region.rows {
-        frameRegion[Self.frame(row, from: settledFrom, slots: walks.slots, rungs: rungs, sets: sets)] = index
-      }
-    }
+    for (index, frames) in members.enumerated().reversed() { for frame in frames { frameRegion[frame] = index } }
     try writer.write(output.frameRegion, frameRegion)
     let absent = [Double.nan, Double.nan]
     try writer.write(record.names, regions.indices.map(name))

@@ -7,8 +7,8 @@ import Workflow
 /// `explore`: looks for what an emulator misses. Dynamics at a ladder of temperatures begins at a reweighting's samples, drawn by weight, and
 /// where it comes to rest at the lowest temperature without a sample in sight, the emulator misses a mode.
 ///
-/// The artifact is a trajectory too, in MDTraj's HDF5 convention: the frames at the lowest temperature, round after round, those of all sets
-/// in each.
+/// The artifact is a trajectory too, in MDTraj's HDF5 convention: the frames at the lowest temperature, set after set. They have no times: from
+/// one to the next another walk may have come down.
 enum ExploreStage: RecordedStage {
   static let version = 1
   static let summary = "dynamics from weighted samples, and what it reaches that the emulator never draws"

@@ -53,7 +53,7 @@ public struct MissingRegions: Sendable {
     public let torsions: [Int]
     /// The smallest arcs that hold it, rad, [torsions]; of a torsion with `fold` equal places that of the first of them.
     public let arcs: [TorsionState]
-    /// Its share of the cold records.
+    /// Its share of the cold records. The lower bound is also that of what either half of the sets has of where the other half was.
     public let visited: VisitedShare
     /// Independent sets of walks that came to it.
     public let sets: Int
@@ -194,7 +194,8 @@ private struct Search {
     return grid.groups(unspoken, reach: options.reach).compactMap { group in
       let own = Set(group)
       let (lengths, sets) = self.visits(boxes, own)
-      let visited = VisitedShare(lengths: lengths, of: total)
+      let visited = VisitedShare(lengths: lengths, of: total).bounded(
+        by: VisitedShare(lengths: crossed(grid, boxes, own), of: total))
       let (expected, least) = (effective * visited.share, effective * visited.lower)
       guard sets >= 2, least >= 1 else { return nil }
       let content = sum(Set(group.flatMap { grid.block($0, reach: 1) }).sorted())
@@ -212,11 +213,20 @@ private struct Search {
     }
   }
 
-  /// Cold records of each visit of some boxes, and how many sets came there.
-  private func visits(_ boxes: [Int], _ own: Set<Int>) -> (lengths: [Double], sets: Int) {
+  /// Cold records of each visit of one half of the sets to where the other half was, of the region's boxes and those beside them, either way. A
+  /// region is where walks happened to come: only others can say how often one comes there.
+  private func crossed(_ grid: TorsionBoxes, _ boxes: [Int], _ own: Set<Int>) -> [Double] {
+    [0, 1].flatMap { half -> [Double] in
+      let seen = Set(cold.filter { set[$0] % 2 == half && own.contains(boxes[$0]) }.map { boxes[$0] })
+      return visits(boxes, Set(seen.flatMap { grid.block($0, reach: 1) }), half: 1 - half).lengths
+    }
+  }
+
+  /// Cold records of each visit of some boxes, and how many sets came there. `half`: of the sets with even or odd numbers alone.
+  private func visits(_ boxes: [Int], _ own: Set<Int>, half: Int? = nil) -> (lengths: [Double], sets: Int) {
     var lengths: [Double] = []
     var sets: Set<Int> = []
-    for rows in walks {
+    for rows in walks where half == nil || rows.first.map({ set[$0] % 2 }) == half {
       var (last, length) = (-options.pause - 1, 0.0)
       for (time, row) in rows.enumerated() where own.contains(boxes[row]) {
         if time - last > options.pause {

@@ -9,7 +9,8 @@ public struct VisitedShare: Sendable, Equatable {
   /// How many visits of one length they are worth, (sum of lengths)^2 / (sum of squares).
   public let visits: Double
   /// 95 %.
-  public let lower, upper: Double
+  public private(set) var lower: Double
+  public let upper: Double
 
   /// `lengths`: of each visit, `total`: of the whole stretch, both in records. Visits of no length count for nothing; without any, all
   /// numbers are 0 and nothing bounds the share from above.
@@ -25,6 +26,13 @@ public struct VisitedShare: Sendable, Equatable {
     let (next, nextSquares) = (sum + largest, squares + largest * largest)
     let shape = next * next / nextSquares
     upper = min(1, next * gammaQuantile(0.975, shape: shape) / shape)
+  }
+
+  /// The same with the smaller of two lower bounds.
+  func bounded(by other: VisitedShare) -> VisitedShare {
+    var result = self
+    result.lower = min(lower, other.lower)
+    return result
   }
 }
 

@@ -12,7 +12,7 @@ public struct ExplorationReach: Sendable, Equatable {
   /// What that weight would become smaller with.
   public let limit: Limit
 
-  public enum Limit: Sendable { case arrivals, effectiveSamples, samples }
+  public enum Limit: Sendable { case arrivals, samples }
 
   /// Where no smaller region would have been found than this, it says little that none was; arrivals are then fewer than `fewestArrivals`, or
   /// samples too few.
@@ -22,15 +22,14 @@ public struct ExplorationReach: Sendable, Equatable {
   /// Whether it says something that nothing was found.
   public var tells: Bool { smallestWeight <= Self.largestTold }
 
-  /// `samples`: how many there are, and how many effective ones.
-  public init(arrivals: Int, samples: Int, effective: Double, options: MissingRegions.Options) {
+  /// `samples`: how many there are.
+  public init(arrivals: Int, samples: Int) {
     self.arrivals = arrivals
     let visits = 6.0
     // what the lower bound is of a weight that so many visits tell
     let known = gammaQuantile(0.025, shape: visits) / visits
     let weights: [(limit: Limit, weight: Double)] = [
       (.arrivals, visits / Double(max(1, arrivals))),
-      (.effectiveSamples, options.expected / known / max(effective, 1e-9)),
       (.samples, MissingRegions.fewestDue / known / Double(max(1, samples))),
     ]
     let largest = weights.max { $0.weight < $1.weight } ?? weights[0]

@@ -37,10 +37,10 @@ public struct MissingRegions: Sendable {
     public var boxes = 24
     /// Boxes to either side within which a sample speaks for a box.
     public var reach = 2
-    /// A region is missing where at least so many effective samples were to be expected in it ...
-    public var expected = 10.0
-    /// ... and less than this share of them are there.
+    /// A region is missing where less than this share of the samples is there that the dynamics asks for, or of the effective samples ...
     public var share = 0.02
+    /// ... if at least so many of these were to be expected.
+    public var expected = 10.0
     /// Records that a walk must have been elsewhere for its next visit to count as another one.
     public var pause = 10
 
@@ -61,6 +61,8 @@ public struct MissingRegions: Sendable {
     public let rows: [Int]
     /// Samples in it and in the boxes next to it: how many, the share of all weight, and Kish's effective number.
     public let drawn: Int
+    /// Whether that is enough samples, whatever their weights.
+    public let isDrawn: Bool
     public let weight, effective: Double
     /// How many effective samples there should be by the dynamics, and by its lower bound.
     public let expected, expectedAtLeast: Double
@@ -196,19 +198,20 @@ private struct Search {
       let (lengths, sets) = self.visits(boxes, own)
       let visited = VisitedShare(lengths: lengths, of: total).bounded(
         by: VisitedShare(lengths: crossed(grid, boxes, own), of: total))
+      let count = Double(weights.count)
       let (expected, least) = (effective * visited.share, effective * visited.lower)
-      guard sets >= 2, least >= 1 else { return nil }
+      guard sets >= 2, count * visited.lower >= 1 else { return nil }
       let content = sum(Set(group.flatMap { grid.block($0, reach: 1) }).sorted())
-      let isMissing =
-        least >= options.expected && Double(weights.count) * visited.lower >= MissingRegions.fewestDue
-        && found(content) < options.share * expected
+      let isDrawn = Double(content.count) >= options.share * count * visited.share
+      let isCarried = least < options.expected || found(content) >= options.share * expected
+      let isMissing = count * visited.lower >= MissingRegions.fewestDue && !(isDrawn && isCarried)
       let arcs = zip(grid.torsions, grid.arcs(group)).map { torsion, arc in
         TorsionState(from: arc.from / Double(folds[torsion]), to: arc.to / Double(folds[torsion]))
       }
       return MissingRegions.Region(
         torsions: grid.torsions, arcs: arcs, visited: visited, sets: sets,
         rows: cold.filter { own.contains(boxes[$0]) },
-        drawn: content.count, weight: content.weight, effective: content.kish, expected: expected,
+        drawn: content.count, isDrawn: isDrawn, weight: content.weight, effective: content.kish, expected: expected,
         expectedAtLeast: least, isMissing: isMissing)
     }
   }

@@ -51,9 +51,7 @@ struct ExploreResult {
       samples: ExploredSamples(columns: samples.columns, logWeights: samples.logWeights), records: records,
       folds: setup.torsions.map(\.fold), options: options)
     self.found = found
-    reach = ExplorationReach(
-      arrivals: state.arrivals(rungs: rungs), samples: samples.logWeights.count, effective: found.effectiveSamples,
-      options: options)
+    reach = ExplorationReach(arrivals: state.arrivals(rungs: rungs), samples: samples.logWeights.count)
     deviation = try walks.checkForces()
     frames = Self.bySets(state.coldFrames, sets: sets, masses: setup.molecule.topology.masses)
     let members = found.regions.map { region in
@@ -125,26 +123,28 @@ extension ExploreResult {
       return
         "walks came down from the hottest temperature \(reach.arrivals) times (\(ExplorationReach.fewestArrivals) are the least): \(little); "
         + "give a larger length, or more rungs where neighbours exchange too seldom"
-    case .effectiveSamples, .samples:
+    case .samples:
       return
-        "the \(setup.samples.logWeights.count) samples of '\(setup.samples.name)' are worth "
-        + "\(NumberText.fixed(found.effectiveSamples, 0)) by their weights: a region of less than \(Self.percent(reach.smallestWeight)) of the "
-        + "weight is not told from chance, and \(little); train the emulator longer, or draw more samples"
+        "of \(setup.samples.logWeights.count) samples a region of less than \(Self.percent(reach.smallestWeight)) of the weight may be missing by "
+        + "chance, and \(little); draw more samples"
     }
   }
 
   private func alarm(_ index: Int) -> String {
     let region = found.regions[index]
-    let carried =
-      region.drawn == 0
-      ? "none of \(setup.samples.logWeights.count) samples lies there"
-      : "\(region.drawn) of \(setup.samples.logWeights.count) samples lie there, with \(Self.percent(region.weight)) of the weight"
-    let asked = NumberText.fixed(region.expectedAtLeast, 0)
+    let count = setup.samples.logWeights.count
+    let there =
+      region.drawn == 0 ? "none of \(count) samples lies there" : "\(region.drawn) of \(count) samples lie there"
+    let due = NumberText.fixed(region.isDrawn ? region.expectedAtLeast : Double(count) * region.visited.lower, 0)
+    let missed =
+      region.isDrawn
+      ? "\(there), with \(Self.percent(region.weight)) of the weight, worth \(NumberText.fixed(region.effective, 1)) where \(due) effective ones are due at least"
+      : "\(there), where \(due) are due at least"
     let shift = shifts[index]
     return
       "the emulator of '\(setup.samples.name)' misses \(name(index)): at least \(Self.percent(region.visited.lower)) of the Boltzmann weight by "
       + "dynamics (\(Self.percent(region.visited.share)) of the frames at \(NumberText.significant(setup.temperatures[0], 4)) K, in \(region.sets) of "
-      + "\(sets) sets of walks), and \(carried), where \(asked) effective ones are due at least. "
+      + "\(sets) sets of walks), and \(missed). "
       + (shift.isFinite && abs(shift) > 0.005 ? "dF moves by \(NumberText.fixed(shift, 2)) kT or more with it. " : "")
       + "Train the emulator with frames of that region too: this stage's own are such (results/frame_region), as its artifact is a trajectory"
   }

@@ -38,9 +38,12 @@ enum ExploreStage: RecordedStage {
     @Parameter("share of the length, at the beginning, that counts for nothing", in: 0...0.9) var settling = 0.2
     @Parameter("boxes of a full turn of a torsion", in: 6...72) var boxes = 24
     @Parameter(
-      "a region is missing where the dynamics asks for at least so many effective samples in it, by the lower bound of its weight",
-      in: 1...1e6) var leastExpected = 10.0
-    @Parameter("and less than this share of what it asks for is there", in: 1e-6...0.5) var missingBelow = 0.02
+      "a region is missing where less than this share of the samples lies there that the dynamics asks for, or of their effective number",
+      in: 1e-6...0.5) var missingBelow = 0.02
+    @Parameter(
+      "of the effective number only where at least so many were to be expected, by the lower bound of the region's weight",
+      in: 1...1e6)
+    var leastExpected = 10.0
     @Parameter(
       "about every 0.1 ps a torsion about a single bond tries to turn, by about a third of a turn where it has staggered places, else by any "
         + "angle (Metropolis): a way past barriers that even the hottest walks cross too seldom") var torsionMoves =

@@ -56,7 +56,8 @@ extension Topology {
     return moved.isEmpty || moved.contains(torsion[1]) ? nil : moved.sorted()
   }
 
-  private func isTetrahedral(_ atom: Int) -> Bool {
+  /// Whether an atom has four bonds, or is O or S with two.
+  public func isTetrahedral(_ atom: Int) -> Bool {
     neighbours[atom].count == 4 || (["O", "S"].contains(atoms[atom].element) && neighbours[atom].count == 2)
   }
 

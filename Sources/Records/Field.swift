@@ -184,6 +184,7 @@ public enum Recorded {
   public static let energyModel = EnergyModelRecord()
   public static let reweight = ReweightRecord()
   public static let audit = AuditRecord()
+  public static let explore = ExploreRecord()
   public static let umbrella = UmbrellaRecord()
   public static let windows = WindowsRecord()
   public static let compare = CompareRecord()
@@ -197,12 +198,14 @@ public enum Recorded {
   public static let trainingCheckpoint = TrainingCheckpointRecord()
   public static let reweightCheckpoint = ReweightCheckpointRecord()
   public static let umbrellaCheckpoint = UmbrellaCheckpointRecord()
+  public static let exploreCheckpoint = ExploreCheckpointRecord()
 
   /// What checkpoints of a stage type hold beside the fields of its artifact.
   public static let checkpoints: [RecordDocument.Section] = [
     (SimulateRecord.stageType, simulateCheckpoint), (IngestRecord.stageType, ingestPart),
     (SampleRecord.stageType, draws), (EnergyModelRecord.stageType, trainingCheckpoint.pool),
     (ReweightRecord.stageType, reweightCheckpoint), (UmbrellaRecord.stageType, umbrellaCheckpoint),
+    (ExploreRecord.stageType, exploreCheckpoint),
   ]
 }
 

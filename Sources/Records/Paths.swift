@@ -19,4 +19,6 @@ enum Paths {
   static let torsions = "results/torsions"
   static let frames = "results/frames"
   static let simulatedTime = "results/simulated_time"
+  static let forceProvider = "results/force_provider"
+  static let forceDeviation = "results/force_deviation"
 }

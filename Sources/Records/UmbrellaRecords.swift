@@ -64,8 +64,8 @@ public struct UmbrellaRecord: StageRecord {
   public let moves = TorsionMoveRecord()
   public let exchangeAcceptance = Reals(
     "results/exchange_acceptance", axes: ["coordinate"], "where windows exchange frames")
-  public let forceProvider = Text("results/force_provider", "what computed the forces")
-  public let forceDeviation = Real("results/force_deviation", "largest difference from OpenMM's, relative")
+  public let forceProvider = Text(Paths.forceProvider, "what computed the forces")
+  public let forceDeviation = Real(Paths.forceDeviation, "largest difference from OpenMM's, relative")
   public let seconds = Measured(Paths.seconds, "wall time of the dynamics")
 }
 

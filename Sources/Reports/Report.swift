@@ -68,12 +68,13 @@ public struct Report {
     sections = try [
       run.freeEnergySection(), run.pairSection(), run.comparisonSection(), run.densitySection(),
       run.populationSection(),
-      run.inFull.sampleSection(), run.energyModelSection(), run.auditSection(), run.umbrellaSection(),
+      run.inFull.sampleSection(), run.energyModelSection(), run.auditSection(), run.explorationSection(),
+      run.umbrellaSection(),
       run.inFull.trainingSection(), run.timingSection(), run.inFull.resultsSection(), run.inFull.provenanceSection(),
     ].filter { !$0.isEmpty }
     let shown = run.inFull
     note =
-      shown.compared.count + shown.comparisons.count == compared.count
+      shown.compared.count + shown.others.count == compared.count
       ? nil
       : "\(compared.count) stages are set side by side here. Tables of results hold them all; figures, times, single numbers, provenance"
         + " and parameters are those of the first \(ReportedRun.fullCount) and of the first reference. A page of fewer stages shows theirs."
@@ -92,13 +93,14 @@ public struct Report {
 
 struct ReportedRun {
   let compared: [ReportedStage]
-  let comparisons: [ReportedStage]  // The `compare` stages, which give no free energy of their own
+  let others: [ReportedStage]  // Those that give no free energy of their own: the `compare` and `explore` stages
   let options: Report.Options
   let stages: [ReportedStage]  // Every stage that was reached, once, inputs before those that use them
 
   init(compared: [ReportedStage], options: Report.Options) {
-    self.compared = compared.filter { $0.type != CompareRecord.stageType }
-    comparisons = compared.filter { $0.type == CompareRecord.stageType }
+    let others = [CompareRecord.stageType, ExploreRecord.stageType]
+    self.compared = compared.filter { !others.contains($0.type) }
+    self.others = compared.filter { others.contains($0.type) }
     self.options = options
     var seen: Set<String> = []
     stages = compared.flatMap(\.lineage).filter { seen.insert($0.name).inserted }
@@ -109,15 +111,16 @@ struct ReportedRun {
 
   /// The first of the compared stages, with the first reference and what they were made from; where they are few, all.
   var inFull: ReportedRun {
-    let all = compared + comparisons
+    let all = compared + others
     guard all.count > Self.fullCount else { return self }
     let reference = umbrellas.first?.name
     let first = Set(compared.prefix(Self.fullCount).map(\.name) + [reference].compactMap { $0 })
     return ReportedRun(
-      compared: compared.filter { first.contains($0.name) } + comparisons.prefix(Self.fullCount), options: options)
+      compared: compared.filter { first.contains($0.name) } + others.prefix(Self.fullCount), options: options)
   }
 
   func all<Output: StageRecord>(_: Output.Type) -> [ReportedStage] { stages.filter { $0.type == Output.stageType } }
+  var comparisons: [ReportedStage] { others.filter { $0.type == CompareRecord.stageType } }
   var reweighted: [ReportedStage] { compared.filter { $0.type == ReweightRecord.stageType } }
   /// Windows are umbrella sampling too, whoever ran them.
   static let umbrellaTypes = [UmbrellaRecord.stageType, WindowsRecord.stageType]

@@ -40,7 +40,7 @@ extension ReportedRun {
       tables: [table])
   }
 
-  private func small(_ fraction: Double?) -> String {
+  func small(_ fraction: Double?) -> String {
     NumberText.significant(fraction.flatMap { $0.isNaN ? nil : 100 * $0 }, 3)
   }
 

@@ -8,25 +8,14 @@ import Workflow
 
 /// What every stage with dynamics is told, among its own keys.
 struct DynamicsParameters: ParameterGroup {
-  @Parameter("of the Langevin dynamics", unit: "ps", in: 1e-5...0.01) var timestep = 0.001
-  @Parameter("of the Langevin dynamics", unit: "1/ps", in: .positive) var friction = 1.0
-  @Parameter var hydrogenMass: Double?
-  @Parameter(
-    "auto: the built-in kernel where it covers the force field and agrees with OpenMM on the first frame, else OpenMM; "
-      + "openmm: OpenMM's Reference platform always") var forces = Forces.auto
+  let langevin: LangevinParameters
   @Parameter var rotamerMoves: Bool?
-
-  enum Forces: String, CaseIterable, ParameterType {
-    case auto, openmm
-  }
 
   init() { self.init(unchanged: "distribution of positions", rotamerMoves: ("now and then", "no plain dynamics")) }
 
   /// `unchanged`: what masses do not enter. `moves`: when one is tried, and to what end.
   init(unchanged: String, rotamerMoves moves: (when: String, effect: String)) {
-    _hydrogenMass = Parameter(
-      "makes every hydrogen this heavy at the cost of its neighbour, which changes no \(unchanged) and allows longer "
-        + "timesteps: 3 with a timestep of 0.002; the force field's masses if left out", unit: "dalton", in: 1...5)
+    langevin = LangevinParameters(unchanged: unchanged)
     _rotamerMoves = Parameter(
       "\(moves.when) one of the side chain's torsions tries to turn by about a third of a turn (any angle where it has no "
         + "staggered places), by Metropolis' rule: \(moves.effect). Off if left out")
@@ -41,15 +30,52 @@ struct DynamicsParameters: ParameterGroup {
   func settings(
     _ context: StageContext, _ molecule: MolecularSystem, _ system: System, moves: TorsionMoves
   ) throws -> DynamicsSettings {
+    try langevin.settings(context, molecule, system, moves: moves)
+  }
+}
+
+/// How Langevin dynamics runs, whatever its stage makes of it.
+struct LangevinParameters: ParameterGroup {
+  @Parameter("of the Langevin dynamics", unit: "ps", in: 1e-5...0.01) var timestep = 0.001
+  @Parameter("of the Langevin dynamics", unit: "1/ps", in: .positive) var friction = 1.0
+  @Parameter var hydrogenMass: Double?
+  @Parameter(
+    "auto: the built-in kernel where it covers the force field and agrees with OpenMM on the first frame, else OpenMM; "
+      + "openmm: OpenMM's Reference platform always") var forces = Forces.auto
+  private let standardHydrogenMass: Double?
+
+  enum Forces: String, CaseIterable, ParameterType {
+    case auto, openmm
+  }
+
+  init() { self.init(unchanged: "distribution of positions") }
+
+  /// `unchanged`: what masses do not enter. `hydrogenMass`: dalton, where the file gives none and no bond is held.
+  init(unchanged: String, timestep: Double = 0.001, hydrogenMass standard: Double? = nil) {
+    let leftOut =
+      standard.map { String(format: "%g if left out and no bond is held", $0) }
+      ?? "3 with a timestep of 0.002; the force field's masses if left out"
+    _hydrogenMass = Parameter(
+      "makes every hydrogen this heavy at the cost of its neighbour, which changes no \(unchanged) and allows longer "
+        + "timesteps: \(leftOut)", unit: "dalton", in: 1...5)
+    standardHydrogenMass = standard
+    _timestep.takeDefault(timestep)
+  }
+
+  /// Throws `MoleculesError.hydrogenMass`.
+  func settings(
+    _ context: StageContext, _ molecule: MolecularSystem, _ system: System, moves: TorsionMoves
+  ) throws -> DynamicsSettings {
     if system.constraintCount > 0, hydrogenMass != nil {
       context.warn(
         "hydrogen_mass beside constraints: what constrained dynamics samples depends on the masses, though little where bonds alone are held"
       )
     }
+    let heavy = hydrogenMass ?? (system.constraintCount == 0 ? standardHydrogenMass : nil)
     return DynamicsSettings(
       temperature: molecule.temperature, timestep: timestep, friction: friction, threads: context.threads,
       seed: context.seed,
-      masses: try hydrogenMass.map { try molecule.topology.repartitionedMasses(system.masses, hydrogenMass: $0) },
+      masses: try heavy.map { try molecule.topology.repartitionedMasses(system.masses, hydrogenMass: $0) },
       plainForces: forces == .openmm, moves: moves.moves)
   }
 }
@@ -88,6 +114,7 @@ protocol DynamicsRecord: Record {
 
 extension SimulateRecord: DynamicsRecord {}
 extension UmbrellaRecord: DynamicsRecord {}
+extension ExploreRecord: DynamicsRecord {}
 
 extension Artifact {
   /// Checkpoints made before there were moves say nothing of them.

@@ -5,7 +5,7 @@ public enum StageCatalog {
   public static let all: [any StageType.Type] = [
     SimulateStage.self, IngestStage.self, EmulatorStage.self, ImportedEmulatorStage.self, SampleStage.self,
     EnergyModelStage.self,
-    ReweightStage.self, AuditStage.self, ToySamplesStage.self, ToyEnergyModelStage.self,
+    ReweightStage.self, AuditStage.self, ExploreStage.self, ToySamplesStage.self, ToyEnergyModelStage.self,
     UmbrellaStage.self, WindowsStage.self, CompareStage.self, ReportStage.self,
   ]
 

@@ -75,6 +75,28 @@ import Testing
       ])
   }
 
+  /// It gives no free energy, and stands in a section of its own.
+  @Test func anExplorationSaysWhatIsMissing() throws {
+    let scratch = try Scratch()
+    var fixture = RunFixture(scratch.url)
+    let compared = try fixture.compared()
+    let explored = try fixture.exploration(of: compared[0])
+    let report = try Report(compared: [compared[0], explored], options: Self.options)
+    #expect(report.summary.rows.map { $0[0] } == ["boltzmann"] && report.note == nil)
+    let tables = try #require(report.sections.first { $0.title == "Exploration" }).tables
+    #expect(tables[0].rows == [["explored", "boltzmann", "missing", "1", "0.62", "57", "10.5", "8383", "10"]])
+    #expect(
+      tables[1].rows == [
+        [
+          "explored", "phi from 0.52 to 1.31 rad", "yes", "2.1", "0.62", "4", "10.7", "0", "0", "0.0", "52", "-0.31",
+        ],
+        [
+          "explored", "psi from -1.83 to -1.57 rad", "not certain", "0.1", "0.01", "0.5", "2.0", "3", "0.0001", "1.2",
+          "1", "–",
+        ],
+      ])
+  }
+
   @Test func missingPiecesAreLeftOut() throws {
     let (report, scratch) = try report(full: false)
     defer { withExtendedLifetime(scratch) {} }

@@ -104,6 +104,23 @@ public struct RunFixture {
     }
   }
 
+  /// An exploration of `reweighted`, with one region that is missing and one that is not certain.
+  public mutating func exploration(of reweighted: ReportedStage) throws -> ReportedStage {
+    try stage("explored", "explore", ["reweight": reweighted], method: "exploration of \(reweighted.name)") {
+      writer, _ in
+      let (record, regions) = (Recorded.explore, Recorded.explore.regions)
+      try writer.write(
+        (record.verdict, "missing"), (record.missing, 1), (record.missingWeight, 0.0062), (record.arrivals, 57),
+        (record.smallestWeight, 0.105), (record.effectiveSamples, 8383.2), (record.simulatedTime, 10_000))
+      try writer.write(
+        (regions.names, ["phi from 0.52 to 1.31 rad", "psi from -1.83 to -1.57 rad"]), (regions.isMissing, [1, 0]),
+        (regions.weight, [0.021, 0.001]), (regions.visits, [10.7, 2]), (regions.sets, [4, 2]), (regions.drawn, [0, 3]),
+        (regions.samplesWeight, [0, 1e-6]), (regions.effective, [0, 1.2]), (regions.shift, [-0.31, .nan]))
+      try writer.write(regions.bounds, [0.0062, 0.04, 0.0001, 0.005], shape: [2, 2])
+      try writer.write(regions.expected, [52, 176, 1.2, 8.4], shape: [2, 2])
+    }
+  }
+
   private mutating func samples(_ name: String, _ emulator: ReportedStage, full: Bool) throws -> ReportedStage {
     try stage(name, "sample", ["emulator": emulator]) { [sampleCount] writer, stream in
       if full { try Self.torsions(writer, &stream, count: sampleCount, share: 0.5) }

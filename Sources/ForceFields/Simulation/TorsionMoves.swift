@@ -11,6 +11,17 @@ public struct TorsionMoves: Sendable {
 
   private init(moves: [TorsionMove], names: [String]) { (self.moves, self.names) = (moves, names) }
 
+  /// These torsions, where turning one moves one part of the molecule alone and its bond is a single one: at least one of its atoms is
+  /// tetrahedral. Double and amide bonds stay as they are.
+  public init(turning torsions: [RotatableTorsion], of topology: Topology) {
+    let turning = torsions.compactMap { torsion in
+      torsion.atoms[1...2].contains(where: topology.isTetrahedral)
+        ? topology.turningAtoms(of: torsion.atoms).map { (torsion, $0) } : nil
+    }
+    moves = turning.map { .init(axis: Array($0.atoms[1...2]), isThird: $0.isStaggered, atoms: $1) }
+    names = turning.map(\.0.name)
+  }
+
   /// Every side-chain torsion whose turning moves one part of the molecule alone, but for those named (four atoms each).
   public init(sideChainsOf topology: Topology, besides biased: [[Int]] = []) {
     let turning = topology.watchedTorsions(biased: biased).compactMap { torsion in

@@ -148,13 +148,13 @@ public struct Reweighting: Sendable {
     effectiveFractionTruncated =
       kishEffectiveSampleSize(logWeights: Array(sorted.dropFirst(dropped))) / Double(max(1, count - dropped))
     largestWeight = weights.max() ?? 0
-    unweightedPopulations = Self.populations([Double](repeating: 1 / Double(count), count: count), states)
+    unweightedPopulations = states.shares([Double](repeating: 1 / Double(count), count: count))
 
     let bins = angle?.map { FreeEnergyProfile.bin(of: $0, bins: options.profileBins) } ?? []
     let resampled = Self.bootstrap(
       raw: zip(raw, shift).map { $0 + $1 }, states: states, bins: bins, model: model, fitWeights: fitWeights,
       options: options)
-    let shares = Self.populations(weights, states)
+    let shares = states.shares(weights)
     let populations = states.names.indices.map { state -> StateEstimates.Population in
       var found = StateEstimates.Population()
       found.effectiveSamples = support[state].effective
@@ -263,19 +263,13 @@ public struct Reweighting: Sendable {
       }
   }
 
-  private static func populations(_ weights: [Double], _ states: StateAssignment) -> [Double] {
-    let sums = states.sums(weights)
-    let total = sums.reduce(0, +)
-    return sums.map { $0 / total }
-  }
-
   private static func difference(_ weights: [Double], _ states: StateAssignment, _ pair: StateSet.Pair) -> Double {
-    let populations = populations(weights, states)
+    let populations = states.shares(weights)
     return -log(populations[pair.from] / populations[pair.to])
   }
 
   private static func checkWeight(_ weights: [Double], _ states: StateAssignment) throws {
-    let populations = populations(weights, states)
+    let populations = states.shares(weights)
     let hasOne = states.pairs.contains { populations[$0.from] > 0 && populations[$0.to] > 0 }
     guard !hasOne else { return }
     let held = states.names.indices.filter { populations[$0] > 0 }.map { states.names[$0] }

@@ -202,6 +202,15 @@ public struct StateAssignment: Equatable, Sendable {
     place.reduce(into: [Int](repeating: 0, count: names.count)) { $0[$1] += 1 }
   }
 
+  /// Shares of the states of all weight, [states]; nan without any weight.
+  ///
+  /// - Precondition: one weight per sample.
+  public func shares(_ weights: [Double]) -> [Double] {
+    let sums = sums(weights)
+    let total = sums.reduce(0, +)
+    return sums.map { $0 / total }
+  }
+
   /// Sums of the samples' weights by state, in the samples' order.
   func sums(_ weights: [Double]) -> [Double] {
     var sums = [Double](repeating: 0, count: names.count)

@@ -17,6 +17,7 @@ enum ReportStage: RecordedStage {
   static var indirectInputs: [InputPath] {
     let (compared, samples, density) = (\Inputs.compare, \ReweightStage.Inputs.samples, \ReweightStage.Inputs.density)
     let (emulator, frames) = (\SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames)
+    // explorations and comparisons name their reweighting by the same slot
     let (modelled, audited) = (\EnergyModelStage.Inputs.samples, \AuditStage.Inputs.reweight)
     return [
       InputPath(compared, samples, emulator, frames), InputPath(compared, density, modelled, emulator, frames),

@@ -67,7 +67,8 @@ public struct RegionsRecord: Record {
     "effective samples that the dynamics asks for, by the lower bound and by the weight")
   public let shift = Reals(
     "results/regions/delta_f_shift", unit: "kT", axes: ["region"],
-    "what dF moves by where the lower bound of the region's weight joins the samples; nan where dF is not determined")
+    "what dF moves by where the lower bound of the region's weight joins the samples; not finite where a state of it had no weight"
+  )
 }
 
 /// Checkpoints of `explore`: where all walks stand, and what they recorded.

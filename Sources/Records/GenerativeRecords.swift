@@ -107,6 +107,10 @@ public struct SampleRecord: StageRecord {
   public let inverted = Integer(Paths.inverted, "samples with a stereocentre of the other hand")
   public let samples = Integer("results/samples", "how many there are")
   public let functionEvaluations = Integer("results/function_evaluations", "of the network")
+  public let solverError = Real(
+    "results/solver_error", unit: "nat",
+    "what twice the steps change of the log-density, root mean square of some samples; of fixed steps, where it was asked for"
+  )
   public let seconds = Measured(Paths.seconds, "wall time of the integration")
 
   init() {

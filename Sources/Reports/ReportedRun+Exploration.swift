@@ -49,12 +49,13 @@ extension ReportedRun {
       let visits = try stage.numbers(record.visits), let drawn = try stage.numbers(record.drawn),
       let carried = try stage.numbers(record.samplesWeight), let effective = try stage.numbers(record.effective),
       let expected = try stage.numbers(record.expected), let shifts = try stage.numbers(record.shift),
-      bounds.count == 2 * names.count, expected.count == 2 * names.count
+      bounds.count == 2 * names.count, expected.count == 2 * names.count,
+      [missing, weights, visits, drawn, carried, effective, shifts].allSatisfy({ $0.count == names.count })
     else { return }
     for (k, name) in names.enumerated() {
       table.addRow([
         stage.name, name, missing[k] > 0 ? "yes" : "not certain", small(weights[k]), small(bounds[2 * k]),
-        small(bounds[2 * k + 1]), NumberText.fixed(visits[k], 1), NumberText.count(Int(drawn[k])), small(carried[k]),
+        small(bounds[2 * k + 1]), NumberText.fixed(visits[k], 1), NumberText.fixed(drawn[k], 0), small(carried[k]),
         NumberText.fixed(effective[k], 1), NumberText.fixed(expected[2 * k], 0),
         NumberText.fixed(shifts[k].isFinite ? shifts[k] : nil, 2),
       ])

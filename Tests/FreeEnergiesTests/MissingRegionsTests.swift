@@ -223,6 +223,25 @@ private struct Torus {
     #expect(named.missing[0].arcs[0].contains(1.5 - .pi))
   }
 
+  /// A missing region of a torsion with two equal places that lies over the folded turn's seam has the arc of one of them.
+  @Test func aRegionOverTheSeamOfAFoldedTurnIsNarrow() throws {
+    let torus = Torus()
+    let drawn = torus.samples(20_000, drawn: [1, 1, 1, 1], seed: 2)
+    var random = RandomStream(seed: 5, "ring")
+    let samples = ExploredSamples(
+      columns: [drawn.columns[0], drawn.columns[0].map { _ in 0.1 * random.normal() }], logWeights: drawn.logWeights)
+    let plain = torus.records(seed: 2)
+    // one walk in two is a quarter of a turn away, where twice the torsion is half a turn
+    let records = ExploringRecords(
+      columns: [
+        plain.columns[0], plain.walk.map { 0.1 * random.normal() + ($0 % 2 == 0 ? 0 : .pi / 2) },
+      ], walk: plain.walk, set: plain.set, isCold: plain.isCold)
+    let found = try MissingRegions(samples: samples, records: records, folds: [1, 2])
+    let region = try #require(found.missing.first)
+    #expect(region.torsions == [1] && region.arcs[0].contains(.pi / 2) && !region.arcs[0].contains(0.5))
+    #expect(region.arcs[0].to - region.arcs[0].from < 1.5)
+  }
+
   @Test func arcsAndGroupsCloseAroundTheTurn() {
     let circle = TorsionBoxes(torsions: [0], perTurn: 12)
     #expect(circle.groups([11, 0, 5], reach: 1) == [[0, 11], [5]])
@@ -258,10 +277,14 @@ private struct Torus {
 
   /// The weight that would not be overlooked: of arrivals and samples the scarcer decides.
   @Test func reachFollowsTheScarcest() {
-    let few = ExplorationReach(arrivals: 12, samples: 100_000)
-    #expect(!few.tells && few.smallestWeight == 0.5 && few.limit == .arrivals)
-    let small = ExplorationReach(arrivals: 6000, samples: 3000)
-    #expect(small.tells && small.limit == .samples && abs(small.smallestWeight - 0.01 * 6 / 2.2019) < 1e-4)
-    #expect(ExplorationReach(arrivals: 0, samples: 1).smallestWeight == 1)
+    // either half of the sets sees one of the visits that are due in 19 of 20 cases
+    #expect(abs(ExplorationReach.visits(sets: 4) + 2 * log(1 - 0.95.squareRoot())) < 1e-9)
+    let uneven = ExplorationReach.visits(sets: 3)
+    #expect(abs((1 - exp(-uneven * 2 / 3)) * (1 - exp(-uneven / 3)) - 0.95) < 1e-9 && uneven > 7.4)
+    let few = ExplorationReach(arrivals: 12, sets: 4, samples: 100_000)
+    #expect(!few.tells && abs(few.smallestWeight - 7.3523 / 12) < 1e-4 && few.limit == .arrivals)
+    let small = ExplorationReach(arrivals: 6000, sets: 4, samples: 3000)
+    #expect(small.tells && small.limit == .samples && abs(small.smallestWeight - 0.01 * 7.3523 / 3.0368) < 1e-4)
+    #expect(ExplorationReach(arrivals: 0, sets: 4, samples: 1).smallestWeight == 1)
   }
 }

@@ -68,7 +68,7 @@ public final class ReplicaExchange: DynamicsRun {
       throw ReplicaExchangeError.settings(
         "\(starts.count) starts for \(settings.sets) sets of \(temperatures.count) walks")
     }
-    guard settings.exchangeInterval > 0, settings.length / timestep < 1e12 else {
+    guard settings.exchangeInterval > 0, max(settings.length, settings.exchangeInterval) / timestep < 1e12 else {
       throw ReplicaExchangeError.settings(
         "exchanges every \(settings.exchangeInterval) ps in walks of \(settings.length) ps, \(timestep) ps a step")
     }
@@ -132,7 +132,9 @@ public final class ReplicaExchange: DynamicsRun {
     func require(_ name: String, _ count: Int, _ expected: Int) throws {
       if count != expected { throw ReplicaExchangeError.state("\(count) \(name) where \(expected) belong") }
     }
-    guard saved.round >= 0, saved.round <= rounds, saved.walkers.sorted() == Array(0..<slots) else {
+    guard saved.round >= 0, saved.round <= rounds, saved.walkers.sorted() == Array(0..<slots),
+      saved.occupants.allSatisfy((0..<slots).contains)
+    else {
       throw ReplicaExchangeError.state("round \(saved.round) of \(rounds), walks \(saved.walkers)")
     }
     let records = saved.round * slots

@@ -26,8 +26,8 @@ public struct ReplicaExchangeState: Equatable, Sendable {
   /// The beginning, and for a state that was saved: `ReplicaExchange.resume` checks it.
   public init() {}
 
-  /// How often a walk came to the lowest temperature from the highest, in all sets together. `rungs`: temperatures.
-  public func arrivals(rungs: Int) -> Int {
+  /// How often a walk came to the lowest temperature from the highest, in all sets together, in round `first` and later. `rungs`: temperatures.
+  public func arrivals(rungs: Int, from first: Int = 0) -> Int {
     let slots = walkers.count
     var wasHot = [Bool](repeating: false, count: slots)
     var arrivals = 0
@@ -36,7 +36,7 @@ public struct ReplicaExchangeState: Equatable, Sendable {
       case rungs - 1: wasHot[walk] = true
       case 0 where wasHot[walk]:
         wasHot[walk] = false
-        arrivals += 1
+        if place / slots >= first { arrivals += 1 }
       default: break
       }
     }

@@ -206,7 +206,9 @@ private struct Search {
       let isCarried = least < options.expected || found(content) >= options.share * expected
       let isMissing = count * visited.lower >= MissingRegions.fewestDue && !(isDrawn && isCarried)
       let arcs = zip(grid.torsions, grid.arcs(group)).map { torsion, arc in
-        TorsionState(from: arc.from / Double(folds[torsion]), to: arc.to / Double(folds[torsion]))
+        // an arc that runs over the seam is one piece of the folded turn
+        let end = arc.to < arc.from ? arc.to + 2 * .pi : arc.to
+        return TorsionState(from: arc.from / Double(folds[torsion]), to: wrapped(end / Double(folds[torsion])))
       }
       return MissingRegions.Region(
         torsions: grid.torsions, arcs: arcs, visited: visited, sets: sets,

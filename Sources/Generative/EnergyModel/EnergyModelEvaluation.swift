@@ -20,19 +20,19 @@ public struct EnergyModelEvaluation {
   private static let intervals = 40
   private static let timedSamples = 10_000
 
-  /// On `samples` fresh samples by `odeSteps` steps of rk4. Throws `SamplingError`, and what the host throws to stop.
+  /// On `samples` fresh samples by the steps that the model's own samples were drawn with. Throws `SamplingError`, and what the host throws to stop.
   public init(
-    of trained: MolecularEnergyModel, _ source: EnergyModelSource, samples: Int, odeSteps: Int, seed: UInt64,
+    of trained: MolecularEnergyModel, _ source: EnergyModelSource, samples: Int, integrator: Integrator, seed: UInt64,
     host: any TrainingHost = UnattendedHost()
   ) throws {
     let seed = RandomStream.derivedSeed(seed, ["evaluation"])
-    let drawn = try ExactSamples(source, count: samples, odeSteps: odeSteps, seed: seed, host)
+    let drawn = try ExactSamples(source, count: samples, integrator: integrator, seed: seed, host)
     exact = drawn.logDensities
     exactSecondsPerLikelihood = drawn.seconds
     predicted = try trained.logDensity(drawn.latents, drawn.logJacobian)
     secondsPerLikelihood = try Self.secondsPerLikelihood(trained.model, drawn.latents)
     priorOffset = try trained.model.priorOffset(samples: Self.priorSamples, seed: seed)
-    let followed = try Self.moreLatents(source, count: samples, odeSteps: odeSteps, seed: seed)
+    let followed = try Self.moreLatents(source, count: samples, integrator: integrator, seed: seed)
     normalization = try trained.model.normalizationProfile(data: followed, intervals: Self.intervals, seed: seed)
     let errors = zip(predicted, exact).map { $0 - $1 }
     let mean = errors.reduce(0, +) / Double(errors.count)
@@ -48,20 +48,24 @@ public struct EnergyModelEvaluation {
     /// For one of them.
     var seconds: Double
 
-    init(_ source: EnergyModelSource, count: Int, odeSteps: Int, seed: UInt64, _ host: any TrainingHost) throws {
+    init(_ source: EnergyModelSource, count: Int, integrator: Integrator, seed: UInt64, _ host: any TrainingHost) throws
+    {
       let sampler = try FlowSampler(
-        field: source.flow.field, integrator: .rungeKutta4(steps: odeSteps), method: .exactTrace)
+        field: source.flow.field, integrator: integrator, method: .exactTrace)
       var parts: [Tensor] = []
       host.progress.begin("exact likelihood", total: count, unit: "samples")
       defer { host.progress.end() }
       let watch = Stopwatch()
       while logDensities.count < count {
         try host.checkInterruption()
-        let drawn = try source.draw(min(200, count - logDensities.count), sampler, seed: seed, index: parts.count)
+        // some more than are missing: of a batch of one or two all could be lost
+        let wanted = count - logDensities.count
+        let drawn = try source.draw(min(200, wanted + 8), sampler, seed: seed, index: parts.count)
         let (rows, jacobian) = try source.chart.latents(of: drawn)
-        logDensities += drawn.logDensities[0]
-        logJacobian += jacobian
-        parts.append(rows)
+        let kept = min(wanted, drawn.count)
+        logDensities += drawn.logDensities[0].prefix(kept)
+        logJacobian += jacobian.prefix(kept)
+        parts.append(try rows.slice(0..<kept))
         host.progress.update(completed: logDensities.count)
       }
       seconds = watch.seconds / Double(count)
@@ -71,9 +75,9 @@ public struct EnergyModelEvaluation {
 
   /// Samples without likelihoods, [n, d].
   private static func moreLatents(
-    _ source: EnergyModelSource, count: Int, odeSteps: Int, seed: UInt64
+    _ source: EnergyModelSource, count: Int, integrator: Integrator, seed: UInt64
   ) throws -> Tensor {
-    let plain = try FlowSampler(field: source.flow.field, integrator: .rungeKutta4(steps: odeSteps), method: .none)
+    let plain = try FlowSampler(field: source.flow.field, integrator: integrator, method: .none)
     let streams = RandomStream.derivedSeed(seed, ["followed"])
     let parts = try (0..<followedShare).map { index in
       try source.chart.latents(of: source.draw(count, plain, seed: streams, index: index)).latents

@@ -13,6 +13,8 @@ public struct MolecularEnergyModel {
     public var interpolant: Interpolant
     /// What tells the emulator from others, such as a digest: ln q of samples of another emulator would mean nothing.
     public var emulator: String
+    /// The steps that the emulator's samples were drawn with, whose density it is; nil in models from before that was kept.
+    public var integrator: Integrator?
   }
 
   /// ln q over Cartesian coordinates up to the model's and the rigid-body constant, [n], of latents [n, d] and ln |dx/dq| [n] on
@@ -32,8 +34,8 @@ public struct EnergyModelSettings {
   /// Samples drawn from the emulator while training, spread over draws every `refreshEvery` steps.
   public var freshSamples = 100_000
   public var refreshEvery = 50
-  /// Steps of rk4 for the fresh samples.
-  public var odeSteps = 8
+  /// Of the samples to begin with, and of fresh ones.
+  public var integrator = Integrator.rungeKutta4(steps: 8)
   /// Steps between two rows of the loss curve.
   public var recordEvery = 25
   /// Of network, noise, order and fresh samples.
@@ -75,8 +77,8 @@ extension MolecularEnergyModel {
 
   /// Fits a model to the emulator that `emulator` names, beginning with `samples` of it.
   ///
-  /// Samples are drawn from the emulator all along the training and take the place of the oldest: an energy model that sees the same
-  /// samples again and again learns their labels, not the density. Throws `SamplePoolError`, `TrainingError`, `SamplingError`.
+  /// Where the settings ask for fresh samples, they are drawn from the emulator all along the training and take the place of the oldest: a
+  /// model that sees the same samples again and again learns their labels, not the density, unless scores come with them. Throws `SamplePoolError`, `TrainingError`, `SamplingError`.
   public static func train(
     on samples: LabelledSamples, _ source: EnergyModelSource, emulator: String, settings: EnergyModelSettings,
     host: any TrainingHost = UnattendedHost()
@@ -84,7 +86,8 @@ extension MolecularEnergyModel {
     let generator = try Generator(seed: RandomStream.derivedSeed(settings.seed, ["noise"]))
     let chart = source.chart
     let header = Header(
-      architecture: try settings.architecture(chart.chart), interpolant: settings.interpolant, emulator: emulator)
+      architecture: try settings.architecture(chart.chart), interpolant: settings.interpolant, emulator: emulator,
+      integrator: settings.integrator)
     let some = try samples.latents.slice(0..<min(2000, samples.latents.shape[0]))
     let blank = try header.architecture.model(chart.chart, header.interpolant, data: some, generator)
     let pool = try SamplePool(
@@ -100,7 +103,7 @@ extension MolecularEnergyModel {
   ) throws -> (any EnergyModel, TrainingState) {
     let trainer = try Trainer(
       network: model.network, settings: settings.optimization, generator: generator, columns: ["train"] + lossNames)
-    let fresh = try FreshSamples(source, pool, steps: settings.odeSteps)
+    let fresh = try settings.freshSamples > 0 ? FreshSamples(source, pool, settings.integrator) : nil
     let drawSeed = RandomStream.derivedSeed(settings.seed, ["fresh"])
     var order = try EpochSampler(
       count: pool.count, batch: settings.optimization.batch, seed: RandomStream.derivedSeed(settings.seed, ["order"]))
@@ -110,7 +113,7 @@ extension MolecularEnergyModel {
       labels: ["loss", "score", "nce", "label", "score label"], pool: pool)
     try loop.run(batch: { try order.name(step: $0) }) {
       let step = trainer.step
-      if step > 0, step % settings.refreshEvery == 0, settings.freshSamples > 0 {
+      if let fresh, step > 0, step % settings.refreshEvery == 0 {
         try pool.replaceOldest(
           with: fresh.draw(
             min(settings.samplesPerDraw, pool.count), seed: drawSeed, index: step / settings.refreshEvery))

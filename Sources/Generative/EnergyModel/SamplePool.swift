@@ -137,10 +137,10 @@ struct FreshSamples {
   let source: EnergyModelSource
   private let sampler: FlowSampler
 
-  init(_ source: EnergyModelSource, _ pool: SamplePool, steps: Int) throws {
+  init(_ source: EnergyModelSource, _ pool: SamplePool, _ integrator: Integrator) throws {
     self.source = source
     sampler = try FlowSampler(
-      field: source.flow.field, integrator: .rungeKutta4(steps: steps),
+      field: source.flow.field, integrator: integrator,
       method: pool.rows.labels == nil && pool.rows.scores == nil ? .none : .stochasticTrace,
       scores: pool.rows.scores != nil)
   }

@@ -2,7 +2,8 @@ import Basics
 import Foundation
 import Torch
 
-/// How the log-density of a sample is computed along its trajectory.
+/// How the log-density of a sample is computed along its trajectory. On fixed steps a flow of the torsions alone has by all of them but `none` the
+/// exact density of the map that its steps make.
 public enum LogDensityMethod: String, Codable, CaseIterable, Sendable {
   /// Samples only.
   case none
@@ -10,8 +11,6 @@ public enum LogDensityMethod: String, Codable, CaseIterable, Sendable {
   /// them. One estimate per probe; from two on their noise is known.
   case stochasticTrace = "stochastic-trace"
   /// The divergence by all directions at once.
-  ///
-  /// On fixed steps a flow of the torsions alone has by every method the exact density of the map that its steps make.
   case exactTrace = "exact-trace"
   /// Hutchinson probes drawn ONCE per trajectory: unbiased with adaptive steps too, but noisier than fresh probes. One estimate per
   /// probe. Source: Grathwohl et al., "FFJORD", ICLR 2019.
@@ -28,12 +27,29 @@ public enum Integrator: Codable, Equatable, Sendable {
   /// Adaptive Dormand-Prince 5(4) in s; the error of every sample is held below absolute + relative |x|.
   case dormandPrince(absolute: Double, relative: Double)
 
-  var isFixedStep: Bool { if case .dormandPrince = self { false } else { true } }
+  public var isFixedStep: Bool { if case .dormandPrince = self { false } else { true } }
 
   /// As it is for a part of a model.
   func fitted(to part: any VectorField) -> Integrator {
     guard part.isNearlyStraight, case .rungeKutta4(let steps) = self else { return self }
     return .uniformRungeKutta4(steps: (steps + 1) / 2)
+  }
+
+  var withTwiceTheSteps: Integrator {
+    switch self {
+    case .rungeKutta4(let steps): .rungeKutta4(steps: 2 * steps)
+    case .uniformRungeKutta4(let steps): .uniformRungeKutta4(steps: 2 * steps)
+    case .dormandPrince: self
+    }
+  }
+
+  /// "8 steps of rk4"
+  public var summary: String {
+    switch self {
+    case .rungeKutta4(let steps): "\(steps) steps of rk4"
+    case .uniformRungeKutta4(let steps): "\(steps) steps of rk4-uniform"
+    case .dormandPrince(let absolute, let relative): "dopri5 (\(absolute), \(relative))"
+    }
   }
 }
 
@@ -65,7 +81,7 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
     switch self {
     case .allLost(let samples, let first):
       "none of \(samples) trajectories reached its end; \(first): the vector field is not smooth there; train the emulator "
-        + "longer, or sample with looser tolerances or more fixed steps"
+        + "longer, or sample with looser tolerances or more fixed steps (with too few the torsions' map folds over)"
     case .stochasticTraceNeedsFixedSteps:
       "stochastic-trace needs a fixed-step integrator (rk4): with adaptive steps the path would depend on the probes"
     case .noProbes(let count): "a log-density by probes needs at least one of them, not \(count)"
@@ -87,6 +103,8 @@ public struct FlowSampler {
   public let scores: Bool
   /// Where trajectories end, in (0, 1]; samples and densities are those of this time.
   public let endTime: Double
+  /// Twice the steps for parts whose density is an integral of the divergence.
+  private var isRefined = false
 
   /// `probes` is 2 for stochastic-trace and 1 for hutchinson, `endTime` the field's latest time, unless others are asked for.
   /// Throws `SamplingError` where method and integrator do not go together.
@@ -115,6 +133,24 @@ public struct FlowSampler {
     }
   }
 
+  /// What twice the steps change of ln q, root mean square over these prior points [n, d] less the mean, nat: the solver's error in the densities,
+  /// estimated by two probes that are kept along a trajectory. 0 where the density is that of the steps; nil with adaptive steps.
+  public func solverError(at start: Tensor, seed: UInt64) throws -> Double? {
+    guard integrator.isFixedStep, start.shape[0] > 1 else { return nil }
+    let own = try FlowSampler(field: field, integrator: integrator, method: .hutchinson, probes: 2, endTime: endTime)
+    var refined = own
+    refined.isRefined = true
+    let values = try [own, refined].map { sampler in
+      try sampler.integrate(from: start, Generator(seed: RandomStream.derivedSeed(seed, ["solver"]))).logDensities?
+        .mean(0)
+        .values(as: Double.self) ?? []
+    }
+    let changes = zip(values[0], values[1]).map { $1 - $0 }.filter(\.isFinite)
+    guard changes.count > 1 else { return nil }
+    let mean = changes.reduce(0, +) / Double(changes.count)
+    return (changes.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(changes.count - 1)).squareRoot()
+  }
+
   /// One batch of `count` samples from the stream (seed, "batch", index).
   public func batch(_ count: Int, seed: UInt64, index: Int) throws -> FlowSamples {
     let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["batch", String(index)]))
@@ -140,22 +176,24 @@ public struct FlowSampler {
       }
       var (evaluations, lost) = (0, [LostTrajectory]())
       for part in field.parts {
-        let integrator = integrator.fitted(to: part)
+        var integrator = integrator.fitted(to: part)
+        if isRefined, !(part is any JacobianField) { integrator = integrator.withTwiceTheSteps }
         let clock = Clock(integrator, endTime: endTime)
-        let rates =
+        func rates() throws -> Rates {
           try scores
-          ? scoreRates(of: part, clock, like: start, generator) : rates(of: part, clock, like: start, generator)
+            ? scoreRates(of: part, clock, like: start, generator) : self.rates(of: part, clock, like: start, generator)
+        }
         switch integrator {
         case .rungeKutta4(let steps), .uniformRungeKutta4(let steps):
           if let part = part as? any JacobianField, estimates > 0 {
-            try integrateWithJacobian(&state, part, clock, steps: steps, rates)
+            try integrateWithJacobian(&state, part, clock, steps: steps)
           } else {
-            try integrateFixed(&state, clock, steps: steps, rates)
+            try integrateFixed(&state, clock, steps: steps, rates())
           }
           evaluations += 4 * steps
         case .dormandPrince(let absolute, let relative):
           let found = try integrateAdaptive(
-            &state, absolute: absolute, relative: relative, clock, rates, part, lost: lost)
+            &state, absolute: absolute, relative: relative, clock, rates(), part, lost: lost)
           evaluations += found.evaluations
           lost = found.lost
         }
@@ -206,22 +244,23 @@ public struct FlowSampler {
   /// ln q by the determinant of the map that the steps make: along with the points goes M = dx/dx(0), dM/dt = J M, whose steps are the exact
   /// derivatives of the points' steps. Where the determinant is not positive the map folds over and ln q is NaN.
   private func integrateWithJacobian(
-    _ state: inout [Tensor], _ part: any JacobianField, _ clock: Clock, steps: Int, _ rates: Rates
+    _ state: inout [Tensor], _ part: any JacobianField, _ clock: Clock, steps: Int
   ) throws {
-    let (start, columns) = (state[0], part.movedColumns.count)
-    let (n, type) = (start.shape[0], start.scalarType ?? .float32)
+    let (n, columns, type) = (state[0].shape[0], part.movedColumns.count, state[0].scalarType ?? .float32)
     let still = try Tensor.zeros([estimates, n], .float64)
-    state.append(try Tensor.identity(columns, type).unsqueezed(1).expanded([columns, n, columns]))
+    state.append(try Tensor.identity(columns, type).expanded([n, columns, columns]))
     try integrateFixed(&state, clock, steps: steps) { state, s in
       let rate = clock.rate(s)
-      let (v, tangents) = try part.withTangents(
-        state[0], Tensor.full([n], clock.time(s), type), directions: state[state.count - 1])
-      var slopes = [try v * rate, still]
-      if scores { slopes.append(try rates(state, s)[2]) }
-      return try slopes + [tangents * rate]
+      let t = try Tensor.full([n], clock.time(s), type)
+      let turned = state[state.count - 1]
+      guard scores else {
+        let (velocity, jacobian) = try part.withJacobian(state[0], t)
+        return [try velocity * rate, still, try jacobian.matmul(turned) * rate]
+      }
+      let (velocity, jacobian, pull) = try part.withJacobian(state[0], t, score: state[2])
+      return [try velocity * rate, still, try pull * -rate, try jacobian.matmul(turned) * rate]
     }
-    let jacobians = try state.removeLast().cast(.float64).permuted(1, 2, 0)
-    let (sign, logAbsolute) = try jacobians.signLogDeterminant()
+    let (sign, logAbsolute) = try state.removeLast().cast(.float64).signLogDeterminant()
     let nowhere = try Tensor.full([n], .nan, .float64)
     state[1] = try state[1] - sign.less(0.5).select(nowhere, else: logAbsolute)
   }
@@ -295,8 +334,7 @@ public struct FlowSampler {
   ) throws -> Rates {
     let (n, type) = (start.shape[0], start.scalarType ?? .float32)
     // the unit vectors, so long that their mean form is the exact divergence
-    let isExact = method == .exactTrace || field is any JacobianField
-    var basis = try isExact ? field.basis(n, type) : nil
+    var basis = try method == .exactTrace ? field.basis(n, type) : nil
     basis = try basis.map { try $0 * Double($0.shape[0]).squareRoot() }
     return { state, s in
       let rate = clock.rate(s)

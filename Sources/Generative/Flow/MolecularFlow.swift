@@ -97,7 +97,9 @@ public struct MolecularFlow {
       }
       let away = try field.space.wrapped(flow.latents - latents.slice(range)).abs()
       let distances = try away.maximum(over: -1).values(as: Double.self)
-      for (n, distance) in zip(range, distances) where !(distance <= furthest.distance) { furthest = (distance, n) }
+      for (n, distance) in zip(range, distances) where !(distance <= furthest.distance) && !furthest.distance.isNaN {
+        furthest = (distance, n)
+      }
       try progress(range.upperBound)
     }
     let seconds = watch.seconds / Double(max(1, count))
@@ -122,11 +124,15 @@ public struct RetransportedDensities {
 public struct ReproductionError: Error, CustomStringConvertible, Equatable {
   /// Row of the sample.
   public let sample: Int
-  /// Of a latent coordinate.
+  /// Of a latent coordinate; NaN where the sample has no density.
   public let difference: Double
+  /// Why a sample ends nowhere.
+  public static let nowhere =
+    "transported again from its prior point, has no density: the map of the steps folds over there"
 
   public var description: String {
-    "sample \(sample), transported again from its prior point, ends \(difference) away from where it was; "
+    guard difference.isFinite else { return "sample \(sample), \(Self.nowhere)" }
+    return "sample \(sample), transported again from its prior point, ends \(difference) away from where it was; "
       + "the emulator or the integrator is not the one it was drawn with"
   }
 }

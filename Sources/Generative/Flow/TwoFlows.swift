@@ -92,10 +92,13 @@ struct TorsionField: JacobianField {
     return (try moved(x, value * slope.unsqueezed(-1)), try (turns * tangents).sum(-1) * slope)
   }
 
-  func withTangents(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
+  func withJacobian(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor) {
+    let angles = try space.split(x).angles
     let slope = try TorusPath.sigmaDerivative(t).unsqueezed(-1)
-    let (value, tangents) = try network.withTangents(space.split(x).angles, t, directions: directions)
-    return (try moved(x, value * slope), try tangents * slope)
+    let directions = try Tensor.identity(space.angles, x.scalarType ?? .float32).unsqueezed(1)
+      .expanded([space.angles, x.shape[0], space.angles])
+    let (value, tangents) = try network.withTangents(angles, t, directions: directions)
+    return (try moved(x, value * slope), try (tangents * slope).permuted(1, 2, 0))
   }
 }
 

@@ -132,8 +132,25 @@ extension ForwardModeField {
 /// A field of few directions. The Jacobian of its flow is carried along with the points, and its determinant is the change of density: on
 /// fixed steps that of the very map which the steps make, however long they are.
 protocol JacobianField: ForwardModeField {
-  /// Velocity [n, d], and J e for each of `directions` [m, n, moved], of which the columns that stand still are left out.
-  func withTangents(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor)
+  /// Velocity [n, d], and the derivatives of its moved columns (rows) by the same columns of x, [n, moved, moved]; recorded for
+  /// back-propagation where that is on.
+  func withJacobian(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor)
+}
+
+extension JacobianField {
+  /// Velocity and Jacobian as `withJacobian`, and the gradient of v . score + div v over x, [n, d], in which `score` [n, d] is held fixed.
+  func withJacobian(
+    _ x: Tensor, _ t: Tensor, score: Tensor
+  ) throws -> (velocity: Tensor, jacobian: Tensor, pull: Tensor) {
+    try withGradients {
+      let leaf = try x.requiringGradient()
+      let (value, jacobian) = try withJacobian(leaf, t)
+      let diagonal = try Tensor.identity(movedColumns.count, x.scalarType ?? .float32)
+      let scalar = try (value * score).sum() + (jacobian * diagonal).sum()
+      let pull = try scalar.gradients(of: [leaf])[0]
+      return (try value.detached(), try jacobian.detached(), pull)
+    }
+  }
 }
 
 /// The velocity of a residual network: Euclidean block c(t) x + s(t) f, torus block sigma'(t) f.

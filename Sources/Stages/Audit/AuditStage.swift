@@ -1,6 +1,7 @@
 import Artifacts
 import Foundation
 import FreeEnergies
+import Generative
 import Records
 import Torch
 import Workflow
@@ -149,6 +150,8 @@ public enum AuditError: Error, CustomStringConvertible, Equatable {
     switch self {
     case .noPrior(let stage):
       "samples of '\(stage)' do not hold the prior points they came from (/prior); run that stage again"
+    case .notReproduced(let stage, let difference, let row) where !difference.isFinite:
+      "sample \(row) of '\(stage)', \(ReproductionError.nowhere); draw with more ode_steps"
     case .notReproduced(let stage, let difference, let row):
       "sample \(row) of '\(stage)', transported again from its prior point, ends \(difference) away from where it was; "
         + "the emulator or the integrator is not the one it was drawn with: run that stage again, or with tighter tolerances"

@@ -23,10 +23,10 @@ struct AuditedSamples {
     self.reweighting = reweighting
     samples = try reweighting.input(\ReweightStage.Inputs.samples)
     let record = Recorded.sample
-    guard samples.artifact.has(record.prior), let text = try samples.artifact.read(record.integrator) else {
+    guard samples.artifact.has(record.prior), let integrator = try samples.artifact.integrator else {
       throw AuditError.noPrior(stage: samples.name)
     }
-    integrator = try JSONDecoder().decode(Integrator.self, from: Data(text.utf8))
+    self.integrator = integrator
     system = try MolecularSystem(context)
     molecular = try system.states()
     frames = try ReweightFrames(samples, system, molecular)

@@ -1,4 +1,5 @@
 import Artifacts
+import Foundation
 import Generative
 import Records
 import Torch
@@ -26,6 +27,16 @@ struct EnergyModelArtifact {
       energyModel: try input.artifact.model(Recorded.energyModel.model, MolecularEnergyModel.init), name: input.name)
   }
 
+  /// What to say where samples were drawn by other steps than those whose density the model learnt; nil where they are the same.
+  func warning(for samples: StageInput) throws -> String? {
+    guard let learnt = energyModel.header.integrator, let own = try samples.artifact.integrator, learnt != own else {
+      return nil
+    }
+    return
+      "the samples of '\(samples.name)' were integrated by \(own.summary), those that '\(name)' learnt from by \(learnt.summary): the two "
+      + "distributions differ by the solver's error, and so do the weights; give both the same ode_steps"
+  }
+
   /// ln q of every sample of a `sample` artifact over Cartesian coordinates, up to the rigid-body constant, [n].
   /// Throws `EnergyModelArtifactError.anotherEmulator`.
   func logDensity(of samples: StageInput) throws -> [Double] {
@@ -34,6 +45,15 @@ struct EnergyModelArtifact {
     }
     let (latents, logJacobian) = try energyModel.chart.latents(of: samples.artifact)
     return try energyModel.logDensity(latents, logJacobian)
+  }
+}
+
+extension Artifact {
+  /// How a `sample` artifact's trajectories were integrated; nil where it does not say.
+  var integrator: Integrator? {
+    get throws {
+      try read(Recorded.sample.integrator).map { try JSONDecoder().decode(Integrator.self, from: Data($0.utf8)) }
+    }
   }
 }
 

@@ -9,8 +9,8 @@ import Workflow
 
 /// Fits an energy-based model to an emulator's samples: score matching, InfoNCE over time, and labels of likelihood and score.
 ///
-/// Samples are drawn from the emulator all along the training and take the place of the oldest: an energy model that sees the same
-/// samples again and again learns their labels, not the density.
+/// Samples with scores teach it most. Where they carry none, more are drawn from the emulator all along the training and take the place of
+/// the oldest: an energy model that sees the same samples again and again learns their labels, not the density.
 enum EnergyModelStage: RecordedStage {
   static let version = 4
   static let summary = "fit an energy-based model, whose likelihood costs one forward pass"
@@ -38,17 +38,26 @@ enum EnergyModelStage: RecordedStage {
       "samples drawn from the emulator while training; left out: none where those to begin with carry scores, 100,000 where not",
       in: .zeroOrMore) var freshSamples: Int?
     @Parameter("steps between two draws of fresh samples", in: .count) var refreshEvery = 50
-    @Parameter("rk4 steps of the fresh samples", in: 1...10_000) var odeSteps = 8
+    @Parameter(
+      "rk4 steps of the samples that it draws; left out: those of the samples to begin with, 8 where these were integrated by dopri5",
+      in: 1...10_000) var odeSteps: Int?
     @Parameter("fresh samples whose exact log-density the model is compared with", in: 10...1_000_000)
     var evaluationSamples = 2000
 
-    func settings(seed: UInt64, scored: Bool) -> EnergyModelSettings {
+    /// `scored`: samples carry scores that the model can learn from. `integrator`: the samples'.
+    func settings(seed: UInt64, scored: Bool, integrator: Integrator?) -> EnergyModelSettings {
+      let scored = scored && losses.scoreLabel != 0
       var settings = EnergyModelSettings { try network.architecture($0, head: head) }
       (settings.interpolant, settings.objective) = (interpolant, losses.objective(scored: scored))
       (settings.optimization, settings.freshSamples) = (
         training.settings(scored: scored), freshSamples ?? (scored ? 0 : 100_000)
       )
-      (settings.refreshEvery, settings.odeSteps, settings.seed) = (refreshEvery, odeSteps, seed)
+      (settings.refreshEvery, settings.seed) = (refreshEvery, seed)
+      if let odeSteps {
+        settings.integrator = .rungeKutta4(steps: odeSteps)
+      } else if let integrator, integrator.isFixedStep {
+        settings.integrator = integrator
+      }
       return settings
     }
   }
@@ -97,14 +106,16 @@ enum EnergyModelStage: RecordedStage {
     let host = StageTrainingHost(context)
     let labelled = try labelled(samples.artifact, chart)
     // scores are not carried over to other coordinates
-    let settings = parameters.settings(seed: context.seed, scored: chart.isEmulators && labelled.scores != nil)
+    let settings = parameters.settings(
+      seed: context.seed, scored: chart.isEmulators && labelled.scores != nil,
+      integrator: try samples.artifact.integrator)
     let trained = try withAdvice {
       try MolecularEnergyModel.train(on: labelled, source, emulator: emulator.digest, settings: settings, host: host)
     }
     try context.output.write(trained.model.archive(), output.model)
     try context.output.write(trained.state)
     let evaluation = try EnergyModelEvaluation(
-      of: trained.model, source, samples: parameters.evaluationSamples, odeSteps: parameters.odeSteps,
+      of: trained.model, source, samples: parameters.evaluationSamples, integrator: settings.integrator,
       seed: context.seed, host: host)
     try write(evaluation, to: context.output)
     tell(evaluation, context)
@@ -146,7 +157,7 @@ enum EnergyModelStage: RecordedStage {
         String(
           format:
             "the energy model's log-density is off by %.2f nats rms: above 1, its free energies cannot be trusted; "
-            + "train longer or on more fresh samples", found.rootMeanSquare))
+            + "train longer, or on more samples: with scores: true they teach more", found.rootMeanSquare))
     }
   }
 }

@@ -51,7 +51,8 @@ struct ExploreResult {
       samples: ExploredSamples(columns: samples.columns, logWeights: samples.logWeights), records: records,
       folds: setup.torsions.map(\.fold), options: options)
     self.found = found
-    reach = ExplorationReach(arrivals: state.arrivals(rungs: rungs), samples: samples.logWeights.count)
+    reach = ExplorationReach(
+      arrivals: state.arrivals(rungs: rungs, from: from), sets: sets, samples: samples.logWeights.count)
     deviation = try walks.checkForces()
     frames = Self.bySets(state.coldFrames, sets: sets, masses: setup.molecule.topology.masses)
     let members = found.regions.map { region in
@@ -121,7 +122,7 @@ extension ExploreResult {
     switch reach.limit {
     case .arrivals:
       return
-        "walks came down from the hottest temperature \(reach.arrivals) times (\(ExplorationReach.fewestArrivals) are the least): \(little); "
+        "walks came down from the hottest temperature \(reach.arrivals) times (\(reach.fewestArrivals) are the least): \(little); "
         + "give a larger length, or more rungs where neighbours exchange too seldom"
     case .samples:
       return
@@ -145,8 +146,13 @@ extension ExploreResult {
       "the emulator of '\(setup.samples.name)' misses \(name(index)): at least \(Self.percent(region.visited.lower)) of the Boltzmann weight by "
       + "dynamics (\(Self.percent(region.visited.share)) of the frames at \(NumberText.significant(setup.temperatures[0], 4)) K, in \(region.sets) of "
       + "\(sets) sets of walks), and \(missed). "
-      + (shift.isFinite && abs(shift) > 0.005 ? "dF moves by \(NumberText.fixed(shift, 2)) kT or more with it. " : "")
+      + Self.effect(shift)
       + "Train the emulator with frames of that region too: this stage's own are such (results/frame_region), as its artifact is a trajectory"
+  }
+
+  private static func effect(_ shift: Double) -> String {
+    if !shift.isFinite { return "Without it dF has no value: one of its states has no weight at all. " }
+    return abs(shift) > 0.005 ? "dF moves by \(NumberText.fixed(shift, 2)) kT or more with it. " : ""
   }
 
   /// One line for whoever watches.

@@ -36,7 +36,7 @@ enum ExploreStage: RecordedStage {
     @Parameter("of each walk", unit: "ps", in: .positive) var length = 500.0
     @Parameter("between exchanges of neighbouring temperatures", unit: "ps", in: .positive) var exchangeInterval = 1.0
     @Parameter("share of the length, at the beginning, that counts for nothing", in: 0...0.9) var settling = 0.2
-    @Parameter("boxes of a full turn of a torsion", in: 6...72) var boxes = 24
+    @Parameter("boxes of a full turn of a torsion", in: 18...36) var boxes = 24
     @Parameter(
       "a region is missing where less than this share of the samples lies there that the dynamics asks for, or of their effective number",
       in: 1e-6...0.5) var missingBelow = 0.02
@@ -107,6 +107,7 @@ extension ExploreStage.Parameters {
     let (lowest, highest) = (molecule.temperature, hottest ?? 2 * molecule.temperature)
     guard highest > 1.05 * lowest else { throw ExploreError.hottest(highest, temperature: lowest) }
     let count = rungs ?? ReplicaExchange.rungs(from: lowest, to: highest, atoms: molecule.topology.atoms.count)
+    guard count <= 64 else { throw ExploreError.rungs(count, hottest: highest) }
     return ReplicaExchange.ladder(from: lowest, to: highest, count: count)
   }
 
@@ -115,12 +116,18 @@ extension ExploreStage.Parameters {
     guard (1 - settling) * length >= 10 * exchangeInterval else {
       throw ExploreError.times(length: length, settling: settling, interval: exchangeInterval)
     }
+    guard exchangeInterval >= dynamics.timestep, length / dynamics.timestep < 1e12 else {
+      throw ExploreError.steps(length: length, interval: exchangeInterval, timestep: dynamics.timestep)
+    }
   }
 }
 
 /// Why there is nothing to explore, or no way to.
 public enum ExploreError: Error, Equatable, CustomStringConvertible {
   case hottest(Double, temperature: Double)
+  /// A ladder of so many temperatures.
+  case rungs(Int, hottest: Double)
+  case steps(length: Double, interval: Double, timestep: Double)
   /// Walks too short for their exchanges.
   case times(length: Double, settling: Double, interval: Double)
   /// Nothing in the molecule turns.
@@ -133,6 +140,11 @@ public enum ExploreError: Error, Equatable, CustomStringConvertible {
     case .hottest(let hottest, let temperature):
       "hottest: \(hottest) K is not above the pipeline's temperature, \(temperature) K, by more than a twentieth: walks have to cross "
         + "barriers there that they do not cross at the lowest; leave it out for twice the temperature"
+    case .rungs(let count, let hottest):
+      "hottest: up to \(hottest) K neighbours exchange on \(count) temperatures, and 64 are the most: give a lower hottest, or rungs"
+    case .steps(let length, let interval, let timestep):
+      "length: walks of \(length) ps that exchange every \(interval) ps (exchange_interval) cannot be had by steps of \(timestep) ps "
+        + "(timestep): an exchange takes a step at least, and a walk no more than 1e12"
     case .times(let length, let settling, let interval):
       "length: of \(length) ps a share of \(settling) counts for nothing (settling), and the rest holds fewer than ten exchanges every "
         + "\(interval) ps (exchange_interval): give a larger length"

@@ -210,7 +210,9 @@ private struct ReweightDensity {
     }
     if let model = context.optionalInput(\ReweightStage.Inputs.density) {
       try context.prepareTorch()
-      estimates = [try EnergyModelArtifact.read(model).logDensity(of: samples)]
+      let density = try EnergyModelArtifact.read(model)
+      if let warning = try density.warning(for: samples) { context.warn(warning) }
+      estimates = [try density.logDensity(of: samples)]
       source = "energy-model \(model.name)"
       self.own = own
     } else {

@@ -74,6 +74,7 @@ enum SampleStage: RecordedStage {
       let names = draws.lost.prefix(5).map { "\($0)" }.joined(separator: "; ") + (draws.lost.count > 5 ? "; ..." : "")
       context.warn(
         "\(draws.lost.count) of \(draws.begun) trajectories gave no sample and are left out; results/lost lists them: \(names)"
+          + (parameters.integrator == .dopri5 ? "" : "; more ode_steps lose fewer")
       )
     }
     let rings = RingBonds(topology: system.topology)
@@ -85,11 +86,28 @@ enum SampleStage: RecordedStage {
     for warning in RingWarnings.ofSamples(
       rings, counts: broken, samples: draws.count, coordinates: coordinates, system.topology)
     { context.warn(warning) }
-    if sampler.estimates > 0 { try context.output.write(output.logDensity.method, parameters.logDensity.rawValue) }
+    if sampler.estimates > 0 {
+      try context.output.write(output.logDensity.method, parameters.logDensity.rawValue)
+      try writeSolverError(draws, sampler, context)
+    }
     // one order of the keys in every process
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     try context.output.write(output.integrator, String(decoding: try encoder.encode(sampler.integrator), as: UTF8.self))
+  }
+
+  /// Samples whose solver's error is measured, and how large it may be: weights then are off by that factor, blindly.
+  private static let (refined, largestSolverError) = (100, 0.05)
+
+  private static func writeSolverError(_ draws: FlowDraws, _ sampler: FlowSampler, _ context: StageContext) throws {
+    let start = try draws.samples(0..<min(refined, draws.count)).prior
+    guard let error = try sampler.solverError(at: start, seed: context.seed) else { return }
+    try context.output.write(output.solverError, error)
+    if error > largestSolverError {
+      context.warn(
+        "twice the steps change the log-density by \(NumberText.significant(error, 2)) nat (root mean square of \(start.shape[0]) samples): give more "
+          + "ode_steps, since no later stage sees this error")
+    }
   }
 
   /// Integrates batch after batch. Each has a random stream of its own, so a draw that was stopped goes on with the next batch.

@@ -68,6 +68,34 @@ public enum Runtime {
     try check("choose the device", bm_torch_use_cuda(cuda))
   }
 
+  /// `body` for 0..<count; results in order, and the error of the first that throws. On a CPU as many run side by side as an operation may take
+  /// threads, each with one thread inside its operations: small operations gain little from more, and what comes out does not
+  /// depend on how many there are. On a GPU one runs after another. Calls must not share what they change.
+  public static func sideBySide<T>(_ count: Int, _ body: @escaping (Int) throws -> T) throws -> [T] {
+    guard device == .cpu else { return try (0..<count).map(body) }
+    let threads = Int(bm_torch_threads())
+    try check("set threads", bm_torch_set_threads(1))
+    defer { _ = bm_torch_set_threads(Int32(clamping: threads)) }
+    guard count > 1, threads > 1 else { return try (0..<count).map(body) }
+    var results = [Result<T, any Error>?](repeating: nil, count: count)
+    results.withUnsafeMutableBufferPointer { buffer in
+      nonisolated(unsafe) let target = buffer
+      nonisolated(unsafe) let work = body
+      DispatchQueue.concurrentPerform(iterations: min(count, threads)) { lane in
+        for index in stride(from: lane, to: target.count, by: min(target.count, threads)) {
+          target[index] = Result {
+            try check("set threads", bm_torch_set_threads(1))
+            return try work(index)
+          }
+        }
+      }
+    }
+    return try results.compactMap { try $0?.get() }
+  }
+
+  /// Threads inside one operation.
+  public static var threads: Int { Int(bm_torch_threads()) }
+
   /// Waits until the device has done what it was given.
   public static func synchronize() throws { try check("synchronize", bm_torch_synchronize()) }
 }

@@ -59,13 +59,17 @@ public struct EnergyModelEvaluation {
       while logDensities.count < count {
         try host.checkInterruption()
         // some more than are missing: of a batch of one or two all could be lost
-        let wanted = count - logDensities.count
-        let drawn = try source.draw(min(200, wanted + 8), sampler, seed: seed, index: parts.count)
-        let (rows, jacobian) = try source.chart.latents(of: drawn)
-        let kept = min(wanted, drawn.count)
-        logDensities += drawn.logDensities[0].prefix(kept)
-        logJacobian += jacobian.prefix(kept)
-        parts.append(try rows.slice(0..<kept))
+        let (size, first) = (min(200, count + 8), parts.count)
+        let group = min(Runtime.threads, (count - logDensities.count + size - 1) / size)
+        for drawn in try Runtime.sideBySide(
+          group, { k in try source.draw(size, sampler, seed: seed, index: first + k) })
+        {
+          let (rows, jacobian) = try source.chart.latents(of: drawn)
+          let kept = min(count - logDensities.count, drawn.count)
+          logDensities += drawn.logDensities[0].prefix(kept)
+          logJacobian += jacobian.prefix(kept)
+          parts.append(try rows.slice(0..<kept))
+        }
         host.progress.update(completed: logDensities.count)
       }
       seconds = watch.seconds / Double(count)

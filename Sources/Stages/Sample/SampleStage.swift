@@ -4,6 +4,7 @@ import Foundation
 import Generative
 import Molecules
 import Records
+import Torch
 import Workflow
 
 /// Draws conformations from an emulator, with their log-density.
@@ -125,8 +126,12 @@ enum SampleStage: RecordedStage {
     let watch = Stopwatch()
     var clock = CheckpointClock(context)
     while draws.begun < parameters.count {
-      let count = min(parameters.batch, parameters.count - draws.begun)
-      try draws.append(sampler.batch(count, seed: context.seed, index: draws.begun / parameters.batch))
+      let (first, size) = (draws.begun / parameters.batch, parameters.batch)
+      let left = (parameters.count - draws.begun + size - 1) / size
+      let drawn = try Runtime.sideBySide(min(left, Runtime.threads)) { [seed = context.seed] k in
+        try sampler.batch(min(size, parameters.count - (first + k) * size), seed: seed, index: first + k)
+      }
+      for samples in drawn { try draws.append(samples) }
       draws.seconds = before + watch.seconds
       context.progress.update(completed: draws.begun)
       guard draws.begun < parameters.count else { break }

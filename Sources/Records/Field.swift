@@ -182,6 +182,7 @@ public enum Recorded {
   public static let emulator = EmulatorRecord()
   public static let sample = SampleRecord()
   public static let energyModel = EnergyModelRecord()
+  public static let anneal = AnnealRecord()
   public static let reweight = ReweightRecord()
   public static let audit = AuditRecord()
   public static let explore = ExploreRecord()
@@ -196,6 +197,7 @@ public enum Recorded {
   public static let ingestPart = IngestPartRecord()
   public static let draws = DrawsRecord()
   public static let trainingCheckpoint = TrainingCheckpointRecord()
+  public static let annealCheckpoint = AnnealCheckpointRecord()
   public static let reweightCheckpoint = ReweightCheckpointRecord()
   public static let umbrellaCheckpoint = UmbrellaCheckpointRecord()
   public static let exploreCheckpoint = ExploreCheckpointRecord()
@@ -204,7 +206,8 @@ public enum Recorded {
   public static let checkpoints: [RecordDocument.Section] = [
     (SimulateRecord.stageType, simulateCheckpoint), (IngestRecord.stageType, ingestPart),
     (SampleRecord.stageType, draws), (EnergyModelRecord.stageType, trainingCheckpoint.pool),
-    (ReweightRecord.stageType, reweightCheckpoint), (UmbrellaRecord.stageType, umbrellaCheckpoint),
+    (AnnealRecord.stageType, annealCheckpoint), (ReweightRecord.stageType, reweightCheckpoint),
+    (UmbrellaRecord.stageType, umbrellaCheckpoint),
     (ExploreRecord.stageType, exploreCheckpoint),
   ]
 }

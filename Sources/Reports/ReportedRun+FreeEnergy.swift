@@ -53,7 +53,29 @@ extension ReportedRun {
     return table.rows.isEmpty ? nil : table
   }
 
+  /// What annealing did to the samples of compared stages; nil where none were annealed.
+  private func annealingTable() throws -> TextTable? {
+    var table = TextTable(
+      title: "Annealing: effective sample sizes before and after",
+      columns: [
+        "stage", .init("before", unit: "%"), .init("annealed", unit: "%"), .init("unbiased", unit: "%"),
+        .init("steps", alignment: .right), .init("accepted", unit: "%", alignment: .right),
+        .init("energies", alignment: .right),
+      ])
+    let record = Recorded.anneal
+    for stage in samplesOfReweighted() where stage.type == AnnealRecord.stageType {
+      let accepted = try stage.numbers(record.acceptance) ?? []
+      table.addRow([
+        stage.name, percent(try stage.number(record.before.all)), percent(try stage.number(record.annealed.all)),
+        percent(try stage.number(record.unbiased.all)), "\(try stage.numbers(record.lambdas)?.count ?? 0)",
+        "\(percent(accepted.min())) to \(percent(accepted.max()))", try stage.count(record.energyEvaluations),
+      ])
+    }
+    return table.rows.isEmpty ? nil : table
+  }
+
   func freeEnergySection() throws -> Report.Section {
+    let annealing = try annealingTable()
     let table = try freeEnergyTable()
     let ensembles = try compared.compactMap { stage in
       try stage.artifact.readIfThere(Recorded.reweight.freeEnergy.ensemble).map { "\(stage.name): \($0)." }
@@ -67,8 +89,12 @@ extension ReportedRun {
         + " it, never in its place. Of its mixture: over what a perfect sampler with these samples' shares of the states would reach. In state / rest are the effective samples that carry each side: with fewer than 10 dF is not"
         + " determined, and with fewer than 50 its interval may be too narrow. Tail is the Pareto shape of the weights, the worse of the two sides: above 0.7 their sum is not to be"
         + " believed, and above 1 no interval is given. Energies counts evaluations of the force field."
+        + (annealing == nil
+          ? ""
+          : " Annealed samples were carried from the energy model's density to Boltzmann's first; annealed-unbiased has their own log-density in"
+            + " the first weight, in place of the model's.")
         + ensembles.map { " " + $0 }.joined(),
-      tables: [table] + (try effectiveTable().map { [$0] } ?? []),
+      tables: [table] + (try [effectiveTable(), annealing].compactMap { $0 }),
       figures: try [forest(), inFull.profile()].compactMap { $0 })
   }
 
@@ -162,7 +188,7 @@ extension ReportedRun {
 
   private static let largestError = 2.0  // Of a bin of a profile that is worth drawing, kT
 
-  /// The `sample` stages that reweighting started from, each once.
+  /// The `sample` and `anneal` stages that reweighting started from, each once.
   func samplesOfReweighted() -> [ReportedStage] {
     var seen: Set<String> = []
     return reweighted.compactMap { $0.inputs["samples"] }.filter { seen.insert($0.name).inserted }

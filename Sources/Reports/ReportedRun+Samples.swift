@@ -20,7 +20,8 @@ extension ReportedRun {
     }
     for stage in samplesOfReweighted() {
       maps += try map(
-        stage, weights: nil, title: "Samples: \(stage.name)", caption: "The emulator's samples, unweighted.")
+        stage, weights: nil, title: "Samples: \(stage.name)",
+        caption: "The \(stage.type == AnnealRecord.stageType ? "annealed" : "emulator's") samples, unweighted.")
     }
     for stage in reweighted {
       guard let samples = stage.inputs["samples"], let logWeights = try stage.numbers(Recorded.reweight.logWeights)

@@ -4,7 +4,7 @@ import Workflow
 public enum StageCatalog {
   public static let all: [any StageType.Type] = [
     SimulateStage.self, IngestStage.self, EmulatorStage.self, ImportedEmulatorStage.self, SampleStage.self,
-    EnergyModelStage.self,
+    EnergyModelStage.self, AnnealStage.self,
     ReweightStage.self, AuditStage.self, ExploreStage.self, ToySamplesStage.self, ToyEnergyModelStage.self,
     UmbrellaStage.self, WindowsStage.self, CompareStage.self, ReportStage.self,
   ]

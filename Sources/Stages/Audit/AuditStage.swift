@@ -58,6 +58,16 @@ enum AuditStage: RecordedStage {
   /// Samples of fewer effective ones than this are warned of.
   private static let fewestEffective = 100.0
 
+  static func check(_ stage: PlannedStage) throws {
+    MoleculeCheck.run(stage)
+    let samples = stage.inputs(\Inputs.reweight).flatMap { $0.inputs(\ReweightStage.Inputs.samples) }
+    for annealed in samples where annealed.type == AnnealStage.self {
+      stage.refuse(
+        "the samples of '\(annealed.name)' were moved after they were drawn, so no transport leads to where they are; audit a reweighting "
+          + "of the samples that it began with", at: .parameter("reweight"))
+    }
+  }
+
   /// Throws `AuditError`, and `FreeEnergiesError.emptyState` where the subset has no weight on one side of the state.
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)

@@ -18,6 +18,9 @@ enum CompareStage: RecordedStage {
     InputPath(
       \Inputs.reweight, \ReweightStage.Inputs.samples, \SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames,
       \IngestStage.Inputs.simulation),
+    InputPath(
+      \Inputs.reweight, \ReweightStage.Inputs.samples, \AnnealStage.Inputs.samples, \SampleStage.Inputs.emulator,
+      \EmulatorStage.Inputs.frames, \IngestStage.Inputs.simulation),
     InputPath(\Inputs.reweight, \ReweightStage.Inputs.density, \EnergyModelStage.Inputs.samples),
     InputPath(\Inputs.audit, \AuditStage.Inputs.reweight),
   ]

@@ -20,7 +20,8 @@ struct ComparedSamples {
     energies = WeightedValues(values: try artifact.read(record.energies).values, weights: weights)
     deltaF = try artifact.read(record.freeEnergy.deltaF)
     standardError = try artifact.read(record.freeEnergy.standardError)
-    let emulator = reweight.optionalInput(\ReweightStage.Inputs.samples)?.optionalInput(\SampleStage.Inputs.emulator)
+    let emulator = reweight.optionalInput(\ReweightStage.Inputs.samples)?.asDrawn.optionalInput(
+      \SampleStage.Inputs.emulator)
     let simulation = emulator?.optionalInput(\EmulatorStage.Inputs.frames)?.optionalInput(
       \IngestStage.Inputs.simulation)
     let trained = try simulation.map { try $0.artifact.read(Recorded.simulate.energyEvaluations) } ?? 0

@@ -40,11 +40,16 @@ struct EnergyModelArtifact {
   /// ln q of every sample of a `sample` artifact over Cartesian coordinates, up to the rigid-body constant, [n].
   /// Throws `EnergyModelArtifactError.anotherEmulator`.
   func logDensity(of samples: StageInput) throws -> [Double] {
+    let (latents, logJacobian) = try latents(of: samples)
+    return try energyModel.logDensity(latents, logJacobian)
+  }
+
+  /// Latents [n, d] on the model's chart, in Float32, and ln |dx/dq|, [n], of every sample of a `sample` artifact. Throws as above.
+  func latents(of samples: StageInput) throws -> (latents: Tensor, logJacobian: [Double]) {
     guard try samples.artifact.read(Recorded.sample.emulator) == energyModel.header.emulator else {
       throw EnergyModelArtifactError.anotherEmulator(samples: samples.name, energyModel: name)
     }
-    let (latents, logJacobian) = try energyModel.chart.latents(of: samples.artifact)
-    return try energyModel.logDensity(latents, logJacobian)
+    return try energyModel.chart.latents(of: samples.artifact)
   }
 }
 

@@ -18,9 +18,12 @@ enum ReportStage: RecordedStage {
     let (compared, samples, density) = (\Inputs.compare, \ReweightStage.Inputs.samples, \ReweightStage.Inputs.density)
     let (emulator, frames) = (\SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames)
     // explorations and comparisons name their reweighting by the same slot
+    let carried = (\AnnealStage.Inputs.samples, \AnnealStage.Inputs.density)
     let (modelled, audited) = (\EnergyModelStage.Inputs.samples, \AuditStage.Inputs.reweight)
     return [
       InputPath(compared, samples, emulator, frames), InputPath(compared, density, modelled, emulator, frames),
+      InputPath(compared, samples, carried.0, emulator, frames),
+      InputPath(compared, samples, carried.1, modelled, emulator, frames),
       InputPath(compared, audited, samples, emulator, frames),
       InputPath(compared, audited, density, modelled, emulator, frames),
       InputPath(compared, \CompareStage.Inputs.reference),

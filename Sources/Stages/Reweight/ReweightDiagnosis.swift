@@ -16,7 +16,8 @@ struct ReweightDiagnosis {
     _ samples: StageInput, _ system: MolecularSystem, _ states: MolecularStates, rigid: RigidBonds?,
     logWeights: [Double]
   ) throws {
-    let learnt = samples.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(\EmulatorStage.Inputs.frames)
+    let learnt = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(
+      \EmulatorStage.Inputs.frames)
     guard let learnt else {
       causes = []
       return

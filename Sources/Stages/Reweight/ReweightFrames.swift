@@ -42,7 +42,9 @@ struct ReweightFrames {
 extension ReweightFrames {
   /// Shares of the frames that the samples' emulator learnt from, in each state; nil for an emulator without frames.
   static func trajectoryPopulations(_ samples: StageInput, _ molecular: MolecularStates) throws -> [Double]? {
-    guard let learnt = samples.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(\EmulatorStage.Inputs.frames)
+    guard
+      let learnt = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(
+        \EmulatorStage.Inputs.frames)
     else { return nil }
     let coordinates = Recorded.ingest.trajectory.coordinates
     let count = try learnt.artifact.shape(coordinates).first ?? 0
@@ -65,7 +67,7 @@ struct HeldEnsemble {
   private static let chunk = 2000
 
   init(_ samples: StageInput) throws {
-    let emulator = samples.optionalInput(\SampleStage.Inputs.emulator)
+    let emulator = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)
     guard let learnt = emulator?.optionalInput(\EmulatorStage.Inputs.frames) else {
       (ensemble, rigid) = (nil, nil)
       return

@@ -13,14 +13,28 @@ enum ReweightStage: RecordedStage {
   static let summary = "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
   static let reads: [SharedField] =
     SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
-  static let indirectInputs = [InputPath(\Inputs.samples, \SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames)]
+  static let indirectInputs = [
+    InputPath(\Inputs.samples, \SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames),
+    InputPath(
+      \Inputs.samples, \AnnealStage.Inputs.samples, \SampleStage.Inputs.emulator, \EmulatorStage.Inputs.frames),
+  ]
   static let output = Recorded.reweight
 
   struct Inputs: StageInputs {
-    let samples = Input("what to reweight", of: SampleStage.self)
+    let samples = Input("what to reweight", of: SampleStage.self, AnnealStage.self)
     let density = Input(
-      "where ln q comes from: an energy model, or the samples' own stochastic-trace or exact-trace",
-      of: EnergyModelStage.self, orWords: ["stochastic-trace", "hutchinson", "exact-trace"])
+      "where ln q comes from: an energy model, or the samples' own stochastic-trace or exact-trace; of annealed samples what their "
+        + "annealing leaves of it, annealed or annealed-unbiased",
+      of: EnergyModelStage.self,
+      orWords: ["stochastic-trace", "hutchinson", "exact-trace"] + AnnealedDensity.allCases.map(\.rawValue))
+  }
+
+  /// What stands for ln q of annealed samples.
+  enum AnnealedDensity: String, CaseIterable {
+    /// As if they had been drawn from the energy model.
+    case plain = "annealed"
+    /// With the weight of the energy model over the samples' own ln q, which they began with.
+    case unbiased = "annealed-unbiased"
   }
 
   struct Parameters: ParameterGroup {
@@ -54,7 +68,15 @@ enum ReweightStage: RecordedStage {
   ]
 
   static func check(_ stage: PlannedStage) {
-    let learnt = stage.inputs(\Inputs.samples).flatMap { $0.inputs(\SampleStage.Inputs.emulator) }
+    let samples = stage.inputs(\Inputs.samples)
+    let drawn = samples.flatMap { $0.type == AnnealStage.self ? $0.inputs(\AnnealStage.Inputs.samples) : [$0] }
+    let word = stage.word(\Inputs.density) ?? ""
+    if let first = samples.first, (first.type == AnnealStage.self) != (AnnealedDensity(rawValue: word) != nil) {
+      stage.refuse(
+        "samples of an anneal stage, and they alone, have density: annealed or annealed-unbiased, and '\(first.name)' is of type "
+          + first.type.type, at: .parameter("density"))
+    }
+    let learnt = drawn.flatMap { $0.inputs(\SampleStage.Inputs.emulator) }
       .flatMap { $0.inputs(\EmulatorStage.Inputs.frames) }
     MoleculeCheck.run(stage, needs: learnt.contains { IngestStage.mayKeepBonds($0) } ? .rigidEnergies : .energies)
   }
@@ -90,7 +112,7 @@ enum ReweightStage: RecordedStage {
     try write(result, states, smoothed: options.smoothing, to: writer)
     try writer.write(
       (output.logDensity.values, density.mean), (output.logDensity.method, density.source),
-      (output.energies, energies.values), (output.energyEvaluations, frames.count),
+      (output.energies, energies.values), (output.energyEvaluations, frames.count + density.evaluations),
       (output.energyMethod, energies.method), (output.secondsPerEnergy, energies.secondsPerEnergy))
     if let ensemble = held.ensemble { try writer.write(output.freeEnergy.ensemble, ensemble.summary) }
     if !volumes.isEmpty { try writer.write(output.logVolumes, volumes) }
@@ -198,32 +220,41 @@ private struct ReweightDensity {
   let source: String  // "stochastic-trace", or "energy-model ebm"
   let own: [[Double]]  // Estimates that the samples carry beside the energy model's, for an audit
 
+  let evaluations: Int  // Of the force field, before the samples came here
+
   init(_ context: StageContext, samples: StageInput) throws {
-    let (artifact, record) = (samples.artifact, Recorded.sample)
-    let method = try artifact.read(record.logDensity.method)
-    var own: [[Double]] = []
-    if let probes = try artifact.readIfThere(record.probes) {
-      let count = probes.shape[1]
-      own = (0..<probes.shape[0]).map { Array(probes.values[($0 * count)..<(($0 + 1) * count)]) }
-    } else if method != nil {
-      own = [try artifact.read(record.logDensity.values).values]
-    }
+    let artifact = samples.artifact
     if let model = context.optionalInput(\ReweightStage.Inputs.density) {
       try context.prepareTorch()
       let density = try EnergyModelArtifact.read(model)
       if let warning = try density.warning(for: samples) { context.warn(warning) }
       estimates = [try density.logDensity(of: samples)]
       source = "energy-model \(model.name)"
-      self.own = own
-    } else {
-      source = context.word(\ReweightStage.Inputs.density) ?? ""
-      guard method == source else {
-        throw ReweightError.densityNotThere(
-          stage: samples.name, wanted: source, found: method.map { "log_density: \($0)" } ?? "no log-density")
-      }
-      estimates = own
-      self.own = []
+      own = try artifact.logDensityEstimates()
+      evaluations = 0
+      return
     }
+    source = context.word(\ReweightStage.Inputs.density) ?? ""
+    own = []
+    if let form = ReweightStage.AnnealedDensity(rawValue: source) {
+      let record = Recorded.anneal
+      guard artifact.has(form == .plain ? record.logDensity : record.unbiasedLogDensity) else {
+        throw ReweightError.densityNotThere(stage: samples.name, wanted: source, found: "none of its samples' own")
+      }
+      estimates =
+        form == .plain
+        ? [try artifact.read(record.logDensity).values]
+        : artifact.estimates(try artifact.read(record.unbiasedLogDensity))
+      evaluations = try artifact.read(record.energyEvaluations)
+      return
+    }
+    evaluations = 0
+    let method = try artifact.read(Recorded.sample.logDensity.method)
+    guard method == source else {
+      throw ReweightError.densityNotThere(
+        stage: samples.name, wanted: source, found: method.map { "log_density: \($0)" } ?? "no log-density")
+    }
+    estimates = try artifact.logDensityEstimates()
   }
 
   var mean: [Double] { meanEstimate(estimates) }
@@ -237,8 +268,10 @@ public enum ReweightError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     switch self {
     case .densityNotThere(let stage, let wanted, let found):
-      "density: \(wanted) asks for it in the samples, but stage '\(stage)' carries \(found); set log_density: \(wanted) "
-        + "there, or name an energy-model stage"
+      "density: \(wanted) asks for it in the samples, but stage '\(stage)' carries \(found); "
+        + (wanted == ReweightStage.AnnealedDensity.unbiased.rawValue
+          ? "set log_density: stochastic-trace where they are drawn, or write density: annealed"
+          : "set log_density: \(wanted) there, or name an energy-model stage")
     case .savedEnergies(let found, let samples):
       "the checkpoint holds \(found) energies of \(samples) samples; delete the stage's checkpoints to start again"
     }

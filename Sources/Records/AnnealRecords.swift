@@ -42,10 +42,10 @@ public struct AnnealRecord: StageRecord {
   public let stateNames = Texts(Paths.stateNames, axes: ["state"], "the states, and elsewhere or the rest's name last")
   public let inverted = Integer(Paths.inverted, "samples with a stereocentre of the other hand: no weight")
   public let broken = Integer("results/broken", "samples with a broken ring: no weight")
-  public let nonFinite = Integer("results/non_finite", "samples without a finite energy, force or density: no weight")
+  public let nonFinite = Integer(Paths.nonFinite, "samples without a finite energy, force or density: no weight")
   public let energyEvaluations = Integer(Paths.energyEvaluations, "of the force field, with forces")
   public let pilotEvaluations = Integer("results/energy_evaluations_pilot", "those of them that the pilot took")
-  public let energyMethod = Text("results/energy_method", "what computed energies and forces")
+  public let energyMethod = Text(Paths.energyMethod, "what computed energies and forces")
   public let ensemble = Text(Paths.ensemble, "where bonds were held: which ensemble the samples were carried to")
   public let seconds = Measured(Paths.seconds, "wall time of pilot and annealing")
 }

@@ -91,13 +91,13 @@ public struct ReweightRecord: StageRecord {
     "Pareto shape of the weights' tails before any smoothing: above 0.7 their sums are not to be believed, above 1 there is no "
       + "interval; nan where there are too few to tell")
   public let unsmoothedDeltaF = Real("results/unsmoothed_delta_f", unit: "kT", "where weights were smoothed")
-  public let nonFinite = Integer("results/non_finite", "samples without a finite energy or density: no weight")
+  public let nonFinite = Integer(Paths.nonFinite, "samples without a finite energy or density: no weight")
   public let inverted = Integer(Paths.inverted, "samples with a stereocentre of the other hand: no weight")
   public let logVolumes = Reals(
     "results/log_constraint_volume", axes: ["frame"],
     "where bonds are held: 1/2 ln det Z of each sample, what constraints add to the logarithm of its Boltzmann factor")
   public let energyEvaluations = Integer(Paths.energyEvaluations, "of the force field")
-  public let energyMethod = Text("results/energy_method", "what computed the energies")
+  public let energyMethod = Text(Paths.energyMethod, "what computed the energies")
   public let secondsPerEnergy = Measured("results/seconds_per_energy", "wall time of one energy")
   public let stateNames = Texts(Paths.stateNames, axes: ["state"], "the states, and elsewhere or the rest's name last")
   public let statePopulations = Reals("results/state_populations", axes: ["state"], "shares by weight")

@@ -8,6 +8,8 @@ enum Paths {
   static let effectiveFraction = "results/ess_fraction"
   static let effectiveFractionTruncated = "results/ess_fraction_truncated"
   static let inverted = "results/inverted"
+  static let nonFinite = "results/non_finite"
+  static let energyMethod = "results/energy_method"
   static let energyEvaluations = "results/energy_evaluations"
   static let stateNames = "results/state_names"
   static let rmseLogDensity = "results/rmse_log_density"

@@ -92,6 +92,23 @@ public struct AnnealedSamples: Equatable, Sendable {
     return sums
   }
 
+  /// Kish's effective share of the samples by the weights so far, after each step, [steps].
+  public var effectiveFractions: [Double] {
+    var sums = [Double](repeating: 0, count: count)
+    return (0..<step).map { k in
+      for n in 0..<count { sums[n] += work[k * count + n] }
+      return kishEffectiveSampleSize(logWeights: sums) / Double(max(1, count))
+    }
+  }
+
+  /// Whether all lists are as long as these numbers of samples, coordinates and steps ask for; what was saved may not be.
+  public func fits(dimension: Int, steps: Range<Int>) -> Bool {
+    let n = count
+    return steps.contains(step) && points.count == n * dimension && work.count == n * step
+      && [values.base, values.target, firstBase, firstTarget].allSatisfy { $0.count == n }
+      && [values.baseGradient, values.targetGradient].allSatisfy { $0.count == n * dimension }
+  }
+
   /// Effective share of the samples in a step's weights, by themselves: of samples that carry the weights of the steps before, [steps].
   /// (sum W v)^2 / (sum W sum W v^2), with v the exponential of the step's work.
   public var conditionalEffectiveFractions: [Double] {

@@ -113,12 +113,7 @@ extension AnnealResult {
       (record.pilotAcceptance, run.pilot.acceptance), (record.acceptance, acceptance),
       (record.meanWork, (0..<samples.step).map(meanWork)),
       (record.conditionalEffectiveFraction, samples.conditionalEffectiveFractions),
-      (
-        record.effectiveFractionOfSteps,
-        (1...samples.step).map {
-          kishEffectiveSampleSize(logWeights: samples.logWeights(after: $0)) / Double(max(1, count))
-        }
-      ))
+      (record.effectiveFractionOfSteps, samples.effectiveFractions))
     try writer.write(record.effectiveFraction, worth.annealed.all)
     try writer.write(worth.before, record.before)
     try writer.write(worth.annealed, record.annealed)
@@ -138,7 +133,7 @@ extension AnnealResult {
   private func meanWork(_ step: Int) -> Double {
     let count = living.count
     let found = (0..<count).filter { living[$0] }.map { run.samples.work[step * count + $0] }
-    return found.reduce(0, +) / Double(found.count)
+    return found.isEmpty ? .nan : found.reduce(0, +) / Double(found.count)
   }
 
   func tell(_ context: StageContext) {

@@ -27,12 +27,19 @@ struct AnnealRun {
     let before = try saved?.read(record.seconds) ?? 0
     var (done, batch) = (try saved?.annealed(record.done), try saved?.annealed(record.batch))
     let kept = (done?.count ?? 0) + (batch?.count ?? 0)
-    guard kept <= count else { throw AnnealError.savedSamples(found: kept, samples: count) }
+    guard kept <= count, (done?.count ?? 0) % parameters.batch == 0 || done?.count == count,
+      done?.fits(dimension: dimension, steps: parameters.steps..<parameters.steps + 1) ?? true,
+      batch?.fits(dimension: dimension, steps: 0..<parameters.steps + 1) ?? true,
+      batch.map({ $0.count == min(parameters.batch, count - (done?.count ?? 0)) }) ?? true
+    else { throw AnnealError.savedSamples(found: kept, samples: count) }
     if saved != nil { context.log("going on after \(done?.count ?? 0) of \(count) samples") }
     let pilot =
       try saved.map { try FoundPath(saved: $0, parameters, bridge.chart.space) }
       ?? FoundPath(context, parameters, bridge.chart.space, points: points, evaluate)
     let path = pilot.path
+    guard path.lambdas.count == parameters.steps, path.stepSizes.count >= parameters.steps - 1,
+      path.scales.count == dimension
+    else { throw AnnealError.savedSamples(found: kept, samples: count) }
     func save() throws {
       let step = (done?.count ?? 0) * path.steps + (batch.map { $0.count * $0.step } ?? 0)
       try context.checkpoints.save(step: step) {

@@ -54,9 +54,10 @@ enum AnnealStage: RecordedStage {
       stage.refuse(AnnealError.cartesian(energyModel: model.name).description, at: .parameter("density"))
     }
     guard let atoms = molecule?.topology.atoms.count, let sample = drawn.first else { return }
-    // positions, latents and work
+    // positions and latents, and the work of each step
     let count = Double(try sample.parameters(SampleStage.Parameters.self).count)
-    stage.writes(frames: count, atoms: atoms, bytesPerNumber: 16)
+    let work = 8 * Double(try stage.parameters(Parameters.self).steps) / Double(3 * max(1, atoms))
+    stage.writes(frames: count, atoms: atoms, bytesPerNumber: 16 + work)
   }
 
   /// Whether an energy model works on positions: on its emulator's own coordinates, where these are positions.
@@ -87,9 +88,17 @@ enum AnnealStage: RecordedStage {
       system, rigid: held.rigid, for: "annealing", threads: context.threads)
     let bridge = try BoltzmannBridge(model.energyModel, forces, topology: system.topology)
     let points = try latents.cast(.float64).values(as: Double.self)
+    let (count, dimension) = (logJacobian.count, bridge.chart.space.dimension)
+    let own = try samples.artifact.logDensityEstimates()
+    guard dimension > 0, points.count == count * dimension, shape[0] == count, own.allSatisfy({ $0.count == count })
+    else { throw AnnealError.shapes(samples: samples.name) }
+    let begun = try bridge.values(points).boltzmann
+    guard count == 0 || begun.contains(where: \.isFinite) else {
+      throw AnnealError.noWeight(samples: samples.name, count: count)
+    }
     let run = try AnnealRun(context, parameters, bridge, points: points)
     let result = try AnnealResult(
-      run, bridge, states, began: points, logJacobian: logJacobian, own: samples.artifact.logDensityEstimates())
+      run, bridge, states, began: points, logJacobian: logJacobian, own: own)
     try result.write(system, states, batch: parameters.batch, to: context.output)
     try context.output.write((output.energyMethod, method), (output.seconds, run.seconds))
     if let ensemble = held.ensemble { try context.output.write(output.ensemble, ensemble.summary) }
@@ -120,6 +129,10 @@ extension Artifact {
 public enum AnnealError: Error, CustomStringConvertible, Equatable {
   /// Its latents are positions, in which no move knows of bonds.
   case cartesian(energyModel: String)
+  /// Lists of different lengths in an artifact.
+  case shapes(samples: String)
+  /// No sample may carry weight: of the other hand, torn, or without a finite energy.
+  case noWeight(samples: String, count: Int)
   /// Saved batches are not those of these samples.
   case savedSamples(found: Int, samples: Int)
 
@@ -128,6 +141,11 @@ public enum AnnealError: Error, CustomStringConvertible, Equatable {
     case .cartesian(let model):
       "annealing needs internal coordinates, and the energy model '\(model)' works on Cartesian ones; write coordinates: internal at that "
         + "stage"
+    case .shapes(let samples):
+      "the samples of '\(samples)' have latents, positions and log-densities of different numbers; run that stage again"
+    case .noWeight(let samples, let count):
+      "none of the \(count) samples of '\(samples)' can carry weight: each is of the other hand, torn, or without a finite energy; look at "
+        + "them, and at the force field"
     case .savedSamples(let found, let samples):
       "the checkpoint holds \(found) annealed samples of \(samples); delete the stage's checkpoints to start again"
     }

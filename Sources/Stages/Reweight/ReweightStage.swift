@@ -76,6 +76,14 @@ enum ReweightStage: RecordedStage {
         "samples of an anneal stage, and they alone, have density: annealed or annealed-unbiased, and '\(first.name)' is of type "
           + first.type.type, at: .parameter("density"))
     }
+    for sample in drawn
+    where word == AnnealedDensity.unbiased.rawValue && sample.type == SampleStage.self
+      && (try? sample.parameters(SampleStage.Parameters.self))?.logDensity.rawValue == "none"
+    {
+      stage.refuse(
+        "density: annealed-unbiased needs the log-density of the samples as they were drawn, and '\(sample.name)' has log_density: none",
+        at: .parameter("density"))
+    }
     let learnt = drawn.flatMap { $0.inputs(\SampleStage.Inputs.emulator) }
       .flatMap { $0.inputs(\EmulatorStage.Inputs.frames) }
     MoleculeCheck.run(stage, needs: learnt.contains { IngestStage.mayKeepBonds($0) } ? .rigidEnergies : .energies)

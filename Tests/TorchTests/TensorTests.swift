@@ -4,27 +4,30 @@ import Testing
 @testable import Torch
 
 @Suite struct TensorTests {
-  /// Work side by side comes back in order, to the same bits with one thread and with two, gradients too; threads are what they were.
-  @Test func workSideBySideGivesTheSameBits() throws {
-    func run(threads: Int) throws -> [[Float]] {
-      try Runtime.initialize(threads: threads)
-      defer { #expect(Runtime.threads == threads) }
-      return try Runtime.sideBySide(5) { k in
-        let x = try Generator(seed: UInt64(k)).normal([400, 300]).requiringGradient()
-        return try (x.matmul(x.transposed()).square().sum() / 1000).gradients(of: [x])[0].values(as: Float.self)
+  /// Work side by side comes back in order, to the same bits with one thread and with two, gradients too; threads are what they were. In a
+  /// process of its own: the number of threads is the process's, and other tests have theirs.
+  @Test func workSideBySideGivesTheSameBits() async {
+    await #expect(processExitsWith: .success) {
+      func run(threads: Int) throws -> [[Float]] {
+        try Runtime.initialize(threads: threads)
+        let found = try Runtime.sideBySide(5) { k in
+          let x = try Generator(seed: UInt64(k)).normal([400, 300]).requiringGradient()
+          return try (x.matmul(x.transposed()).square().sum() / 1000).gradients(of: [x])[0].values(as: Float.self)
+        }
+        #expect(Runtime.threads == threads)
+        return found
       }
-    }
-    let (one, two) = (try run(threads: 1), try run(threads: 2))
-    #expect(one.count == 5 && one == two)
-    #expect(Set(one.map { $0[0] }).count == 5)
-    #expect(throws: CancellationError.self) {
-      try Runtime.sideBySide(4) { k in
-        if k > 1 { throw CancellationError() }
-        return k
+      let (one, two) = (try run(threads: 1), try run(threads: 2))
+      #expect(one.count == 5 && one == two)
+      #expect(Set(one.map { $0[0] }).count == 5)
+      #expect(throws: CancellationError.self) {
+        try Runtime.sideBySide(4) { k in
+          if k > 1 { throw CancellationError() }
+          return k
+        }
       }
+      #expect(try Runtime.sideBySide(0) { $0 }.isEmpty && Runtime.threads == 2)
     }
-    #expect(try Runtime.sideBySide(0) { $0 }.isEmpty && Runtime.threads == 2)
-    try Runtime.initialize(threads: 1)
   }
 
   @Test func valuesSurviveTheRoundTrip() throws {

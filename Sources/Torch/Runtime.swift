@@ -1,3 +1,4 @@
+import Basics
 import CTorch
 import Foundation
 
@@ -76,21 +77,14 @@ public enum Runtime {
     let threads = Int(bm_torch_threads())
     try check("set threads", bm_torch_set_threads(1))
     defer { _ = bm_torch_set_threads(Int32(clamping: threads)) }
-    guard count > 1, threads > 1 else { return try (0..<count).map(body) }
-    var results = [Result<T, any Error>?](repeating: nil, count: count)
-    results.withUnsafeMutableBufferPointer { buffer in
-      nonisolated(unsafe) let target = buffer
-      nonisolated(unsafe) let work = body
-      DispatchQueue.concurrentPerform(iterations: min(count, threads)) { lane in
-        for index in stride(from: lane, to: target.count, by: min(target.count, threads)) {
-          target[index] = Result {
-            try check("set threads", bm_torch_set_threads(1))
-            return try work(index)
-          }
+    return try stride(from: 0, to: count, by: threads).flatMap { first in
+      try parallelMap(min(threads, count - first)) { place in
+        Result {
+          try check("set threads", bm_torch_set_threads(1))
+          return try body(first + place)
         }
-      }
+      }.map { try $0.get() }
     }
-    return try results.compactMap { try $0?.get() }
   }
 
   /// Threads inside one operation.

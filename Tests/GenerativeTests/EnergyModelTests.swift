@@ -124,6 +124,26 @@ import Torch
     }
   }
 
+  /// A likelihood label that is not finite, as of a sample that is no molecule, counts as no error and leaves the loss and its slope finite.
+  @Test(arguments: [Double.nan, .infinity, -.infinity]) func unknownLabelsCountAsNoError(_ absent: Double) throws {
+    let base = try model(.linear, seed: 9)
+    let data = try Generator(seed: 10).normal([4, 5], .float64)
+    let known = try base(data, Tensor.ones([4], .float64)) + 1
+    let unknown = try Tensor.concatenated([known.slice(0..<2), Tensor.full([2], absent, .float64)], axis: 0)
+    let objective = EnergyModelObjective(score: 0, contrastive: 0, label: 1)
+    let all = try objective(base, data: data, labels: .init(logDensity: known), step: 0, Generator(seed: 1)).total
+      .item()
+    #expect(abs(all - 0.5) < 1e-9)
+    let parameters = try base.network.parameters.map { try $0.requiringGradient() }
+    let half = try objective(
+      base.replacing(network: base.network.replacing(parameters: parameters)), data: data,
+      labels: .init(logDensity: unknown), step: 0, Generator(seed: 1)
+    ).total
+    #expect(try abs(half.item() - all / 2) < 1e-9)
+    let slopes = try half.gradients(of: parameters).map { try $0.square().sum().item() }
+    #expect(slopes.allSatisfy(\.isFinite) && slopes.contains { $0 > 0 })
+  }
+
   @Test func bennettShiftFindsTheRatioOfTwoNormalisers() throws {
     // p = N(0, 1), p' = N(1, 1) and U' - U = ln p' - ln p + 2.5
     var random = RandomStream(seed: 3, "bennett")

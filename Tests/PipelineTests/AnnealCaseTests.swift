@@ -16,7 +16,7 @@ import Testing
     let chain: Chain
   }
 
-  // angles so soft that some samples are no molecules have no likelihood to learn from: the energy model has their scores
+  // angles so soft that some samples are no molecules: these have scores and no likelihood
   private func file(
     emulator: String = "", anneal: String = "samples: fresh, density: ebm", plain: String = "annealed",
     extra: String = ""
@@ -34,7 +34,7 @@ import Testing
       frames:   { uses: ingest, trajectory: chain.nc }
       emulator: { uses: emulator, frames: frames, network: { width: 16, depth: 1 }, training: { steps: 60, batch: 128 }\(emulator) }
       fresh:    { uses: sample, emulator: emulator, count: 3000, log_density: exact-trace, scores: true }
-      ebm:      { uses: energy-model, samples: fresh, network: { width: 16, depth: 1 }, training: { steps: 200, batch: 128 }, losses: { label: 0 }, evaluation_samples: 100 }
+      ebm:      { uses: energy-model, samples: fresh, network: { width: 16, depth: 1 }, training: { steps: 200, batch: 128 }, evaluation_samples: 100 }
       boltzmann: { uses: reweight, samples: fresh, density: ebm }
       carried:  { uses: anneal, steps: 15, \(anneal) }
       plain:    { uses: reweight, samples: carried, density: \(plain) }

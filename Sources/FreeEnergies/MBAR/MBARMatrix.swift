@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// The numbers MBAR iterates over, exponentiated once: for every sample n and sampled state k

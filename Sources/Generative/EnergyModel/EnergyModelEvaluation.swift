@@ -6,8 +6,10 @@ import Torch
 public struct EnergyModelEvaluation {
   /// ln q over Cartesian coordinates, nats, [samples]; the model's up to its constant.
   public let exact, predicted: [Double]
-  /// Mean of predicted - exact, and its spread around that, nats.
+  /// Mean of predicted - exact, and its spread around that, nats: over the samples where both are finite, NaN without one.
   public let meanError, rootMeanSquare: Double
+  /// How many samples these are of: where coordinates give no molecule, there is no density to compare.
+  public let compared: Int
   /// The model's constant, fixed at the prior end and followed from there to the data.
   public let priorOffset: Estimate
   public let normalization: NormalizationProfile
@@ -34,7 +36,8 @@ public struct EnergyModelEvaluation {
     priorOffset = try trained.model.priorOffset(samples: Self.priorSamples, seed: seed)
     let followed = try Self.moreLatents(source, count: samples, integrator: integrator, seed: seed)
     normalization = try trained.model.normalizationProfile(data: followed, intervals: Self.intervals, seed: seed)
-    let errors = zip(predicted, exact).map { $0 - $1 }
+    let errors = zip(predicted, exact).map { $0 - $1 }.filter(\.isFinite)
+    compared = errors.count
     let mean = errors.reduce(0, +) / Double(errors.count)
     meanError = mean
     rootMeanSquare = (errors.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(errors.count)).squareRoot()

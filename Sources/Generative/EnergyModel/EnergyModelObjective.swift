@@ -60,7 +60,7 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
 
   /// What is known of a batch of data at t = 1.
   public struct Labels {
-    /// Log-densities, [n].
+    /// Log-densities, [n]; not finite where they are not known.
     public var logDensity: Tensor?
     /// Their gradients, [n, d]; rows of NaN where they are not known.
     public var score: Tensor?
@@ -117,10 +117,12 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
     guard density != nil || slope != nil else { return (nil, nil) }
     let leaf = try slope == nil ? data : data.requiringGradient()
     let value = try model(leaf, Tensor.ones([data.shape[0]], data.scalarType ?? .float32))
-    let labelLoss = try density.map { try value.huberLoss($0, delta: huberDelta).mean() }
+    // where no label is known the model's own value stands in for it: an error of 0
+    let labelLoss = try density.map {
+      try value.huberLoss($0.isFinite().select($0, else: value.detached()), delta: huberDelta).mean()
+    }
     guard let slope else { return (labelLoss, nil) }
     let gradient = try value.sum().gradients(of: [leaf], createGraph: true)[0]
-    // where no label is known the gradient stands in for it: an error of 0
     let target = try slope.isFinite().select(slope, else: gradient.detached())
     let parts = try model.space.split(gradient - target)
     var error = parts.euclidean

@@ -152,7 +152,12 @@ enum EnergyModelStage: RecordedStage {
         found.rootMeanSquare, found.meanError - found.priorOffset.value,
         found.meanError - found.normalization.dataEnd.value, found.secondsPerLikelihood * 1e6,
         found.exactSecondsPerLikelihood * 1e3))
-    if found.rootMeanSquare > 1 {
+    if found.compared < found.exact.count {
+      context.warn(
+        "\(found.exact.count - found.compared) of \(found.exact.count) samples have no finite density, since their coordinates give no molecule: the error is "
+          + "of the others; train the emulator longer")
+    }
+    if !(found.rootMeanSquare <= 1) {
       context.warn(
         String(
           format:

@@ -1,7 +1,7 @@
 import Foundation
 
 /// `body` for 0..<count on the machine's cores; results in order.
-func parallelMap<T>(_ count: Int, _ body: @escaping (Int) -> T) -> [T] {
+public func parallelMap<T>(_ count: Int, _ body: @escaping (Int) -> T) -> [T] {
   var results = [T?](repeating: nil, count: count)
   results.withUnsafeMutableBufferPointer { buffer in
     nonisolated(unsafe) let target = buffer

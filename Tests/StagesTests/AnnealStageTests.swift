@@ -89,8 +89,16 @@ import Workflow
         ReweightStage.self, "weighted-\(form)", ["density": .string(form), "bootstrap": 10], ["samples": [annealed]],
         on: system)
       let found = try weighted.artifact.read(Recorded.reweight.logWeights).values
-      let norm = logSumExp(expected)
+      // before any correction for noise: what stands for ln q, the mean of its estimates
+      let density = try weighted.artifact.read(Recorded.reweight.logDensity.values).values
+      let estimates = form == "annealed" ? [] : try artifact.read(record.unbiasedLogDensity).values
+      let plain = try artifact.read(record.logDensity).values
+      for n in living {
+        let stands = form == "annealed" ? plain[n] : (estimates[n] + estimates[count + n]) / 2
+        #expect(abs(density[n] - stands) < 1e-9)
+      }
       if form == "annealed" {
+        let norm = logSumExp(expected)
         for n in living { #expect(abs(found[n] - (expected[n] - norm)) < 1e-5) }
         #expect(
           try abs(

@@ -120,6 +120,26 @@ import Workflow
     #expect(throws: EnergyModelArtifactError.self) { try EnergyModelArtifact.read(model).logDensity(of: foreign) }
   }
 
+  /// What is left out follows from whether the energy model learns from scores.
+  @Test(arguments: [(true, nil), (true, 0.5), (true, 0.0), (false, nil)] as [(Bool, Double?)])
+  func defaultsFollowTheScores(carried: Bool, weight: Double?) throws {
+    let losses: [String: ParameterValue] = weight.map { ["losses": ["score_label": .number($0)]] } ?? [:]
+    func settings(_ integrator: Integrator, _ more: [String: ParameterValue] = [:]) throws -> EnergyModelSettings {
+      let values = losses.merging(["samples": "samples"].merging(more) { $1 }) { $1 }
+      return try AlanineStages().context(EnergyModelStage.self, "ebm", values, inputs: [:])
+        .parameters(EnergyModelStage.Parameters.self).settings(seed: 1, scored: carried, integrator: integrator)
+    }
+    let (learns, own) = (carried && weight != 0, Integrator.uniformRungeKutta4(steps: 3))
+    let found = try settings(own)
+    #expect(found.optimization.steps == (learns ? 1500 : 3000) && found.freshSamples == (learns ? 0 : 100_000))
+    #expect(found.objective.scoreLabel == (learns ? weight ?? 6 : 0))
+    #expect(found.objective.pathShare == (learns ? 0.125 : 1))
+    // samples are drawn as those to begin with were, where that can be
+    #expect(found.integrator == own)
+    #expect(try settings(.dormandPrince(absolute: 1e-5, relative: 1e-5)).integrator == .rungeKutta4(steps: 8))
+    #expect(try settings(own, ["ode_steps": 5]).integrator == .rungeKutta4(steps: 5))
+  }
+
   /// A Cartesian emulator, its samples all of one hand, and an energy model on internal coordinates of them.
   @Test(arguments: ["gvp", "egnn"]) func endToEndCartesianChain(network: String) throws {
     let emulator = try run(

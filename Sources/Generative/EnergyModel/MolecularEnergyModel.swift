@@ -30,18 +30,24 @@ public struct EnergyModelSettings {
   public var architecture: (Chart) throws -> EnergyArchitecture
   public var interpolant = Interpolant.trigonometric
   public var objective = EnergyModelObjective()
-  public var optimization = OptimizationSettings(steps: 3000, batch: 256, clip: 10)
+  public var optimization: OptimizationSettings
   /// Samples drawn from the emulator while training, spread over draws every `refreshEvery` steps.
-  public var freshSamples = 100_000
+  public var freshSamples: Int
   public var refreshEvery = 50
-  /// Of the samples to begin with, and of fresh ones.
-  public var integrator = Integrator.rungeKutta4(steps: 8)
+  /// Of what is drawn: fresh samples, and those that the model is judged by.
+  public var integrator: Integrator
   /// Steps between two rows of the loss curve.
   public var recordEvery = 25
   /// Of network, noise, order and fresh samples.
   public var seed: UInt64 = 0
 
-  public init(architecture: @escaping (Chart) throws -> EnergyArchitecture) { self.architecture = architecture }
+  public init(
+    optimization: OptimizationSettings, freshSamples: Int, integrator: Integrator,
+    architecture: @escaping (Chart) throws -> EnergyArchitecture
+  ) {
+    (self.optimization, self.freshSamples, self.integrator) = (optimization, freshSamples, integrator)
+    self.architecture = architecture
+  }
 
   var samplesPerDraw: Int {
     let draws = max(1, (optimization.steps - 1) / refreshEvery)
@@ -87,7 +93,7 @@ extension MolecularEnergyModel {
     let chart = source.chart
     let header = Header(
       architecture: try settings.architecture(chart.chart), interpolant: settings.interpolant, emulator: emulator,
-      integrator: settings.integrator)
+      integrator: samples.integrator)
     let some = try samples.latents.slice(0..<min(2000, samples.latents.shape[0]))
     let blank = try header.architecture.model(chart.chart, header.interpolant, data: some, generator)
     let pool = try SamplePool(

@@ -126,9 +126,15 @@ public struct LabelledSamples {
   public var logDensity: [Double]?
   /// Gradient of ln q over latents, [n, d]; nil where it is not known.
   public var scores: Tensor?
+  /// How they were drawn; nil where it is not known.
+  public var integrator: Integrator?
 
-  public init(latents: Tensor, logJacobian: [Double], logDensity: [Double]? = nil, scores: Tensor? = nil) {
+  public init(
+    latents: Tensor, logJacobian: [Double], logDensity: [Double]? = nil, scores: Tensor? = nil,
+    integrator: Integrator? = nil
+  ) {
     (self.latents, self.logJacobian, self.logDensity, self.scores) = (latents, logJacobian, logDensity, scores)
+    self.integrator = integrator
   }
 }
 

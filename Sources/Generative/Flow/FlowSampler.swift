@@ -43,6 +43,16 @@ public enum Integrator: Codable, Equatable, Sendable {
     }
   }
 
+  /// As an artifact keeps it: JSON, its keys in one order.
+  public func text() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
+  }
+
+  /// Throws `DecodingError`.
+  public init(text: String) throws { self = try JSONDecoder().decode(Self.self, from: Data(text.utf8)) }
+
   /// "8 steps of rk4"
   public var summary: String {
     switch self {

@@ -147,7 +147,7 @@ public enum AnnealError: Error, CustomStringConvertible, Equatable {
       "none of the \(count) samples of '\(samples)' can carry weight: each is of the other hand, torn, or without a finite energy; look at "
         + "them, and at the force field"
     case .savedSamples(let found, let samples):
-      "the checkpoint holds \(found) annealed samples of \(samples); delete the stage's checkpoints to start again"
+      "the checkpoint (\(found) of \(samples) samples) does not fit these samples and steps; delete the stage's checkpoints to start again"
     }
   }
 }

@@ -1,5 +1,4 @@
 import Artifacts
-import Foundation
 import Generative
 import Records
 import Torch
@@ -34,7 +33,7 @@ struct EnergyModelArtifact {
     }
     return
       "the samples of '\(samples.name)' were integrated by \(own.summary), those that '\(name)' learnt from by \(learnt.summary): the two "
-      + "distributions differ by the solver's error, and so do the weights; give both the same ode_steps"
+      + "distributions differ by the solver's error, and so do the weights; give both the same integrator and ode_steps"
   }
 
   /// ln q of every sample of a `sample` artifact over Cartesian coordinates, up to the rigid-body constant, [n].
@@ -57,7 +56,7 @@ extension Artifact {
   /// How a `sample` artifact's trajectories were integrated; nil where it does not say.
   var integrator: Integrator? {
     get throws {
-      try read(Recorded.sample.integrator).map { try JSONDecoder().decode(Integrator.self, from: Data($0.utf8)) }
+      try read(Recorded.sample.integrator).map { try Integrator(text: $0) }
     }
   }
 }

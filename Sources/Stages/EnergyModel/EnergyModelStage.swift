@@ -35,7 +35,7 @@ enum EnergyModelStage: RecordedStage {
     @Parameter("path along which the densities are learnt") var interpolant = Interpolant.trigonometric
     @Parameter("the objective's four losses; at least one weight must be above 0") var losses = Losses()
     @Parameter(
-      "samples drawn from the emulator while training; left out: none where those to begin with carry scores, 100,000 where not",
+      "samples drawn from the emulator while training; left out: none where it learns from scores, 100,000 where not",
       in: .zeroOrMore) var freshSamples: Int?
     @Parameter("steps between two draws of fresh samples", in: .count) var refreshEvery = 50
     @Parameter(
@@ -47,17 +47,13 @@ enum EnergyModelStage: RecordedStage {
     /// `scored`: samples carry scores that the model can learn from. `integrator`: the samples'.
     func settings(seed: UInt64, scored: Bool, integrator: Integrator?) -> EnergyModelSettings {
       let scored = scored && losses.scoreLabel != 0
-      var settings = EnergyModelSettings { try network.architecture($0, head: head) }
+      let own = integrator.flatMap { $0.isFixedStep ? $0 : nil }
+      var settings = EnergyModelSettings(
+        optimization: training.settings(scored: scored), freshSamples: freshSamples ?? (scored ? 0 : 100_000),
+        integrator: odeSteps.map { .rungeKutta4(steps: $0) } ?? own ?? .rungeKutta4(steps: 8)
+      ) { try network.architecture($0, head: head) }
       (settings.interpolant, settings.objective) = (interpolant, losses.objective(scored: scored))
-      (settings.optimization, settings.freshSamples) = (
-        training.settings(scored: scored), freshSamples ?? (scored ? 0 : 100_000)
-      )
       (settings.refreshEvery, settings.seed) = (refreshEvery, seed)
-      if let odeSteps {
-        settings.integrator = .rungeKutta4(steps: odeSteps)
-      } else if let integrator, integrator.isFixedStep {
-        settings.integrator = integrator
-      }
       return settings
     }
   }
@@ -73,7 +69,7 @@ enum EnergyModelStage: RecordedStage {
     @Parameter("where samples carry scores, these take most of the noise out of score matching") var controlsNoise =
       true
     @Parameter(
-      "share of each batch that score matching and InfoNCE take, labels take all; left out: 1/8 where samples carry scores, else all",
+      "share of each batch that score matching and InfoNCE take, labels take all; left out: 1/8 where it learns from scores, else all",
       in: 1e-3...1)
     var pathShare: Double?
     @Parameter("spread of the negatives' times around t, used in turn", in: .positive, count: 1...16, single: true)
@@ -108,7 +104,12 @@ enum EnergyModelStage: RecordedStage {
     // scores are not carried over to other coordinates
     let settings = parameters.settings(
       seed: context.seed, scored: chart.isEmulators && labelled.scores != nil,
-      integrator: try samples.artifact.integrator)
+      integrator: labelled.integrator)
+    if let own = labelled.integrator, own.isFixedStep, own != settings.integrator {
+      context.warn(
+        "ode_steps: samples are drawn by \(settings.integrator.summary), and those of '\(samples.name)' were by \(own.summary): the two "
+          + "distributions differ by the solver's error; leave ode_steps out")
+    }
     let trained = try withAdvice {
       try MolecularEnergyModel.train(on: labelled, source, emulator: emulator.digest, settings: settings, host: host)
     }
@@ -126,7 +127,8 @@ enum EnergyModelStage: RecordedStage {
     return LabelledSamples(
       latents: latents, logJacobian: logJacobian,
       logDensity: try samples.readIfThere(Recorded.sample.logDensity.values)?.values,
-      scores: try samples.readIfThere(Recorded.sample.scores).map { try Tensor($0) })
+      scores: try samples.readIfThere(Recorded.sample.scores).map { try Tensor($0) },
+      integrator: try samples.integrator)
   }
 
   private static func write(_ found: EnergyModelEvaluation, to writer: ArtifactWriter) throws {

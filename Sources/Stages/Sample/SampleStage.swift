@@ -22,9 +22,10 @@ enum SampleStage: RecordedStage {
     @Parameter("conformations", in: .count) var count = 100_000
     @Parameter(
       "stochastic-trace: unbiased, fresh probes at every step; hutchinson: probes kept per trajectory, for adaptive steps too; "
-        + "exact-trace: by all directions, about thirty times dearer")
+        + "exact-trace: by all directions, ten times dearer for 22 atoms and more for larger molecules")
     var logDensity = LogDensityMethod.stochasticTrace
-    @Parameter("also the gradient of each log-density, for the score labels of an energy model; about 60 % dearer")
+    @Parameter(
+      "also the gradient of each log-density, for the score labels of an energy model; about three times as dear")
     var scores = false
     @Parameter(
       "fixed-step Runge-Kutta 4, with short steps near the data or with equal ones, or adaptive Dormand-Prince 5(4)")
@@ -91,10 +92,7 @@ enum SampleStage: RecordedStage {
       try context.output.write(output.logDensity.method, parameters.logDensity.rawValue)
       try writeSolverError(draws, sampler, context)
     }
-    // one order of the keys in every process
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    try context.output.write(output.integrator, String(decoding: try encoder.encode(sampler.integrator), as: UTF8.self))
+    try context.output.write(output.integrator, sampler.integrator.text())
   }
 
   /// Samples whose solver's error is measured, and how large it may be: weights then are off by that factor, blindly.

@@ -21,7 +21,7 @@ struct EmulatorTrainingParameters: ParameterGroup {
 
 /// The same for an energy model, which learns faster from samples that carry scores.
 struct EnergyTrainingParameters: ParameterGroup {
-  @Parameter("optimisation steps; left out: 1500 where the samples carry scores, 3000 where not", in: .count) var steps:
+  @Parameter("optimisation steps; left out: 1500 where it learns from scores, 3000 where not", in: .count) var steps:
     Int?
   var schedule = ScheduleParameters()
 

@@ -15,7 +15,7 @@ struct Pipeline: ParsableCommand {
       75 interrupted, resumable by the command that is printed.
       """,
     subcommands: [
-      RunCommand.self, CheckCommand.self, StatusCommand.self, ExplainCommand.self, GraphCommand.self,
+      InitCommand.self, RunCommand.self, CheckCommand.self, StatusCommand.self, ExplainCommand.self, GraphCommand.self,
       VerifyCommand.self,
       InspectCommand.self, ExportCommand.self, PrepareCommand.self, ReportCommand.self, CleanCommand.self,
       SchemaCommand.self, DoctorCommand.self, SubmitCommand.self, CancelCommand.self, StageCommand.self,

@@ -18,24 +18,9 @@ public enum ProposedStates {
     }
     shared[SharedField.atoms.name] = atoms.map { .list($0.map { .string($0) }) } ?? .null
     let molecule = try Molecule(shared)
-    let preparation = try FramePreparation(topology: molecule.topology)
-    var recorder = SlowTorsionRecorder(molecule.topology)
-    var bad = 0
-    for (index, file) in trajectories.enumerated() {
-      let reader = try IngestSource.open(file, molecule, preparation)
-      let all = try reader.selection()
-      let step = max(1, (8 << 20) / (24 * ((reader as? SelectedAtoms)?.allAtoms ?? reader.atomCount)))
-      for start in stride(from: 0, to: all.count, by: step) {
-        let raw = try reader.frames(all, start..<min(all.count, start + step))
-        let (sound, faults) = raw.prepared(by: preparation, file: file.path)
-        bad += faults.count
-        recorder.add(
-          sound.coordinates.map { Float($0) }, source: { _ in index },
-          time: { sound.times.isEmpty ? nil : sound.times[$0] })
-      }
-    }
-    var lines = [text(recorder.proposal(), molecule.topology)]
-    if bad > 0 { lines.append("# \(bad) frames are not sound, and were left out") }
+    let survey = try FrameSurvey(molecule, trajectories: trajectories, isWhole: true)
+    var lines = [text(survey.proposal, molecule.topology)]
+    if survey.bad > 0 { lines.append("# \(survey.bad) frames are not sound, and were left out") }
     return lines.joined(separator: "\n")
   }
 
@@ -70,12 +55,7 @@ public enum ProposedStates {
     guard !proposal.chosen.isEmpty else {
       return "# no states to propose: in these \(proposal.samples) frames no torsion has several places"
     }
-    var unnamed = 0
-    let names = proposal.chosen.map { one -> String in
-      if let name = name(one.torsion, topology) { return name }
-      unnamed += 1
-      return "t\(unnamed)"
-    }
+    let names = names(of: proposal, topology)
     func percent(_ count: Int) -> String {
       String(format: "%.1f %%", 100 * Double(count) / Double(max(1, proposal.samples)))
     }
@@ -102,13 +82,23 @@ public enum ProposedStates {
     return lines.joined(separator: "\n")
   }
 
+  /// Of the chosen torsions: a name of the field where they have one, else t1, t2.
+  static func names(of proposal: StateProposal, _ topology: Topology) -> [String] {
+    var unnamed = 0
+    return proposal.chosen.map { one in
+      if let name = name(one.torsion, topology) { return name }
+      unnamed += 1
+      return "t\(unnamed)"
+    }
+  }
+
   /// A name of the field by which a pipeline file finds the torsion, the shorter one where that will do; nil where it has none.
-  private static func name(_ torsion: RotatableTorsion, _ topology: Topology) -> String? {
+  static func name(_ torsion: RotatableTorsion, _ topology: Topology) -> String? {
     guard let named = topology.namedTorsions.first(where: { $0.atoms == torsion.atoms }) else { return nil }
     return [named.name, named.fullName].first { (try? topology.torsion(named: $0)) == torsion.atoms }
   }
 
-  private static func letter(_ index: Int) -> String { String(UnicodeScalar(UInt8(65 + min(25, index)))) }
+  static func letter(_ index: Int) -> String { String(UnicodeScalar(UInt8(65 + min(25, index)))) }
 
-  private static func number(_ angle: Double) -> String { String(format: "%.2f", angle) }
+  static func number(_ angle: Double) -> String { String(format: "%.2f", angle) }
 }

@@ -21,6 +21,14 @@ public struct PipelineLoader {
       PipelineOrigin(file: url.path, shown: name, overrides: overrides, workingFolder: workingFolder.path, texts: [:]))
   }
 
+  /// Checks a text that is yet to be written to `url`. Throws `PipelineFileError`.
+  public func load(text: String, of url: URL) throws -> PipelineDefinition {
+    try load(
+      PipelineOrigin(
+        file: url.path, shown: url.relativePath, overrides: [],
+        workingFolder: FileManager.default.currentDirectoryPath, texts: [url.path: text]))
+  }
+
   /// Reads it again from what it was read from, of which nothing need be there any more. Throws `PipelineFileError`.
   public func load(_ origin: PipelineOrigin) throws -> PipelineDefinition {
     var origin = origin
@@ -129,7 +137,7 @@ extension URL {
   }
 
   /// There is a file, or something else that is no folder.
-  var isFile: Bool {
+  public var isFile: Bool {
     var isFolder: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
   }

@@ -1,0 +1,164 @@
+import Basics
+import Foundation
+import Molecules
+import Trajectories
+import Workflow
+
+extension PipelineDraft {
+  /// Of every molecule in a folder, one cell of a matrix each: X.prmtop, or X.pdb with X.xml, or a folder X with topology.pdb and
+  /// system.xml. Trajectories are files whose names begin with the molecule's, or in its folder.
+  ///
+  /// Throws `DraftError`, `MoleculesError`, `TrajectoryError`, `IngestError`.
+  public init(batch folder: URL, temperature: Double? = nil, output: URL) throws {
+    var leftOut: [String] = []
+    let cells = try BatchFolder(folder).molecules.compactMap { name, files -> Cell? in
+      do {
+        return Cell(name: name, drafted: try DraftedMolecule(files))
+      } catch {
+        leftOut.append("\(name): \(error)")
+        return nil
+      }
+    }
+    guard !cells.isEmpty else { throw DraftError.noneOf(folder: folder.path, reasons: leftOut) }
+    let drafted = cells.map(\.drafted)
+    let here = output.deletingLastPathComponent()
+    let (without, with) = (cells.filter(\.hasNoFrames), cells.filter { !$0.hasNoFrames })
+    guard with.isEmpty || without.isEmpty else {
+      throw DraftError.mixed(with: with.map(\.name), without: without.map(\.name))
+    }
+    let told = Set(drafted.flatMap { $0.survey?.temperatures ?? [] }).sorted()
+    let kelvin = temperature ?? told.first ?? DraftedStages.defaultTemperature
+    let arePeptides = cells.allSatisfy(\.isDipeptide)
+
+    var lines = [
+      "# \(cells.count) molecules of \(folder.lastPathComponent). Drafted by 'pipeline init'; keys: docs/pipeline-file.md",
+      "name: \(DraftText.quoted(output.deletingPathExtension().lastPathComponent))",
+      DraftText.line(
+        "temperature: \(NumberText.significant(kelvin))",
+        "K, \(DraftedStages.reason(of: kelvin, asked: temperature, told: told))"),
+      "matrix:", "  molecule:",
+    ]
+    lines += cells.map { $0.entry(isDipeptide: arePeptides, from: here) }
+    lines.append("system:")
+    if cells.contains(where: { $0.topology != nil }) { lines.append("  topology: \"${molecule.topology}\"") }
+    if cells.contains(where: { $0.drafted.files.coordinates != nil }) {
+      lines.append("  coordinates: \"${molecule.coordinates}\"")
+    }
+    lines.append("  forcefield: \"${molecule.forcefield}\"")
+    if arePeptides {
+      lines.append(
+        DraftText.line(
+          "  state: { torsion: phi, from: 0, to: 2 }", "rad; dF of phi's left-handed place against the rest"))
+    } else {
+      lines.append("  torsions: { t: \"${molecule.torsion}\" }")
+      lines.append(
+        DraftText.line(
+          "  state: { torsion: t, from: \"${molecule.from}\", to: \"${molecule.to}\" }", "rad, against the rest"))
+    }
+    lines.append("stages:")
+    lines += DraftedStages.batch(drafted, arePeptides: arePeptides)
+    text = lines.joined(separator: "\n") + "\n"
+    reasons =
+      cells.map { cell in
+        "\(cell.name): \(cell.drafted.topology.atoms.count) atoms; "
+          + (arePeptides ? "phi of a dipeptide turns slowest" : cell.drafted.reason)
+      } + leftOut.map { "left out: \($0)" }
+  }
+
+  private struct Cell {
+    let name: String
+    let drafted: DraftedMolecule
+
+    var isDipeptide: Bool {
+      drafted.topology.namedTorsions.filter { $0.name == "phi" }.count == 1 && !drafted.starts.isEmpty
+    }
+
+    var hasNoFrames: Bool { drafted.files.trajectories.isEmpty }
+
+    /// Nil where the force field's prmtop is the topology.
+    var topology: URL? {
+      drafted.files.topology.flatMap { $0.path == URL(fileURLWithPath: drafted.files.forceField).path ? nil : $0 }
+    }
+
+    func entry(isDipeptide: Bool, from folder: URL) -> String {
+      func path(_ file: URL) -> String { DraftText.quoted(DraftText.path(file, from: folder)) }
+      let files = drafted.files
+      var words: [String] = []
+      if let topology { words.append("topology: \(path(topology))") }
+      words.append("forcefield: \(path(URL(fileURLWithPath: files.forceField)))")
+      if let coordinates = files.coordinates { words.append("coordinates: \(path(coordinates))") }
+      if !files.trajectories.isEmpty {
+        words.append("trajectory: [\(files.trajectories.map(path).joined(separator: ", "))]")
+      }
+      if !isDipeptide, let state = drafted.rarest,
+        let torsion = drafted.torsions.first(where: { $0.name == state.torsion })
+      {
+        words.append("torsion: \(DraftText.numbers(torsion.atoms)), from: \(state.from), to: \(state.to)")
+      }
+      return "    \(DraftText.quoted(name)): { \(words.joined(separator: ", ")) }"
+    }
+  }
+}
+
+extension DraftedMolecule {
+  /// The arc of the slowest torsion that the state with the fewest frames has.
+  fileprivate var rarest: (torsion: String, from: String, to: String)? {
+    states.min { ($0.share ?? 0) < ($1.share ?? 0) }?.box.first
+  }
+}
+
+/// The molecules that lie in a folder, by name.
+private struct BatchFolder {
+  let molecules: [(name: String, files: DraftFiles)]
+
+  /// Throws `DraftError.nothingThere`, and what listing a folder throws.
+  init(_ folder: URL) throws {
+    let manager = FileManager.default
+    func content(_ place: URL) throws -> [URL] {
+      try manager.contentsOfDirectory(atPath: place.path).filter { !$0.hasPrefix(".") }.sorted()
+        .map { place.appendingPathComponent($0) }
+    }
+    func isPrmtop(_ file: URL) -> Bool { ["prmtop", "parm7"].contains(file.pathExtension.lowercased()) }
+    let entries = try content(folder)
+    let files = entries.filter(\.isFile)
+    var found: [(name: String, files: DraftFiles)] = []
+    for entry in entries where !entry.isFile {
+      let inside = try content(entry).filter(\.isFile)
+      guard let one = Self.molecule(inside, isPrmtop) else { continue }
+      found.append((entry.lastPathComponent, one))
+    }
+    let fields = files.filter { isPrmtop($0) || $0.pathExtension.lowercased() == "xml" }
+    let stems = fields.map { $0.deletingPathExtension().lastPathComponent }
+    for (field, stem) in zip(fields, stems) {
+      // a file belongs to the longest name that it begins with
+      let own = files.filter { file in
+        let name = file.deletingPathExtension().lastPathComponent
+        return stems.filter {
+          name == $0 || name.hasPrefix($0 + "-") || name.hasPrefix($0 + "_") || name.hasPrefix($0 + ".")
+        }
+        .max { $0.count < $1.count } == stem
+      }
+      guard let one = Self.molecule(own.filter { $0 == field || !fields.contains($0) }, isPrmtop) else { continue }
+      found.append((stem, one))
+    }
+    guard !found.isEmpty else { throw DraftError.nothingThere(folder: folder.path) }
+    molecules = found.sorted { $0.name < $1.name }
+  }
+
+  /// Of files that belong to one molecule; nil where there is no force field, or a System without a PDB file.
+  private static func molecule(_ files: [URL], _ isPrmtop: (URL) -> Bool) -> DraftFiles? {
+    func first(_ endings: String...) -> URL? { files.first { endings.contains($0.pathExtension.lowercased()) } }
+    let pdb = first("pdb")
+    let restart = first("inpcrd", "rst7", "restrt", "crd")
+    let others = files.filter {
+      ![pdb, restart].contains($0) && !isPrmtop($0) && $0.pathExtension.lowercased() != "xml"
+    }
+    let trajectories = others.filter { (try? TrajectoryFile.open($0)) != nil }
+    if let prmtop = files.first(where: isPrmtop) {
+      return DraftFiles(
+        forceField: prmtop.path, trajectories: trajectories, coordinates: trajectories.isEmpty ? pdb ?? restart : nil)
+    }
+    guard let pdb, let system = first("xml") else { return nil }
+    return DraftFiles(topology: pdb, forceField: system.path, trajectories: trajectories)
+  }
+}

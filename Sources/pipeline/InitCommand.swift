@@ -1,0 +1,154 @@
+import ArgumentParser
+import Basics
+import Foundation
+import Molecules
+import Stages
+import Workflow
+
+struct InitCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init", abstract: "Write a pipeline file for your files, or for a peptide.",
+    discussion: """
+      Reads the molecule, the force field and the trajectories, proposes states from the frames' torsions, and writes a file that 'check' \
+      finds nothing wrong with. What was chosen is said, and why. Nothing is overwritten. Without options, on a terminal, it asks.
+
+      init --topology complex.pdb --forcefield system.xml --trajectory md1.nc md2.nc --output own.yaml
+      init --forcefield complex.prmtop --trajectory md.nc
+      init --peptide AC
+      init --batch folder/
+      """)
+
+  @Option(help: ArgumentHelp("PDB file or prmtop; left out: the force field's prmtop.", valueName: "file"))
+  var topology: String?
+  @Option(
+    help: ArgumentHelp(
+      "Serialised OpenMM System or prmtop, or gfn2-xtb; left out: the topology's prmtop.", valueName: "file"))
+  var forcefield: String?
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Trajectories of any known format.", valueName: "file"))
+  var trajectory: [String] = []
+  @Option(help: ArgumentHelp("Where the atoms of a prmtop are, where there is no trajectory.", valueName: "file"))
+  var coordinates: String?
+  @Option(help: "Which atoms the molecule is, as system.atoms has it.") var atoms: String?
+  @Option(help: ArgumentHelp("K; left out: as the trajectory tells, else 300.", valueName: "K")) var temperature:
+    Double?
+  @Option(help: ArgumentHelp("A peptide by its sequence, as 'prepare' takes it: AC, ace-V-nme.", valueName: "sequence"))
+  var peptide: String?
+  @Option(
+    help: ArgumentHelp("A folder with the files of several molecules: one file with a matrix.", valueName: "folder"))
+  var batch: String?
+  @Option(help: ArgumentHelp("The pipeline file; left out: named after the molecule.", valueName: "file")) var output:
+    String?
+
+  func validate() throws {
+    if let temperature, !(temperature > 0 && temperature <= 1e5) {
+      throw ValidationError("--temperature must be above 0 K")
+    }
+    let isFiles = topology != nil || forcefield != nil || !trajectory.isEmpty
+    guard [isFiles, peptide != nil, batch != nil].filter({ $0 }).count <= 1 else {
+      throw ValidationError("give files, or --peptide, or --batch: one of the three")
+    }
+  }
+
+  func run() throws {
+    if let batch {
+      let folder = URL(fileURLWithPath: batch, isDirectory: true)
+      let target = try target(folder.standardizedFileURL.lastPathComponent)
+      return try write(PipelineDraft(batch: folder, temperature: temperature, output: target), to: target)
+    }
+    if let peptide { return try run(peptide: peptide) }
+    var command = self
+    if topology == nil, forcefield == nil {
+      guard isatty(STDIN_FILENO) == 1 else {
+        throw ValidationError(
+          "say what for: --forcefield X.prmtop --trajectory X.nc, or --topology X.pdb --forcefield X.xml, or --peptide AC, or --batch FOLDER"
+        )
+      }
+      try command.ask { question in
+        print(question, terminator: " ")
+        return readLine()
+      }
+    }
+    try command.runWithFiles()
+  }
+
+  private func runWithFiles() throws {
+    guard let field = forcefield ?? topology else { throw ValidationError("give --forcefield") }
+    func file(_ path: String) -> URL { URL(fileURLWithPath: path) }
+    if forcefield == nil, !PipelineDraft.isForceField(file(field)) {
+      throw ValidationError(
+        "\(field) is no force field: give --forcefield, a serialised OpenMM System, a prmtop or gfn2-xtb; of a peptide, --peptide makes both"
+      )
+    }
+    for path in [topology, coordinates].compactMap({ $0 }) + trajectory + (field == "gfn2-xtb" ? [] : [field]) {
+      guard file(path).isFile else { throw ValidationError("there is no file \(path)") }
+    }
+    let stem = file(topology ?? field).deletingPathExtension().lastPathComponent
+    let target = try target(stem)
+    let files = DraftFiles(
+      topology: topology.map(file), forceField: field == "gfn2-xtb" ? field : file(field).path,
+      trajectories: trajectory.map(file), atoms: atoms, coordinates: coordinates.map(file))
+    try write(PipelineDraft(files, temperature: temperature, output: target), to: target)
+  }
+
+  private func run(peptide: String) throws {
+    let sequence = try PeptideSequence(peptide)
+    let target = try target(sequence.text)
+    let folder = target.deletingLastPathComponent().appendingPathComponent(sequence.text, isDirectory: true)
+    let topology = folder.appendingPathComponent("topology.pdb")
+    let system = folder.appendingPathComponent("system.xml")
+    if !topology.isFile || !system.isFile {
+      _ = try PeptidePreparation().run(
+        sequence, forceField: PeptidePreparation.forceFields[0], cutoff: 2, output: folder)
+      print(
+        "written: \(folder.relativePath)/topology.pdb, \(folder.relativePath)/system.xml (\(PeptidePreparation.forceFields[0]))"
+      )
+    }
+    try write(
+      PipelineDraft(DraftFiles(topology: topology, forceField: system.path), temperature: temperature, output: target),
+      to: target)
+  }
+
+  /// The file to be written, which must not be there. Throws `ValidationError`.
+  private func target(_ stem: String) throws -> URL {
+    let path = output ?? "\(stem.isEmpty ? "pipeline" : stem).yaml"
+    let url = URL(fileURLWithPath: path.hasSuffix(".yaml") || path.hasSuffix(".yml") ? path : path + ".yaml")
+    guard FileCalls.presence(url.path) == .absent else {
+      throw ValidationError("\(url.relativePath) is there already and is not replaced; name another file by --output")
+    }
+    return url
+  }
+
+  /// Asks for what is needed; `answer` is nil where nobody answers any more.
+  mutating func ask(_ answer: (String) -> String?) throws {
+    func reply(_ question: String) throws -> String? {
+      guard let text = answer(question) else { throw ValidationError("no answer: nothing was written") }
+      let trimmed = text.trimmingCharacters(in: .whitespaces)
+      return trimmed.isEmpty ? nil : trimmed
+    }
+    topology = try reply("Topology, a PDB file or prmtop:")
+    forcefield = try reply("Force field, a serialised OpenMM System or prmtop [the topology's]:")
+    trajectory =
+      try reply("Trajectories, with spaces between them [none: simulate]:")?.split(separator: " ").map(String.init)
+      ?? []
+    output = try reply("Pipeline file to write [named after the topology]:")
+    if let text = try reply("Temperature in K [as the trajectory tells, else 300]:") {
+      guard let value = Double(text), value > 0 else { throw ValidationError("\(text) is no temperature in K") }
+      temperature = value
+    }
+  }
+
+  /// Writes the file if nothing is wrong with it, and says what was chosen.
+  private func write(_ draft: PipelineDraft, to url: URL) throws {
+    let definition = try PipelineLoader(registry: StageCatalog.registry).load(text: draft.text, of: url)
+    let warnings = try definition.check(Set(definition.stages.map(\.name)))
+    do {
+      try Data(draft.text.utf8).write(to: url, options: .withoutOverwriting)
+    } catch {
+      throw ValidationError("\(url.relativePath) cannot be written: \(error.localizedDescription)")
+    }
+    draft.reasons.forEach { print($0) }
+    for warning in warnings { printError("warning: \(warning)") }
+    print("written: \(url.relativePath), in which 'check' finds nothing wrong")
+    print("next: \(CommandLineText.command(["run", url.relativePath]))")
+  }
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From the sequence of a peptide to a structure (topology.pdb) and a force field (system.xml, a serialised OpenMM System).
 
-Heavy atoms are placed from bond lengths, angles and torsions (L amino acids, trans peptide bonds); OpenMM adds the hydrogens of
+PeptideBuilder places the heavy atoms (L amino acids, trans peptide bonds); OpenMM adds the hydrogens of
 pH 7, minimises the energy and writes both files. `pipeline prepare` checks the sequence and calls this; see its help.
 
 usage: .deps/prepare/bin/python Tools/prepare.py --residues ALA,CYS --output FOLDER     (./bootstrap --prepare makes that Python)
@@ -16,7 +16,10 @@ import sys
 
 import numpy as np
 import openmm
+import PeptideBuilder
+from Bio.SeqUtils import seq1
 from openmm import app, unit
+from PeptideBuilder import Geometry
 
 FORCE_FIELDS = {
     "amber14+obc1": ("amber14-all.xml", "implicit/obc1.xml"),
@@ -26,135 +29,47 @@ FORCE_FIELDS = {
 }
 
 # Torsions of the backbone, degrees: an extended chain.
-PHI, PSI, OMEGA = -120.0, 140.0, 180.0
+PHI, PSI = -120, 140
 
-# Side chains, heavy atoms in the order of the Protein Data Bank: name, the three atoms it is placed from (bonded to the first),
-# bond / nm, angle and torsion / degree. The torsion of CB about N-CA, counted from C, makes the amino acid L.
-CB = ("CB", "CA", "N", "C", 0.153, 110.5, -122.0)
-
-
-def chain(*atoms):
-    return (CB,) + atoms
-
-
-def first(name, torsion, bond=0.152, angle=113.8):
-    return (name, "CB", "CA", "N", bond, angle, torsion)
-
-
-SIDE_CHAINS = {
-    "GLY": (),
-    "ALA": chain(),
-    "CYS": chain(first("SG", -62, 0.181)),
-    "SER": chain(first("OG", -63, 0.142, 110.8)),
-    "THR": chain(first("OG1", 60, 0.143, 109.2), first("CG2", -60, 0.153, 111.1)),
-    "VAL": chain(first("CG1", 177, 0.153, 110.7), first("CG2", -63, 0.153, 110.4)),
-    "LEU": chain(first("CG", -65), ("CD1", "CG", "CB", "CA", 0.153, 110.3, 175), ("CD2", "CG", "CB", "CA", 0.153, 110.3, 63)),
-    "ILE": chain(first("CG1", 60, 0.153, 110.7), first("CG2", -61, 0.153, 110.4), ("CD1", "CG1", "CB", "CA", 0.152, 114, 170)),
-    "MET": chain(first("CG", -64), ("SD", "CG", "CB", "CA", 0.181, 112.7, 180), ("CE", "SD", "CG", "CB", 0.179, 100.6, 70)),
-    "ASP": chain(first("CG", -66), ("OD1", "CG", "CB", "CA", 0.125, 118.5, -46), ("OD2", "CG", "CB", "CA", 0.125, 118.5, 134)),
-    "ASN": chain(first("CG", -65), ("OD1", "CG", "CB", "CA", 0.123, 120.8, -58), ("ND2", "CG", "CB", "CA", 0.133, 116.5, 122)),
-    "GLU": chain(
-        first("CG", -64), ("CD", "CG", "CB", "CA", 0.152, 113.3, 180), ("OE1", "CD", "CG", "CB", 0.125, 118.5, -6),
-        ("OE2", "CD", "CG", "CB", 0.125, 118.5, 174)),
-    "GLN": chain(
-        first("CG", -64), ("CD", "CG", "CB", "CA", 0.152, 113.3, 180), ("OE1", "CD", "CG", "CB", 0.123, 120.8, -50),
-        ("NE2", "CD", "CG", "CB", 0.133, 116.5, 130)),
-    "LYS": chain(
-        first("CG", -65), ("CD", "CG", "CB", "CA", 0.152, 111.8, 180), ("CE", "CD", "CG", "CB", 0.152, 111.7, 180),
-        ("NZ", "CE", "CD", "CG", 0.149, 111.8, 180)),
-    "ARG": chain(
-        first("CG", -65), ("CD", "CG", "CB", "CA", 0.152, 111.8, 180), ("NE", "CD", "CG", "CB", 0.146, 111.7, 180),
-        ("CZ", "NE", "CD", "CG", 0.133, 124.8, 180), ("NH1", "CZ", "NE", "CD", 0.133, 120.6, 0),
-        ("NH2", "CZ", "NE", "CD", 0.133, 119.6, 180)),
-    "PRO": chain(("CG", "CB", "CA", "N", 0.149, 104.2, 30), ("CD", "CG", "CB", "CA", 0.150, 105.0, -35)),
-    "PHE": chain(
-        first("CG", -65, 0.150), ("CD1", "CG", "CB", "CA", 0.139, 120, 93), ("CE1", "CD1", "CG", "CB", 0.139, 120, 180),
-        ("CD2", "CG", "CB", "CA", 0.139, 120, -87), ("CE2", "CD2", "CG", "CB", 0.139, 120, 180),
-        ("CZ", "CE1", "CD1", "CG", 0.139, 120, 0)),
-    "HIS": chain(
-        first("CG", -63, 0.149), ("ND1", "CG", "CB", "CA", 0.138, 122.8, -75), ("CD2", "CG", "CB", "CA", 0.135, 130.6, 104),
-        ("CE1", "ND1", "CG", "CB", 0.132, 108.5, 180), ("NE2", "CD2", "CG", "CB", 0.135, 108.5, 180)),
-    "TRP": chain(
-        first("CG", -66, 0.150), ("CD1", "CG", "CB", "CA", 0.137, 127, 96), ("CD2", "CG", "CB", "CA", 0.143, 126.7, -83),
-        ("NE1", "CD1", "CG", "CB", 0.138, 108.5, 180), ("CE2", "CD2", "CG", "CB", 0.140, 108.5, 180),
-        ("CE3", "CD2", "CG", "CB", 0.140, 133.8, 0), ("CZ2", "CE2", "CD2", "CG", 0.140, 120, 180),
-        ("CZ3", "CE3", "CD2", "CG", 0.140, 120, 180), ("CH2", "CZ2", "CE2", "CD2", 0.140, 120, 0)),
-}
-SIDE_CHAINS["TYR"] = SIDE_CHAINS["PHE"] + (("OH", "CZ", "CE1", "CD1", 0.139, 120, 180),)
+AMINO_ACIDS = {
+    "ALA", "ARG", "ASN", "ASP", "CYS", "GLN", "GLU", "GLY", "HIS", "ILE", "LEU", "LYS", "MET", "PHE", "PRO", "SER", "THR", "TRP", "TYR",
+    "VAL"}
 
 # Stereocentres: atom, then three neighbours whose signed volume as seen from it is positive.
-HANDS = {name: [("CA", "N", "C", "CB")] for name in SIDE_CHAINS if name != "GLY"}
+HANDS = {name: [("CA", "N", "C", "CB")] for name in AMINO_ACIDS if name != "GLY"}
 HANDS["ILE"] = HANDS["ILE"] + [("CB", "CA", "CG1", "CG2")]
 HANDS["THR"] = HANDS["THR"] + [("CB", "CA", "OG1", "CG2")]
 
-
-def placed(a, b, c, bond, angle, torsion):
-    """The point at distance `bond` from a, with angle (new, a, b) and torsion (new, a, b, c); degrees."""
-    angle, torsion = math.radians(angle), math.radians(torsion)
-    along = (a - b) / np.linalg.norm(a - b)
-    normal = np.cross(b - c, along)
-    normal /= np.linalg.norm(normal)
-    side = np.cross(normal, along)
-    return a + bond * (
-        -math.cos(angle) * along + math.sin(angle) * (math.cos(torsion) * side + math.sin(torsion) * normal)
-    )
-
-
-def element_of(name):
-    return app.element.get_by_symbol(name[0])
+# What the atoms of a glycine are called in a cap.
+CAPS = {"ACE": {"CA": "CH3", "C": "C", "O": "O"}, "NME": {"N": "N", "CA": "C"}}
 
 
 def build(residues):
     """Topology and coordinates / nm of the heavy atoms. `residues`: three-letter names, ACE first and NME last if there are caps."""
+    # a cap is the half of a glycine that its bond to the chain has: CA, C and O of the one before, N and CA of the one behind
+    chain = PeptideBuilder.initialize_res(Geometry.geometry(letter(residues[0])))
+    for name in residues[1:]:
+        geometry = Geometry.geometry(letter(name))
+        geometry.phi, geometry.psi_im1 = PHI, PSI
+        PeptideBuilder.add_residue(chain, geometry)
+    if residues[-1] != "NME":
+        PeptideBuilder.add_terminal_OXT(chain)
     topology = app.Topology()
     protein = topology.addChain("A")
     points = []
-    core = [name for name in residues if name not in ("ACE", "NME")]
-    # the backbone, from the first amino acid on
-    backbone = []
-    for index in range(len(core)):
-        if index == 0:
-            n, ca = np.zeros(3), np.array([0.147, 0.0, 0.0])
-            c = placed(ca, n, np.array([0.0, 0.1, 0.0]), 0.1525, 110.5, 0.0)
-        else:
-            last = backbone[-1]
-            n = placed(last["C"], last["CA"], last["N"], 0.1335, 116.6, PSI)
-            ca = placed(n, last["C"], last["CA"], 0.1449, 121.9, OMEGA)
-            c = placed(ca, n, last["C"], 0.1525, 110.5, PHI)
-        backbone.append({"N": n, "CA": ca, "C": c})
-    number = 1
-    if residues[0] == "ACE":
-        head = backbone[0]
-        c = placed(head["N"], head["CA"], head["C"], 0.1335, 121.9, PHI)
-        methyl = placed(c, head["N"], head["CA"], 0.1522, 116.6, OMEGA)
-        o = placed(c, head["N"], head["CA"], 0.1229, 122.9, 0.0)
-        add_residue(topology, protein, points, "ACE", number, [("CH3", methyl), ("C", c), ("O", o)])
-        number += 1
-    for index, name in enumerate(core):
-        at = dict(backbone[index])
-        at["O"] = placed(at["C"], at["CA"], at["N"], 0.1229, 120.4, PSI + 180)
-        for atom, a, b, c, bond, angle, torsion in SIDE_CHAINS[name]:
-            at[atom] = placed(at[a], at[b], at[c], bond, angle, torsion)
-        if index == len(core) - 1 and residues[-1] != "NME":
-            at["OXT"] = placed(at["C"], at["CA"], at["N"], 0.1250, 117.0, PSI)
-        add_residue(topology, protein, points, name, number, at.items())
-        number += 1
-    if residues[-1] == "NME":
-        last = backbone[-1]
-        n = placed(last["C"], last["CA"], last["N"], 0.1335, 116.6, PSI)
-        methyl = placed(n, last["C"], last["CA"], 0.1449, 121.9, OMEGA)
-        add_residue(topology, protein, points, "NME", number, [("N", n), ("C", methyl)])
+    for number, (name, built) in enumerate(zip(residues, chain.get_residues()), start=1):
+        residue = topology.addResidue(name, protein, id=str(number))
+        for atom in built:
+            shown = CAPS[name].get(atom.name) if name in CAPS else atom.name
+            if shown:
+                topology.addAtom(shown, app.element.get_by_symbol(atom.element), residue)
+                points.append(atom.coord / 10)
     topology.createStandardBonds()
     return topology, np.array(points)
 
 
-def add_residue(topology, protein, points, name, number, atoms):
-    residue = topology.addResidue(name, protein, id=str(number))
-    # the backbone first, then the side chain, then OXT
-    order = {"ACE": ("CH3", "C", "O"), "NME": ("N", "C")}.get(name, ("N", "CA", "C", "O"))
-    for atom, point in sorted(atoms, key=lambda item: order.index(item[0]) if item[0] in order else len(order)):
-        topology.addAtom(atom, element_of(atom), residue)
-        points.append(point)
+def letter(name):
+    return "G" if name in CAPS else seq1(name)
 
 
 def wrong_hands(topology, points):
@@ -267,11 +182,11 @@ def main():
     parser.add_argument("--compare", type=pathlib.Path, help="a folder with topology.pdb and system.xml")
     options = parser.parse_args()
     residues = options.residues.split(",")
-    known = set(SIDE_CHAINS) | {"ACE", "NME"}
+    known = AMINO_ACIDS | {"ACE", "NME"}
     for place, name in enumerate(residues):
         if name not in known or (name == "ACE" and place > 0) or (name == "NME" and place < len(residues) - 1):
             sys.exit(f"prepare: residue {place + 1}, {name!r}, is not one that can stand there")
-    if not set(residues) & set(SIDE_CHAINS):
+    if not set(residues) & AMINO_ACIDS:
         sys.exit("prepare: there is no amino acid between the caps")
     topology, positions, system = prepare(residues, options.force_field, options.cutoff)
     if options.compare:

@@ -4,15 +4,11 @@
 usage: .deps/amber/bin/python Benchmarks/Molecules/make.py [NAME...]     (./bootstrap --amber makes that Python)
 Prints the torsion of each, atoms from 0, as chain.yaml names it.
 """
-import os
 import pathlib
-import shutil
-import subprocess
 import sys
-import tempfile
 
-from rdkit import Chem
-from rdkit.Chem import AllChem
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Tools"))
+import prepare_ligand
 
 # name: SMILES, and the torsion as four atoms of it by number (heavy atoms in the order of the SMILES, from 0)
 MOLECULES = {
@@ -38,43 +34,9 @@ MOLECULES = {
     "alkene": ("CCC=C", (0, 1, 2, 3)),
 }
 
-LEAP = """source leaprc.gaff2
-LIG = loadmol2 lig.mol2
-loadamberparams lig.frcmod
-set default PBradii mbondi2
-saveamberparm LIG lig.prmtop lig.rst7
-savepdb LIG lig.pdb
-quit
-"""
-
-
-def call(folder, command):
-    """Runs a program of AmberTools in `folder`; its words are shown only where it failed."""
-    prefix = pathlib.Path(sys.prefix)
-    environment = dict(os.environ, AMBERHOME=str(prefix), PATH=f"{prefix / 'bin'}:{os.environ['PATH']}")
-    done = subprocess.run(command.split(), cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode != 0:
-        sys.exit(f"make: {command} ended with {done.returncode}:\n{done.stdout[-2000:]}")
-
-
-def make(name, output):
-    smiles, torsion = MOLECULES[name]
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = pathlib.Path(scratch)
-        molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
-        AllChem.EmbedMolecule(molecule, randomSeed=7)
-        AllChem.MMFFOptimizeMolecule(molecule)
-        Chem.MolToMolFile(molecule, str(folder / "lig.mol"))
-        call(folder, "antechamber -i lig.mol -fi mdl -o lig.mol2 -fo mol2 -c bcc -at gaff2 -rn LIG -pf y -dr no")
-        call(folder, "parmchk2 -i lig.mol2 -f mol2 -o lig.frcmod -s gaff2")
-        (folder / "leap.in").write_text(LEAP)
-        call(folder, "tleap -f leap.in")
-        for kind in ("prmtop", "pdb"):
-            shutil.copy(folder / f"lig.{kind}", output / f"{name}.{kind}")
-    print(f"    {name}: {{ atoms: {list(torsion)} }}", flush=True)
-
-
 output = pathlib.Path(__file__).parent / "molecules"
 output.mkdir(exist_ok=True)
 for name in sys.argv[1:] or MOLECULES:
-    make(name, output)
+    smiles, torsion = MOLECULES[name]
+    prepare_ligand.prepare(smiles, output / f"{name}.pdb", output / f"{name}.prmtop")
+    print(f"    {name}: {{ atoms: {list(torsion)} }}", flush=True)

@@ -15,6 +15,7 @@ struct InitCommand: ParsableCommand {
       init --topology complex.pdb --forcefield system.xml --trajectory md1.nc md2.nc --output own.yaml
       init --forcefield complex.prmtop --trajectory md.nc
       init --peptide AC
+      init --smiles CCCO --output propanol.yaml
       init --batch folder/
       """)
 
@@ -33,6 +34,8 @@ struct InitCommand: ParsableCommand {
     Double?
   @Option(help: ArgumentHelp("A peptide by its sequence, as 'prepare' takes it: AC, ace-V-nme.", valueName: "sequence"))
   var peptide: String?
+  @Option(help: ArgumentHelp("A small molecule, as 'prepare --smiles' takes it; needs --output.", valueName: "SMILES"))
+  var smiles: String?
   @Option(
     help: ArgumentHelp("A folder with the files of several molecules: one file with a matrix.", valueName: "folder"))
   var batch: String?
@@ -44,9 +47,10 @@ struct InitCommand: ParsableCommand {
       throw ValidationError("--temperature must be above 0 K")
     }
     let isFiles = topology != nil || forcefield != nil || !trajectory.isEmpty
-    guard [isFiles, peptide != nil, batch != nil].filter({ $0 }).count <= 1 else {
-      throw ValidationError("give files, or --peptide, or --batch: one of the three")
+    guard [isFiles, peptide != nil, smiles != nil, batch != nil].filter({ $0 }).count <= 1 else {
+      throw ValidationError("give files, or --peptide, or --smiles, or --batch: one of the four")
     }
+    guard smiles == nil || output != nil else { throw ValidationError("--smiles needs --output, the file to write") }
   }
 
   func run() throws {
@@ -56,6 +60,7 @@ struct InitCommand: ParsableCommand {
       return try write(PipelineDraft(batch: folder, temperature: temperature, output: target), to: target)
     }
     if let peptide { return try run(peptide: peptide) }
+    if let smiles { return try run(smiles: smiles) }
     var command = self
     if topology == nil, forcefield == nil {
       guard isatty(STDIN_FILENO) == 1 else {
@@ -92,19 +97,29 @@ struct InitCommand: ParsableCommand {
 
   private func run(peptide: String) throws {
     let sequence = try PeptideSequence(peptide)
-    let target = try target(sequence.text)
-    let folder = target.deletingLastPathComponent().appendingPathComponent(sequence.text, isDirectory: true)
-    let topology = folder.appendingPathComponent("topology.pdb")
-    let system = folder.appendingPathComponent("system.xml")
-    if !topology.isFile || !system.isFile {
+    try prepared(sequence.text, "system.xml") { folder in
       _ = try PeptidePreparation().run(
         sequence, forceField: PeptidePreparation.forceFields[0], cutoff: 2, output: folder)
-      print(
-        "written: \(folder.relativePath)/topology.pdb, \(folder.relativePath)/system.xml (\(PeptidePreparation.forceFields[0]))"
-      )
+      return PeptidePreparation.forceFields[0]
     }
+  }
+
+  private func run(smiles: String) throws {
+    let name = URL(fileURLWithPath: output ?? "").deletingPathExtension().lastPathComponent
+    try prepared(name, "forcefield.prmtop") { folder in
+      _ = try LigandPreparation().run(smiles: smiles, output: folder)
+      return "GAFF2, AM1-BCC charges"
+    }
+  }
+
+  /// A file for what `prepare` makes in a folder beside it. `make` gives the force field's name.
+  private func prepared(_ name: String, _ forceField: String, _ make: (URL) throws -> String) throws {
+    let target = try target(name)
+    let folder = target.deletingLastPathComponent().appendingPathComponent(name, isDirectory: true)
+    let (topology, field) = (folder.appendingPathComponent("topology.pdb"), folder.appendingPathComponent(forceField))
+    print("written: \(folder.relativePath)/topology.pdb, \(folder.relativePath)/\(forceField) (\(try make(folder)))")
     try write(
-      PipelineDraft(DraftFiles(topology: topology, forceField: system.path), temperature: temperature, output: target),
+      PipelineDraft(DraftFiles(topology: topology, forceField: field.path), temperature: temperature, output: target),
       to: target)
   }
 

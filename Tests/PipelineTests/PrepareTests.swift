@@ -9,6 +9,26 @@ import Testing
   static let isInstalled = FileManager.default.isExecutableFile(
     atPath: Package.root.appendingPathComponent(".deps/prepare/bin/python").path)
 
+  static let hasAmber = FileManager.default.isExecutableFile(
+    atPath: Package.root.appendingPathComponent(".deps/amber/bin/python").path)
+
+  /// The molecule of datasets/propanol again, whose prmtop tleap made: the same types and charges, and a torsion that turns.
+  @Test(.enabled(if: hasAmber, ".deps/amber is not here (./bootstrap --amber)"))
+  func propanolFromSMILES() throws {
+    let program = try Program()
+    let made = try program.run("prepare", "--smiles", "CCCO", "--output", "ligand")
+    #expect(made.code == 0, "\(made.errors)")
+    #expect(made.output.contains("CCCO: 12 atoms") && made.output.contains("stereocentres: none"))
+    let ours = try AMBERTopology.read(program.folder.appendingPathComponent("ligand/forcefield.prmtop"))
+    let shipped = try AMBERTopology.read(Package.root.appendingPathComponent("datasets/propanol/solvated.prmtop"))
+    #expect(try ours.structure().atoms.map(\.element) == shipped.structure().atoms.prefix(12).map(\.element))
+    for (mine, theirs) in zip(ours.charges, shipped.charges) { #expect(abs(mine - theirs) < 0.01) }
+    let again = try program.run("prepare", "--smiles", "CCCO", "--output", "ligand")
+    #expect(again.code == 1 && again.errors.contains("is there already and is not replaced"))
+    let open = try program.run("prepare", "--smiles", "CC(F)Cl", "--output", "open")
+    #expect(open.code == 1 && open.errors.contains("the hand of C 1 (atoms of the SMILES, from 0) is not told"))
+  }
+
   @Test func badSequencesAreRefusedBeforeAnythingIsStarted() throws {
     let program = try Program()
     let wrong = try program.run("prepare", "AXC", "--output", "peptide")
@@ -16,6 +36,7 @@ import Testing
     #expect(wrong.errors.contains("'X' at position 2 is no amino acid"))
     #expect(try program.run("prepare", "AC", "--output", "peptide", "--force-field", "magic").code == 2)
     #expect(try program.run("prepare", "AC", "--output", "peptide", "--cutoff", "-1").code == 2)
+    #expect(try program.run("prepare", "--output", "peptide").errors.contains("a sequence or --smiles"))
     #expect(!FileManager.default.fileExists(atPath: program.folder.appendingPathComponent("peptide").path))
   }
 

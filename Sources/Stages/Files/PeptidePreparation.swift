@@ -1,24 +1,61 @@
+import ForceFields
 import Foundation
 import Molecules
 import OpenMM
 
-/// From a sequence to a topology and a force field, by OpenMM's application layer in a Python of its own.
+/// From a sequence to a topology and a force field, by PeptideBuilder and OpenMM's application layer in a Python of their own.
 public struct PeptidePreparation {
-  public let python, script: URL
+  private let program: PreparationProgram
 
   public static let forceFields = ["amber14+obc1", "amber14+obc2", "amber14", "amber99sbildn+obc"]
 
   /// The parts that `./bootstrap --prepare` puts beside the program. Throws `PreparationError.notInstalled`.
-  ///
-  /// Looked for above the program, then above the working folder.
-  public init() throws {
+  public init() throws { program = try PreparationProgram(environment: "prepare", script: "prepare.py") }
+
+  /// Writes topology.pdb and system.xml to a folder, which is made if it is not there, and reads both back. `cutoff` in nm, 0 for none.
+  /// Throws `PreparationError`, `MoleculesError`, `OpenMMError`.
+  public func run(_ sequence: PeptideSequence, forceField: String, cutoff: Double, output: URL) throws -> Topology {
+    try program.run(
+      sequence.text, writing: ["topology.pdb", "system.xml"], to: output,
+      ["--residues", sequence.residues.joined(separator: ","), "--force-field", forceField, "--cutoff", "\(cutoff)"])
+    let topology = try Topology.read(pdb: output.appendingPathComponent("topology.pdb"))
+    let system = try System(contentsOf: output.appendingPathComponent("system.xml"))
+    try PreparationProgram.check(sequence.text, topology, particles: system.atomCount)
+    return topology
+  }
+}
+
+/// From SMILES to a topology and a force field (GAFF2, AM1-BCC charges), by RDKit and AmberTools in a Python of their own.
+public struct LigandPreparation {
+  private let program: PreparationProgram
+
+  /// The parts that `./bootstrap --amber` puts beside the program. Throws `PreparationError.notInstalled`.
+  public init() throws { program = try PreparationProgram(environment: "amber", script: "prepare_ligand.py") }
+
+  /// Writes topology.pdb and forcefield.prmtop to a folder, which is made if it is not there, and reads both back. Throws
+  /// `PreparationError`, `MoleculesError`.
+  public func run(smiles: String, output: URL) throws -> Topology {
+    try program.run(smiles, writing: ["topology.pdb", "forcefield.prmtop"], to: output, ["--smiles", smiles])
+    let topology = try Topology.read(pdb: output.appendingPathComponent("topology.pdb"))
+    let field = try AMBERTopology.read(output.appendingPathComponent("forcefield.prmtop"))
+    try PreparationProgram.check(smiles, topology, particles: field.structure().atoms.count)
+    return topology
+  }
+}
+
+/// A script of Tools/ and the Python it runs in.
+struct PreparationProgram {
+  let python, script: URL
+
+  /// Looked for above the program, then above the working folder. Throws `PreparationError.notInstalled`.
+  init(environment: String, script name: String) throws {
     let manager = FileManager.default
     let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     for start in [program, URL(fileURLWithPath: manager.currentDirectoryPath)] {
       var folder = start
       while folder.path != "/" {
-        let python = folder.appendingPathComponent(".deps/prepare/bin/python")
-        let script = folder.appendingPathComponent("Tools/prepare.py")
+        let python = folder.appendingPathComponent(".deps/\(environment)/bin/python")
+        let script = folder.appendingPathComponent("Tools/\(name)")
         if manager.isExecutableFile(atPath: python.path), manager.fileExists(atPath: script.path) {
           (self.python, self.script) = (python, script)
           return
@@ -26,59 +63,55 @@ public struct PeptidePreparation {
         folder = folder.deletingLastPathComponent()
       }
     }
-    throw PreparationError.notInstalled
+    throw PreparationError.notInstalled(environment: environment)
   }
 
-  /// Writes topology.pdb and system.xml to a folder, which is made if it is not there, and reads both back. `cutoff` in nm, 0 for none.
-  /// Throws `PreparationError`, `MoleculesError`, `OpenMMError`.
-  public func run(_ sequence: PeptideSequence, forceField: String, cutoff: Double, output: URL) throws -> Topology {
-    for name in ["topology.pdb", "system.xml"] {
+  /// Runs the script, which writes `files` to a folder. `molecule` is what messages call it. Throws `PreparationError`.
+  func run(_ molecule: String, writing files: [String], to output: URL, _ words: [String]) throws {
+    for name in files {
       let place = output.appendingPathComponent(name)
       var status = stat()
       guard lstat(place.path, &status) != 0 else { throw PreparationError.exists(file: place.path) }
     }
     let process = Process()
     process.executableURL = python
-    process.arguments = [
-      "-I", script.path, "--residues", sequence.residues.joined(separator: ","), "--output", output.path,
-      "--force-field", forceField, "--cutoff", "\(cutoff)",
-    ]
+    process.arguments = ["-I", script.path, "--output", output.path] + words
     let said = Pipe()
     (process.standardError, process.standardOutput, process.standardInput) = (said, said, FileHandle.nullDevice)
     do {
       try process.run()
     } catch {
-      throw PreparationError.failed(sequence: sequence.text, reason: "\(python.path) does not start: \(error)")
+      throw PreparationError.failed(molecule: molecule, reason: "\(python.path) does not start: \(error)")
     }
     let text = String(decoding: said.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {
       let last = text.split(separator: "\n").suffix(3).joined(separator: "\n")
-      throw PreparationError.failed(sequence: sequence.text, reason: last.isEmpty ? "no reason was given" : last)
+      throw PreparationError.failed(molecule: molecule, reason: last.isEmpty ? "no reason was given" : last)
     }
-    let topology = try Topology.read(pdb: output.appendingPathComponent("topology.pdb"))
-    let system = try System(contentsOf: output.appendingPathComponent("system.xml"))
-    guard system.atomCount == topology.atoms.count else {
+  }
+
+  static func check(_ molecule: String, _ topology: Topology, particles: Int) throws {
+    guard particles == topology.atoms.count else {
       throw PreparationError.failed(
-        sequence: sequence.text,
-        reason: "the structure has \(topology.atoms.count) atoms and the force field \(system.atomCount)")
+        molecule: molecule,
+        reason: "the structure has \(topology.atoms.count) atoms and the force field \(particles)")
     }
-    return topology
   }
 }
 
-/// Why a peptide could not be prepared.
+/// Why a molecule could not be prepared.
 public enum PreparationError: Error, Equatable, CustomStringConvertible {
-  case notInstalled
+  case notInstalled(environment: String)
   case exists(file: String)
-  case failed(sequence: String, reason: String)
+  case failed(molecule: String, reason: String)
 
   public var description: String {
     switch self {
-    case .notInstalled:
-      "there is no .deps/prepare: ./bootstrap --prepare makes it (a Python with OpenMM's application layer)"
+    case .notInstalled(let environment):
+      "there is no .deps/\(environment): ./bootstrap --\(environment) makes it (a Python with what makes molecules)"
     case .exists(let file): "\(file) is there already and is not replaced; name another folder"
-    case .failed(let sequence, let reason): "\(sequence) could not be prepared: \(reason)"
+    case .failed(let molecule, let reason): "\(molecule) could not be prepared: \(reason)"
     }
   }
 }

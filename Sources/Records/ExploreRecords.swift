@@ -84,6 +84,7 @@ public struct ExploreCheckpointRecord: Record {
   public let coldFrames = list(Float.self, "cold_frames")
   public let attempts = list(Int.self, "attempts")
   public let acceptances = list(Int.self, "acceptances")
+  public let rejections = list(Int.self, "rejections")
   public let turnsTried = list(Int.self, "turns_tried")
   public let turnsTaken = list(Int.self, "turns_taken")
 

@@ -58,6 +58,26 @@ struct ReplicaExchangeTests {
     #expect(abs(run.simulatedTime - run.totalTime) < 1e-9 && abs(run.totalTime - 12 * 200 * 0.4) < 1e-6)
   }
 
+  /// A wall at half a standard deviation cuts the first particle's well: its coordinate has the truncated normal distribution, and the others
+  /// theirs.
+  @Test func whatEndsInABadFrameIsTakenBack() throws {
+    let variance = { (x: [Double]) in x.reduce(0) { $0 + $1 * $1 } / Double(x.count) }
+    let free = try exchange(rounds: 100)
+    while !free.isFinished { try free.advance() }
+    let width = variance(free.state.coldFrames.map(Double.init)).squareRoot()
+    let walled = try exchange(rounds: 300, check: { $0[0] < -0.5 * width ? "beyond the wall" : nil })
+    while !walled.isFinished { try walled.advance() }
+    let frames = walled.state.coldFrames.map { Double($0) / width }
+    let first = stride(from: 60 * 80, to: frames.count, by: 60).map { frames[$0] }
+    #expect(first.allSatisfy { $0 >= -0.5001 })
+    // density over tail of the normal distribution at -0.5
+    let mean = first.reduce(0, +) / Double(first.count)
+    #expect(abs(mean - 0.3521 / 0.6915) < 0.1, "\(mean)")
+    let others = stride(from: 60 * 80, to: frames.count, by: 60).flatMap { frames[$0 + 1..<$0 + 60] }
+    #expect(abs(variance(others) - 1) < 0.05, "\(variance(others))")
+    #expect(walled.state.rejections.allSatisfy { $0 > 100 && $0 < 600 }, "\(walled.state.rejections)")
+  }
+
   @Test func threadsAndInterruptionsChangeNothing() throws {
     let whole = try exchange(rounds: 12, threads: 1)
     while !whole.isFinished { try whole.advance() }
@@ -101,10 +121,10 @@ struct ReplicaExchangeTests {
   }
 
   @Test func badFramesAndSettingsAreErrors() throws {
-    let run = try exchange(rounds: 4, check: { $0[0] > -1 ? "it is flat" : nil })
-    let error = #expect(throws: ReplicaExchangeError.self) { try run.advance() }
-    #expect("\(try #require(error))" == "a walk at 300 K, after 0.4 ps: it is flat")
-    #expect(run.state.round == 0)
+    let run = try exchange(rounds: 40, check: { $0[0] > -1 ? "it is flat" : nil })
+    let error = #expect(throws: ReplicaExchangeError.self) { while !run.isFinished { try run.advance() } }
+    #expect("\(try #require(error))" == "a walk at 300 K, after 1.2 ps, and most others there: it is flat")
+    #expect(run.state.round == 2 && run.state.rejections == [8, 8, 8])
     #expect(throws: ReplicaExchangeError.self) { try exchange(rounds: 4, temperatures: [300, 290]) }
     #expect(throws: ReplicaExchangeError.self) { try exchange(rounds: 4, temperatures: [310, 390]) }
     #expect(throws: ReplicaExchangeError.self) { try exchange(rounds: 0) }

@@ -25,6 +25,8 @@ public final class ReplicaExchange: DynamicsRun {
   /// What is wrong with a frame [atoms, 3] in nm, in words, or nil.
   public typealias FrameCheck = (_ frame: [Double]) -> String?
 
+  /// Of the pieces of a temperature's walks, of at least so many, no larger share may end in a bad frame.
+  private static let (mostRejected, fewestPieces) = (0.5, 20)
   /// ps between torsion moves.
   static let moveInterval = 0.1
 
@@ -93,6 +95,7 @@ public final class ReplicaExchange: DynamicsRun {
     state.walkers = Array(0..<starts.count)
     state.attempts = [Int](repeating: 0, count: temperatures.count - 1)
     state.acceptances = state.attempts
+    state.rejections = [Int](repeating: 0, count: temperatures.count)
     state.work = DynamicsWork(moves: settings.dynamics.moves.count)
     for (slot, frame) in starts.enumerated() {
       let rung = slot % temperatures.count
@@ -146,17 +149,21 @@ public final class ReplicaExchange: DynamicsRun {
     try require("numbers of frames", saved.coldFrames.count, saved.round * settings.sets * size)
     try require("pairs of temperatures", saved.attempts.count, ladder.count - 1)
     try require("pairs of temperatures", saved.acceptances.count, ladder.count - 1)
+    try require("temperatures", saved.rejections.count, ladder.count)
     try require("torsion moves", saved.work.movesTried.count, settings.dynamics.moves.count)
     try require("torsion moves", saved.work.movesTaken.count, settings.dynamics.moves.count)
     state = saved
   }
 
-  /// All walks go on to the next exchange, are recorded, and exchange.
+  /// All walks go on to the next exchange, are recorded, and exchange. A piece of a walk that ends in a bad frame is taken back: the walk
+  /// stays where it was, with new velocities. So the frames are those of the Boltzmann distribution without the bad ones (Metropolis).
   ///
-  /// Throws `ReplicaExchangeError.unstable` and `.badFrame`, `OpenMMError`: the state is then what it was.
+  /// Throws `ReplicaExchangeError.unstable`, `.badFrame` where most pieces of a temperature end so, and `OpenMMError`: the state is then what
+  /// it was.
   public func advance() throws {
     guard !isFinished else { return }
     var (positions, velocities, work) = (state.positions, state.velocities, state.work)
+    var rejections = state.rejections
     let time = Double((state.round + 1) * interval) * settings.dynamics.timestep
     for (rung, dynamics) in ladder.enumerated() {
       let own = (0..<settings.sets).map { $0 * ladder.count + rung }
@@ -174,7 +181,15 @@ public final class ReplicaExchange: DynamicsRun {
       }
       for (walk, slot) in zip(walks, own) {
         if let reason = check(walk.positions) {
-          throw ReplicaExchangeError.badFrame(temperature: settings.temperatures[rung], time: time, reason: reason)
+          rejections[rung] += 1
+          let pieces = max(Self.fewestPieces, settings.sets * (state.round + 1))
+          guard Double(rejections[rung]) <= Self.mostRejected * Double(pieces) else {
+            throw ReplicaExchangeError.badFrame(temperature: settings.temperatures[rung], time: time, reason: reason)
+          }
+          velocities.replaceSubrange(
+            slot * size..<(slot + 1) * size,
+            with: try dynamics.thermalVelocities(seed: seed("again", slot, state.round)))
+          continue
         }
         positions.replaceSubrange(slot * size..<(slot + 1) * size, with: walk.positions)
         velocities.replaceSubrange(slot * size..<(slot + 1) * size, with: walk.velocities)
@@ -190,6 +205,7 @@ public final class ReplicaExchange: DynamicsRun {
     state.energies += felt.map(\.energy)
     state.occupants += state.walkers
     (state.positions, state.velocities, state.work) = (positions, velocities, work)
+    state.rejections = rejections
     state.round += 1
     exchange(&state, felt)
   }

@@ -21,6 +21,8 @@ public struct ReplicaExchangeState: Equatable, Sendable {
   public var coldFrames: [Float] = []
   /// Exchanges tried and taken between a temperature and the next, [temperatures - 1].
   public var attempts: [Int] = [], acceptances: [Int] = []
+  /// Pieces of walks that were taken back, [temperatures].
+  public var rejections: [Int] = []
   public var work = DynamicsWork(moves: 0)
 
   /// The beginning, and for a state that was saved: `ReplicaExchange.resume` checks it.
@@ -53,7 +55,7 @@ public enum ReplicaExchangeError: Error, Equatable, CustomStringConvertible {
   case forces(provider: String, deviation: Double)
   /// The dynamics left the finite numbers before that time (ps).
   case unstable(temperature: Double, time: Double, reason: String)
-  /// A frame is not one of this molecule.
+  /// Most pieces of the walks at a temperature end in a frame that is not one of this molecule.
   case badFrame(temperature: Double, time: Double, reason: String)
 
   public var description: String {
@@ -67,7 +69,8 @@ public enum ReplicaExchangeError: Error, Equatable, CustomStringConvertible {
       "replica exchange: forces by \(provider) differ from OpenMM's by \(deviation) where the walks went"
     case .unstable(let temperature, let time, let reason):
       "\(place(temperature, time)): the dynamics became unstable (\(reason))"
-    case .badFrame(let temperature, let time, let reason): "\(place(temperature, time)): \(reason)"
+    case .badFrame(let temperature, let time, let reason):
+      "\(place(temperature, time)), and most others there: \(reason)"
     }
   }
 }

@@ -107,6 +107,13 @@ extension ExploreResult {
   var warnings: [String] {
     var result = found.regions.indices.filter { found.regions[$0].isMissing }.map(alarm)
     if !reach.tells { result.append(limitation) }
+    let pieces = walks.rounds * sets
+    for (temperature, count) in zip(setup.temperatures, walks.state.rejections) where count > 0 {
+      result.append(
+        "\(count) of \(pieces) pieces of walks at \(NumberText.significant(temperature, 3)) K ended in a frame that is not the molecule's (a "
+          + "turned stereocentre) and were taken back"
+      )
+    }
     let worst = zip(walks.state.acceptances, walks.state.attempts).map { Double($0) / Double(max(1, $1)) }.min() ?? 1
     if worst < 0.1 {
       result.append(
@@ -242,6 +249,7 @@ extension ReplicaExchangeState {
     try writer.write((Self.record.round, round), (Self.record.steps, work.steps), (Self.record.coldFrames, coldFrames))
     for (field, list) in Self.numbers { try writer.write(field, self[keyPath: list]) }
     for (field, list) in Self.counts { try writer.write(field, self[keyPath: list]) }
+    try writer.write(Self.record.rejections, rejections)
     try writer.write(Self.record.turnsTried, work.movesTried)
     try writer.write(Self.record.turnsTaken, work.movesTaken)
   }
@@ -253,6 +261,9 @@ extension ReplicaExchangeState {
     coldFrames = try artifact.read(Self.record.coldFrames).values
     for (field, list) in Self.numbers { self[keyPath: list] = try artifact.read(field).values }
     for (field, list) in Self.counts { self[keyPath: list] = try artifact.read(field).values }
+    // checkpoints of before pieces were taken back have none
+    rejections =
+      try artifact.readIfThere(Self.record.rejections)?.values ?? [Int](repeating: 0, count: attempts.count + 1)
     work = try artifact.work(Self.record.steps, Self.record.turnsTried, Self.record.turnsTaken)
   }
 }

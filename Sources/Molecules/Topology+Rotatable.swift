@@ -8,9 +8,15 @@ public struct RotatableTorsion: Equatable, Sendable {
   public let fold: Int
   /// Both atoms of the bond are tetrahedral (or O and S with two bonds): three staggered places are to be expected.
   public let isStaggered: Bool
+  /// It turns the hydrogen of an O-H or S-H group: even where the other atom is flat (a carboxylic acid's) there are two places.
+  public let isHydroxyl: Bool
 
-  public init(name: String, atoms: [Int], fold: Int = 1, isStaggered: Bool = false) {
-    (self.name, self.atoms, self.fold, self.isStaggered) = (name, atoms, fold, isStaggered)
+  /// Whether several places that differ are to be expected.
+  public var hasPlaces: Bool { fold == 1 && (isStaggered || isHydroxyl) }
+
+  public init(name: String, atoms: [Int], fold: Int = 1, isStaggered: Bool = false, isHydroxyl: Bool = false) {
+    (self.name, self.atoms, self.fold) = (name, atoms, fold)
+    (self.isStaggered, self.isHydroxyl) = (isStaggered, isHydroxyl)
   }
 }
 
@@ -34,7 +40,10 @@ extension Topology {
           ?? "\(atoms[first].name)-\(atoms[second].name) of \(residues[atoms[second].residueIndex].name) "
           + "\(residues[atoms[second].residueIndex].sequence)",
         atoms: match?.atoms ?? [heaviest(left), first, second, heaviest(right)], fold: fold(left) * fold(right),
-        isStaggered: isTetrahedral(first) && isTetrahedral(second))
+        isStaggered: isTetrahedral(first) && isTetrahedral(second),
+        isHydroxyl: [(first, left), (second, right)].contains { atom, ends in
+          ["O", "S"].contains(atoms[atom].element) && ends.count == 1 && isHydrogen(ends[0])
+        })
     }
   }
 
@@ -98,7 +107,8 @@ extension Topology {
     }.map { torsion in
       let match = turning.first { Set($0.atoms[1...2]) == Set(torsion.atoms[1...2]) }
       return RotatableTorsion(
-        name: torsion.fullName, atoms: torsion.atoms, fold: match?.fold ?? 1, isStaggered: match?.isStaggered ?? false)
+        name: torsion.fullName, atoms: torsion.atoms, fold: match?.fold ?? 1, isStaggered: match?.isStaggered ?? false,
+        isHydroxyl: match?.isHydroxyl ?? false)
     }
   }
 }

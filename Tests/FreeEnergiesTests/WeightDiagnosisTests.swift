@@ -107,6 +107,49 @@ import Testing
     #expect(water.diagnosis(samples, logWeights: noise, frames: frames) == [.training])
   }
 
+  /// Hydrogen peroxide that frames show in one place, while the weights want it in the other; and a torsion that never leaves its place.
+  @Test func aPlaceThatFramesHardlySawIsNamed() throws {
+    let reference = [0.03, 0.09, 0, 0, 0, 0, 0.147, 0, 0, 0.117, 0.09, 0]
+    let topology = try Topology(
+      atoms: ["H1", "O1", "O2", "H2"].enumerated().map {
+        Topology.Atom(name: $1, element: String($1.prefix(1)), residueIndex: 0, serial: $0 + 1)
+      }, residues: [Topology.Residue(name: "HPO", sequence: 1)], bonds: [.init(0, 1), .init(1, 2), .init(2, 3)],
+      referenceCoordinates: reference)
+    var random = RandomStream(seed: 11, "places")
+    func frame(_ angle: Double) -> [Double] {
+      let width = { 0.002 * random.normal() }
+      let bend = 0.09 + width()
+      return [
+        -0.03 + width(), 0.09 + width(), 0, 0, 0, 0, 0.147 + width(), 0, 0, 0.177 + width(), bend * cos(angle),
+        bend * sin(angle),
+      ]
+    }
+    let angles = (0..<2000).map { ($0 % 50 == 0 ? 0 : Double.pi) + 0.2 * random.normal() }
+    let weights = angles.map { cos($0) > 0 ? log(200.0) : 0 }
+    let found = WeightDiagnosis(
+      topology: topology, samples: angles.flatMap(frame), logWeights: weights, frames: angles.flatMap(frame),
+      thermalEnergy: 2.494
+    ).findings
+    guard case .rarePlace(let name, let center, let samples, let weight, let frames)? = found.first else {
+      Issue.record("\(found)")
+      return
+    }
+    #expect(name == "O1-O2 of HPO 1" && abs(center) < 0.2)
+    #expect(abs(samples - 0.02) < 1e-9 && abs(frames - 0.02) < 1e-9)
+    #expect(abs(weight - 0.02 * 200 / (0.02 * 200 + 0.98)) < 1e-9)
+    let even = WeightDiagnosis(
+      topology: topology, samples: angles.flatMap(frame), logWeights: angles.map { _ in 0 },
+      frames: angles.flatMap(frame), thermalEnergy: 2.494
+    ).findings
+    #expect(even == [.training])
+
+    let torsions = topology.rotatableTorsions
+    #expect(torsions.map(\.hasPlaces) == [true])
+    #expect(SlowTorsions.inOnePlace(torsions, angles: angles).isEmpty)
+    let one = SlowTorsions.inOnePlace(torsions, angles: angles.filter { cos($0) < 0 })
+    #expect(one.count == 1 && abs(abs(one[0].center) - Double.pi) < 0.1)
+  }
+
   /// A ring's closing bond is said to be one.
   @Test func ringsAreCounted() throws {
     let topology = try Topology(

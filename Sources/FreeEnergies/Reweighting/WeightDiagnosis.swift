@@ -10,6 +10,8 @@ public struct WeightDiagnosis: Sendable {
     case heldFixed(coordinates: [String], spread: Double, thermal: Double)
     /// The frames' energy in a term is not that of the force field: mean in units of kT / 2.
     case otherForceField(term: String, ratio: Double, count: Int)
+    /// Few samples are in a place of a torsion that carries much of the weight: shares of the samples, of the weight, and of the frames.
+    case rarePlace(torsion: String, center: Double, samples: Double, weight: Double, frames: Double)
     /// The samples' coordinate is not the frames': medians and robust standard deviations, in `unit`. `closesRing`: of so many atoms, where
     /// it is a bond that is no internal coordinate.
     case unlikeFrames(coordinate: String, samples: Spread, frames: Spread, unit: String, closesRing: Int?)
@@ -42,6 +44,8 @@ public struct WeightDiagnosis: Sendable {
   static let energyRatio = 0.25...4.0
   /// A term that carries more of the variance of the log-weights than this is named.
   static let termShare = 0.25
+  /// A place of a torsion with so much of the weight, so many times its share of the samples, and so many samples at least.
+  static let (placeWeight, placeRatio, placeSamples) = (0.1, 4.0, 5)
   /// Samples whose median is off by more frames' widths than this, or whose width is as many times larger or smaller, are unlike.
   static let shift = 1.0, stretch = 1.6
 
@@ -107,11 +111,46 @@ public struct WeightDiagnosis: Sendable {
     if let worst = foreign.max(by: { abs(log($0.ratio)) < abs(log($1.ratio)) }) {
       findings.append(.otherForceField(term: worst.name, ratio: worst.ratio, count: foreign.count))
     }
+    if let rare = Self.rarePlace(topology, samples, spoilt, frames) { findings.append(rare) }
     // a bond that nothing holds bends the angles beside it
     let torn = found.filter { $0.finding.isOfRing }
     if let worst = (torn.isEmpty ? found : torn).max(by: { $0.badness < $1.badness }) { findings.append(worst.finding) }
     if let worst = shares.max(by: { $0.share < $1.share }) { findings.append(.term(worst.name, share: worst.share)) }
     self.findings = findings.isEmpty ? [.training] : findings
+  }
+
+  // MARK: Torsions
+
+  /// The place of a torsion that samples are rarest in for its weight.
+  private static func rarePlace(
+    _ topology: Topology, _ samples: [Double], _ logWeights: [Double], _ frames: [Double]
+  ) -> Finding? {
+    let atoms = topology.atoms.count
+    let top = logWeights.filter(\.isFinite).max() ?? 0
+    let weights = logWeights.map { $0.isFinite ? exp($0 - top) : 0 }
+    var worst: (ratio: Double, finding: Finding)?
+    for torsion in topology.rotatableTorsions {
+      let drawn = torsionAngles(samples, atoms: atoms, torsions: [torsion.atoms])
+      let learnt = torsionAngles(frames, atoms: atoms, torsions: [torsion.atoms])
+      let sampling = TorsionSampling(series: drawn.map { [$0] }, fold: torsion.fold)
+      guard sampling.basins.count > 1 else { continue }
+      let unweighted = sampling.shares(drawn, weights: drawn.map { _ in 1 })
+      let weighted = sampling.shares(drawn, weights: weights)
+      let inFrames = sampling.shares(learnt, weights: learnt.map { _ in 1 })
+      for (place, basin) in sampling.basins.enumerated() {
+        let ratio = weighted[place] / max(unweighted[place], 1e-12)
+        guard weighted[place] > placeWeight, ratio > max(placeRatio, worst?.ratio ?? 0),
+          unweighted[place] * Double(drawn.count) >= Double(placeSamples)
+        else { continue }
+        worst = (
+          ratio,
+          .rarePlace(
+            torsion: torsion.name, center: basin.center, samples: unweighted[place], weight: weighted[place],
+            frames: inFrames[place])
+        )
+      }
+    }
+    return worst?.finding
   }
 
   // MARK: Coordinates
@@ -215,6 +254,11 @@ extension WeightDiagnosis.Finding: CustomStringConvertible {
       return "\(coordinate) is \(number(samples.middle)) ± \(number(samples.width)) \(unit) in the samples and "
         + "\(number(frames.middle)) ± \(number(frames.width)) \(unit) in the frames they were learnt from"
         + (ring.map { ": it closes a ring of \($0) atoms" } ?? "")
+    case .rarePlace(let torsion, let center, let samples, let weight, let frames):
+      return
+        "\(torsion) is near \(String(format: "%.2f", center)) rad in \(number(100 * samples)) % of the samples and \(number(100 * frames)) % of the "
+        + "frames they were learnt from, and there lies \(number(100 * weight)) % of the weight: the frames hardly went where the force field "
+        + "wants the molecule to be, and few samples carry the answer"
     case .term(let name, let share):
       return "the force field's term of \(name) goes with \(number(100 * share)) % of the variance of the log-weights"
     case .training:

@@ -38,6 +38,19 @@ public struct SlowTorsions: Sendable {
     return (found, disagreeing)
   }
 
+  /// Of torsions that should have several places, those whose angles (rad, [frames, torsions]) all lie within a third of a turn or so of their
+  /// mean; with the mean.
+  public static func inOnePlace(_ torsions: [RotatableTorsion], angles: [Double]) -> [(
+    torsion: RotatableTorsion, center: Double
+  )] {
+    torsions.indices.compactMap { k in
+      let own = stride(from: k, to: angles.count, by: torsions.count).map { angles[$0] }
+      let center = atan2(own.reduce(0) { $0 + sin($1) }, own.reduce(0) { $0 + cos($1) })
+      guard torsions[k].hasPlaces, !own.isEmpty, own.allSatisfy({ cos($0 - center) > 0.4 }) else { return nil }
+      return (torsions[k], center)
+    }
+  }
+
   /// One sentence for each torsion whose populations are not known. `what`: "frames", "samples".
   public func warnings(_ what: String) -> [String] {
     zip(torsions, found).compactMap { torsion, sampling in
@@ -46,7 +59,7 @@ public struct SlowTorsions: Sendable {
         return "near \(String(format: "%.2f", sampling.basins[basin].center)) rad (\(share) % of \(what))"
       }
       let seen = "\(torsion.name) changed its basin \(sampling.changes) times in \(sampling.samples) \(what)"
-      switch sampling.verdict(expectsSeveral: torsion.isStaggered) {
+      switch sampling.verdict(expectsSeveral: torsion.hasPlaces) {
       case .sampled, .tooShort: return nil
       case .oneBasin:
         return

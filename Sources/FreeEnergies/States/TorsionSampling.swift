@@ -91,6 +91,17 @@ public struct TorsionSampling: Sendable {
     return result
   }
 
+  /// Weighted shares of the basins among samples that have nothing to do with each other. `weights` are as many as the samples, and not
+  /// negative; 0 where they are all 0.
+  public func shares(_ values: [Double], weights: [Double]) -> [Double] {
+    var result = [Double](repeating: 0, count: basins.count)
+    for (value, weight) in zip(values, weights) where value.isFinite {
+      result[basins.count > 1 ? place(wrapped(value * Double(fold))).basin : 0] += weight
+    }
+    let total = result.reduce(0, +)
+    return total > 0 ? result.map { $0 / total } : result
+  }
+
   /// `expectsSeveral`: the torsion is known to have more than one place, such as a side chain's between tetrahedral atoms.
   public func verdict(expectsSeveral: Bool = false) -> Verdict {
     guard samples >= Self.minimumSamples else { return .tooShort }

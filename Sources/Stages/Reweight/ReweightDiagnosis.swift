@@ -52,6 +52,9 @@ struct ReweightDiagnosis {
         + "rigid at the ingest stage"
     case .otherForceField:
       ". Compare system.forcefield and temperature with what made the trajectory; more training cannot help"
+    case .rarePlace:
+      ". Give the emulator frames that begin there (starts or steering of a simulate stage, or the trajectory of an explore stage); more "
+        + "training cannot help"
     case .unlikeFrames(_, _, _, _, let ring):
       ring == nil ? ". Train the emulator longer, or give it more frames" : " and is no coordinate of the emulator"
     case .term: ". Look at that coordinate in the report before training longer"

@@ -1,3 +1,4 @@
+import Basics
 import Dynamics
 import ForceFields
 import FreeEnergies
@@ -153,5 +154,26 @@ struct UmbrellaSetup {
     (options.seed, options.ceiling) = (seed, parameters.ceiling)
     let data = try given ?? data(sampler)
     return UmbrellaAnalysis(data: try windows.map(data.keeping) ?? data, options: options, numbers: windows)
+  }
+}
+
+extension UmbrellaSetup {
+  /// Warnings of torsions that are neither biased nor recorded (those without a name of the field), and that stand in one place at the end of
+  /// every walk though they should have others.
+  func unrecordedPlaces(_ sampler: UmbrellaSampler) -> [String] {
+    let topology = molecule.topology
+    let recorded = Set(torsions.map { Set($0[1...2]) })
+    let others = topology.rotatableTorsions.filter { !recorded.contains(Set($0.atoms[1...2])) }
+    // windows that were left out have no frame
+    let width = 3 * topology.atoms.count
+    let all = sampler.state.endPositions
+    let frames = stride(from: 0, to: all.count, by: width).map { all[$0..<$0 + width] }
+      .filter { $0.contains { $0 != 0 } }
+    let angles = torsionAngles(
+      frames.flatMap { $0 }, atoms: topology.atoms.count, torsions: others.map(\.atoms))
+    return SlowTorsions.inOnePlace(others, angles: angles).map { torsion, center in
+      "\(torsion.name) was near \(NumberText.fixed(center, 2)) rad at the end of every walk: whether it has other places, and what the free "
+        + "energies are with them, these windows cannot tell; bias it too (coordinates), or take dF as that of this place"
+    }
   }
 }

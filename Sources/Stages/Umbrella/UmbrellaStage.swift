@@ -112,6 +112,7 @@ enum UmbrellaStage: RecordedStage {
       try setup.write(result, to: context.output)
       try context.write(output, sampler, moves: setup.moves, seconds: seconds)
       try writeSlowTorsions(context, setup, sampler)
+      for warning in setup.unrecordedPlaces(sampler) { context.warn(warning) }
     }
   }
 

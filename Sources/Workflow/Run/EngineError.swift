@@ -28,6 +28,11 @@ public enum EngineError: Error, Equatable, CustomStringConvertible {
   /// A file was replaced or written to between its digest, which is in the stage's key, and the end of the stage.
   case inputChanged(file: String, stage: String?)
 
+  /// A file went away meanwhile, or the file system is of two minds: nothing is known of its content.
+  static func listedAndNotThere(_ url: URL) -> EngineError {
+    .unreachable(file: url.path, reason: "\(url.path): its folder lists it, and open says that there is no such file")
+  }
+
   public var description: String {
     switch self {
     case .unreadableInput(let file, let reason): "\(file) cannot be read: \(reason)"

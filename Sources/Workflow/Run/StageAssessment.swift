@@ -180,9 +180,7 @@ final class StageAssessor {
     } catch let error as ArtifactError where !error.isDamage {
       throw EngineError.unreachable(file: url.path, reason: "\(error)")
     } catch  where Artifact.saysThatItIsNotThere(error) {
-      // it went away meanwhile, or the file system is of two minds: nothing is known of its content
-      throw EngineError.unreachable(
-        file: url.path, reason: "\(url.path): its folder lists it, and open says that there is no such file")
+      throw EngineError.listedAndNotThere(url)
     } catch {
       state = .damaged("\(error)")
     }

@@ -108,6 +108,8 @@ extension Engine {
       throw error
     } catch let error as ArtifactError where !error.isDamage {
       throw EngineError.unreachable(file: folder.artifact(name).path, reason: "\(error)")
+    } catch  where Artifact.saysThatItIsNotThere(error) {
+      throw EngineError.listedAndNotThere(folder.artifact(name))
     } catch {
       throw DamagedInput(stage: name, reason: "\(error)")
     }

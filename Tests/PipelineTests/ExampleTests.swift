@@ -29,7 +29,7 @@ import Testing
     #expect(result.code == 0, "\(result.errors)")
     let lines = result.output.split(separator: "\n").map(String.init)
     try #require(lines.count == 5, "\(result.output)")
-    #expect(lines[0].hasPrefix("60 internal coordinates") && lines[0].contains("[\"ALA"))
+    #expect(lines[0].hasPrefix("60 internal coordinates") && lines[0].hasSuffix("[\"CA of ALA 2\"]"))
     #expect(lines[1].hasPrefix("16000 frames; 660 numbers read"))
     #expect(lines[2].hasSuffix("66 components of forces"))
     let deltaF = try #require(lines[3].firstMatch(of: #/dF = (\S+) /#).flatMap { Double($0.1) })

@@ -31,7 +31,9 @@ public struct StageDocument {
     for section in registry.sections {
       let fields = registry.fields(in: section).map(\.field)
       lines += ["", "Below `\(section):`", ""] + table(fields.flatMap { rows($0, prefix: "") })
-      for variant in fields.flatMap({ variants($0.kind) }) where !variant.parameters.isEmpty {
+      var told: Set<String> = []
+      for variant in fields.flatMap({ variants($0.kind) })
+      where !variant.parameters.isEmpty && told.insert(variant.name).inserted {
         lines += ["", "`{ method: \(variant.name), ... }`, \(variant.summary)", ""]
         lines += table(variant.parameters.flatMap { rows($0, prefix: "") })
       }
@@ -63,7 +65,9 @@ public struct StageDocument {
     return notes.isEmpty ? lines : lines + ["", notes.joined(separator: " ")]
   }
 
-  private func sentence(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() + "." }
+  private func sentence(_ text: String) -> String {
+    text.prefix(1).uppercased() + text.dropFirst() + (text.hasSuffix(".") ? "" : ".")
+  }
 
   private func table(_ rows: [String]) -> [String] {
     ["| parameter | what it may be | default | what |", "|---|---|---|---|"] + rows
@@ -73,7 +77,7 @@ public struct StageDocument {
   private func rows(_ field: ParameterField, prefix: String) -> [String] {
     guard case .object(let members) = field.kind else { return [row(field, name: prefix + field.name)] }
     let name = prefix + field.name
-    return ["| `\(name)` | group | | \(escaped(field.help)) |"] + members.flatMap { rows($0, prefix: "\(name).") }
+    return ["| `\(name)` | group |  | \(escaped(field.help)) |"] + members.flatMap { rows($0, prefix: "\(name).") }
   }
 
   private func row(_ field: ParameterField, name: String) -> String {

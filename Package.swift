@@ -151,6 +151,11 @@ let package = Package(
       name: "alanine-free-energy",
       dependencies: ["Molecules", "Trajectories", "Generative", "ForceFields", "FreeEnergies", "Basics"],
       path: "Examples/AlanineFreeEnergy"),
+    // what the modules' DocC pages show
+    .executableTarget(
+      name: "library-pages",
+      dependencies: ["Molecules", "Trajectories", "Generative", "ForceFields", "FreeEnergies", "Basics"],
+      path: "Examples/LibraryPages"),
 
     // measurements, run by hand
     .executableTarget(
@@ -213,8 +218,8 @@ let package = Package(
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "TestSupport", "pipeline", "alanine-free-energy", "Stages", "Workflow", "Artifacts", "Records", "Trajectories",
-        "Molecules", "OpenMM",
+        "TestSupport", "pipeline", "alanine-free-energy", "library-pages", "Stages", "Workflow", "Artifacts", "Records",
+        "Trajectories", "Molecules", "OpenMM",
       ]),
     // through a real Slurm of one node, which Tests/Slurm/start-slurm starts
     .testTarget(name: "SlurmTests", dependencies: ["TestSupport", "pipeline", "Artifacts"]),

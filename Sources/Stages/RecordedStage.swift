@@ -1,4 +1,5 @@
 import Artifacts
+import Foundation
 import Records
 import Workflow
 
@@ -25,6 +26,23 @@ extension RecordedStage {
 extension StageCatalog {
   /// docs/artifacts.md: a section for each kind of artifact, in the catalogue's order.
   public static var artifactDocument: String {
+    RecordDocument.text(artifactSections, checkpoints: Recorded.checkpoints)
+  }
+
+  /// docs/stages.md: a section for each stage type.
+  public static var stageDocument: String {
+    let titles = artifactSections.map(\.title)
+    return StageDocument.text(registry) { type in
+      titles.first { $0.components(separatedBy: ", ").contains(type.type) }.map { title in
+        // as GitHub and its like name a section's place
+        let anchor = title.replacingOccurrences(of: ", ", with: "-")
+        return "What it writes: [artifacts](artifacts.md#\(anchor))."
+      }
+    }
+  }
+
+  /// Stage types that write the same share a section.
+  private static var artifactSections: [RecordDocument.Section] {
     var sections: [RecordDocument.Section] = []
     for type in all {
       guard let record: any Record = (type as? any RecordedStage.Type)?.output else { continue }
@@ -34,7 +52,7 @@ extension StageCatalog {
         sections.append((type.type, record))
       }
     }
-    return RecordDocument.text(sections, checkpoints: Recorded.checkpoints)
+    return sections
   }
 }
 

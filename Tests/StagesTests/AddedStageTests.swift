@@ -9,7 +9,7 @@ import Testing
 // All that a further stage type takes: this file, and an entry in StageCatalog.all.
 
 /// The free energy of a harmonic well of one dimension, known by analysis.
-private enum HarmonicStage: RecordedStage {
+enum HarmonicStage: RecordedStage {
   static let type = "harmonic"
   static let version = 1
   static let summary = "a well whose free energy is known"
@@ -31,8 +31,32 @@ private enum HarmonicStage: RecordedStage {
   }
 }
 
-private struct HarmonicRecord: Record {
+struct HarmonicRecord: Record {
   let freeEnergy = FreeEnergyRecord()
+  let width = Number<Double>("results/width", unit: "nm", "standard deviation of the position")
+}
+
+// docs/architecture.md shows it.
+enum ScaleStage: RecordedStage {
+  static let type = "scale", version = 1, summary = "numbers times a factor"
+  static let reads: [SharedField] = [.temperature]  // of what stands around the stages
+  static let output = ScaleRecord()  // its datasets
+
+  struct Inputs: StageInputs {
+    let of = Input("what is scaled", of: HarmonicStage.self)
+  }
+  struct Parameters: ParameterGroup {
+    @Parameter("the factor", unit: "nm", in: -10...10) var factor = 2.0
+    @Parameter("makes it heavier", in: 1...5) var mass: Double?
+  }
+  static func run(_ context: StageContext) throws {
+    let parameters = try context.parameters(Parameters.self)
+    let width = try context.input(\Inputs.of).artifact.read(HarmonicStage.output.width)
+    try context.output.write(output.width, width * parameters.factor / (parameters.mass ?? 1).squareRoot())
+  }
+}
+
+struct ScaleRecord: Record {
   let width = Number<Double>("results/width", unit: "nm", "standard deviation of the position")
 }
 
@@ -49,16 +73,19 @@ private struct HarmonicRecord: Record {
       matrix: { k: [100, 400] }
       stages:
         well:   { uses: harmonic, force_constant: "${k}" }
+        scaled: { uses: scale, of: well, factor: 3, mass: 4 }
         report: { uses: report, compare: [well] }
       """
     try text.write(to: file, atomically: true, encoding: .utf8)
-    let registry = StageCatalog.registry(of: StageCatalog.all + [HarmonicStage.self])
+    let registry = StageCatalog.registry(of: StageCatalog.all + [HarmonicStage.self, ScaleStage.self])
     let pipeline = try PipelineLoader(registry: registry).load(file)
     let run = RunFolder(runs: folder, pipeline: pipeline)
     try run.lock(as: "test")
     let outcome = try Engine(pipeline: pipeline, folder: run, console: Console(quiet: true)).run()
     #expect(outcome.exitCode == 0)
     let width = (0.0083144626 * 300 / 100).squareRoot()
+    let scaled = try Artifact.open(run.artifact("scaled@100"), verify: true)
+    #expect(try abs(scaled.read(ScaleStage.output.width) - width * 1.5) < 1e-12)
     let report = try Artifact.open(run.artifact("report"), verify: true)
     #expect(try report.read(Recorded.report.stages) == ["well@100", "well@400"])
     #expect(try abs(report.read(Recorded.report.deltaF).values[1] + log(width / 2)) < 1e-12)

@@ -223,7 +223,8 @@ extension PipelineChecker {
     return found.map { .string($0.name) }
   }
 
-  private static func text<Bound>(_ range: ClosedRange<Bound>) -> String {
+  /// In words: "above 0", "1 to 5".
+  static func text<Bound>(_ range: ClosedRange<Bound>) -> String {
     func shown(_ bound: Bound) -> String {
       (bound as? Double).map { ParameterValue.number($0).canonicalJSON } ?? "\(bound)"
     }

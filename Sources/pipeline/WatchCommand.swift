@@ -25,7 +25,7 @@ struct WatchCommand: PipelineCommand {
   }
 
   func run() throws {
-    let definition = try pipeline.load()
+    let definition = try watched()
     let watcher = RunWatcher(columns: StageCatalog.columns()) {
       Engine(pipeline: definition, folder: pipeline.folder(definition), console: Console(quiet: true))
     }
@@ -56,6 +56,17 @@ struct WatchCommand: PipelineCommand {
       printError("go on with: " + CommandLineText.command(["run"] + pipeline.words))
       throw ExitCode(run.exitCode)
     }
+  }
+
+  /// As the run that is at work has read it, with its overrides, where none are given here.
+  private func watched() throws -> PipelineDefinition {
+    let definition = try pipeline.load()
+    let folder = pipeline.folder(definition)
+    guard pipeline.overrides.isEmpty, folder.holder() != nil, let origin = RunOrigin.read(folder.url)?.pipeline,
+      origin.file == definition.origin?.file, !origin.overrides.isEmpty
+    else { return definition }
+    let loader = PipelineLoader(registry: StageCatalog.registry, toleratesMissingFiles: true)
+    return (try? loader.load(origin)) ?? definition
   }
 
   /// For the terminal as large as it is now.

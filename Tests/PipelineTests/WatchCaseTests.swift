@@ -87,8 +87,31 @@ import Testing
     let killed = try program.run("watch", "long.yaml")
     #expect(killed.code == 75 && killed.output.contains("model@8: gone, its process"), "\(killed.output)")
     #expect(try program.run("clean", "long.yaml").output.contains(".model@8.progress"))
-    // a page of what is there
     #expect(try program.run("watch", "none.yaml").code == 2)
+  }
+
+  /// A page of what is finished, saying what is not; the whole one takes its place.
+  @Test func aReportOfWhatThereIs() throws {
+    let program = try Program()
+    try program.write(text(steps: 10) + "\n  report: { uses: report, compare: [model] }\n", to: "long.yaml")
+    let nothing = try program.run("report", "long.yaml")
+    #expect(
+      nothing.code == 2 && nothing.errors.hasSuffix("pipeline run long.yaml --until report\n"), "\(nothing.errors)")
+    #expect(try program.run("run", "long.yaml", "--threads", "1", "--only", "samples,model@8").code == 0)
+    let part = try program.run("report", "long.yaml")
+    #expect(part.code == 0, "\(part.errors)")
+    #expect(part.output.contains("model@8") && part.output.contains("\nnot finished: model@16\n"), "\(part.output)")
+    #expect(part.output.contains("page: runs/long/report.partial.html"))
+    let folder = program.folder.appendingPathComponent("runs/long")
+    let page = try String(contentsOf: folder.appendingPathComponent("report.partial.html"), encoding: .utf8)
+    #expect(page.contains("long, without model@16: not finished"))
+    #expect(!FileManager.default.fileExists(atPath: folder.appendingPathComponent("report.h5").path))
+    #expect(try program.run("verify", "long.yaml").output.contains("sound    report.partial.html"))
+    #expect(try program.run("clean", "long.yaml").output.contains("report.partial.html"))
+    #expect(try program.run("run", "long.yaml", "--threads", "1").code == 0)
+    let whole = try program.run("report", "long.yaml")
+    #expect(whole.output.contains("page: runs/long/report.html") && !whole.output.contains("not finished"))
+    #expect(!FileManager.default.fileExists(atPath: folder.appendingPathComponent("report.partial.html").path))
   }
 
   /// Through `script`, which gives the program a terminal, and types after two seconds.

@@ -150,7 +150,8 @@ import Testing
     #expect(engine.folder.progress()["count"]?.isGone == true)
     // what is no note of ours is left alone
     try Data("{}".utf8).write(to: StageProgress.file(engine.folder, "count"))
-    #expect(engine.folder.progress().isEmpty && (try engine.upkeep().removable.isEmpty))
+    #expect(engine.folder.progress().isEmpty)
+    #expect(try engine.upkeep().removable.isEmpty)
   }
 
   @Test func theCourseOfANumber() {
@@ -167,7 +168,7 @@ import Testing
   }
 
   @Test func terminalsAndWhatMayBeWrittenToThem() {
-    func terminal(_ isTerminal: Bool = true, _ environment: [String: String]) -> [Bool] {
+    func terminal(_ environment: [String: String], isTerminal: Bool = true) -> [Bool] {
       let found = Terminal(1, isTerminal: isTerminal, environment: environment)
       return [found.isCapable, found.hasColours]
     }
@@ -176,6 +177,6 @@ import Testing
     #expect(terminal(["TERM": "xterm", "NO_COLOR": ""]) == [true, true])
     for term in ["dumb", "unknown", ""] { #expect(terminal(["TERM": term]) == [false, false]) }
     #expect(terminal([:]) == [false, false])
-    #expect(terminal(false, ["TERM": "xterm"]) == [false, false])
+    #expect(terminal(["TERM": "xterm"], isTerminal: false) == [false, false])
   }
 }

@@ -188,7 +188,8 @@ final class NotedProgress: Basics.ProgressReporting, @unchecked Sendable {
     var work = meter?.work
     for index in work?.metrics.indices ?? 0..<0 {
       guard let name = work?.metrics[index].name, let history = histories[name] else { continue }
-      work?.metrics[index].history = history.points
+      // as many digits as a course needs
+      work?.metrics[index].history = history.points.map { Double(String(format: "%.5g", $0)) ?? $0 }
     }
     return StageProgress(
       stage: stage, started: started, updated: Date(), host: FileSystem.host, process: getpid(), threads: threads,

@@ -113,13 +113,15 @@ enum Sparkline {
   /// The course of the points, at most `cells` characters, lowest to highest. Points that are no number are left out.
   static func text(_ points: [Double], cells: Int) -> String {
     let points = points.filter(\.isFinite)
-    guard let low = points.min(), let high = points.max(), cells > 0 else { return "" }
     let count = min(cells, points.count)
-    return (0..<count).map { cell in
-      let bounds = (cell * points.count / count, (cell + 1) * points.count / count)
-      let mean = points[bounds.0..<bounds.1].reduce(0, +) / Double(bounds.1 - bounds.0)
+    let means = (0..<max(0, count)).map { cell in
+      let part = points[(cell * points.count / count)..<((cell + 1) * points.count / count)]
+      return part.reduce(0, +) / Double(part.count)
+    }
+    guard let low = means.min(), let high = means.max() else { return "" }
+    return means.map { mean in
       let level = high > low ? Int((mean - low) / (high - low) * 7.999) : 3
-      return String("▁▂▃▄▅▆▇█".unicodeScalars.map(Character.init)[max(0, min(7, level))])
+      return String(Array("▁▂▃▄▅▆▇█")[max(0, min(7, level))])
     }.joined()
   }
 }

@@ -28,7 +28,7 @@ public struct WatchView {
     let table = self.table(run, room: left - blocks.count)
     let rest = warnings.count - shownWarnings
     let tail = warnings.suffix(shownWarnings).enumerated().map { index, text in
-      index == 0 && rest > 0 ? cut("\(text)  (and \(rest) more, see status)") : cut(text)
+      index == 0 && rest > 0 ? cut("\(rest) earlier warnings: see status; \(text)") : cut(text)
     }
     return header + table + blocks + tail.map { hasColours ? $0.yellow : $0 } + [cut(footer)]
   }

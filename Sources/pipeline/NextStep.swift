@@ -43,7 +43,10 @@ enum NextStep {
 
   private static func words(_ error: PipelineFileError, _ file: [String]) -> [String] {
     // a wrong --set, or a name that leads to no file: the file itself is in order, or is not there
-    if error.findings.contains(where: { $0.location.source.hasPrefix("--set") }) { return ["graph"] + file.prefix(1) }
+    if let finding = error.findings.first(where: { $0.location.source.hasPrefix("--set") }) {
+      if case .badOverride = finding.problem { return ["graph"] + file.prefix(1) }
+      return ["schema"]
+    }
     if case .unreadable? = error.findings.first?.problem, error.findings.first?.location.line == 0 {
       return ["check", "--help"]
     }

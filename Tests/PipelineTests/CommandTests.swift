@@ -203,7 +203,7 @@ import Testing
       try next("run", "toy.yaml", "--only", "model@4", "--runs", "a b") == "run toy.yaml --runs 'a b' --until model@4")
     #expect(try next("run", "wrong.yaml") == "check wrong.yaml")
     #expect(try next("check", "none.yaml") == "check --help")
-    #expect(try next("run", "toy.yaml", "--set", "samples.cuont=2") == "check toy.yaml --set samples.cuont=2")
+    #expect(try next("run", "toy.yaml", "--set", "samples.cuont=2") == "schema")
     #expect(try next("run", "toy.yaml", "--set", "samples.count") == "graph toy.yaml")
     #expect(try next("cancel", "toy.yaml") == "submit toy.yaml --profile slurm.yaml")
     #expect(try next("export", "toy.yaml", "samples", "--output", "toy.yaml") == "run toy.yaml --until samples")

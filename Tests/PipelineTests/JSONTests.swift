@@ -81,7 +81,11 @@ import Testing
 
     func expectAll() {
       for (command, keys) in page.keys {
-        let missing = keys.subtracting(self.keys[command] ?? [])
+        let printed = self.keys[command] ?? []
+        // a list of texts may be empty
+        let missing = keys.filter {
+          !printed.contains($0) && !($0.hasSuffix("[]") && printed.contains(String($0.dropLast(2))))
+        }
         #expect(missing.isEmpty, "docs/json.md has keys of \(command) that nothing printed: \(missing.sorted())")
       }
     }

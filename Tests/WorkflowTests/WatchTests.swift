@@ -140,6 +140,6 @@ import Testing
     let crowded = WatchView(columns: 80, rows: 24, hasColours: false).screen(snapshot(many), footer: "")
     #expect(crowded.contains { $0.hasPrefix("✗  broken") }, "what went wrong is never left out")
     #expect(crowded.contains { $0.contains(" more: 50 of ") }, "\(crowded)")
-    #expect(crowded.contains { $0.hasPrefix("27 earlier warnings: see status; warning: emulator-of-many@27: one") })
+    #expect(crowded.contains { $0.hasPrefix("26 earlier warnings: see status; warning: emulator-of-many@26: one") })
   }
 }

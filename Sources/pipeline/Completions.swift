@@ -8,12 +8,58 @@ enum Completions {
   /// Pipeline files of the folder that is being typed, and those in pipelines/ by their names alone; folders on the way to them.
   static let files = CompletionKind.custom { _, _, prefix in files(prefix) }
   /// Full names of stages, for commands that take one.
-  static let stages = CompletionKind.custom { words, _, prefix in names(words).filter { $0.hasPrefix(prefix) } }
+  static let stages = CompletionKind.custom { words, index, prefix in
+    let line = Line(words, index, prefix)
+    return line.offered(names(line.words))
+  }
   /// Whatever selects stages: also names in the file and entries of the matrix, several with commas between them.
-  static let selections = CompletionKind.custom { words, _, prefix in
-    let before = prefix.lastIndex(of: ",").map { prefix[...$0] } ?? ""
-    let last = prefix.dropFirst(before.count)
-    return selections(words).filter { $0.hasPrefix(last) }.map { before + $0 }
+  static let selections = CompletionKind.custom { words, index, prefix in
+    let line = Line(words, index, prefix)
+    let before = line.prefix.lastIndex(of: ",").map { line.prefix[...$0] } ?? ""
+    return line.offered(selections(line.words).map { before + $0 })
+  }
+
+  /// The command line up to the cursor. bash takes words apart at @, = and :, which stand in names of stages and in overrides; here they are
+  /// whole again.
+  private struct Line {
+    private(set) var words: [String] = []
+    let prefix: String  // Of the word that is to be completed
+    private let kept: String  // What stands before the part that bash replaces
+
+    init(_ given: [String], _ index: Int, _ prefix: String) {
+      let isSplit = CompletionShell.requesting == .bash
+      var isOpen = false  // The next word belongs to this one
+      for word in given.prefix(index) {
+        let isBreak = isSplit && Self.isBreak(word)
+        if isOpen || isBreak && Self.mayGoOn(words.last), let last = words.popLast() {
+          words.append(last + word)
+        } else {
+          words.append(word)
+        }
+        isOpen = isBreak
+      }
+      let goesOn = isOpen || isSplit && Self.isBreak(prefix) && Self.mayGoOn(words.last)
+      kept = goesOn ? words.popLast() ?? "" : ""
+      self.prefix = kept + prefix
+    }
+
+    private static func isBreak(_ word: String) -> Bool { !word.isEmpty && word.allSatisfy { "@=:".contains($0) } }
+
+    private static func mayGoOn(_ word: String?) -> Bool {
+      guard let word, !word.hasPrefix("-") else { return false }
+      return (try? PipelineLoader.find(word)) == nil
+    }
+
+    func offered(_ names: [String]) -> [String] {
+      names.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(kept.count)) }
+    }
+  }
+
+  /// What the parser prints where nothing is wrong; to a script for bash is added that names of stages hold @, at which bash would end a word
+  /// in order to complete names of hosts.
+  static func completed(_ message: String) -> String {
+    guard message.hasPrefix("#!/bin/bash\n") else { return message }
+    return message + "\nshopt -u hostcomplete\nCOMP_WORDBREAKS=\"${COMP_WORDBREAKS//@/}\"\n"
   }
 
   static func files(_ prefix: String) -> [String] {

@@ -57,7 +57,7 @@ struct Pipeline: ParsableCommand {
       let message = fullMessage(for: error)
       switch exitCode(for: error) {
       case .success:
-        print(message)
+        print(Completions.completed(message))
         Foundation.exit(0)
       case .validationFailure: fail(message, 2)
       default: stop("error: \(error)", 1)

@@ -110,7 +110,6 @@ final class NotedProgress: Basics.ProgressReporting, @unchecked Sendable {
   nonisolated(unsafe) static var interval = 1.0
 
   private let display: any Basics.ProgressReporting
-  private let folder: RunFolder
   private let stage: String
   private let threads: Int
   private let started = Date()
@@ -119,8 +118,10 @@ final class NotedProgress: Basics.ProgressReporting, @unchecked Sendable {
   private var histories: [String: MetricHistory] = [:]
   private var warnings: [String] = []
   private var hasChanged = true
-  private let writing = NSLock()  // Guards the file
-  private var isOver = false
+  private let writing = NSLock()  // Guards the file, and what follows
+  /// Nil when the stage has ended: the thread must not keep the folder, which is locked as long as it is there.
+  private var folder: RunFolder?
+  private var hasFile = false  // Something may have been written
   private let ending = DispatchSemaphore(value: 0)
 
   init(_ display: any Basics.ProgressReporting, stage: String, in folder: RunFolder, threads: Int) {
@@ -161,12 +162,10 @@ final class NotedProgress: Basics.ProgressReporting, @unchecked Sendable {
     display.end()
     ending.signal()
     writing.withLock {
-      isOver = true
-      if hasFile { folder.removeProgress(stage) }
+      if hasFile { folder?.removeProgress(stage) }
+      folder = nil
     }
   }
-
-  private var hasFile = false  // Something may have been written
 
   private func run() {
     var pause = Self.interval
@@ -175,7 +174,7 @@ final class NotedProgress: Basics.ProgressReporting, @unchecked Sendable {
       let watch = Stopwatch()
       writing.withLock {
         // whoever has lost the folder to another run writes nothing more
-        guard !isOver, (try? folder.checkPlace()) != nil else { return }
+        guard let folder, (try? folder.checkPlace()) != nil else { return }
         hasFile = true
         try? note.write(to: StageProgress.file(folder, stage))
       }

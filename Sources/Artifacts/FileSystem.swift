@@ -178,11 +178,11 @@ public enum ArtifactFolder {
   public static func setAside(_ file: URL) throws -> URL { try FileSystem.setAside(file) }
 
   /// Removes the temporary files that processes of this host left behind when they were killed; with `stage`, those of its
-  /// artifact, its checkpoints and the parts of its stream.
+  /// artifact, its checkpoints, the parts of its stream and its notes.
   public static func removeLeftovers(in folder: URL, of stage: String? = nil) {
     FileSystem.removeLeftovers(in: folder) { name in
       guard let stage else { return true }
-      return name == "\(stage).h5" || name.hasPrefix("\(stage).ckpt-") || name.hasPrefix("\(stage).part-")
+      return ["\(stage).ckpt-", "\(stage).part-", ".\(stage)."].contains(where: name.hasPrefix) || name == "\(stage).h5"
     }
   }
 }

@@ -22,13 +22,15 @@ public final class StageContext {
   public let checkpointInterval: Double  // Seconds between checkpoints
   /// The resolved parameters: defaults filled in, paths absolute, inputs by stage name.
   public let values: ParameterValue
+  /// Stages of the file that it would read and that are not finished: for a preview alone.
+  public let missingInputs: [String]
   /// Warnings so far; they end up in the artifact's provenance.
   public private(set) var warnings: [String] = []
 
   private let inputsBySlot: [String: [StageInput]]
   private let interruption: () -> Bool
   private let sideFiles: SideFileWriter
-  private let logger: (String) -> Void
+  private let warned, logger: (String) -> Void
 
   /// A context of one's own, for tests of a stage and for use without a pipeline file; the engine makes its own.
   ///
@@ -37,13 +39,13 @@ public final class StageContext {
     stage: String, seed: UInt64, values: ParameterValue, inputs: [String: [StageInput]] = [:], output: ArtifactWriter,
     checkpoints: CheckpointStore, shared: [String: ParameterValue] = [:], settings: [String: ParameterValue] = [:],
     progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, checkpointInterval: Double = 60,
-    interruption: @escaping () -> Bool = { false }, sideFiles: SideFileWriter? = nil,
-    log: @escaping (String) -> Void = { _ in }
+    interruption: @escaping () -> Bool = { false }, sideFiles: SideFileWriter? = nil, missingInputs: [String] = [],
+    warned: @escaping (String) -> Void = { _ in }, log: @escaping (String) -> Void = { _ in }
   ) {
     (self.stage, self.seed, self.values, self.inputsBySlot, self.output) = (stage, seed, values, inputs, output)
     (self.checkpoints, self.shared, self.settings, self.progress) = (checkpoints, shared, settings, progress)
     (self.threads, self.checkpointInterval, self.interruption) = (threads, checkpointInterval, interruption)
-    self.logger = log
+    (self.warned, self.logger, self.missingInputs) = (warned, log, missingInputs)
     self.sideFiles = sideFiles ?? SideFileWriter(folder: RunFolder(output.url.deletingLastPathComponent()), report: log)
   }
 
@@ -99,6 +101,7 @@ public final class StageContext {
   /// Something the user must know about the result. Printed, kept in the provenance, and shown again by `status`.
   public func warn(_ message: String) {
     warnings.append(message)
+    warned(message)
     logger("warning: " + message)
   }
 

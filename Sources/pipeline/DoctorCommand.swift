@@ -4,11 +4,15 @@ import Foundation
 import OpenMM
 import Stages
 import Torch
+import Workflow
 import XTB
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "doctor", abstract: "Show the libraries, the device, threads and disk space, and what is missing.")
+    commandName: "doctor", abstract: "Show the libraries, the device, threads and disk space, and what is missing.",
+    discussion: "Example: pipeline doctor")
+
+  @OptionGroup var results: JSONOption
 
   func run() throws {
     var table = TextTable(columns: ["part", "found"])
@@ -23,15 +27,20 @@ struct DoctorCommand: ParsableCommand {
     let space = DiskSpace.free(in: URL(fileURLWithPath: "."))
     table.addRow(["free disk space here", space.map { NumberText.fixed($0 / 1e9, 1) + " GB" } ?? NumberText.absent])
     table.addRow(["stage types", StageCatalog.all.map { $0.type }.joined(separator: ", ")])
-    print(table.rendered())
-
     let strangers = Libraries.warnings
-    for warning in strangers { print("warning: \(warning)") }
     let problems = missing(space: space)
-    for problem in problems { print("missing: \(problem)") }
-    if !problems.isEmpty { throw ExitCode(1) }
-    if !strangers.isEmpty { throw ExitCode(1) }
-    print("nothing is missing")
+    results.print([
+      "version": .string(PackageVersion.current),
+      "parts": .list(table.rows.map { ["part": .string($0[0]), "found": .string($0[1])] }),
+      "warnings": .list(strangers.map { .string($0) }), "missing": .list(problems.map { .string($0) }),
+    ])
+    if !results.json {
+      print(table.rendered())
+      for warning in strangers { print("warning: \(warning)") }
+      for problem in problems { print("missing: \(problem)") }
+    }
+    if !problems.isEmpty || !strangers.isEmpty { throw ExitCode(1) }
+    if !results.json { print("nothing is missing") }
   }
 
   private func missing(space: Double?) -> [String] {

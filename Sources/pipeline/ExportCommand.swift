@@ -2,18 +2,21 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Stages
+import Workflow
 
-struct ExportCommand: ParsableCommand {
+struct ExportCommand: PipelineCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Write a stage's frames or samples as an AMBER NetCDF trajectory.")
+    commandName: "export", abstract: "Write a stage's frames or samples as an AMBER NetCDF trajectory.",
+    discussion: "Example: pipeline export alanine.yaml frames --output frames.nc")
 
   @OptionGroup var pipeline: PipelineOptions
-  @Argument(help: "The stage: simulate, ingest or sample.") var stage: String
+  @Argument(help: "The stage: simulate, ingest or sample.", completion: Completions.stages) var stage: String
   @Option(
     help: ArgumentHelp(
       "The file to write; a file of that name is replaced, unless it is an input or a result of the pipeline.",
-      valueName: "file.nc"))
+      valueName: "file.nc"), completion: .file(extensions: ["nc"]))
   var output: String
+  @OptionGroup var results: JSONOption
 
   func run() throws {
     let engine = try pipeline.engine()
@@ -21,6 +24,7 @@ struct ExportCommand: ParsableCommand {
     let file = URL(fileURLWithPath: output)
     try engine.requireReplaceable(file)
     let frames = try TrajectoryExport.write(Artifact.open(url, verify: true), to: file)
-    print("\(frames) frames: \(file.relativePath)")
+    results.print(["stage": .string(stage), "frames": .integer(frames), "file": .string(file.relativePath)])
+    if !results.json { print("\(frames) frames: \(file.relativePath)") }
   }
 }

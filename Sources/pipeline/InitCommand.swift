@@ -12,11 +12,11 @@ struct InitCommand: ParsableCommand {
       Reads the molecule, the force field and the trajectories, proposes states from the frames' torsions, and writes a file that 'check' \
       finds nothing wrong with. What was chosen is said, and why. Nothing is overwritten. Without options, on a terminal, it asks.
 
-      init --topology complex.pdb --forcefield system.xml --trajectory md1.nc md2.nc --output own.yaml
-      init --forcefield complex.prmtop --trajectory md.nc
-      init --peptide AC
-      init --smiles CCCO --output propanol.yaml
-      init --batch folder/
+      Example: pipeline init --topology complex.pdb --forcefield system.xml --trajectory md1.nc md2.nc --output own.yaml
+      Example: pipeline init --forcefield complex.prmtop --trajectory md.nc
+      Example: pipeline init --peptide AC
+      Example: pipeline init --smiles CCCO --output propanol.yaml
+      Example: pipeline init --batch folder/
       """)
 
   @Option(help: ArgumentHelp("PDB file or prmtop; left out: the force field's prmtop.", valueName: "file"))
@@ -41,6 +41,7 @@ struct InitCommand: ParsableCommand {
   var batch: String?
   @Option(help: ArgumentHelp("The pipeline file; left out: named after the molecule.", valueName: "file")) var output:
     String?
+  @OptionGroup var results: JSONOption
 
   func validate() throws {
     if let temperature, !(temperature > 0 && temperature <= 1e5) {
@@ -117,7 +118,10 @@ struct InitCommand: ParsableCommand {
     let target = try target(name)
     let folder = target.deletingLastPathComponent().appendingPathComponent(name, isDirectory: true)
     let (topology, field) = (folder.appendingPathComponent("topology.pdb"), folder.appendingPathComponent(forceField))
-    print("written: \(folder.relativePath)/topology.pdb, \(folder.relativePath)/\(forceField) (\(try make(folder)))")
+    let made = try make(folder)
+    if !results.json {
+      print("written: \(folder.relativePath)/topology.pdb, \(folder.relativePath)/\(forceField) (\(made))")
+    }
     try write(
       PipelineDraft(DraftFiles(topology: topology, forceField: field.path), temperature: temperature, output: target),
       to: target)
@@ -161,9 +165,15 @@ struct InitCommand: ParsableCommand {
     } catch {
       throw ValidationError("\(url.relativePath) cannot be written: \(error.localizedDescription)")
     }
+    let next = ["run", url.relativePath]
+    results.print([
+      "file": .string(url.relativePath), "reasons": .list(draft.reasons.map { .string($0) }),
+      "warnings": .list(warnings.map { .string($0) }), "next": .list(next.map { .string($0) }),
+    ])
+    if results.json { return }
     draft.reasons.forEach { print($0) }
     for warning in warnings { printError("warning: \(warning)") }
     print("written: \(url.relativePath), in which 'check' finds nothing wrong")
-    print("next: \(CommandLineText.command(["run", url.relativePath]))")
+    print("next: \(CommandLineText.command(next))")
   }
 }

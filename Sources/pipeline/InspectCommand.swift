@@ -4,7 +4,7 @@ import Foundation
 import Stages
 import Workflow
 
-struct InspectCommand: ParsableCommand {
+struct InspectCommand: PipelineCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
     abstract: "Show what an artifact holds, and propose states from frames.",
@@ -13,20 +13,25 @@ struct InspectCommand: ParsableCommand {
       also the states that they suggest, as text to paste below 'system:' of a pipeline file.
 
       inspect TOPOLOGY TRAJECTORY...: the states that these frames suggest. The topology is a PDB file or a prmtop.
+
+      Example: pipeline inspect alanine.yaml reweighting
       """)
 
   @OptionGroup var pipeline: PipelineOptions
-  @Argument(help: "The stage; left out where the file is an artifact itself. Trajectories, where it is a topology.")
+  @Argument(
+    help: "The stage; left out where the file is an artifact itself. Trajectories, where it is a topology.",
+    completion: Completions.stages)
   var others: [String] = []
   @Flag(help: "Of an artifact, the states that its frames suggest, and nothing else.") var states = false
   @Option(help: "With a topology: which of its atoms the molecule is, as system.atoms has it.") var atoms: String?
+  @OptionGroup var results: JSONOption
 
   func run() throws {
     let file = URL(fileURLWithPath: pipeline.file)
     if pipeline.file.hasSuffix(".h5"), others.isEmpty { return try show(Artifact.open(file, verify: false)) }
     if let trajectories = trajectories(beside: file) {
-      return print(
-        try ProposedStates.text(topology: file, trajectories: trajectories, atoms: atoms.map { [$0] }))
+      let proposed = try ProposedStates.text(topology: file, trajectories: trajectories, atoms: atoms.map { [$0] })
+      return results.json ? results.print(["states": .string(proposed)]) : print(proposed)
     }
     let engine = try pipeline.engine()
     guard let stage = others.first, others.count == 1 else {
@@ -38,6 +43,10 @@ struct InspectCommand: ParsableCommand {
 
   private func show(_ artifact: Artifact) throws {
     let proposed = try ProposedStates.text(artifact)
+    if results.json {
+      let found = states ? ParameterValue.object([:]) : try ArtifactInspection.json(artifact)
+      return results.print(found.with("states", .optional(proposed)))
+    }
     if states {
       return print(proposed ?? "# the frames of ingest and simulate stages suggest states, and this artifact has none")
     }

@@ -13,9 +13,15 @@ struct Pipeline: ParsableCommand {
 
       Exit codes: 0 done; 1 a stage failed; 2 wrong usage, a wrong pipeline file, or the run folder is in use; \
       75 interrupted, resumable by the command that is printed.
+
+      Completions for bash, zsh and fish: pipeline --generate-completion-script SHELL
+
+      Example: pipeline run alanine.yaml
       """,
+    version: "boltzmill \(PackageVersion.current)",
     subcommands: [
-      InitCommand.self, RunCommand.self, CheckCommand.self, StatusCommand.self, ExplainCommand.self, GraphCommand.self,
+      InitCommand.self, RunCommand.self, CheckCommand.self, StatusCommand.self, WatchCommand.self, ExplainCommand.self,
+      GraphCommand.self,
       VerifyCommand.self,
       InspectCommand.self, ExportCommand.self, PrepareCommand.self, ReportCommand.self, CleanCommand.self,
       SchemaCommand.self, DoctorCommand.self, SubmitCommand.self, CancelCommand.self, StageCommand.self,
@@ -24,34 +30,38 @@ struct Pipeline: ParsableCommand {
 
   static func main() {
     signal(SIGXFSZ, SIG_IGN)  // a file that may not grow is an error of the write, not the end of the program
+    var command: (any ParsableCommand)?
     do {
-      var command = try parseAsRoot()
-      try command.run()
+      command = try parseAsRoot()
+      try command?.run()
     } catch {
-      leave(with: error)
+      leave(with: error, after: command)
     }
   }
 
   /// Prints the error and ends the process with the code that is promised for it.
-  private static func leave(with error: any Error) -> Never {
+  private static func leave(with error: any Error, after command: (any ParsableCommand)?) -> Never {
     func fail(_ text: String, _ code: Int32) -> Never {
       printError(text)
       Foundation.exit(code)
     }
+    func stop(_ text: String, _ code: Int32) -> Never {
+      fail([text, NextStep.text(after: error, of: command)].compactMap { $0 }.joined(separator: "\n"), code)
+    }
     switch error {
     case let code as ExitCode: Foundation.exit(code.rawValue)
-    case let error as PipelineFileError: fail("\(error)", 2)
-    case let error as BatchError: fail("error: \(error)", error.isUsage ? 2 : 1)
-    case let error as PeptideSequenceError: fail("error: \(error)", 2)
-    case let error as EngineError: fail("error: \(error)", error.isUsage ? 2 : 1)
+    case let error as PipelineFileError: stop("\(error)", 2)
+    case let error as BatchError: stop("error: \(error)", error.isUsage ? 2 : 1)
+    case let error as PeptideSequenceError: stop("error: \(error)", 2)
+    case let error as EngineError: stop("error: \(error)", error.isUsage ? 2 : 1)
     default:
       let message = fullMessage(for: error)
       switch exitCode(for: error) {
       case .success:
-        print(message)
+        print(Completions.completed(message))
         Foundation.exit(0)
       case .validationFailure: fail(message, 2)
-      default: fail("error: \(error)", 1)
+      default: stop("error: \(error)", 1)
       }
     }
   }

@@ -4,14 +4,32 @@ import Foundation
 import Stages
 import Workflow
 
+/// Whether a command prints its results for people or for programs.
+struct JSONOption: ParsableArguments {
+  @Flag(help: "Print the result as JSON; docs/json.md has its keys.") var json = false
+
+  /// Prints it, where JSON is wanted.
+  func print(_ value: ParameterValue) {
+    if json { Swift.print(value.prettyJSON) }
+  }
+}
+
+/// A command that is about a pipeline file.
+protocol PipelineCommand: ParsableCommand {
+  var pipeline: PipelineOptions { get }
+}
+
 /// The pipeline file and what changes it: what nearly every command takes.
 struct PipelineOptions: ParsableArguments {
-  @Argument(help: "The pipeline file, looked for here and in pipelines/; to look at results also their run folder.")
+  @Argument(
+    help: "The pipeline file, looked for here and in pipelines/; to look at results also their run folder.",
+    completion: Completions.files)
   var file: String
   @Option(
     name: .customLong("set"), help: ArgumentHelp("Override a value of the file.", valueName: "stage.parameter=value"))
   var overrides: [String] = []
-  @Option(help: ArgumentHelp("The folder of all run folders.", valueName: "folder")) var runs = "runs"
+  @Option(help: ArgumentHelp("The folder of all run folders.", valueName: "folder"), completion: .directory)
+  var runs = "runs"
 
   /// Input files that are not there are no error here: see `PipelineDefinition.missingFiles`.
   func load(strictly: Bool = false) throws -> PipelineDefinition {
@@ -71,7 +89,7 @@ struct WorkOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Only these stages: full names, names in the file (every cell of the matrix), patterns with * and ?, or @entry.",
-      valueName: "stage,...")) var only: [String] = []
+      valueName: "stage,..."), completion: Completions.selections) var only: [String] = []
   @Option(
     help: "Threads of each stage (default: of 'run' the cores, divided by the jobs; of 'submit' the profile's cpus).")
   var threads: Int?

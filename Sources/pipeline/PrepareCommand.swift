@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Molecules
 import Stages
+import Workflow
 
 struct PrepareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -12,22 +13,25 @@ struct PrepareCommand: ParsableCommand {
       A peptide: topology.pdb and system.xml, a serialised OpenMM System without constraints. Needs ./bootstrap --prepare.
       A small molecule: topology.pdb and forcefield.prmtop, GAFF2 with AM1-BCC charges. Needs ./bootstrap --amber.
 
-      prepare AC --output AC
-      prepare --smiles CCCO --output propanol
+      Example: pipeline prepare AC --output AC
+      Example: pipeline prepare --smiles CCCO --output propanol
       """)
 
   @Argument(help: "One-letter codes, charged ends: AC. With caps: ace-V-nme.") var sequence: String?
   @Option(help: "A small molecule in place of a sequence: CCCO. Hands of stereocentres are to be told.") var smiles:
     String?
-  @Option(help: ArgumentHelp("The folder to write to; made if it is not there.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("The folder to write to; made if it is not there.", valueName: "folder"), completion: .directory)
   var output: String
   @Option(
     help: ArgumentHelp(
-      "Of a peptide, one of \(PeptidePreparation.forceFields.joined(separator: ", ")).", valueName: "name"))
+      "Of a peptide, one of \(PeptidePreparation.forceFields.joined(separator: ", ")).", valueName: "name"),
+    completion: .list(PeptidePreparation.forceFields))
   var forceField = PeptidePreparation.forceFields[0]
   @Option(
     help: ArgumentHelp("Of a peptide: where interactions end, nm, not periodic; 0 for none.", valueName: "nm"))
   var cutoff = 2.0
+  @OptionGroup var results: JSONOption
 
   func validate() throws {
     guard (sequence == nil) != (smiles == nil) else {
@@ -52,6 +56,12 @@ struct PrepareCommand: ParsableCommand {
       (name, field, file) = (peptide.residues.joined(separator: "-"), forceField, "system.xml")
     }
     let centres = try Chirality(topology: topology).centres.map(\.label)
+    results.print([
+      "residues": .list(topology.residues.map { .string($0.name) }), "atoms": .integer(topology.atoms.count),
+      "force_field": .string(field), "stereocentres": .list(centres.map { .string($0) }),
+      "files": .list(["topology.pdb", file].map { .string("\(folder.relativePath)/\($0)") }),
+    ])
+    if results.json { return }
     print("\(name): \(topology.atoms.count) atoms, \(field)")
     print("stereocentres: \(centres.isEmpty ? "none" : centres.joined(separator: ", "))")
     print("written: \(folder.relativePath)/topology.pdb, \(folder.relativePath)/\(file)")

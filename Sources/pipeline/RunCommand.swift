@@ -2,18 +2,27 @@ import ArgumentParser
 import Stages
 import Workflow
 
-struct RunCommand: ParsableCommand {
+struct RunCommand: PipelineCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Run the stages that are not finished or whose inputs or parameters changed.")
+    commandName: "run", abstract: "Run the stages that are not finished or whose inputs or parameters changed.",
+    discussion: """
+      'watch' shows a run from another terminal.
+
+      Example: pipeline run alanine.yaml --set emulator.training.steps=500
+      """)
 
   @OptionGroup var pipeline: PipelineOptions
   @Flag(help: "Say what would run and why, and run nothing.") var dryRun = false
-  @Option(help: ArgumentHelp("Only this stage and what needs it.", valueName: "stage")) var from: String?
-  @Option(help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage")) var until: String?
+  @Option(
+    help: ArgumentHelp("Only this stage and what needs it.", valueName: "stage"), completion: Completions.selections)
+  var from: String?
+  @Option(
+    help: ArgumentHelp("Only this stage and what it needs.", valueName: "stage"), completion: Completions.selections)
+  var until: String?
   @OptionGroup var work: WorkOptions
   @Flag(help: "Run the selected stages again though they are finished.") var force = false
   @Flag(help: "After a failure go on with stages that do not need the failed one.") var keepGoing = false
-  @Flag(help: "Print the result as JSON.") var json = false
+  @OptionGroup var results: JSONOption
   @Option(
     help: ArgumentHelp(
       "Run up to this many stages side by side, each in a process of its own: a crash ends that stage alone.",
@@ -39,7 +48,7 @@ struct RunCommand: ParsableCommand {
       if let warning = engine.otherFileWarning(selected, assessments) { printError("warning: \(warning)") }
       try engine.checkBeforehand(selected, assessments, keepGoing: options.keepGoing)
       let found = StatusTable.json(assessments, pipeline: definition)
-      return print(json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected))
+      return print(results.json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected))
     }
     let looking = Engine(pipeline: definition, folder: folder, console: Console())
     let selected = try looking.selection(options)
@@ -59,7 +68,7 @@ struct RunCommand: ParsableCommand {
       worker: StageCommand.worker(pipeline), environment: Libraries.environment)
     let outcome = try engine.run(options)
     let batch = BatchTable(outcome, pipeline: definition, folder: folder, columns: StageCatalog.columns())
-    if json {
+    if results.json {
       print(StatusTable.json(outcome, pipeline: definition, batch: batch).prettyJSON)
     } else {
       print(StatusTable.summary(outcome) + (batch.map { "\n\n" + $0.text } ?? ""))
@@ -100,7 +109,7 @@ struct RunCommand: ParsableCommand {
     if let until { words += ["--until", until] }
     words += work.only.flatMap { ["--only", $0] }
     if keepGoing { words.append("--keep-going") }
-    if json { words.append("--json") }
+    if results.json { words.append("--json") }
     if let jobs { words += ["--jobs", "\(jobs)"] }
     return words + work.words
   }

@@ -4,7 +4,8 @@ import Workflow
 
 struct SchemaCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "schema", abstract: "Print the JSON Schema of pipeline files, for editors.")
+    commandName: "schema", abstract: "Print the JSON Schema of pipeline files, for editors.",
+    discussion: "Example: pipeline schema")
 
   @Flag(help: "Print what artifacts hold (docs/artifacts.md) instead.") var artifacts = false
   @Flag(help: "Print every stage type with its parameters (docs/stages.md) instead.") var stages = false

@@ -2,38 +2,47 @@ import ArgumentParser
 import Stages
 import Workflow
 
-struct StatusCommand: ParsableCommand {
+struct StatusCommand: PipelineCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Show each stage's state, why, when it was finished, and its warnings.")
+    commandName: "status", abstract: "Show each stage's state, why, when it was finished, and its warnings.",
+    discussion: """
+      Of stages that run, how far they are; 'watch' shows that as it goes on.
+
+      Example: pipeline status alanine.yaml
+      """)
 
   @OptionGroup var pipeline: PipelineOptions
-  @Flag(help: "Print JSON.") var json = false
+  @OptionGroup var results: JSONOption
 
   func run() throws {
     let engine = try pipeline.engine()
     let assessments = try engine.assess(keys: false)
     let batch = BatchRun(engine)
     let found = batch.hasSubmissions ? batch.status() : (stages: [:], problem: nil)
-    if json {
+    let progress = engine.folder.progress()
+    if results.json {
       if let problem = found.problem { printError("the queue is not known: \(problem)") }
-      print(
+      results.print(
         StatusTable.json(
           assessments, pipeline: engine.pipeline, batch: Self.batch(assessments, engine, found.stages),
-          jobs: found.stages
-        ).prettyJSON)
+          jobs: found.stages, progress: progress))
       return
     }
-    print(Self.text(assessments, engine, found.stages))
+    print(Self.text(assessments, engine, found.stages, progress))
     if let problem = found.problem { print("the queue is not known: \(problem)") }
     if let holder = engine.folder.holder() { print("running: \(holder)") }
   }
 
   /// The table of stages and, for a matrix, that of its combinations.
-  static func text(_ assessments: [StageAssessment], _ engine: Engine, _ jobs: [String: JobStatus]) -> String {
-    StatusTable.text(assessments, jobs: jobs) + (batch(assessments, engine, jobs).map { "\n\n" + $0.text } ?? "")
+  static func text(
+    _ assessments: [StageAssessment], _ engine: Engine, _ jobs: [String: JobStatus],
+    _ progress: [String: StageProgress] = [:]
+  ) -> String {
+    StatusTable.text(assessments, jobs: jobs, progress: progress)
+      + (batch(assessments, engine, jobs).map { "\n\n" + $0.text } ?? "")
   }
 
-  private static func batch(
+  static func batch(
     _ assessments: [StageAssessment], _ engine: Engine, _ jobs: [String: JobStatus]
   ) -> BatchTable? {
     BatchTable(
@@ -41,19 +50,22 @@ struct StatusCommand: ParsableCommand {
   }
 }
 
-struct ExplainCommand: ParsableCommand {
+struct ExplainCommand: PipelineCommand {
   static let configuration = CommandConfiguration(
-    commandName: "explain", abstract: "Say why stages run or are skipped: the fields of their keys that differ.")
+    commandName: "explain", abstract: "Say why stages run or are skipped: the fields of their keys that differ.",
+    discussion: "Example: pipeline explain alanine.yaml emulator")
 
   @OptionGroup var pipeline: PipelineOptions
-  @Argument(help: "Stages, by full names, names in the file or patterns; all of them if left out.") var stages:
-    [String] = []
+  @Argument(
+    help: "Stages, by full names, names in the file or patterns; all of them if left out.",
+    completion: Completions.selections) var stages: [String] = []
+  @OptionGroup var results: JSONOption
 
   func run() throws {
     let engine = try pipeline.engine()
     let wanted = try engine.names(matching: stages)
-    for assessment in try engine.assess() where stages.isEmpty || wanted.contains(assessment.stage.name) {
-      print(StatusTable.explanation(assessment))
-    }
+    let assessments = try engine.assess().filter { stages.isEmpty || wanted.contains($0.stage.name) }
+    if results.json { return results.print(StatusTable.explanations(assessments, pipeline: engine.pipeline)) }
+    for assessment in assessments { print(StatusTable.explanation(assessment)) }
   }
 }

@@ -3,16 +3,24 @@ import Foundation
 import Stages
 import Workflow
 
-struct SubmitCommand: ParsableCommand {
+struct SubmitCommand: PipelineCommand {
   static let configuration = CommandConfiguration(
     commandName: "submit", abstract: "Submit the stages that have to run as jobs of a Slurm cluster.",
-    discussion: "What is in the queue already is not submitted again. 'status' shows where the jobs are.")
+    discussion: """
+      What is in the queue already is not submitted again. 'status' shows where the jobs are, 'watch' how far they get.
+
+      Example: pipeline submit batch.yaml --profile slurm.yaml
+      """)
 
   @OptionGroup var pipeline: PipelineOptions
-  @Option(help: "The profile: what jobs ask of the cluster; looked for here and in pipelines/.") var profile: String
+  @Option(
+    help: "The profile: what jobs ask of the cluster; looked for here and in pipelines/.", completion: Completions.files
+  )
+  var profile: String
   @OptionGroup var work: WorkOptions
   @Flag(help: "Print the jobs and their sbatch lines, and submit nothing.") var dryRun = false
   @Flag(help: "Wait until all jobs have ended, then print what became of them; exit as 'run' does.") var wait = false
+  @OptionGroup var results: JSONOption
 
   func validate() throws {
     if wait, dryRun { throw ValidationError("--wait and --dry-run exclude each other") }
@@ -36,27 +44,40 @@ struct SubmitCommand: ParsableCommand {
     try engine.checkBeforehand(selected, assessments, keepGoing: !definition.axes.isEmpty)
     let batch = BatchRun(engine, profile: request.profile)
     let submission = try batch.submit(request, dryRun: dryRun)
-    print(SubmissionText.submission(submission, dryRun: dryRun))
+    if results.json, !wait { results.print(SubmissionText.json(submission)) }
+    if !results.json { print(SubmissionText.submission(submission, dryRun: dryRun)) }
     if !dryRun, !submission.jobs.isEmpty { printError("see: " + CommandLineText.command(["status"] + pipeline.words)) }
     guard wait else { return }
     let found = try batch.wait { printError($0) }
     let ended = try pipeline.engine()
     let outcome = try ended.assess()
-    print(StatusCommand.text(outcome, ended, found))
+    if results.json {
+      let status = StatusTable.json(
+        outcome, pipeline: ended.pipeline, batch: StatusCommand.batch(outcome, ended, found), jobs: found)
+      results.print(SubmissionText.json(submission).with("status", status))
+    } else {
+      print(StatusCommand.text(outcome, ended, found))
+    }
     let code = SubmissionText.exitCode(outcome, found, selected: try ended.selection(work.options))
     if code != 0 { throw ExitCode(code) }
   }
 }
 
-struct CancelCommand: ParsableCommand {
+struct CancelCommand: PipelineCommand {
   static let configuration = CommandConfiguration(
     commandName: "cancel", abstract: "Cancel what of this run is in the queue of a Slurm cluster, and nothing else.",
-    discussion: "Running stages save a checkpoint as far as they get; 'submit' goes on from there.")
+    discussion: """
+      Running stages save a checkpoint as far as they get; 'submit' goes on from there.
+
+      Example: pipeline cancel batch.yaml
+      """)
 
   @OptionGroup var pipeline: PipelineOptions
+  @OptionGroup var results: JSONOption
 
   func run() throws {
     let numbers = try BatchRun(try pipeline.engine()).cancel()
+    if results.json { return results.print(["cancelled": .list(numbers.map { .string($0) })]) }
     print(
       numbers.isEmpty
         ? "nothing of this run is in the queue" : "cancelled \(numbers.count) jobs: \(numbers.joined(separator: ", "))")

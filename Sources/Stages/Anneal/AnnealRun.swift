@@ -54,6 +54,7 @@ struct AnnealRun {
     if saved == nil, watch.seconds > 10 { try clock.saveIfDue(force: true) { try save() } }
     context.progress.begin("anneal", total: count * path.steps, unit: "steps of samples")
     defer { context.progress.end() }
+    var effective = Self.effectiveShare(done)
     while (done?.count ?? 0) < count {
       let first = done?.count ?? 0
       let rows = first..<min(first + parameters.batch, count)
@@ -62,17 +63,25 @@ struct AnnealRun {
         ?? AnnealedSamples(at: Array(points[rows.lowerBound * dimension..<rows.upperBound * dimension]), evaluate)
       while samples.step < path.steps {
         try samples.advance(path, seed: context.seed, name: "batch \(first / parameters.batch)", evaluate)
-        context.progress.update(completed: first * path.steps + rows.count * samples.step)
+        context.progress.update(completed: first * path.steps + rows.count * samples.step, metrics: effective)
         batch = samples
         if samples.step < path.steps { try clock.saveIfDue { try save() } }
       }
       done = done.map { $0.appending(samples) } ?? samples
+      effective = Self.effectiveShare(done)
       batch = nil
       if rows.upperBound < count { try clock.saveIfDue { try save() } }
     }
     samples = try done ?? AnnealedSamples(at: [], evaluate)
     self.pilot = pilot
     seconds = before + watch.seconds
+  }
+
+  /// The effective sample size of those that are done, as it is told on the way.
+  private static func effectiveShare(_ done: AnnealedSamples?) -> [(name: String, value: String)] {
+    guard let done, done.count > 0 else { return [] }
+    let share = kishEffectiveSampleSize(logWeights: done.logWeights()) / Double(done.count)
+    return [("ESS / %", NumberText.fixed(100 * share, 1))]
   }
 }
 

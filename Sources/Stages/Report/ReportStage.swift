@@ -39,8 +39,10 @@ enum ReportStage: RecordedStage {
     let folder = context.output.url.deletingLastPathComponent()
     let declared = try context.declaredStates()
     let distances = context.distances
+    let missing = context.missingInputs
+    let lack = missing.isEmpty ? "" : ", without \(missing.joined(separator: ", ")): not finished"
     let options = Report.Options(
-      title: folder.lastPathComponent, temperature: context.temperature, state: declared.title,
+      title: folder.lastPathComponent + lack, temperature: context.temperature, state: declared.title,
       torsion: declared.leadingCoordinates.first { distances[$0] == nil }, isOfNamedStates: !declared.isShort)
     let report = try Report(compared: compared, options: options)
 

@@ -108,7 +108,10 @@ public final class BatchRun {
     submission.remarks += limits.warnings(
       tasks: plan.jobs.reduce(0) { $0 + $1.tasks.count }, given: request.profile.maximumArray
     ).map { "warning: \($0)" }
-    if !dryRun { RunOrigin.remember(engine.pipeline, in: engine.folder.url) }
+    if !dryRun {
+      RunOrigin.remember(engine.pipeline, in: engine.folder.url)
+      LastRun.forget(in: engine.folder)
+    }
     try carryOut(plan, request, definitions, dryRun: dryRun, into: &submission)
     return submission
   }

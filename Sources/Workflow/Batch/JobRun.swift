@@ -115,6 +115,7 @@ public final class JobRun {
     }
     defer { own.release() }
     ArtifactFolder.removeLeftovers(in: folder.url, of: name)
+    folder.removeProgress(name)
     var options = RunOptions()
     (options.threads, options.cores) = (record.threads, job.cpus ?? 1)
     options.checkpointInterval = record.checkpointInterval

@@ -27,15 +27,10 @@ public protocol RunDisplay: AnyObject {
 public final class Console: RunDisplay, @unchecked Sendable {
   private struct Work {
     let stage: String
-    var title: String
-    var total: Int
-    var unit: String
-    /// Where the work stood at the first update: a resumed stage does not begin at zero.
-    var baseline: (completed: Int, time: Double)?
-    var completed = 0
-    var updated = 0.0  // When it was last told
-    var metrics: [(name: String, value: String)] = []
+    var meter: WorkMeter
     var lastPrinted: Double
+
+    var state: StageWork { meter.work }
   }
 
   private let lock = NSRecursiveLock()
@@ -50,12 +45,8 @@ public final class Console: RunDisplay, @unchecked Sendable {
   /// Prints to standard error. With `showsStages`, bars carry the stage's name: for several at a time.
   public convenience init(quiet: Bool = false, showsStages: Bool = false) {
     self.init(
-      isTerminal: !quiet && isatty(STDERR_FILENO) == 1, showsStages: showsStages,
-      clock: { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 },
-      width: {
-        var size = winsize()
-        return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
-      },
+      isTerminal: !quiet && Terminal.errors.isCapable, showsStages: showsStages,
+      clock: { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }, width: { Terminal.errors.size.columns },
       output: quiet ? { _ in } : StandardError.write)
   }
 
@@ -96,7 +87,7 @@ public final class Console: RunDisplay, @unchecked Sendable {
   private func begin(_ stage: String, _ title: String, total: Int, unit: String) {
     lock.withLock {
       clearBars()
-      let work = Work(stage: stage, title: title, total: total, unit: unit, lastPrinted: clock())
+      let work = Work(stage: stage, meter: WorkMeter(title, total: total, unit: unit), lastPrinted: clock())
       if let index = works.firstIndex(where: { $0.stage == stage }) { works[index] = work } else { works.append(work) }
     }
   }
@@ -105,13 +96,7 @@ public final class Console: RunDisplay, @unchecked Sendable {
     lock.withLock {
       guard let index = works.firstIndex(where: { $0.stage == stage }) else { return }
       let now = clock()
-      works[index].completed = completed
-      works[index].updated = now
-      works[index].metrics = metrics
-      guard works[index].baseline != nil else {
-        works[index].baseline = (completed, now)
-        return
-      }
+      guard works[index].meter.update(completed: completed, metrics: metrics, at: now) else { return }
       guard now - works[index].lastPrinted >= (isTerminal ? 0.1 : 10) else { return }
       works[index].lastPrinted = now
       if isTerminal {
@@ -120,9 +105,7 @@ public final class Console: RunDisplay, @unchecked Sendable {
         clearBars()
         drawBars()
       } else {
-        let work = works[index]
-        let percent = work.total > 0 ? " \(Self.percent(work)) %" : ""
-        output("\(stage): \(work.title)\(percent), \(Self.details(work).joined(separator: ", "))\n")
+        output("\(stage): \(works[index].state.text)\n")
       }
     }
   }
@@ -135,10 +118,9 @@ public final class Console: RunDisplay, @unchecked Sendable {
   }
 
   private func drawBars() {
-    let bars = works.filter { $0.baseline != nil }.map { work in
+    let bars = works.filter(\.meter.isUnderWay).map { work in
       Self.bar(
-        work, title: showsStages ? "\(work.stage): \(work.title)" : work.title, details: Self.details(work),
-        width: width())
+        work.state, title: showsStages ? "\(work.stage): \(work.state.title)" : work.state.title, width: width())
     }
     if !bars.isEmpty { output("\r\u{1B}[2K" + bars.joined(separator: "\n")) }
     shownBars = bars.count
@@ -150,33 +132,12 @@ public final class Console: RunDisplay, @unchecked Sendable {
     shownBars = 0
   }
 
-  private static func percent(_ work: Work) -> Int {
-    work.total > 0 ? Int(100 * min(1, max(0, Double(work.completed) / Double(work.total)))) : 0
-  }
-
-  /// What is told beside the bar: how much is done, the rate, the time left, then the stage's own metrics.
-  private static func details(_ work: Work) -> [String] {
-    var parts = ["\(NumberText.count(work.completed)) of \(NumberText.count(work.total)) \(work.unit)"]
-    let baseline = work.baseline ?? (work.completed, work.updated)
-    let elapsed = work.updated - baseline.time
-    let rate = elapsed > 0 ? Double(work.completed - baseline.completed) / elapsed : 0
-    if rate > 0 {
-      let rounded = rate >= 100 ? NumberText.count(Int(min(rate, 1e15))) : NumberText.significant(rate, 3)
-      parts.append("\(rounded) \(work.unit)/s")
-      if work.total > work.completed {
-        parts.append(NumberText.duration(seconds: Double(work.total - work.completed) / rate) + " left")
-      }
-    }
-    return parts + work.metrics.map { "\($0.name) \($0.value)" }
-  }
-
   /// One line of at most `width` - 1 characters. On a narrow terminal the bar gets shorter, then the counts and the rate go,
   /// then the last metrics: time left and the first metrics matter more.
-  private static func bar(_ work: Work, title: String, details: [String], width: Int) -> String {
+  private static func bar(_ work: StageWork, title: String, width: Int) -> String {
+    let details = work.details
     func line(_ cells: Int, _ parts: [String]) -> String {
-      let filled = cells * percent(work) / 100
-      let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: cells - filled)
-      return "\(title) \(bar) \(percent(work)) %  \(parts.joined(separator: ", "))"
+      "\(title) \(work.bar(cells)) \(work.percent) %  \(parts.joined(separator: ", "))"
     }
     let room = max(20, width - 1)
     let droppable = max(0, min(2, details.count - 1))

@@ -105,9 +105,20 @@ public final class Engine {
       assessor.save()
     }
     for name in forced { try markForced(name) }
-    if folder.mode == .exclusive { RunOrigin.remember(pipeline, in: folder.url) }
+    if folder.mode == .exclusive {
+      RunOrigin.remember(pipeline, in: folder.url)
+      folder.removeAllProgress()
+      LastRun.forget(in: folder)
+    }
     let schedule = Schedule(engine: self, selected: selected, options: options, executor: executor)
-    return RunOutcome(stages: try schedule.run())
+    do {
+      let outcome = RunOutcome(stages: try schedule.run())
+      if folder.mode == .exclusive { LastRun(outcome).note(in: folder) }
+      return outcome
+    } catch {
+      if folder.mode == .exclusive { LastRun(error).note(in: folder) }
+      throw error
+    }
   }
 
   /// Inputs of these stages must be finished already, but for those that are `given`: they are made by then.

@@ -36,7 +36,7 @@ struct FileClaims {
 
   private static let notes: Set = [
     ".lock", RunFolder.leaseName, ".notes.lock", ".verified.json", ".inputs.json", ".sides.json", ".removed.json",
-    ".pipeline.json",
+    ".pipeline.json", LastRun.name,
   ]
 
   /// With `verify`, every byte of artifacts is read.
@@ -45,6 +45,9 @@ struct FileClaims {
     if Self.notes.contains(name) || name.hasPrefix(".") && name.hasSuffix(".forced") { return .note }
     if let temporary = FileSystem.Temporary(name) {
       return .temporary(host: temporary.host, isLeft: isLeft(temporary))
+    }
+    if StageProgress.isNote(name) {
+      return folder.progress(note: name).map { .temporary(host: $0.host, isLeft: $0.isGone) } ?? .note
     }
     if name.hasPrefix(RunFolder.leaseName + "-") { return .note }
     if name.hasPrefix("."), name.hasSuffix(".lease") {

@@ -178,7 +178,7 @@ struct LeaseNote {
   let identity: Identity
   let state: String  // Changes with every renewal
   private let url: URL
-  private let place: [String]  // Boot, namespace of processes, process, its start, and a word that no other note has
+  private let place: ProcessPlace
   private let length: Int  // Of both lines
   private let renewed: Double  // s since 1970, by the file system's clock
 
@@ -198,10 +198,12 @@ struct LeaseNote {
     let text = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     words = lines.first.flatMap { $0.isEmpty ? nil : $0 } ?? "holder unknown"
-    place = lines.count > 1 ? lines[1].split(separator: " ").map(String.init) : []
+    // the place of its process, and a word that no other note has
+    let second = lines.count > 1 ? lines[1].split(separator: " ").map(String.init) : []
+    place = ProcessPlace(second.count == 5 ? Array(second.prefix(4)) : [])
     (self.url, renewed) = (url, Self.modified(status))
     length = lines.prefix(2).reduce(0) { $0 + $1.utf8.count + 1 }
-    identity = Identity(inode: UInt64(status.st_ino), word: place.last ?? words)
+    identity = Identity(inode: UInt64(status.st_ino), word: second.last ?? words)
     state = "\(renewed) \(lines.dropFirst(2).joined())"
   }
 
@@ -211,35 +213,14 @@ struct LeaseNote {
 
   // MARK: Whose it is
 
-  /// Where processes have numbers of their own: the boot of this machine, and the namespace of its processes (containers have others).
-  private static let here: [String] = {
-    let boot = (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)) ?? "unknown"
-    let namespace = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid")) ?? "unknown"
-    return [boot.trimmingCharacters(in: .whitespacesAndNewlines), namespace]
-  }()
-
-  /// When a process began, in the kernel's ticks since the boot: its number alone may have been given again.
-  private static func start(of process: Int32) -> String? {
-    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
-      let end = text.lastIndex(of: ")")
-    else { return nil }
-    let fields = text[end...].split(separator: " ")
-    return fields.count > 20 ? String(fields[20]) : nil
-  }
-
   /// Made on another host, or in another container: its process cannot be asked here.
-  var isElsewhere: Bool { Array(place.prefix(2)) != Self.here }
-
-  private var isAtWork: Bool {
-    guard place.count == 5, let process = Int32(place[2]) else { return false }
-    return Self.start(of: process) == place[3]
-  }
+  var isElsewhere: Bool { place.isElsewhere }
 
   /// Who is at work, with what there is to know of the note; nil where nobody is, as far as it says. On one machine the kernel's lock, where
   /// it is held here, is believed.
   func holder(isLocked: Bool) -> String? {
-    if isLocked, place.first == Self.here.first { return nil }
-    if !isElsewhere { return isAtWork ? words : nil }
+    if isLocked, place.isOnThisMachine { return nil }
+    if !isElsewhere { return place.isAtWork ? words : nil }
     let age = (Self.now(beside: url) ?? Date().timeIntervalSince1970) - renewed
     guard age < Lease.limit else { return nil }
     let time =
@@ -265,7 +246,7 @@ struct LeaseNote {
   // MARK: The file
 
   static func text(_ reason: String, word: String = UUID().uuidString) -> String {
-    let place = here + ["\(getpid())", start(of: getpid()) ?? "0", word]
+    let place = ProcessPlace.own.words + [word]
     return LockNote.text(reason) + "\n" + place.joined(separator: " ") + "\n" + count(0)
   }
 

@@ -188,6 +188,7 @@ public final class RunFolder {
     let locking = FileCalls.lock(descriptor, exclusive: false)
     if locking == .taken { return holderText(descriptor) }
     let isLocked = locking == .held
+    if isLocked { flock(descriptor, LOCK_UN) }  // a run that begins this moment must not find it taken
     // jobs share it
     let stages = StageLock.holders(in: self)
     if !stages.isEmpty { return stages.joined(separator: "\nrunning: ") }

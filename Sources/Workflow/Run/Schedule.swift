@@ -174,6 +174,7 @@ final class Schedule {
     guard let ready = running.removeValue(forKey: name),
       let index = places[name]
     else { return }
+    engine.folder.removeProgress(name)  // of a process that crashed
     let reason = "\(ready.assessment.state)"
     stageRun(index).ended(result)
     switch result {

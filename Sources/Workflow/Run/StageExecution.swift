@@ -89,15 +89,16 @@ extension Engine {
     try folder.checkPlace()
     let start = Date()
     let watch = Stopwatch()
-    let progress = console.progress(of: stage.name)
-    defer { progress.end() }
+    let progress = NotedProgress(
+      console.progress(of: stage.name), stage: stage.name, in: folder, threads: ready.threads)
+    defer { progress.close() }
     let context = StageContext(
       stage: stage.name, seed: seed, values: stage.parameters, inputs: inputs,
       output: try ArtifactWriter(url: folder.artifact(stage.name)), checkpoints: checkpoints,
       shared: stage.shared, settings: pipeline.settings, progress: progress, threads: ready.threads,
       checkpointInterval: ready.checkpointInterval,
       interruption: { [interruption] in interruption.isRequested },
-      sideFiles: sideFiles, log: { [console] in console.line("\(stage.name): \($0)") })
+      sideFiles: sideFiles, warned: progress.warn, log: { [console] in console.line("\(stage.name): \($0)") })
     do {
       try stage.type.run(context)
     } catch {
@@ -137,14 +138,15 @@ extension Engine {
     }
   }
 
-  /// The stage's inputs by slot, each with those inputs of its own that the stage type declares. Everything is verified.
-  private func openInputs(
-    of stage: StageDefinition, expecting digests: [String: String]
+  /// The stage's inputs by slot, each with those inputs of its own that the stage type declares. Everything is verified, unless it is only
+  /// looked at; with `only`, other inputs are left out.
+  func openInputs(
+    of stage: StageDefinition, expecting digests: [String: String], only: Set<String>? = nil, verified: Bool = true
   ) throws -> [String: [StageInput]] {
     var opened: [String: Artifact] = [:]
     func artifact(_ name: String) throws -> Artifact {
       if let artifact = opened[name] { return artifact }
-      let artifact = try openFinished(name, for: stage.name, verified: true)
+      let artifact = try openFinished(name, for: stage.name, verified: verified)
       if let expected = digests[name], artifact.provenance.contentDigest != expected {
         throw EngineError.unreadableInput(file: artifact.url.path, reason: "was replaced during the run")
       }
@@ -166,7 +168,8 @@ extension Engine {
     var slots: [String: [StageInput]] = [:]
     for slot in stage.slots {
       let paths = stage.type.indirectInputs.map(\.slots).filter { $0.first == slot.name }.map { Array($0.dropFirst()) }
-      slots[slot.name] = try slot.stages.map { try input($0, paths: paths) }
+      let names = slot.stages.filter { only?.contains($0) ?? true }
+      slots[slot.name] = try names.map { try input($0, paths: paths) }
     }
     return slots
   }

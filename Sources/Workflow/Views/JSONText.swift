@@ -11,5 +11,12 @@ extension ParameterValue {
     return String(decoding: data, as: UTF8.self)
   }
 
-  static func optional(_ text: String?) -> ParameterValue { text.map { .string($0) } ?? .null }
+  /// An object with one member more.
+  public func with(_ key: String, _ value: ParameterValue) -> ParameterValue {
+    guard case .object(var members) = self else { return self }
+    members[key] = value
+    return .object(members)
+  }
+
+  public static func optional(_ text: String?) -> ParameterValue { text.map { .string($0) } ?? .null }
 }

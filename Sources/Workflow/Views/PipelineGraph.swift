@@ -6,6 +6,16 @@ public enum PipelineGraph {
     }.joined(separator: "\n")
   }
 
+  public static func json(_ pipeline: PipelineDefinition) -> ParameterValue {
+    let stages = pipeline.stages.map { stage -> ParameterValue in
+      let inputs = stage.slots.map { slot -> ParameterValue in
+        ["slot": .string(slot.name), "stages": .list(slot.stages.map { .string($0) })]
+      }
+      return ["stage": .string(stage.name), "type": .string(stage.type.type), "inputs": .list(inputs)]
+    }
+    return ["pipeline": .string(pipeline.name), "stages": .list(stages)]
+  }
+
   public static func dot(_ pipeline: PipelineDefinition) -> String {
     var lines = ["digraph \"\(pipeline.name)\" {", "  rankdir=LR;", "  node [shape=box];"]
     for stage in pipeline.stages { lines.append("  \"\(stage.name)\" [label=\"\(stage.name)\\n\(stage.type.type)\"];") }

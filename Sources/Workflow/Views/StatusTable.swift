@@ -3,17 +3,22 @@ import Foundation
 
 /// States and outcomes of stages as tables for people and as JSON for scripts.
 public enum StatusTable {
-  /// `jobs` says where stages are on a cluster.
-  public static func text(_ assessments: [StageAssessment], jobs: [String: JobStatus] = [:]) -> String {
+  /// `jobs` says where stages are on a cluster, `progress` how far those are that run.
+  public static func text(
+    _ assessments: [StageAssessment], jobs: [String: JobStatus] = [:], progress: [String: StageProgress] = [:]
+  ) -> String {
     var table = TextTable(
       columns: [
         "stage", "type", "state", "why", "finished", .init("took", alignment: .right), .init("size", alignment: .right),
       ] + (jobs.first.map { [.init("job"), .init($0.value.system)] } ?? []))
     for assessment in assessments {
       let provenance = assessment.provenance
+      let running = progress[assessment.stage.name]
+      let state = running.map { $0.isGone ? assessment.state.word : "running" } ?? assessment.state.word
       table.addRow(
         [
-          assessment.stage.name, assessment.stage.type.type, assessment.state.word, why(assessment),
+          assessment.stage.name, assessment.stage.type.type, state,
+          running.map { $0.isGone ? "\(why(assessment)); \($0.text)" : $0.text } ?? why(assessment),
           provenance.map { $0.end.formatted(.iso8601) } ?? NumberText.absent,
           NumberText.duration(seconds: provenance?.wallSeconds), bytes(assessment.size),
         ] + (jobs.isEmpty ? [] : [jobs[assessment.stage.name]?.job ?? "", jobs[assessment.stage.name]?.text ?? ""]))
@@ -25,19 +30,21 @@ public enum StatusTable {
       return "error: stage '\(assessment.stage.name)' (job \(job.job)): \(job.message ?? job.text)"
     }
     let warnings = assessments.flatMap { assessment in
-      (assessment.provenance?.warnings ?? []).map { "warning: \(assessment.stage.name): \($0)" }
+      let name = assessment.stage.name
+      return (progress[name]?.warnings ?? assessment.provenance?.warnings ?? []).map { "warning: \(name): \($0)" }
     }
     return ([table.rendered()] + warnings + failures).joined(separator: "\n")
   }
 
   public static func json(
     _ assessments: [StageAssessment], pipeline: PipelineDefinition, batch: BatchTable? = nil,
-    jobs: [String: JobStatus] = [:]
+    jobs: [String: JobStatus] = [:], progress: [String: StageProgress] = [:]
   ) -> ParameterValue {
     let stages = assessments.map { assessment -> ParameterValue in
       let provenance = assessment.provenance
       return [
-        "job": jobs[assessment.stage.name]?.json ?? .null, "stage": .string(assessment.stage.name),
+        "job": jobs[assessment.stage.name]?.json ?? .null, "progress": progress[assessment.stage.name]?.json ?? .null,
+        "stage": .string(assessment.stage.name),
         "type": .string(assessment.stage.type.type), "cell": cell(assessment.stage),
         "state": .string(assessment.state.word), "reason": .string(assessment.why),
         "missing_inputs": .list(assessment.missingFiles.map { .string($0.shown) }),
@@ -118,6 +125,22 @@ public enum StatusTable {
 
   private static func cell(_ stage: StageDefinition) -> ParameterValue {
     .object(Dictionary(stage.cell.map { ($0.axis, .string($0.label)) }, uniquingKeysWith: { first, _ in first }))
+  }
+
+  /// Why stages run or not, for scripts.
+  public static func explanations(_ assessments: [StageAssessment], pipeline: PipelineDefinition) -> ParameterValue {
+    let stages = assessments.map { assessment -> ParameterValue in
+      var differences: [String] = []
+      if case .stale(let found) = assessment.state { differences = found }
+      return [
+        "stage": .string(assessment.stage.name), "state": .string(assessment.state.word),
+        "reason": .string(assessment.why), "differences": .list(differences.map { .string($0) }),
+        "key": .optional(assessment.key), "artifact_key": .optional(assessment.provenance?.key),
+        "content_digest": .optional(assessment.provenance?.contentDigest),
+        "checkpoint_step": assessment.checkpointStep.map { .integer($0) } ?? .null,
+      ]
+    }
+    return ["pipeline": .string(pipeline.name), "stages": .list(stages)]
   }
 
   /// Why one stage runs or not, with every difference.

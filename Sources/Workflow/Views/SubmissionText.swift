@@ -28,6 +28,22 @@ public enum SubmissionText {
     return lines.joined(separator: "\n")
   }
 
+  public static func json(_ submission: BatchRun.Submission) -> ParameterValue {
+    [
+      "jobs": .list(
+        submission.jobs.map { job in
+          [
+            "job": .optional(job.number), "name": .string(job.name),
+            "tasks": .list(job.stages.map { .list($0.map { .string($0) }) }), "command": .string(job.command),
+            "after": .string(job.after), "resources": .string(job.resources),
+          ]
+        }),
+      "already_queued": .list(
+        submission.alreadyQueued.map { ["stage": .string($0.stage), "job": .string($0.job)] }),
+      "remarks": .list(submission.remarks.map { .string($0) }),
+    ]
+  }
+
   private static func shown(_ stages: [String]) -> String {
     let text = stages.prefix(3).joined(separator: ", ")
     return stages.count > 3 ? "\(text), ... (\(stages.count))" : text

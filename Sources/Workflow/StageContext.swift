@@ -23,7 +23,8 @@ public final class StageContext {
   /// The resolved parameters: defaults filled in, paths absolute, inputs by stage name.
   public let values: ParameterValue
   /// Warnings so far; they end up in the artifact's provenance.
-  public private(set) var warnings: [String] = []
+  public private(set) var remarks: [Remark] = []
+  public var warnings: [String] { remarks.map(\.message) }
 
   private let inputsBySlot: [String: [StageInput]]
   private let interruption: () -> Bool
@@ -97,9 +98,14 @@ public final class StageContext {
   }
 
   /// Something the user must know about the result. Printed, kept in the provenance, and shown again by `status`.
-  public func warn(_ message: String) {
-    warnings.append(message)
-    logger("warning: " + message)
+  public func warn(_ remark: Remark) {
+    remarks.append(remark)
+    logger("\(remark.gravity == .note ? "note" : "warning"): " + remark.message)
+  }
+
+  /// `cure`: what to do about it, where the message does not say so itself.
+  public func warn(_ message: String, _ gravity: Remark.Gravity = .warning, cure: String? = nil) {
+    warn(Remark(message, gravity, cure: cure))
   }
 
   /// A line for whoever watches; not kept.

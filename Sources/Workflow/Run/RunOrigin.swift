@@ -37,8 +37,8 @@ public struct RunOrigin: Codable, Equatable {
 }
 
 /// Paths as seen from a folder.
-enum RelativePath {
-  static func of(_ path: String, from folder: URL) -> String {
+public enum RelativePath {
+  public static func of(_ path: String, from folder: URL) -> String {
     let (here, there) = (resolved(folder.path), resolved(path))
     let common = zip(here, there).prefix { $0 == $1 }.count
     return (Array(repeating: "..", count: here.count - common) + there.dropFirst(common)).joined(separator: "/")

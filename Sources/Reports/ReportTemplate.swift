@@ -115,7 +115,7 @@ enum ReportTemplate {
     {{#figures}}
     <figure{{#wide}} class="wide"{{/wide}}>
     <h3>{{title}}</h3>
-    <div class="plot" id="{{id}}" role="img" aria-label="{{title}}. {{caption}}">{{{drawing}}}</div>
+    <div class="plot" id="{{id}}" role="group" aria-label="{{title}}. {{caption}}">{{{drawing}}}</div>
     <figcaption>{{caption}}</figcaption>
     </figure>
     {{/figures}}
@@ -156,6 +156,7 @@ enum ReportTemplate {
       const both = { gridcolor: grid, linecolor: line, tickcolor: line };
       return { both, common: {
         paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "system-ui, 'DejaVu Sans', sans-serif", size: 13 * size, color: text },
+        modebar: { bgcolor: "rgba(0,0,0,0)", color: line, activecolor: text },
         hoverlabel: { bgcolor: dark ? "#2a2d30" : "#fff", font: { color: text } } } };
     }
     // what is drawn in the ink of a light page is drawn in that of a dark one
@@ -250,7 +251,7 @@ enum ReportTemplate {
     table { border-collapse: collapse; font-size: .93rem; font-variant-numeric: tabular-nums; }
     caption { text-align: left; font-weight: 600; padding: .3rem 0; }
     th, td { padding: .28rem .8rem; text-align: left; vertical-align: baseline; white-space: nowrap; }
-    th { border-bottom: 2px solid var(--rule); vertical-align: bottom; }
+    th { border-bottom: 2px solid var(--rule); vertical-align: bottom; white-space: normal; }
     td { border-bottom: 1px solid var(--line); }
     .right { text-align: right; }
     .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1.6rem; }
@@ -274,8 +275,8 @@ enum ReportTemplate {
       th, td { white-space: normal; overflow-wrap: anywhere; padding: .15rem .3rem; }
       .figures { display: block; }
       figure { break-inside: avoid; margin-bottom: 1rem; }
-      .live .plot { width: 17cm; height: 10cm; }
-      nav, .skip, details { display: none; }
+      .live .plot { width: min(17cm, 100%); height: 10cm; }
+      nav, .skip, details, .modebar { display: none; }
       .grave, .warnings li, .next { break-inside: avoid; }
     }
     """

@@ -111,7 +111,7 @@ extension ReportedRun {
         .logDensity, stage,
         "its log-density is off by \(NumberText.fixed(error, 2)) nat rms (at most "
           + "\(NumberText.significant(options.limits.energyModelError)) is bearable), so weights by it are mostly its own error",
-        longer(stage, "training.steps", "the energy model has seen too little"))
+        longer(stage, "training.steps", "train the energy model longer"))
     ]
   }
 
@@ -125,7 +125,7 @@ extension ReportedRun {
         cause: .bias, touches: [reweight.name], about: stage.name,
         text: "\(reweight.name): its log-density is biased between the states; exact likelihoods move dF by "
           + "\(NumberText.fixed(correction, 2)) ± \(NumberText.fixed(error, 2)) kT. Take the audited value.",
-        cure: reweight.inputs["density"].map { longer($0, "training.steps", "its log-density is biased") }
+        cure: reweight.inputs["density"].map { longer($0, "training.steps", "train the energy model longer") }
           ?? "take the dF of '\(stage.name)'")
     ]
   }
@@ -229,7 +229,7 @@ extension ReportedRun {
       Finding(
         cause: .unexplored, touches: touched, about: stage.name,
         text: "\(stage.name): nothing was found missing, but walks or samples were too few for that to say anything.",
-        cure: longer(stage, "length", "more walks come down"))
+        cure: longer(stage, "length", "let the walks last longer"))
     ]
   }
 
@@ -260,7 +260,7 @@ extension ReportedRun {
         finding(
           .unconverged, stage,
           "\(Int(short)) of its windows are too short against their slowest torsion; its error counts that, roughly",
-          longer(stage, "production", "windows last longer")))
+          longer(stage, "production", "let the windows last longer")))
     }
     return found
   }

@@ -274,7 +274,7 @@ private struct Comparison {
   /// In joint standard errors.
   private static let agreeing = 2.0, disagreeing = 3.0
   /// Of a joint error, kT.
-  private static let largestTellingError = 0.5
+  private static let largestTellingError = 0.3
 
   private static func samples(_ stage: ReportedStage) -> String? {
     (stage.inputs["samples"] ?? stage.inputs["reweight"]?.inputs["samples"])?.name

@@ -6,6 +6,7 @@ Chromium is driven over its DevTools pipe; `./bootstrap --checks` installs it (D
 
 import argparse
 import base64
+import fcntl
 import json
 import os
 import pathlib
@@ -33,8 +34,10 @@ class Browser:
         ours_in, theirs_out = os.pipe()
 
         def place():
-            os.dup2(theirs_in, 3)
-            os.dup2(theirs_out, 4)
+            # out of the way first: either may be 3 or 4 already
+            ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (theirs_in, theirs_out)]
+            os.dup2(ends[0], 3)
+            os.dup2(ends[1], 4)
 
         self.process = subprocess.Popen(
             [

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import FoundationXML
 import Records
 import TestSupport
 import Testing
@@ -124,7 +125,7 @@ import Testing
     #expect(verdict.next == verdict.doubts.first?.cure)
     #expect(
       verdict.support == [
-        "traced: 5,000 samples are worth 0.3 % of their number; phi in (0, 2) rests on 2.3 effective ones and elsewhere rests on 12 effective ones; the heaviest sample has 21 % of the weight."
+        "traced: 5,000 samples are worth 0.3 % of their number; phi in (0, 2) rests on 2 effective ones and elsewhere rests on 12 effective ones; the heaviest sample has 21 % of the weight."
       ])
   }
 

@@ -42,6 +42,9 @@ public struct Report {
     /// Samples of umbrella windows by these torsions, with the weights that undo the biases.
     public var windows: (ReportedStage, [String]) throws -> WeightedSamples? = { _, _ in nil }
 
+    /// Whether a stage's words for its ensemble are those of a molecule with bonds held.
+    public var isConstrained: (String) -> Bool = { _ in false }
+
     public init() {}
   }
 

@@ -12,6 +12,8 @@ struct Answer {
   /// kT; nil where none was recorded.
   let error: Double?
   let interval: (low: Double, high: Double)?
+  /// Whether it is of a molecule with bonds held.
+  let isConstrained: Bool
 
   /// "3.84 kT (95 %: 3.82 to 3.85)".
   var text: String {
@@ -42,13 +44,18 @@ extension ReportedRun {
 
   private func answers(of stage: ReportedStage) throws -> [Answer] {
     let (single, pairs) = (Recorded.reweight.freeEnergy, Recorded.reweight.states.pairs)
+    // an audit is of the ensemble of what it audits
+    let ensemble = try (stage.inputs["reweight"] ?? stage).artifact.readIfThere(single.ensemble)
+    let isConstrained = ensemble.map(options.readers.isConstrained) ?? false
     func answer(_ pair: String, _ value: Double, _ error: Double?, _ ends: (low: Double, high: Double)?) -> Answer {
       let ends = ends.flatMap { $0.low.isFinite && $0.high.isFinite ? $0 : nil }
       let error =
         error.flatMap { $0.isFinite ? $0 : nil }
         ?? ends.map { ($0.high - $0.low) / (2 * Self.halfInterval) }
       let around = error.map { (value - Self.halfInterval * $0, value + Self.halfInterval * $0) }
-      return Answer(stage: stage, pair: pair, value: value, error: error, interval: value.isNaN ? nil : ends ?? around)
+      return Answer(
+        stage: stage, pair: pair, value: value, error: error, interval: value.isNaN ? nil : ends ?? around,
+        isConstrained: isConstrained)
     }
     if let from = try stage.texts(pairs.from), let to = try stage.texts(pairs.to),
       let values = try stage.numbers(pairs.deltaF), let errors = try stage.numbers(pairs.standardError),

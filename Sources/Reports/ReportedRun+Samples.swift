@@ -8,14 +8,14 @@ extension ReportedRun {
     return Report.Section(
       title: "Samples and weights",
       text:
-        "Maps show -ln of the density in 72 x 72 cells, in kT above the fullest cell, to 12 kT; empty cells hold nothing.",
+        "Maps show -ln of the density in \(mapCells) x \(mapCells) cells, in kT above the fullest cell, to 12 kT; empty cells hold nothing.",
       tables: [try heaviestTable()], figures: figures)
   }
 
   private func ramachandrans() throws -> [Figure] {
     var maps: [Figure] = []
-    let reference = try referenceSamples()
-    if let reference {
+    let references = try referenceSamples()
+    for reference in references {
       maps += try map(
         reference.samples, title: "Reference: \(reference.stage.name)", id: reference.stage.name,
         caption: "Samples of all windows, each by the weight that undoes its bias.")
@@ -36,20 +36,29 @@ extension ReportedRun {
       maps += try map(
         samples, weights: weights, title: "Reweighted: \(stage.name)", id: stage.name,
         caption: "The same samples, each counted by its weight.")
-      maps += try differenceMap(stage, samples, weights, reference)
+      maps += try differenceMap(
+        stage, samples, weights, references.first { molecule(of: $0.stage) == molecule(of: stage) })
     }
     return maps
   }
 
-  /// The reference's samples by the torsions of the maps; nil where none has them.
-  private func referenceSamples() throws -> (stage: ReportedStage, samples: Report.WeightedSamples)? {
-    for stage in umbrellas + comparedReferences {
+  /// Cells of a map along each torsion: fewer where there are many maps.
+  private var mapCells: Int { reweighted.count > Self.manyMaps ? 36 : 72 }
+  private static let manyMaps = 8
+
+  /// The first reference of each molecule, by the torsions of the maps.
+  private func referenceSamples() throws -> [(stage: ReportedStage, samples: Report.WeightedSamples)] {
+    var found: [(stage: ReportedStage, samples: Report.WeightedSamples)] = []
+    for stage in umbrellas + comparedReferences
+    where found.count < Self.manyMaps && !found.contains(where: { molecule(of: $0.stage) == molecule(of: stage) }) {
       guard let names = try reweighted.lazy.compactMap({ $0.inputs["samples"] }).first.flatMap(mapTorsions) else {
         continue
       }
-      if let found = try options.readers.windows(stage, [names.first, names.second]) { return (stage, found) }
+      if let samples = try options.readers.windows(stage, [names.first, names.second]) {
+        found.append((stage, samples))
+      }
     }
-    return nil
+    return found
   }
 
   /// What the weights leave of the difference from the reference; without one, what they do.
@@ -134,7 +143,7 @@ extension ReportedRun {
     _ names: (first: String, second: String), _ x: [Double], _ y: [Double], _ weights: [Double]?, title: String,
     id: String, caption: String
   ) -> Figure {
-    let count = 72
+    let count = mapCells
     let centres = Binning.centres(-Double.pi...Double.pi, count: count)
     return figure(
       names, id: "ramachandran-\(id)", title: title, caption: caption,

@@ -20,7 +20,7 @@ extension ReportedRun {
       said.append(sentence(group, headline))
       guard let first = headline ?? group.first(where: { !$0.value.isNaN }) else { continue }
       for other in group where other.stage.name != first.stage.name && !other.value.isNaN {
-        let comparison = try Comparison(first, other)
+        let comparison = Comparison(first, other)
         agreement.append(comparison.sentence)
         if comparison.isDisagreement, isBelieved(first), isBelieved(other) {
           disagreements.append(disagreement(first, other, comparison))
@@ -68,7 +68,8 @@ extension ReportedRun {
       let holds =
         options.isOfNamedStates
         ? "" : ": the state holds \(NumberText.significant(100 * share, 2)) % of the molecule's weight"
-      return "\(what) is \(headline.text), by \(Self.name(headline.stage))\(holds)."
+      let of = headline.isConstrained ? ", of the molecule with its bonds held" : ""
+      return "\(what) is \(headline.text)\(of), by \(Self.name(headline.stage))\(holds)."
     }
     let given = group.filter { !$0.value.isNaN }
     guard !given.isEmpty else {
@@ -218,17 +219,15 @@ private struct Comparison {
   let sentence: String
   let isDisagreement: Bool
 
-  init(_ one: Answer, _ other: Answer) throws {
+  init(_ one: Answer, _ other: Answer) {
     let names = "\(one.stage.name) and \(other.stage.name)"
     let difference = "\(NumberText.fixed(abs(one.value - other.value), 2)) kT"
-    let ensemble = Recorded.reweight.freeEnergy.ensemble
     let forces = [one, other].map { $0.stage.shared["forcefield"].map { "\($0)" } }
-    let ensembles = try [one, other].map { try $0.stage.artifact.readIfThere(ensemble) }
     (isDisagreement, sentence) = {
       if let first = forces[0], let second = forces[1], first != second {
         return (false, "\(names) are of two force fields: the \(difference) between them are no error of either.")
       }
-      if ensembles[0] != ensembles[1] {
+      if one.isConstrained != other.isConstrained {
         return (
           false,
           "\(names) are of two ensembles, since bonds are held in one of them: the \(difference) between them are no error of either."

@@ -33,13 +33,15 @@ struct ReportCommand: ParsableCommand {
     let assessments = all.filter { $0.stage.type.type == ReportRecord.stageType }
     if let batch {
       try writeBatch(all, engine, to: URL(fileURLWithPath: batch))
-      if assessments.isEmpty { return }
+      if assessments.allSatisfy({ $0.provenance == nil }) { return }
     }
     guard !assessments.isEmpty else {
       throw ValidationError("\(engine.pipeline.source) has no stage of type \(ReportRecord.stageType)")
     }
     for assessment in assessments {
       let name = assessment.stage.name
+      // a page of a batch is of what there is
+      if batch != nil, assessment.provenance == nil { continue }
       let url = try pipeline.artifact(of: name, in: engine)
       let page = url.deletingPathExtension().appendingPathExtension("html")
       var isDrawable = assessment.state == .upToDate && !assessment.lacksRemoved

@@ -128,9 +128,10 @@ class View:
               }
               window.scrollTo(0, 0);
             })()""")
-        asked = self.ask("typeof figures === 'undefined' ? 0 : figures.length")
-        if asked == 0:
-            found.append("it has no plots")
+        if self.is_batch():
+            return self.sorting() + self.layout(axe) + self.events()
+        if self.ask("typeof figures === 'undefined' ? 0 : figures.length") == 0:
+            return ["it has no plots"] + self.events()
         complete = "figures.every(f => document.getElementById(f.id).querySelector('.main-svg'))"
         if not self.wait(complete):
             found.append("not drawn: " + self.ask("figures.filter(f => !document.getElementById(f.id).querySelector('.main-svg')).map(f => f.id).join(', ')"))
@@ -143,6 +144,36 @@ class View:
               .map(p => p.id + ': is drawn larger than its place, or hardly at all')""")
         found += self.ask(
             """[...document.querySelectorAll('.molecule svg')].filter(s => s.getBoundingClientRect().width < 100).map(() => 'a molecule is not drawn')""")
+        heading = self.ask("document.querySelector('main h2').textContent")
+        if heading != "Verdict":
+            found.append(f"it opens with '{heading}' and not with the verdict")
+        return found + self.layout(axe) + self.events()
+
+    def is_batch(self):
+        return self.ask("document.querySelector('th[data-place]') !== null")
+
+    def sorting(self):
+        """A page of a batch: each heading sorts its column, up and then down."""
+        return self.ask(
+            """(() => {
+              const faults = [];
+              for (const head of document.querySelectorAll('th[data-place]')) {
+                const place = Number(head.dataset.place);
+                for (const way of ['ascending', 'descending']) {
+                  head.querySelector('button').click();
+                  if (head.getAttribute('aria-sort') !== way) faults.push('does not sort: ' + head.textContent);
+                  const cells = [...document.querySelectorAll('tbody tr')].map(row => row.cells[place].dataset.value);
+                  const numbers = cells.filter(v => v !== undefined && v !== '').map(Number);
+                  const sorted = [...numbers].sort((a, b) => way === 'ascending' ? a - b : b - a);
+                  if (numbers.join() !== sorted.join()) faults.push(head.textContent + ' is not sorted: ' + numbers);
+                }
+              }
+              return faults;
+            })()""")
+
+    def layout(self, axe):
+        """What any page must keep to."""
+        found = []
         wide = self.ask("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wide > 0:
             found.append(f"the page is {wide} px wider than the window")
@@ -169,9 +200,6 @@ class View:
             found.append(f"its background is not {self.look}")
         if contrast[1] < 4.5:
             found.append(f"some text has a contrast of {contrast[1]:.1f} to the background (4.5 are the least)")
-        heading = self.ask("document.querySelector('main h2').textContent")
-        if heading != "Verdict":
-            found.append(f"it opens with '{heading}' and not with the verdict")
         found += self.ask(
             """(ids => [...new Set(ids.filter((id, k) => ids.indexOf(id) !== k))].map(id => 'two elements are called ' + id))(
               [...document.querySelectorAll('body [id]:not(.plot *)')].map(e => e.id))""")
@@ -182,7 +210,7 @@ class View:
             found += self.ask(
                 """axe.run(document, { exclude: [['.plot']] }).then(r => r.violations.map(v =>
                   'axe: ' + v.id + ' (' + v.impact + '): ' + v.nodes.slice(0, 3).map(n => n.target.join(' ')).join('; ')))""")
-        return found + self.events()
+        return found
 
     def events(self):
         found = []
@@ -242,7 +270,7 @@ def main():
             for width in WIDTHS:
                 view = View(browser, page, width, look)
                 faults = view.faults(axe)
-                plots = view.ask("figures.length")
+                plots = view.ask("typeof figures === 'undefined' ? 0 : figures.length")
                 if options.screenshots:
                     view.screenshot(options.screenshots / f"{page.parent.name}-{page.stem}-{look}-{width}.png", options.tall)
                 view.close()

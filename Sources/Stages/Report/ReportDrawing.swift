@@ -46,6 +46,7 @@ public enum ReportDrawing {
       let found = samples.torsions(columns)
       return Report.WeightedSamples(columns: found.columns, weights: found.weights)
     }
+    readers.isConstrained = { $0 == Ensemble.rigid.summary }
     let options = Report.Options(
       title: title, temperature: context.temperature, state: declared.title,
       torsion: declared.leadingCoordinates.first { distances[$0] == nil }, isOfNamedStates: !declared.isShort,

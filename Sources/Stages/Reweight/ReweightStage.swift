@@ -209,9 +209,8 @@ enum ReweightStage: RecordedStage {
     for state in states.asked {
       let name = states.isShort ? ["the state", "the rest"][state] : states.called(state)
       if let doubt = result.support[state].doubt {
-        context.warn(
-          "\(name) \(doubt)", result.support[state].isBelievable ? .warning : .grave,
-          cure: "draw more samples, or train the emulator longer")
+        // what helps depends on the cause, which is told after it
+        context.warn("\(name) \(doubt)", result.support[state].isBelievable ? .warning : .grave)
       }
     }
     if isConcentrated(result) {
@@ -221,7 +220,7 @@ enum ReweightStage: RecordedStage {
             "the weights are concentrated: effective sample size %.2g %%, heaviest sample %.2g %% of all weight; the "
             + "intervals may be too narrow",
           100 * result.effectiveFraction,
-          100 * result.largestWeight), cure: "train the emulator longer, or give it more frames")
+          100 * result.largestWeight))
     }
   }
 

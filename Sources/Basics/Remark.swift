@@ -25,6 +25,9 @@ public struct Remark: Codable, Equatable, Sendable {
     (self.text, self.gravity, self.cure, self.subject) = (text, gravity, cure, subject)
   }
 
+  /// What a line of a terminal that tells it begins with.
+  public var word: String { gravity == .note ? "note" : "warning" }
+
   /// Text and cure in one line.
   public var message: String { cure.map { "\(text). \($0.prefix(1).uppercased() + $0.dropFirst())" } ?? text }
 }

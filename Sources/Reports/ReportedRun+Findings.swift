@@ -106,12 +106,14 @@ extension ReportedRun {
     guard let error = try stage.number(Recorded.energyModel.rmse), !(error <= options.limits.energyModelError) else {
       return []
     }
+    // an audit puts exact likelihoods in its place
+    let audits = Set(compared.filter { $0.type == AuditRecord.stageType }.map(\.name))
     return [
-      finding(
-        .logDensity, stage,
-        "its log-density is off by \(NumberText.fixed(error, 2)) nat rms (at most "
-          + "\(NumberText.significant(options.limits.energyModelError)) is bearable), so weights by it are mostly its own error",
-        longer(stage, "training.steps", "train the energy model longer"))
+      Finding(
+        cause: .logDensity, touches: resting(on: stage).subtracting(audits), about: stage.name,
+        text: "\(stage.name): its log-density is off by \(NumberText.fixed(error, 2)) nat rms (at most "
+          + "\(NumberText.significant(options.limits.energyModelError)) is bearable), so weights by it are mostly its own error.",
+        cure: longer(stage, "training.steps", "train the energy model longer"))
     ]
   }
 

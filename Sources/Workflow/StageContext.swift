@@ -100,7 +100,7 @@ public final class StageContext {
   /// Something the user must know about the result. Printed, kept in the provenance, and shown again by `status`.
   public func warn(_ remark: Remark) {
     remarks.append(remark)
-    logger("\(remark.gravity == .note ? "note" : "warning"): " + remark.message)
+    logger("\(remark.word): \(remark.message)")
   }
 
   /// `cure`: what to do about it, where the message does not say so itself.

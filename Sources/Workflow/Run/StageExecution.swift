@@ -19,7 +19,7 @@ struct ReadyStage {
 
 /// What became of a stage that was run.
 enum StageResult: Codable, Equatable {
-  case finished(digest: String, seconds: Double, warnings: [String])
+  case finished(digest: String, seconds: Double, remarks: [Remark])
   /// Its checkpoint is saved.
   case interrupted
   case damagedInput(stage: String, reason: String)
@@ -128,7 +128,7 @@ extension Engine {
     do { try checkpoints.removeAll() } catch let error as ArtifactError {
       console.line("warning: \(stage.name): finished, but a checkpoint of it is left: \(error)")
     }
-    return .finished(digest: digest, seconds: seconds, warnings: context.warnings)
+    return .finished(digest: digest, seconds: seconds, remarks: context.remarks)
   }
 
   /// Hands what a finished stage was given to someone who looks at it again: parameters, inputs, shared values. What is written through

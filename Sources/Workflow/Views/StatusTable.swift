@@ -25,7 +25,7 @@ public enum StatusTable {
       return "error: stage '\(assessment.stage.name)' (job \(job.job)): \(job.message ?? job.text)"
     }
     let warnings = assessments.flatMap { assessment in
-      (assessment.provenance?.warnings ?? []).map { "warning: \(assessment.stage.name): \($0)" }
+      (assessment.provenance?.allRemarks ?? []).map { "\($0.word): \(assessment.stage.name): \($0.message)" }
     }
     return ([table.rendered()] + warnings + failures).joined(separator: "\n")
   }
@@ -81,7 +81,9 @@ public enum StatusTable {
       }
       table.addRow([stage.stage, stage.type, result, why])
     }
-    let warnings = outcome.stages.flatMap { stage in stage.warnings.map { "warning: \(stage.stage): \($0)" } }
+    let warnings = outcome.stages.flatMap { stage in
+      stage.remarks.map { "\($0.word): \(stage.stage): \($0.message)" }
+    }
     return ([table.rendered()] + warnings).joined(separator: "\n")
   }
 

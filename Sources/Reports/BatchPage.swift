@@ -65,16 +65,22 @@ public struct BatchPage {
   /// Throws only if the page's own template were malformed.
   public func html() throws -> String {
     let done = rows.filter(\.isDone).count
-    let headers =
-      axes.map { ($0, false) } + [("state", false)] + columns.map { ($0.title, true) } + [("time", true)]
+    let hasProfiles = rows.contains { !$0.profiles.isEmpty }
+    let leading = axes + ["state"]
+    // profiles stand between what a row is and its numbers
+    let first = leading.count + (hasProfiles ? 1 : 0)
+    func headers(_ titles: [String], from place: Int, right: Bool) -> [[String: Any]] {
+      titles.enumerated().map { ["place": "\(place + $0.offset)", "text": $0.element, "right": right] }
+    }
     return try MustacheTemplate(string: Self.page).render(
       [
         "title": title,
         "subtitle":
           "\(NumberText.count(rows.count)) combinations, \(NumberText.count(done)) of them finished"
           + (done < rows.count ? ". The others show what there is of them, and what they wait for." : "."),
-        "headers": headers.enumerated().map { ["place": "\($0)", "text": $1.0, "right": $1.1] as [String: Any] },
-        "hasProfiles": rows.contains { !$0.profiles.isEmpty },
+        "leading": headers(leading, from: 0, right: false),
+        "numbers": headers(columns.map(\.title) + ["time"], from: first, right: true),
+        "hasProfiles": hasProfiles,
         "rows": rows.map(row),
       ] as [String: Any])
   }
@@ -139,6 +145,7 @@ public struct BatchPage {
     .small { width: 9.4rem; height: 2.5rem; background: #fff; border: 1px solid var(--line); display: block; }
     tr.open td { background: var(--warn-panel); }
     .why { display: block; color: var(--soft); font-size: .9em; white-space: normal; min-width: 16rem; }
+    @media print { .why { min-width: 0; } .small { width: 3.6rem; height: 1rem; } }
     tbody th { font-weight: 600; border-bottom: 1px solid var(--line); }
     </style>
     </head>
@@ -154,10 +161,10 @@ public struct BatchPage {
     <div class="scroll" tabindex="0" role="region" aria-label="Combinations">
     <table>
     <caption>Combinations</caption>
-    <thead><tr>{{#headers}}<th scope="col" data-place="{{place}}"{{#right}} class="right"{{/right}}><button type="button">{{text}}</button></th>{{/headers}}{{#hasProfiles}}<th scope="col">profiles</th>{{/hasProfiles}}</tr></thead>
+    <thead><tr>{{#leading}}<th scope="col" data-place="{{place}}"><button type="button">{{text}}</button></th>{{/leading}}{{#hasProfiles}}<th scope="col">profiles</th>{{/hasProfiles}}{{#numbers}}<th scope="col" data-place="{{place}}" class="right"><button type="button">{{text}}</button></th>{{/numbers}}</tr></thead>
     <tbody>
     {{#rows}}
-    <tr{{^isDone}} class="open"{{/isDone}}><th scope="row">{{#hasPage}}<a href="{{page}}">{{name}}</a>{{/hasPage}}{{^hasPage}}{{name}}{{/hasPage}}</th>{{#further}}<td>{{.}}</td>{{/further}}<td>{{state}}{{#hasWhy}}<span class="why">{{why}}</span>{{/hasWhy}}</td>{{#numbers}}<td data-value="{{value}}"{{#right}} class="right"{{/right}}>{{text}}</td>{{/numbers}}{{#hasProfiles}}<td>{{{profile}}}</td>{{/hasProfiles}}</tr>
+    <tr{{^isDone}} class="open"{{/isDone}}><th scope="row">{{#hasPage}}<a href="{{page}}">{{name}}</a>{{/hasPage}}{{^hasPage}}{{name}}{{/hasPage}}</th>{{#further}}<td>{{.}}</td>{{/further}}<td>{{state}}{{#hasWhy}}<span class="why">{{why}}</span>{{/hasWhy}}</td>{{#hasProfiles}}<td>{{{profile}}}</td>{{/hasProfiles}}{{#numbers}}<td data-value="{{value}}"{{#right}} class="right"{{/right}}>{{text}}</td>{{/numbers}}</tr>
     {{/rows}}
     </tbody>
     </table>

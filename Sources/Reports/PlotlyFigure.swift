@@ -15,7 +15,7 @@ struct PlotlyFigure {
     let isMap = figure.series.contains { if case .heatMap = $0 { true } else { false } }
     // colours of paper, text and grid are the page's own, light or dark: its script sets them
     let common = """
-      "margin":{"l":64,"r":16,"t":36,"b":56},"hovermode":"closest","legend":{"orientation":"h","y":-0.2,"yanchor":"top","x":0},\
+      "margin":{"l":64,"r":16,"t":36,"b":56},"hovermode":"closest","legend":{"orientation":"h","y":-0.26,"yanchor":"top","x":0},\
       "showlegend":\(figure.series.count > 1 && !isMap)
       """
     return "{\(common),\"xaxis\":\(axis(figure.xAxis)),\"yaxis\":\(axis(figure.yAxis))}"

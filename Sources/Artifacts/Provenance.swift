@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Where an artifact comes from: everything that decided its content, and how it was made.
@@ -18,6 +19,8 @@ public struct Provenance: Codable, Equatable, Sendable {
   public var end: Date  // To the millisecond
   public var wallSeconds: Double  // Of all sittings that led to the artifact
   public var warnings: [String]
+  /// The warnings once more, with how grave they are and what mends them. Nil in artifacts of older programs, and where there are none.
+  public var remarks: [Remark]?
   /// What was measured with a clock, by dataset path. These values differ between equal runs and so stand here, under the
   /// record's checksum, and not in the content digest. Filled in by `ArtifactWriter.commit`.
   public var measurements: [String: Double] = [:]
@@ -42,6 +45,9 @@ public struct Provenance: Codable, Equatable, Sendable {
     self.wallSeconds = wallSeconds
     self.warnings = warnings
   }
+
+  /// The warnings; those of older programs, of which nobody knows how grave they are, as warnings.
+  public var allRemarks: [Remark] { remarks ?? warnings.map { Remark($0) } }
 
   /// The record as it is stored: JSON with sorted keys, times in UTC.
   func json() throws -> String {

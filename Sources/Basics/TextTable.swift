@@ -70,6 +70,11 @@ public enum NumberText {
     value.map { String(format: "%.\(digits)g", $0) } ?? absent
   }
 
+  /// A number as a file or a command line takes it: "3000", "0.25".
+  public static func plain(_ value: Double) -> String {
+    value == value.rounded() && abs(value) < 1e15 ? String(format: "%.0f", value) : significant(value, 6)
+  }
+
   /// A whole number with thin groups of three: 100,000.
   public static func count(_ value: Int?) -> String {
     guard let value else { return absent }

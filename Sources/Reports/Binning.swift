@@ -36,6 +36,13 @@ enum Binning {
   /// -ln of the density of (x, y) in a square grid over the torus, minimum 0; nan where nothing was seen, and above
   /// `highestFreeEnergy`. z[row of y][column of x].
   static func torusFreeEnergy(x: [Double], y: [Double], weights: [Double]? = nil, count: Int) -> [[Double]] {
+    let sums = torusSums(x, y, weights, count: count)
+    let top = sums.lazy.flatMap { $0 }.max() ?? 0
+    return sums.map { $0.map { drawn($0 > 0 ? -log($0 / top) : .nan) } }
+  }
+
+  /// What lies in each cell of a square grid over the torus. [row of y][column of x].
+  private static func torusSums(_ x: [Double], _ y: [Double], _ weights: [Double]?, count: Int) -> [[Double]] {
     let range = -Double.pi...Double.pi
     var sums = [[Double]](repeating: [Double](repeating: 0, count: count), count: count)
     for position in 0..<min(x.count, y.count) {
@@ -43,8 +50,27 @@ enum Binning {
       else { continue }
       sums[row][column] += weights.map { $0[position] } ?? 1
     }
-    let top = sums.lazy.flatMap { $0 }.max() ?? 0
-    return sums.map { $0.map { drawn($0 > 0 ? -log($0 / top) : .nan) } }
+    return sums
+  }
+
+  /// Of two maps only cells are compared that lie below so many kT in both: others hold a few samples.
+  static let highestCompared = 6.0
+
+  /// Free energy of one set of weighted samples minus that of another, cell by cell, both normalised to 1; nan where one of them is high.
+  static func torusDifference(
+    _ one: (x: [Double], y: [Double], weights: [Double]), _ other: (x: [Double], y: [Double], weights: [Double]),
+    count: Int
+  ) -> [[Double]] {
+    let maps = [one, other].map { torusSums($0.x, $0.y, $0.weights, count: count) }
+    let totals = maps.map { $0.joined().reduce(0, +) }
+    let least = maps.map { ($0.joined().max() ?? 0) * exp(-highestCompared) }
+    return (0..<count).map { row in
+      (0..<count).map { column in
+        let values = maps.map { $0[row][column] }
+        guard zip(values, least).allSatisfy({ $0 > 0 && $0 >= $1 }) else { return .nan }
+        return -log(values[0] / totals[0] / (values[1] / totals[1]))
+      }
+    }
   }
 
   /// `freeEnergy`, or nan where it is not drawn.

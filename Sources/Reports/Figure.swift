@@ -6,8 +6,10 @@ struct Figure {
     /// Points, each with an error bar from `low` to `high` where `errors` are given.
     case points(name: String, x: [Double], y: [Double], errors: Band? = nil, colour: String, size: Double = 6)
     /// A map z[row][column] over the grid of `y` (rows) and `x` (columns); not finite: blank. Beyond `range` colours stay
-    /// those of its ends.
-    case heatMap(x: [Double], y: [Double], z: [[Double]], label: String, range: ClosedRange<Double>? = nil)
+    /// those of its ends. Of a difference they part at the middle of the range.
+    case heatMap(
+      x: [Double], y: [Double], z: [[Double]], label: String, range: ClosedRange<Double>? = nil,
+      isDifference: Bool = false)
   }
 
   /// Lower and upper edges, one pair for each point.
@@ -49,7 +51,13 @@ enum Palette {
     (0, (253, 231, 37)), (0.25, (94, 201, 98)), (0.5, (33, 145, 140)), (0.75, (59, 82, 139)), (1, (68, 1, 84)),
   ]
 
-  static func scaleColour(_ fraction: Double) -> String {
+  /// A scale of differences: blue below, red above.
+  static let differences: [(Double, (Int, Int, Int))] = [
+    (0, (5, 48, 97)), (0.25, (67, 147, 195)), (0.5, (235, 235, 235)), (0.75, (214, 96, 77)), (1, (103, 0, 31)),
+  ]
+
+  static func scaleColour(_ fraction: Double, isDifference: Bool = false) -> String {
+    let scale = isDifference ? differences : scale
     let place = min(max(fraction, 0), 1)
     let upper = scale.firstIndex { $0.0 >= place } ?? scale.count - 1
     let lower = max(upper - 1, 0)

@@ -13,9 +13,9 @@ struct PlotlyFigure {
 
   private var layout: String {
     let isMap = figure.series.contains { if case .heatMap = $0 { true } else { false } }
+    // colours of paper, text and grid are the page's own, light or dark: its script sets them
     let common = """
-      "paper_bgcolor":"white","plot_bgcolor":"white","font":{"family":"inherit","size":13,"color":"#1a1a1a"},\
-      "margin":{"l":64,"r":16,"t":60,"b":56},"hovermode":"closest","legend":{"orientation":"h","y":1,"yanchor":"bottom","x":0},\
+      "margin":{"l":64,"r":16,"t":36,"b":56},"hovermode":"closest","legend":{"orientation":"h","y":-0.26,"yanchor":"top","x":0},\
       "showlegend":\(figure.series.count > 1 && !isMap)
       """
     return "{\(common),\"xaxis\":\(axis(figure.xAxis)),\"yaxis\":\(axis(figure.yAxis))}"
@@ -23,8 +23,8 @@ struct PlotlyFigure {
 
   private func axis(_ axis: Figure.Axis) -> String {
     var parts = [
-      "\"title\":{\"text\":\(Self.text(axis.title))}", "\"zeroline\":false", "\"gridcolor\":\"#e6e6e6\"",
-      "\"linecolor\":\"#444\"", "\"ticks\":\"outside\"", "\"automargin\":true",
+      "\"title\":{\"text\":\(Self.text(axis.title))}", "\"zeroline\":false", "\"ticks\":\"outside\"",
+      "\"automargin\":true",
     ]
     if axis.logarithmic { parts.append("\"type\":\"log\"") }
     if let range = axis.range {
@@ -74,12 +74,14 @@ struct PlotlyFigure {
         "opacity":\(x.count > 200 ? 0.4 : 1)}\(bars)}
         """
       ]
-    case .heatMap(let x, let y, let z, let label, let range):
+    case .heatMap(let x, let y, let z, let label, let range, let isDifference):
       let ends = range.map { "\"zmin\":\(Self.number($0.lowerBound)),\"zmax\":\(Self.number($0.upperBound))," } ?? ""
-      let stops = Palette.scale.map { "[\(Self.number($0.0)),\"\(Palette.scaleColour($0.0))\"]" }
+      let stops = Palette.scale.map {
+        "[\(Self.number($0.0)),\"\(Palette.scaleColour($0.0, isDifference: isDifference))\"]"
+      }
       return [
         """
-        {"type":"heatmap","x":\(Self.numbers(x)),"y":\(Self.numbers(y)),"z":[\(z.map(Self.numbers).joined(separator: ","))],\
+        {"type":"heatmap","x":\(Self.numbers(x)),"y":\(Self.numbers(y)),"z":[\(z.map(Self.shades).joined(separator: ","))],\
         \(ends)"colorscale":[\(stops.joined(separator: ","))],"hoverongaps":false,\
         "colorbar":{"title":{"text":\(Self.text(label)),"side":"right"},"thickness":12,"outlinewidth":0}}
         """
@@ -107,6 +109,11 @@ struct PlotlyFigure {
 
   static func number(_ value: Double) -> String { value.isFinite ? String(format: "%.6g", value) : "null" }
   static func numbers(_ values: [Double]) -> String { "[" + values.map(number).joined(separator: ",") + "]" }
+
+  /// What only becomes a colour: three digits are more than an eye can tell apart.
+  private static func shades(_ values: [Double]) -> String {
+    "[" + values.map { $0.isFinite ? String(format: "%.3g", $0) : "null" }.joined(separator: ",") + "]"
+  }
 
   /// A JSON string in which `<` is escaped, so that no text can close the script element it stands in.
   static func text(_ text: String) -> String {

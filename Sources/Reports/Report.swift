@@ -12,39 +12,71 @@ public struct Report {
     let title, text: String
     let tables: [TextTable]
     let figures: [Figure]
+    let molecules: [MoleculeFigure]
 
     /// Tables without rows are left out.
-    init(title: String, text: String, tables: [TextTable] = [], figures: [Figure] = []) {
-      (self.title, self.text, self.figures) = (title, text, figures)
+    init(
+      title: String, text: String, tables: [TextTable] = [], figures: [Figure] = [], molecules: [MoleculeFigure] = []
+    ) {
+      (self.title, self.text, self.figures, self.molecules) = (title, text, figures, molecules)
       self.tables = tables.filter { !$0.rows.isEmpty }
     }
 
-    var isEmpty: Bool { tables.isEmpty && figures.isEmpty }
+    var isEmpty: Bool { tables.isEmpty && figures.isEmpty && molecules.isEmpty }
+  }
+
+  /// Samples of a torsion or several with their weights.
+  public struct WeightedSamples {
+    public let columns: [[Double]]  // [torsions][samples], rad
+    public let weights: [Double]
+
+    public init(columns: [[Double]], weights: [Double]) { (self.columns, self.weights) = (columns, weights) }
+  }
+
+  /// What artifacts mean, where it takes the science to tell: whoever makes the report knows. Each gives nil where it cannot say.
+  public struct Readers {
+    /// The molecule of a text in MDTraj's JSON, and a frame of it [atoms, 3], nm.
+    public var molecule: (String, [Double]) -> MoleculeDrawing.Molecule? = { _, _ in nil }
+    /// The state of each sample of a stage, by its place among the states, the rest last.
+    public var states: (ReportedStage) throws -> [Int]? = { _ in nil }
+    /// Samples of umbrella windows by these torsions, with the weights that undo the biases.
+    public var windows: (ReportedStage, [String]) throws -> WeightedSamples? = { _, _ in nil }
+
+    /// Whether a stage's words for its ensemble are those of a molecule with bonds held.
+    public var isConstrained: (String) -> Bool = { _ in false }
+
+    public init() {}
   }
 
   /// What a stage warned of when it ran.
   public struct Warning: Equatable, Sendable {
     public let stage: String
-    public let message: String
+    public let remark: Remark
   }
 
-  public struct Options: Sendable {
+  public struct Options {
     public let title: String  // What the report is about; the run's name
     public let temperature: Double  // K
     /// The state of the free-energy difference, in words: "0 < phi < 2 rad", "alpha against beta".
     public let state: String
     public let torsion: String?  // Along which free energies are drawn: the state's; nil where it has none
     public let isOfNamedStates: Bool  // Whether differences are those of a pair of named states
+    public let limits: Limits
+    public let readers: Readers
 
     public init(
-      title: String, temperature: Double, state: String, torsion: String?, isOfNamedStates: Bool = false
+      title: String, temperature: Double, state: String, torsion: String?, isOfNamedStates: Bool = false,
+      limits: Limits, readers: Readers = Readers()
     ) {
       (self.title, self.temperature, self.state, self.torsion) = (title, temperature, state, torsion)
-      self.isOfNamedStates = isOfNamedStates
+      (self.isOfNamedStates, self.limits, self.readers) = (isOfNamedStates, limits, readers)
     }
   }
 
   public let options: Options
+  /// The first sentences; nil where no stage asks for a free energy.
+  public let verdict: Verdict?
+  /// The gravest first, notes last.
   public let warnings: [Warning]
   /// The compared stages' answers side by side: the report's first table. Free-energy differences, where there are any.
   public let summary: TextTable
@@ -67,7 +99,7 @@ public struct Report {
     subtitle = known.rows.isEmpty ? "systems whose density is known" : about
     sections = try [
       run.freeEnergySection(), run.pairSection(), run.comparisonSection(), run.densitySection(),
-      run.populationSection(),
+      run.populationSection(), run.inFull.moleculeSection(),
       run.inFull.sampleSection(), run.energyModelSection(), run.auditSection(), run.explorationSection(),
       run.umbrellaSection(),
       run.inFull.trainingSection(), run.timingSection(), run.inFull.resultsSection(), run.inFull.provenanceSection(),
@@ -79,15 +111,25 @@ public struct Report {
       : "\(compared.count) stages are set side by side here. Tables of results hold them all; figures, times, single numbers, provenance"
         + " and parameters are those of the first \(ReportedRun.fullCount) and of the first reference. A page of fewer stages shows theirs."
     stages = shown.stages.map { ($0.name, $0.artifact.provenance.canonical) }
-    warnings = run.stages.flatMap { stage in
-      stage.artifact.provenance.warnings.map { Warning(stage: stage.name, message: $0) }
+    let said = run.stages.flatMap { stage in
+      stage.artifact.provenance.allRemarks.map { Warning(stage: stage.name, remark: $0) }
     }
+    warnings = Remark.Gravity.allCases.flatMap { gravity in said.filter { $0.remark.gravity == gravity } }
+    verdict = try run.verdict()
   }
 
-  /// What is printed when the report is done: warnings, the summary, and nothing that scrolls away.
+  /// The verdict alone, without the pictures.
+  public static func verdict(compared: [ReportedStage], options: Options) throws -> Verdict? {
+    try ReportedRun(compared: compared, options: options).verdict()
+  }
+
+  /// What is printed when the report is done: the verdict, warnings, the summary, and nothing that scrolls away.
   public var terminalText: String {
-    let said = warnings.map { "WARNING  \($0.stage): \($0.message)" }
-    return (said + (said.isEmpty ? [] : [""]) + [summary.rendered()]).joined(separator: "\n")
+    let said = warnings.map { warning in
+      "\(warning.remark.gravity == .note ? "note    " : "WARNING ") \(warning.stage): \(warning.remark.message)"
+    }
+    return [verdict?.terminalText, said.isEmpty ? nil : said.joined(separator: "\n"), summary.rendered()]
+      .compactMap { $0 }.joined(separator: "\n\n")
   }
 }
 

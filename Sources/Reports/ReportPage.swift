@@ -38,11 +38,45 @@ public struct ReportPage {
         "static": !interactive,
         "figures": interactive ? json : "",
         "interactive": interactive,
+        "hasVerdict": report.verdict != nil,
+        "verdict": report.verdict.map { [verdict($0)] } ?? [],
         "hasWarnings": !report.warnings.isEmpty,
-        "warnings": report.warnings.map { ["stage": $0.stage, "message": $0.message] },
+        "warnings": report.warnings.map(warning),
         "sections": report.sections.map { section($0, interactive: interactive) },
         "stages": report.stages.map { ["name": $0.name, "canonical": $0.canonical] },
       ] as [String: Any])
+  }
+
+  private func verdict(_ verdict: Verdict) -> [String: Any] {
+    func doubts(_ isGrave: Bool) -> [[String: Any]] {
+      verdict.doubts.filter { $0.isGrave == isGrave }.map { ["text": $0.text, "cure": Self.withCommands($0.cure)] }
+    }
+    return [
+      "answers": verdict.answers, "agreement": verdict.agreement, "support": verdict.support,
+      "grave": doubts(true), "doubts": doubts(false), "next": Self.withCommands(verdict.next),
+      "hasGrave": !doubts(true).isEmpty, "hasDoubts": !doubts(false).isEmpty,
+      "hasAgreement": !verdict.agreement.isEmpty, "hasSupport": !verdict.support.isEmpty,
+    ]
+  }
+
+  /// HTML in which what stands between backquotes is code.
+  private static func withCommands(_ text: String) -> String {
+    text.components(separatedBy: "`").enumerated().map { place, part in
+      place % 2 == 1 ? "<code>\(Markup.escaped(part))</code>" : Markup.escaped(part)
+    }.joined()
+  }
+
+  private func warning(_ warning: Report.Warning) -> [String: Any] {
+    let word =
+      switch warning.remark.gravity {
+      case .grave: "Not to be believed"
+      case .warning: "Warning"
+      case .note: "Note"
+      }
+    return [
+      "kind": "is-\(warning.remark.gravity.rawValue)", "word": word, "stage": warning.stage,
+      "message": warning.remark.text, "hasCure": warning.remark.cure != nil, "cure": warning.remark.cure ?? "",
+    ]
   }
 
   private func section(_ section: Report.Section, interactive: Bool) -> [String: Any] {
@@ -51,6 +85,10 @@ public struct ReportPage {
       "title": section.title,
       "text": section.text,
       "tables": section.tables.map(table),
+      "hasMolecules": !section.molecules.isEmpty, "hasFigures": !section.figures.isEmpty,
+      "molecules": section.molecules.map {
+        ["id": $0.id, "title": $0.title, "caption": $0.caption, "svg": $0.svg]
+      },
       "figures": section.figures.map { figure -> [String: Any] in
         [
           "id": figure.id, "title": figure.title, "caption": figure.caption, "wide": figure.wide,

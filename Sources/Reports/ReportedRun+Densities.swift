@@ -20,12 +20,8 @@ extension ReportedRun {
 
   /// A text that is equal for equal parameters: of the key's canonical JSON, sorted as that is.
   private static func parameters(_ stage: ReportedStage) -> String {
-    guard
-      let object = try? JSONSerialization.jsonObject(with: Data(stage.artifact.provenance.canonical.utf8)),
-      let parameters = (object as? [String: Any])?["parameters"],
-      JSONSerialization.isValidJSONObject(parameters),
-      var members = parameters as? [String: Any]
-    else { return stage.name }
+    var members = stage.parameters
+    if members.isEmpty { return stage.name }
     // the name of another replicate's samples
     members["samples"] = nil
     guard let text = try? JSONSerialization.data(withJSONObject: members, options: .sortedKeys) else {

@@ -162,6 +162,10 @@ extension ReportedRun {
       }
       series.append(line)
     }
+    for frames in trajectories {
+      let line = try unweightedProfile(frames, name: "\(frames.name), the trajectory's own", colour: Palette.data)
+      if let line { series.append(line) }
+    }
     let record = Recorded.reweight.profile
     for stage in compared {
       guard let x = try stage.numbers(record.angles[torsion]),
@@ -181,7 +185,7 @@ extension ReportedRun {
       id: "profile", title: "Free energy along \(torsion)",
       caption:
         "Bands are one standard error; bins with more than \(NumberText.significant(Self.largestError)) kT of it are"
-        + " left out. Dashed: the emulator's samples as they come, without weights.",
+        + " left out. Dashed: the emulator's samples as they come, without weights, and the frames that it learnt from.",
       xAxis: .init(title: "\(torsion) / rad", range: -Double.pi...Double.pi),
       yAxis: .init(title: "free energy / kT", range: -1...(1.08 * top)), series: series)
   }
@@ -192,6 +196,13 @@ extension ReportedRun {
   func samplesOfReweighted() -> [ReportedStage] {
     var seen: Set<String> = []
     return reweighted.compactMap { $0.inputs["samples"] }.filter { seen.insert($0.name).inserted }
+  }
+
+  /// The frames that emulators of compared stages learnt from, each once.
+  var trajectories: [ReportedStage] {
+    var seen: Set<String> = []
+    return reweighted.compactMap { $0.lineage.last { $0.type == IngestRecord.stageType } }
+      .filter { seen.insert($0.name).inserted }
   }
 
   private func unweightedProfile(_ stage: ReportedStage, name: String, colour: String) throws -> Figure.Series? {

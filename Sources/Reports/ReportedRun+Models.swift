@@ -29,7 +29,8 @@ extension ReportedRun {
         NumberText.significant(slow, 3), speedUp.map(Self.factor) ?? NumberText.absent,
       ])
       if full.contains(stage.name), let exact, let model, exact.count == model.count {
-        figures += scatter(stage, exact: exact, model: model)
+        figures += scatter(
+          stage, exact: exact, model: model, points: Self.mostPoints / max(1, all(EnergyModelRecord.self).count))
       }
     }
     return Report.Section(
@@ -44,9 +45,12 @@ extension ReportedRun {
       + " x"
   }
 
-  private func scatter(_ stage: ReportedStage, exact: [Double], model: [Double]) -> [Figure] {
+  /// Of all figures of a kind together, so that a page of many stages still opens.
+  private static let mostPoints = 3000, mostSteps = 6000
+
+  private func scatter(_ stage: ReportedStage, exact: [Double], model: [Double], points: Int) -> [Figure] {
     guard let range = Binning.middle(exact + model, share: 1) else { return [] }
-    let kept = Binning.thinned(exact.count, limit: 3000)
+    let kept = Binning.thinned(exact.count, limit: max(200, points))
     return [
       Figure(
         id: "likelihoods-\(stage.name)", title: "Log-densities: \(stage.name)",
@@ -65,12 +69,12 @@ extension ReportedRun {
   // MARK: training
 
   func trainingSection() throws -> Report.Section {
-    let figures = try (all(EmulatorRecord.self) + all(EnergyModelRecord.self) + all(ToyEnergyModelRecord.self))
-      .compactMap { try lossCurves($0) }
+    let trained = all(EmulatorRecord.self) + all(EnergyModelRecord.self) + all(ToyEnergyModelRecord.self)
+    let figures = try trained.compactMap { try lossCurves($0, points: max(100, Self.mostSteps / trained.count)) }
     return Report.Section(title: "Training", text: "Losses as the stages recorded them.", figures: figures)
   }
 
-  private func lossCurves(_ stage: ReportedStage) throws -> Figure? {
+  private func lossCurves(_ stage: ReportedStage, points: Int) throws -> Figure? {
     let record = Recorded.emulator.loss
     guard let steps = try stage.numbers(record.step) else { return nil }
     var series: [Figure.Series] = []
@@ -78,7 +82,7 @@ extension ReportedRun {
     let names = try stage.artifact.names(record.columns).sorted().filter { record.columns[$0].path != record.step.path }
     for (position, name) in names.enumerated() {
       guard let values = try stage.numbers(record.columns[name]), values.count == steps.count else { continue }
-      let kept = Binning.thinned(values.count, limit: 2000)
+      let kept = Binning.thinned(values.count, limit: min(1000, points))
       lowest = min(lowest, values.lazy.filter(\.isFinite).min() ?? lowest)
       highest = max(highest, values.lazy.filter(\.isFinite).max() ?? highest)
       series.append(

@@ -8,19 +8,24 @@ extension ReportedRun {
     var table = TextTable(
       title: "Wall time",
       columns: [
-        "stage", "type", .init("time", alignment: .right), "device", "started (UTC)",
+        "stage", "type", .init("time", alignment: .right), .init("energies", alignment: .right), "device",
+        "started (UTC)",
       ])
     for stage in inFull.stages {
       let provenance = stage.artifact.provenance
       table.addRow([
-        stage.name, stage.type, NumberText.duration(seconds: provenance.wallSeconds), provenance.device,
-        Self.time(provenance.start),
+        stage.name, stage.type, NumberText.duration(seconds: provenance.wallSeconds),
+        try stage.count(Recorded.reweight.energyEvaluations), provenance.device, Self.time(provenance.start),
       ])
     }
     let total = stages.map(\.artifact.provenance.wallSeconds).reduce(0, +)
-    table.addRow(["all", "", NumberText.duration(seconds: total)])
+    let energies = try stages.compactMap { try $0.number(Recorded.reweight.energyEvaluations) }.reduce(0, +)
+    table.addRow(["all", "", NumberText.duration(seconds: total), NumberText.count(Int(energies))])
     return Report.Section(
-      title: "Timing", text: "From each artifact's provenance. A stage that was skipped shows the run that made it.",
+      title: "Timing",
+      text:
+        "From each artifact's provenance. A stage that was skipped shows the run that made it. Energies: evaluations of the force field, "
+        + "of the stages that count them.",
       tables: [table])
   }
 

@@ -44,7 +44,7 @@ extension ReportedRun {
     NumberText.significant(fraction.flatMap { $0.isNaN ? nil : 100 * $0 }, 3)
   }
 
-  private func stateNames(_ stage: ReportedStage, count: Int) throws -> [String] {
+  func stateNames(_ stage: ReportedStage, count: Int) throws -> [String] {
     let found = try stage.texts(Recorded.reweight.stateNames) ?? stage.texts(Recorded.reweight.states.names)
     if let found, found.count == count { return found }
     return count == 2 ? [options.state, "elsewhere"] : (0..<count).map { "state \($0)" }
@@ -53,7 +53,7 @@ extension ReportedRun {
   // MARK: pairs
 
   /// The stages that `compare` stages hold samples against, where they are not set side by side themselves.
-  private var comparedReferences: [ReportedStage] {
+  var comparedReferences: [ReportedStage] {
     var seen = Set(compared.map(\.name))
     return comparisons.compactMap { $0.inputs["reference"] }.filter { seen.insert($0.name).inserted }
   }

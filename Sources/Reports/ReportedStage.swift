@@ -1,5 +1,6 @@
 import Artifacts
 import Basics
+import Foundation
 import HDF5
 import Records
 
@@ -21,6 +22,27 @@ public struct ReportedStage {
 }
 
 extension ReportedStage {
+  /// Its name in the pipeline file, without the place in a matrix.
+  var base: String { name.split(separator: "@").first.map(String.init) ?? name }
+
+  /// What its key was made of: its parameters, and what it reads of the values around the stages.
+  var parameters: [String: Any] { keyed("parameters") }
+  var shared: [String: Any] { keyed("system") }
+
+  private func keyed(_ part: String) -> [String: Any] {
+    let canonical = try? JSONSerialization.jsonObject(with: Data(artifact.provenance.canonical.utf8))
+    return (canonical as? [String: Any])?[part] as? [String: Any] ?? [:]
+  }
+
+  /// A number among its parameters, by path: "training.steps".
+  func parameter(_ path: String) -> Double? {
+    let parts = path.split(separator: ".").map(String.init)
+    let group = parts.dropLast().reduce(parameters) { $0[$1] as? [String: Any] ?? [:] }
+    return (group[parts.last ?? ""] as? NSNumber)?.doubleValue
+  }
+
+  var graveRemarks: [Remark] { artifact.provenance.allRemarks.filter { $0.gravity == .grave } }
+
   // A dataset that is absent is nil: stages write what they know. One that is there but broken throws.
 
   /// The value of a dataset with a single element.
@@ -62,7 +84,7 @@ extension ReportedStage {
   func holdsNumbers(_ path: String) throws -> Bool { try !artifact.typeName(path).lowercased().contains("string") }
 
   /// A torsion series that `ingest` and `sample` write, rad.
-  func torsion(_ name: String) throws -> [Double]? { try numbers(Self.torsions.angles[name]) }
+  public func torsion(_ name: String) throws -> [Double]? { try numbers(Self.torsions.angles[name]) }
 
   func torsionNames() throws -> [String] { try artifact.names(Self.torsions.angles).sorted() }
 

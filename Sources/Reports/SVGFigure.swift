@@ -5,7 +5,11 @@ struct SVGFigure {
   let figure: Figure
 
   private let width = 640.0, height = 400.0
-  private let left = 64.0, right = 24.0, top = 34.0, bottom = 52.0
+  private let left = 64.0, top = 34.0, bottom = 52.0
+  private var right: Double { isMap ? 92 : 24 }
+  private var isMap: Bool {
+    figure.series.contains { if case .heatMap = $0 { true } else { false } }
+  }
 
   var svg: String {
     guard let x = range(\.xAxis, horizontal: true), let y = range(\.yAxis, horizontal: false) else {
@@ -22,7 +26,7 @@ struct SVGFigure {
       "<g clip-path=\"url(#clip-\(figure.id))\">",
     ]
     parts += figure.series.map { drawn($0, frame) }
-    parts += ["</g>", legend(), "</g>", "</svg>"]
+    parts += ["</g>", legend(), colourBar(frame), "</g>", "</svg>"]
     return parts.joined(separator: "\n")
   }
 
@@ -53,7 +57,7 @@ struct SVGFigure {
       case .line(_, let x, let y, let band, _, _): values += horizontal ? x : y + (band.map { $0.low + $0.high } ?? [])
       case .points(_, let x, let y, let errors, _, _):
         values += horizontal ? x : y + (errors.map { $0.low + $0.high } ?? [])
-      case .heatMap(let x, let y, _, _, _):
+      case .heatMap(let x, let y, _, _, _, _):
         isMap = true
         values += horizontal ? x : y
       }
@@ -130,7 +134,8 @@ struct SVGFigure {
           "<circle cx=\"\(h)\" cy=\"\(v)\" r=\"\(text(size / 2))\" fill=\"\(colour)\" fill-opacity=\"\(opacity)\"/>")
       }
       return marks.joined(separator: "\n")
-    case .heatMap(let x, let y, let z, _, let range): return map(x, y, z, range, frame)
+    case .heatMap(let x, let y, let z, let label, let range, let isDifference):
+      return map(x, y, z, label, range, isDifference, frame)
     }
   }
 
@@ -161,9 +166,10 @@ struct SVGFigure {
     return "<path d=\"\(shapes)\" fill=\"\(colour)\" fill-opacity=\"0.25\"/>"
   }
 
-  private func map(_ x: [Double], _ y: [Double], _ z: [[Double]], _ range: ClosedRange<Double>?, _ frame: Frame)
-    -> String
-  {
+  private func map(
+    _ x: [Double], _ y: [Double], _ z: [[Double]], _ label: String, _ range: ClosedRange<Double>?, _ isDifference: Bool,
+    _ frame: Frame
+  ) -> String {
     let finite = z.lazy.flatMap { $0 }.filter(\.isFinite)
     guard let low = range?.lowerBound ?? finite.min(), let high = range?.upperBound ?? finite.max(), x.count > 1,
       y.count > 1
@@ -173,7 +179,7 @@ struct SVGFigure {
     var cells: [String] = []
     for (row, values) in z.enumerated() {
       for (column, value) in values.enumerated() where value.isFinite {
-        let colour = Palette.scaleColour(high > low ? (value - low) / (high - low) : 0)
+        let colour = Palette.scaleColour(high > low ? (value - low) / (high - low) : 0, isDifference: isDifference)
         let (cx, cy) = (text(frame.horizontal(x[column]) - w / 2), text(frame.vertical(y[row]) - h / 2))
         let size = "width=\"\(text(w + 0.3))\" height=\"\(text(h + 0.3))\""
         cells.append("<rect x=\"\(cx)\" y=\"\(cy)\" \(size) fill=\"\(colour)\"/>")
@@ -197,6 +203,29 @@ struct SVGFigure {
       parts.append("<text x=\"\(text(x + 18))\" y=\"18\">\(Markup.escaped(name))</text>")
       x += 34 + 7 * Double(name.count)
     }
+    return parts.joined(separator: "\n")
+  }
+
+  /// What the colours of a map mean.
+  private func colourBar(_ frame: Frame) -> String {
+    guard case .heatMap(_, _, let z, let label, let range, let isDifference)? = figure.series.first else { return "" }
+    let finite = z.lazy.flatMap { $0 }.filter(\.isFinite)
+    guard let low = range?.lowerBound ?? finite.min(), let high = range?.upperBound ?? finite.max(), high > low else {
+      return ""
+    }
+    let (x, count) = (frame.right + 16, 48)
+    let height = (frame.bottom - frame.top) / Double(count)
+    var parts = (0..<count).map { step in
+      let colour = Palette.scaleColour((Double(step) + 0.5) / Double(count), isDifference: isDifference)
+      return "<rect x=\"\(text(x))\" y=\"\(text(frame.bottom - Double(step + 1) * height))\" width=\"14\" "
+        + "height=\"\(text(height + 0.3))\" fill=\"\(colour)\"/>"
+    }
+    for share in [0, 0.5, 1] {
+      parts.append(
+        "<text x=\"\(text(x + 18))\" y=\"\(text(frame.bottom - share * (frame.bottom - frame.top)))\" dy=\"4\">"
+          + "\(short(low + share * (high - low)))</text>")
+    }
+    parts.append("<text x=\"\(text(x))\" y=\"\(text(frame.top - 8))\">\(Markup.escaped(label))</text>")
     return parts.joined(separator: "\n")
   }
 

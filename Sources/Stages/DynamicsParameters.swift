@@ -68,7 +68,8 @@ struct LangevinParameters: ParameterGroup {
   ) throws -> DynamicsSettings {
     if system.constraintCount > 0, hydrogenMass != nil {
       context.warn(
-        "hydrogen_mass beside constraints: what constrained dynamics samples depends on the masses, though little where bonds alone are held"
+        "hydrogen_mass beside constraints: what constrained dynamics samples depends on the masses, though little where bonds alone are held",
+        .note
       )
     }
     let heavy = hydrogenMass ?? (system.constraintCount == 0 ? standardHydrogenMass : nil)

@@ -1,3 +1,4 @@
+import Basics
 import ForceFields
 import Foundation
 import Molecules
@@ -15,7 +16,7 @@ struct MolecularSystem {
   let declaredTorsions: [String: [Int]]  // As the file names them, four atoms each, not yet checked
   let declaredDistances: [String: [Int]]  // Two atoms each
   private let shared: [String: ParameterValue]
-  private let warn: (String) -> Void
+  private let warn: (Remark) -> Void
 
   /// Reads the topology, and nothing of the force field. Throws `MoleculesError`.
   init(_ context: StageContext) throws {
@@ -27,10 +28,10 @@ struct MolecularSystem {
     let shared = stage.shared
     let files = SharedField.molecule.compactMap { shared[$0.name]?.canonicalJSON }.joined(separator: " ")
     let molecule = try stage.once("molecule \(files)") { try Molecule(shared) }
-    try self.init(stage, molecule) { stage.warn($0, at: .shared(.forcefield)) }
+    try self.init(stage, molecule) { stage.warn($0.message, at: .shared(.forcefield)) }
   }
 
-  private init(_ context: some SharedValueHolder, _ molecule: Molecule, warn: @escaping (String) -> Void) throws {
+  private init(_ context: some SharedValueHolder, _ molecule: Molecule, warn: @escaping (Remark) -> Void) throws {
     (self.molecule, topology, self.warn) = (molecule, molecule.topology, warn)
     temperature = context.temperature
     (declaredDistances, shared) = (context.distances, context.shared)
@@ -104,8 +105,9 @@ struct MolecularSystem {
     try energyMethod.warnings(for: topology).forEach(warn)
     if system.constraintCount > 0 {
       warn(
-        "\(forceFieldName) holds \(system.constraintCount) bonds by constraints, and so does dynamics: populations and free energies are "
-          + Ensemble.rigid.owner)
+        Remark(
+          "\(forceFieldName) holds \(system.constraintCount) bonds by constraints, and so does dynamics: populations and free energies are "
+            + Ensemble.rigid.owner, .note))
     }
     return system
   }

@@ -25,7 +25,8 @@ public final class StageContext {
   /// Stages of the file that it would read and that are not finished: for a preview alone.
   public let missingInputs: [String]
   /// Warnings so far; they end up in the artifact's provenance.
-  public private(set) var warnings: [String] = []
+  public private(set) var remarks: [Remark] = []
+  public var warnings: [String] { remarks.map(\.message) }
 
   private let inputsBySlot: [String: [StageInput]]
   private let interruption: () -> Bool
@@ -99,10 +100,15 @@ public final class StageContext {
   }
 
   /// Something the user must know about the result. Printed, kept in the provenance, and shown again by `status`.
-  public func warn(_ message: String) {
-    warnings.append(message)
-    warned(message)
-    logger("warning: " + message)
+  public func warn(_ remark: Remark) {
+    remarks.append(remark)
+    warned(remark.message)
+    logger("\(remark.word): \(remark.message)")
+  }
+
+  /// `cure`: what to do about it, where the message does not say so itself.
+  public func warn(_ message: String, _ gravity: Remark.Gravity = .warning, cure: String? = nil) {
+    warn(Remark(message, gravity, cure: cure))
   }
 
   /// A line for whoever watches; not kept.

@@ -2,42 +2,63 @@ import ArgumentParser
 import Artifacts
 import Foundation
 import Records
+import Reports
 import Stages
 import Workflow
 
 struct ReportCommand: PipelineCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
-    abstract: "Print the reports' tables and say where their pages are; draws a missing page again.",
+    abstract: "Print the reports' verdicts and tables and say where their pages are; draws a missing page again.",
     discussion: """
       Of a report that is not finished, it draws a page of what is (<stage>.partial.html), whether a run is at work or not.
+      With --figures, each figure is also written as SVG and its numbers as CSV. With --batch, a page of the matrix is written: a row for each \
+      combination, with links to their own pages.
 
       Example: pipeline report alanine.yaml
+      Example: pipeline report alanine.yaml --figures figures
+      Example: pipeline report dipeptides.yaml --batch dipeptides.html
       """)
 
   @OptionGroup var pipeline: PipelineOptions
+  @Option(
+    help: ArgumentHelp(
+      "Write each figure as SVG, and its numbers as CSV, into this folder (of several reports, into a folder of each in it).",
+      valueName: "folder"), completion: .directory) var figures: String?
+  @Option(
+    help: ArgumentHelp("Write a page of the whole batch, a row for each combination of the matrix.", valueName: "page"),
+    completion: .file())
+  var batch: String?
   @OptionGroup var results: JSONOption
 
   private static let ending = "html"
 
   func run() throws {
     let engine = try pipeline.engine()
-    let assessments = try engine.assess(keys: false)
-    let reports = assessments.filter { $0.stage.type.type == ReportRecord.stageType }
-    guard !reports.isEmpty else {
+    let all = try engine.assess(keys: false)
+    let reports = all.filter { $0.stage.type.type == ReportRecord.stageType }
+    if let batch {
+      try writeBatch(all, engine, to: URL(fileURLWithPath: batch))
+    } else if reports.isEmpty {
       throw ValidationError("\(engine.pipeline.source) has no stage of type \(ReportRecord.stageType)")
     }
     var found: [ParameterValue] = []
-    for report in reports {
+    // a page of a batch is of what there is
+    for report in reports where batch == nil || report.provenance != nil {
       let isFinished: Bool
       if case .incomplete = report.state { isFinished = true } else { isFinished = report.isFinished }
-      let told = isFinished ? nil : try partial(report, assessments, engine)
-      found.append(try told ?? finished(report, engine))
+      let told = isFinished ? nil : try partial(report, all, engine)
+      let folder = figures.map { URL(fileURLWithPath: $0, isDirectory: true) }
+      let own = reports.count > 1 ? folder?.appendingPathComponent(report.stage.name, isDirectory: true) : folder
+      found.append(try told ?? finished(report, engine, figures: own))
     }
-    results.print(["pipeline": .string(engine.pipeline.name), "reports": .list(found)])
+    results.print([
+      "pipeline": .string(engine.pipeline.name), "reports": .list(found),
+      "batch": .optional(batch.map { URL(fileURLWithPath: $0).relativePath }),
+    ])
   }
 
-  private func finished(_ report: StageAssessment, _ engine: Engine) throws -> ParameterValue {
+  private func finished(_ report: StageAssessment, _ engine: Engine, figures: URL?) throws -> ParameterValue {
     let name = report.stage.name
     let url = try pipeline.artifact(of: name, in: engine)
     let page = url.deletingPathExtension().appendingPathExtension(Self.ending)
@@ -50,10 +71,19 @@ struct ReportCommand: PipelineCommand {
       do { try redraw(name) } catch { printError("the page cannot be drawn: \(error)") }
     }
     if isDrawable { engine.removePreview(name, keeping: Self.ending) }
+    var verdict: String?
+    if isDrawable {
+      // where artifacts it was made from are gone, the table is still told
+      do { verdict = try look(name, in: engine, figures: figures) } catch let error where figures == nil {
+        printError("\(name): no verdict: \(error)")
+      }
+    } else if figures != nil {
+      printError("\(name): no figures are written")
+    }
     let isThere = FileManager.default.fileExists(atPath: page.path)
     return tell(
-      name, table: try Artifact.open(url, verify: false).read(Recorded.report.table), page: isThere ? page : nil,
-      missing: [], remark)
+      name, verdict: verdict, table: try Artifact.open(url, verify: false).read(Recorded.report.table),
+      page: isThere ? page : nil, missing: [], remark)
   }
 
   /// Nil where nothing of what it compares is finished.
@@ -68,20 +98,73 @@ struct ReportCommand: PipelineCommand {
     guard let preview else { return nil }
     printError("\(report.stage.name): \(report.why)")
     return tell(
-      report.stage.name, table: try preview.artifact.read(Recorded.report.table), page: preview.file,
+      report.stage.name, verdict: nil, table: try preview.artifact.read(Recorded.report.table), page: preview.file,
       missing: preview.missing, report.why)
   }
 
-  private func tell(_ name: String, table: String, page: URL?, missing: [String], _ remark: String?) -> ParameterValue {
+  private func tell(
+    _ name: String, verdict: String?, table: String, page: URL?, missing: [String], _ remark: String?
+  ) -> ParameterValue {
     if !results.json {
+      if let verdict { print(verdict + "\n") }
       print(table)
       if !missing.isEmpty { print("not finished: \(missing.joined(separator: ", "))") }
       if let page { print("page: \(page.relativePath)") }
     }
     return [
-      "stage": .string(name), "table": .string(table), "page": .optional(page?.relativePath),
+      "stage": .string(name), "verdict": .optional(verdict), "table": .string(table),
+      "page": .optional(page?.relativePath),
       "missing": .list(missing.map { .string($0) }), "reason": .optional(remark),
     ]
+  }
+
+  /// The verdict in words; writes the figures where a folder for them is given.
+  private func look(_ stage: String, in engine: Engine, figures: URL?) throws -> String? {
+    var text: String?
+    try engine.revisit(stage) { context in
+      let (compared, options) = try ReportDrawing.material(context, title: engine.folder.url.lastPathComponent)
+      if compared.count <= Self.mostWithVerdict, let verdict = try Report.verdict(compared: compared, options: options)
+      {
+        text = verdict.terminalText
+      }
+      guard let figures else { return }
+      let names = try ReportFigures(Report(compared: compared, options: options)).write(to: figures)
+      if !results.json { print("figures: \(names.count) files in \(figures.relativePath)") }
+    }
+    return text
+  }
+
+  /// Of more stages the page alone has a verdict: their artifacts are not all read for a few lines.
+  private static let mostWithVerdict = 100
+
+  private func writeBatch(_ assessments: [StageAssessment], _ engine: Engine, to page: URL) throws {
+    let (definition, folder) = (engine.pipeline, engine.folder)
+    guard let table = BatchTable(assessments, pipeline: definition, folder: folder, columns: StageCatalog.columns())
+    else { throw ValidationError("\(definition.source) has no matrix, and so no batch to show") }
+    let known = Dictionary(assessments.map { ($0.stage.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let rows = try table.rows.map { row -> BatchPage.Row in
+      let stages = row.stages.compactMap { known[$0] }
+      let open = stages.first { !$0.isFinished }
+      let profiles = try stages.filter { $0.isFinished && !$0.lacksRemoved }.compactMap { stage -> BatchPage.Profile? in
+        let url = folder.artifact(stage.stage.name)
+        guard FileManager.default.fileExists(atPath: url.path) else { return nil }
+        return try BatchPage.Profile(of: Artifact.open(url, verify: false), stage: stage.stage.base)
+      }
+      let own = stages.last { $0.stage.type.type == ReportRecord.stageType }?.stage.name
+      let report = own.map { folder.artifact($0).deletingPathExtension().appendingPathExtension("html") }
+        .flatMap { FileManager.default.fileExists(atPath: $0.path) ? $0 : nil }
+      return BatchPage.Row(
+        cell: row.cell, state: row.state, isDone: row.isDone, why: open.map { "\($0.stage.name): \($0.why)" },
+        values: row.values, seconds: row.seconds, profiles: profiles,
+        page: report.map { RelativePath.of($0.path, from: page.deletingLastPathComponent()) })
+    }
+    let columns = table.columns.map { base, column in
+      BatchPage.Column(
+        title: "\(column.title) \(base)" + (column.unit.map { " / \($0)" } ?? ""), decimals: column.decimals)
+    }
+    let html = try BatchPage(title: definition.name, axes: table.axes, columns: columns, rows: rows).html()
+    try Data(html.utf8).write(to: page, options: .atomic)
+    if !results.json { print("page of the batch: \(page.relativePath)") }
   }
 
   private func redraw(_ stage: String) throws {

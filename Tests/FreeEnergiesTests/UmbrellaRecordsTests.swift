@@ -56,14 +56,15 @@ import Testing
     let (found, disagreeing) = SlowTorsions.inWindows([chi], records: records, windows: 2, recorded: 2)
     #expect(disagreeing == [1])
     #expect(found.found[0].basins.count == 2 && found.found[0].changes == 0)
-    #expect(found.warnings("samples").count == 1 && found.warnings("samples")[0].hasPrefix("chi1 changed its basin 0"))
+    #expect(
+      found.warnings("samples").count == 1 && found.warnings("samples")[0].text.hasPrefix("chi1 changed its basin 0"))
     let (still, none) = SlowTorsions.inWindows(
       [chi], records: records.map { abs($0) }, windows: 2, recorded: 2)
     // the first window's walks cut to a third
     let cut = Array(records[0..<200] + records[600..<1400] + records[1800..<2400])
     #expect(
       SlowTorsions.inWindows([chi], records: cut, windows: 2, recorded: 2, lengths: [100, 300]).disagreeing == [1])
-    #expect(none == [0] && still.warnings("samples")[0].hasPrefix("chi1 was always near"))
+    #expect(none == [0] && still.warnings("samples")[0].text.hasPrefix("chi1 was always near"))
   }
 
   @Test func theMiddleOfAStateIsOnItsArc() {

@@ -190,7 +190,7 @@ import Torch
     let resumed = try Emulator.train(on: frames, topology: topology, settings: settings, host: host)
     #expect(resumed.state == straight.state)
     #expect(try resumed.emulator.archive() == straight.emulator.archive())
-    let warning = found.warning(frames: 128, steps: 2000)
+    let warning = found.remark(frames: 128, steps: 2000).message
     #expect(warning.contains("lowest after \(found.lowest.step) steps"))
     #expect(host.warnings == [warning])
   }

@@ -19,7 +19,7 @@ final class MemoryHost: TrainingHost {
 
   func checkInterruption() throws { if stop() { throw Stopped() } }
   func log(_ message: String) { logged.append(message) }
-  func warn(_ message: String) { warnings.append(message) }
+  func warn(_ remark: Remark) { warnings.append(remark.message) }
   func saveIfDue(_ state: () throws -> TrainingCheckpoint) throws {
     guard stop() else { return }
     newest = try state()

@@ -43,7 +43,7 @@ import Testing
     #expect(report.sections.map(\.title) == ["Densities", "Timing", "All results", "Provenance"])
     let figures = report.sections[0].figures
     #expect(figures.map(\.id) == ["truth-model@both-3", "density-model@both-3", "density-model@alone-1"])
-    guard case .heatMap(_, _, let z, _, let range)? = figures[1].series.first else {
+    guard case .heatMap(_, _, let z, _, let range, _)? = figures[1].series.first else {
       Issue.record("no map")
       return
     }

@@ -13,8 +13,16 @@ public struct RunFixture {
 
   public init(_ folder: URL) { self.folder = folder }
 
+  /// As the stages have them.
+  public static let limits = Report.Limits(
+    samplesForNumber: 10, samplesForInterval: 50, tailShape: 0.7, effectiveFraction: 0.01, largestWeight: 0.05,
+    energyModelError: 1, auditBias: 3, overlap: 0.03, thermometer: 0.02, thermometerOfCoordinate: 0.15,
+    thermometerOfTorsion: 0.1)
+
   /// - Parameter full: all that a stage may write; else only what it must.
-  public mutating func compared(full: Bool = true, warnings: [String] = []) throws -> [ReportedStage] {
+  public mutating func compared(
+    full: Bool = true, warnings: [String] = [], remarks: [Remark] = [], modelError: Double = 0.94
+  ) throws -> [ReportedStage] {
     let frames = try stage("frames", "ingest") { writer, stream in
       if full { try Self.torsions(writer, &stream, count: 4000, share: 0.5) }
       try writer.write(Recorded.ingest.frames, 4000)
@@ -27,7 +35,7 @@ public struct RunFixture {
     let fresh = try samples("fresh", emulator, full: full)
     let ebm = try stage("ebm", "energy-model", ["samples": proposals]) { writer, stream in
       let record = Recorded.energyModel
-      try writer.write(record.rmse, 0.94)
+      try writer.write(record.rmse, modelError)
       try writer.write(record.spearman, 0.985)
       guard full else { return }
       try Self.losses(writer, &stream, ["train", "score", "contrastive", "label"])
@@ -37,7 +45,9 @@ public struct RunFixture {
       try writer.write(record.secondsPerLikelihood, 2e-5)
       try writer.write(record.exactSecondsPerLikelihood, 5e-3)
     }
-    let umbrella = try stage("umbrella", "umbrella", method: "umbrella sampling, MBAR", warnings: warnings) {
+    let umbrella = try stage(
+      "umbrella", "umbrella", method: "umbrella sampling, MBAR", warnings: warnings, remarks: remarks
+    ) {
       [windows] writer, stream in
       let record = Recorded.umbrella
       try writer.write(record.freeEnergy.deltaF, 3.86)
@@ -64,17 +74,20 @@ public struct RunFixture {
 
   private mutating func stage(
     _ name: String, _ type: String, _ inputs: [String: ReportedStage] = [:], method: String? = nil,
-    warnings: [String] = [],
+    warnings: [String] = [], remarks: [Remark] = [], parameters: String = "{}",
     _ fill: (ArtifactWriter, inout RandomStream) throws -> Void
   ) throws -> ReportedStage {
     let writer = try ArtifactWriter(url: folder.appendingPathComponent("\(name).h5"))
     try fill(writer, &stream)
     let start = Date(timeIntervalSince1970: 1_790_000_000)
-    _ = try writer.commit(
-      provenance: Provenance(
-        key: String(repeating: "ab", count: 32), canonical: "{\"stage\":\"\(type)\",\"note\":\"<&>\"}", stage: name,
-        stageType: type, stageVersion: 1, seed: 2026, versions: ["OpenMM": "8.6.1"], start: start,
-        end: start.addingTimeInterval(75), wallSeconds: 75, warnings: warnings))
+    var provenance = Provenance(
+      key: String(repeating: "ab", count: 32),
+      canonical: "{\"stage\":\"\(type)\",\"note\":\"<&>\",\"parameters\":\(parameters)}", stage: name,
+      stageType: type, stageVersion: 1, seed: 2026, versions: ["OpenMM": "8.6.1"], start: start,
+      end: start.addingTimeInterval(75), wallSeconds: 75, warnings: warnings + remarks.map(\.message))
+    provenance.remarks = remarks.isEmpty ? nil : remarks
+    provenance.pipelineFile = "../pipelines/own.yaml"
+    _ = try writer.commit(provenance: provenance)
     return ReportedStage(
       name: name, type: type, method: method, artifact: try Artifact.open(writer.url, verify: false), inputs: inputs)
   }
@@ -101,6 +114,51 @@ public struct RunFixture {
         ] { try writer.write(field, value) }
         try writer.write(method.seconds, 0.02)
       }
+    }
+  }
+
+  /// What may be wrong with a run.
+  public enum Fault {
+    /// Bonds of its frames were held, and stay so: what `ingest` said of it.
+    case held(Remark)
+    /// Its emulator was hardly trained.
+    case untrained
+  }
+
+  /// A reweighting by itself, of a run with a fault.
+  public mutating func weighted(_ fault: Fault) throws -> [ReportedStage] {
+    var remarks: [Remark] = []
+    if case .held(let remark) = fault { remarks = [remark] }
+    let isTrained = !remarks.isEmpty
+    let frames = try stage("frames", "ingest", remarks: remarks) { writer, _ in
+      try writer.write(Recorded.ingest.frames, 4000)
+    }
+    let emulator = try stage(
+      "emulator", "emulator", ["frames": frames], parameters: "{\"training\":{\"steps\":200}}"
+    ) { writer, _ in try writer.write(Recorded.emulator.parameters, 1000) }
+    let fresh = try samples("fresh", emulator, full: false)
+    return [
+      try stage("traced", "reweight", ["samples": fresh], method: "stochastic-trace") { [sampleCount] writer, stream in
+        let record = Recorded.reweight
+        try writer.write(record.freeEnergy.deltaF, isTrained ? 2.1 : .nan)
+        try writer.write(record.freeEnergy.interval, isTrained ? [1.9, 2.3] : [.nan, .nan])
+        try writer.write(record.effectiveFraction, isTrained ? 0.06 : 0.003)
+        try writer.write(record.largestWeight, isTrained ? 0.03 : 0.21)
+        try writer.write(record.stateEffective, isTrained ? [110, 230] : [2.3, 12.1])
+        try writer.write(record.stateNames, ["phi in (0, 2)", "elsewhere"])
+        try writer.write(record.tailShape, [.nan, .nan])
+        try writer.write(record.logWeights, (0..<sampleCount).map { _ in stream.normal() })
+      }
+    ]
+  }
+
+  /// Umbrella windows whose weakest overlap is given.
+  public mutating func windows(weakestLink: Double, deltaF: Double) throws -> ReportedStage {
+    try stage("gapped", "umbrella", method: "umbrella sampling, MBAR") { writer, _ in
+      let record = Recorded.umbrella
+      try writer.write(record.freeEnergy.deltaF, deltaF)
+      try writer.write(record.freeEnergy.standardError, 0.04)
+      try writer.write(record.weakestLink, weakestLink)
     }
   }
 

@@ -22,7 +22,7 @@ import Testing
     #expect(place.lines.first == "a (source): no artifact yet\n")
     #expect(place.lines.last?.hasPrefix("a: done in ") == true)
     place.lines = []
-    #expect(try stageRun("a", place).carryOut() == .finished(digest: digest, seconds: 0, warnings: []))
+    #expect(try stageRun("a", place).carryOut() == .finished(digest: digest, seconds: 0, remarks: []))
     #expect(place.lines == ["a: same key, sound artifact\n"])
   }
 

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Molecules
 import OpenMM
@@ -73,17 +74,19 @@ public struct AMBERForceField: EnergyMethod, Equatable {
   }
 
   /// Radii that the model was not made with, and a box that plays no part. Throws `MoleculesError`.
-  public func warnings(for topology: Topology) throws -> [String] {
+  public func warnings(for topology: Topology) throws -> [Remark] {
     let (amber, name) = (try molecule(of: topology), file.lastPathComponent)
-    var warnings: [String] = []
+    var warnings: [Remark] = []
     if amber.hasBox {
-      warnings.append("\(name) is of a periodic box, which plays no part: energies are those of the molecule alone")
+      warnings.append(
+        Remark("\(name) is of a periodic box, which plays no part: energies are those of the molecule alone", .note))
     }
     if let meant = implicitSolvent.amber, amber.radiusSetName != meant.radii {
       let found = amber.radiusSetName.map { "are \($0)" } ?? "have no name (RADIUS_SET)"
       warnings.append(
-        "the radii of \(name) \(found), and \(implicitSolvent.title) was made with \(meant.radii): make the file again with "
-          + "'set default PBradii \(meant.radii)' in LEaP, or take the model of these radii")
+        Remark(
+          "the radii of \(name) \(found), and \(implicitSolvent.title) was made with \(meant.radii): make the file again with "
+            + "'set default PBradii \(meant.radii)' in LEaP, or take the model of these radii"))
     }
     return warnings
   }

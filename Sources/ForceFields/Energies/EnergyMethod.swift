@@ -1,3 +1,4 @@
+import Basics
 import Molecules
 import OpenMM
 
@@ -15,7 +16,7 @@ public protocol EnergyMethod: Sendable {
   func system(for topology: Topology) throws -> System
 
   /// What whoever uses the energies must know: what is left out, what the method was not made for. Throws as `engine` does.
-  func warnings(for topology: Topology) throws -> [String]
+  func warnings(for topology: Topology) throws -> [Remark]
   /// The same method, which takes a System whose constraints are these.
   func allowing(_ constraints: AllowedConstraints) -> any EnergyMethod
   /// The same method, which finds these atoms of its file to be the molecule, where the file holds more.
@@ -31,7 +32,7 @@ extension EnergyMethod {
   public func allowing(_ constraints: AllowedConstraints) -> any EnergyMethod { self }
 
   public func system(for topology: Topology) throws -> System { throw EnergyMethodError.noSystem(method: name) }
-  public func warnings(for topology: Topology) throws -> [String] { [] }
+  public func warnings(for topology: Topology) throws -> [Remark] { [] }
 }
 
 /// What an energy method cannot give.

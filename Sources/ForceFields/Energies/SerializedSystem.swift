@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Molecules
 import OpenMM
@@ -59,11 +60,13 @@ public struct SerializedSystem: EnergyMethod, Equatable {
   }
 
   /// Names the forces that are left out, but for those that only stop drift. Throws `OpenMMError`.
-  public func warnings(for topology: Topology) throws -> [String] {
+  public func warnings(for topology: Topology) throws -> [Remark] {
     let idle = SystemComparison(try System(contentsOf: file), topology).idleForces.filter { $0 != "CMMotionRemover" }
     guard !idle.isEmpty else { return [] }
     return [
-      "\(file.lastPathComponent): \(idle.joined(separator: ", ")) is left out: it changes no energy of a molecule by itself"
+      Remark(
+        "\(file.lastPathComponent): \(idle.joined(separator: ", ")) is left out: it changes no energy of a molecule by itself",
+        .note)
     ]
   }
 }

@@ -41,6 +41,9 @@ public struct StateSupport: Sendable, Equatable {
   /// Whether the number may be given an interval. A tail of unknown shape is no reason against it where samples are many enough.
   public var givesInterval: Bool { givesNumber && !(tailShape > Self.largestShapeForInterval) }
 
+  /// Whether the interval may be believed: its tail is not so heavy that single samples carry the sum.
+  public var isBelievable: Bool { givesInterval && !(tailShape > ParetoSmoothing.largestShape) }
+
   /// What is doubtful about it, as the end of a sentence that begins with the state's name; nil where nothing is.
   public var doubt: String? {
     let count = effective < 1.5 ? "one sample" : String(format: "%.0f effective samples", effective)

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Molecules
 
@@ -51,8 +52,9 @@ public struct SlowTorsions: Sendable {
     }
   }
 
-  /// One sentence for each torsion whose populations are not known. `what`: "frames", "samples".
-  public func warnings(_ what: String) -> [String] {
+  /// One sentence for each torsion whose populations are not known. `what`: "frames", "samples". `mended`: whether weights will give the
+  /// populations of places that were seen; of those that never were nothing is told all the same.
+  public func warnings(_ what: String, mended: Bool = false) -> [Remark] {
     zip(torsions, found).compactMap { torsion, sampling in
       func place(_ basin: Int) -> String {
         let share = String(format: "%.1f", 100 * sampling.basins[basin].population)
@@ -62,16 +64,18 @@ public struct SlowTorsions: Sendable {
       switch sampling.verdict(expectsSeveral: torsion.hasPlaces) {
       case .sampled, .tooShort: return nil
       case .oneBasin:
-        return
+        return Remark(
           "\(torsion.name) was always \(place(0)): whether it has other places, and how populated they are, these \(what) cannot tell"
+        )
       case .fewChanges(let basin):
-        return
-          "\(seen), that \(place(basin)) \(sampling.basins[basin].changes) times: its populations are not known from them"
+        return Remark(
+          "\(seen), that \(place(basin)) \(sampling.basins[basin].changes) times: its populations are not known from them",
+          mended ? .note : .warning)
       case .halvesDiffer(let basin):
         let halves = sampling.basins[basin].halves.map { String(format: "%.1f", 100 * $0) }
-        return
+        return Remark(
           "\(seen), but the basin \(place(basin)) has \(halves[0]) % in the first halves and \(halves[1]) % in the second: its "
-          + "populations are not at rest"
+            + "populations are not at rest", mended ? .note : .warning)
       }
     }
   }

@@ -261,7 +261,7 @@ extension Emulator {
       return [try trainer.update(loss(field.replacing(network: trainer.network), rows, trainer.generator))]
     }
     if let found = OverFitting(trainer.curve), !found.keepsLast, try trainer.returnToKeptAverage() {
-      host.warn(found.warning(frames: training.shape[0], steps: optimization.steps))
+      host.warn(found.remark(frames: training.shape[0], steps: optimization.steps))
     } else {
       trainer.forgetKeptAverage()
     }

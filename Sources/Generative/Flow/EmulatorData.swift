@@ -122,7 +122,7 @@ private struct FrameForces {
       } else {
         host.warn(
           "the ends of \(coordinates.label(of: rotor.torsion, in: topology)) look alike, but the force field tells them apart by "
-            + String(format: "%.2g kT", difference) + ": its turns are not folded")
+            + String(format: "%.2g kT", difference) + ": its turns are not folded", .note)
       }
     }
   }
@@ -153,7 +153,8 @@ private struct FrameForces {
       let some = sample == count ? values : rows.flatMap { values[$0 * dimension..<($0 + 1) * dimension] }
       let found = try forces.gradients(coordinates, some, frames: sample, host)
       if let bad = found.firstIndex(where: { !$0.isFinite }) {
-        return refused("frame \(rows[bad / dimension]) has no finite force in the force field", settings, host)
+        return refused(
+          "frame \(rows[bad / dimension]) has no finite force in the force field", .warning, settings, host)
       }
       let check = SteinCheck(
         values: some, gradients: found, frames: sample, coordinates.kinds, narrow: chart.narrow,
@@ -161,7 +162,7 @@ private struct FrameForces {
       self.check = check
       guard check.isSound else {
         return refused(
-          check.verdict(coordinates, topology, temperature: forces.temperature), settings, host)
+          check.verdict(coordinates, topology, temperature: forces.temperature), .grave, settings, host)
       }
       if sample == count { gradients = found }
     }
@@ -173,8 +174,10 @@ private struct FrameForces {
   /// So many frames even a dear force field is asked about.
   private static let fewFrames = 3000
 
-  private func refused(_ reason: String, _ settings: EmulatorSettings, _ host: any TrainingHost) -> String {
-    if settings.levers.forces != true { host.warn("targets are plain: " + reason) }
+  private func refused(
+    _ reason: String, _ gravity: Remark.Gravity, _ settings: EmulatorSettings, _ host: any TrainingHost
+  ) -> String {
+    if settings.levers.forces != true { host.warn("targets are plain: " + reason, gravity) }
     return reason
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// What the curve of the held-out loss says of a training: where it was lowest, and whether what came after learnt the frames by heart.
@@ -33,12 +34,12 @@ struct OverFitting {
   /// The held-out loss has risen by a tenth, and for twice as long as the training that is taken: no later step will be better.
   var isBeyondReturn: Bool { Self.rise(of: last, from: lowest) > 0.1 && last.step >= 3 * taken.step }
 
-  func warning(frames: Int, steps: Int) -> String {
+  func remark(frames: Int, steps: Int) -> Remark {
     func number(_ value: Double) -> String { String(format: "%.3f", value) }
     let end = last.step < steps ? "when training was ended, at step \(last.step) of \(steps)" : "at the end"
-    return
+    return Remark(
       "\(frames) frames carry no longer training: the loss of frames held out was lowest after \(lowest.step) steps "
-      + "(\(number(lowest.loss)); \(number(last.loss)) \(end)). The network of step \(taken.step) is taken "
-      + "(\(number(taken.loss))); more frames make a better one"
+        + "(\(number(lowest.loss)); \(number(last.loss)) \(end)). The network of step \(taken.step) is taken "
+        + "(\(number(taken.loss))); more frames make a better one", .note)
   }
 }

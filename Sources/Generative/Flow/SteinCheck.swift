@@ -42,8 +42,8 @@ public struct SteinCheck: Equatable, Sendable {
   public let coordinates: [Coordinate]
   /// The mean may be this far from 1, and a single coordinate that far.
   public static let tolerance = 0.02
-  static let coordinateTolerance = 0.15
-  static let torsionTolerance = 0.1
+  public static let coordinateTolerance = 0.15
+  public static let torsionTolerance = 0.1
   /// What is known no better than this is not known.
   static let largestError = 0.05
   static let largestCoordinateError = 0.3

@@ -7,7 +7,7 @@ public protocol TrainingHost: AnyObject {
   /// A line for whoever watches.
   func log(_ message: String)
   /// Something the user must know about the result.
-  func warn(_ message: String)
+  func warn(_ remark: Remark)
   /// Throws where someone asked to stop. Called only where nothing is lost by it.
   func checkInterruption() throws
 
@@ -19,6 +19,13 @@ public protocol TrainingHost: AnyObject {
   /// Keeps a state of a certain step beside the newest, to go back to; at least the last two of them are kept.
   func saveRollbackPoint(_ state: TrainingCheckpoint) throws
   func rollbackPoint(step: Int) throws -> TrainingCheckpoint?
+}
+
+extension TrainingHost {
+  /// `cure`: what to do about it, where the message does not say so itself.
+  func warn(_ message: String, _ gravity: Remark.Gravity = .warning, cure: String? = nil) {
+    warn(Remark(message, gravity, cure: cure))
+  }
 }
 
 /// Runs a training from begin to end: nobody watches or stops it, and it goes back only to what is in memory.
@@ -33,7 +40,7 @@ public final class UnattendedHost: TrainingHost {
   }
 
   public func log(_ message: String) { report(message) }
-  public func warn(_ message: String) { report("warning: " + message) }
+  public func warn(_ remark: Remark) { report("warning: " + remark.message) }
   public func checkInterruption() {}
   public func saveIfDue(_ state: () throws -> TrainingCheckpoint) {}
   public func newestState() -> TrainingCheckpoint? { nil }

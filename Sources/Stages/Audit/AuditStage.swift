@@ -95,7 +95,8 @@ enum AuditStage: RecordedStage {
       if effective < fewestEffective {
         context.warn(
           "by exact weights the samples of '\(samples.reweighting.name)' are worth \(String(format: "%.0f", effective)) of \(all): the "
-            + "audited dF may be off by more than its error. Train the emulator longer or draw more samples")
+            + "audited dF may be off by more than its error",
+          .grave, cure: "train the emulator longer or draw more samples")
       }
       report(audit, from: used, to: deltaF, error, subset, context)
     } else {
@@ -117,6 +118,9 @@ enum AuditStage: RecordedStage {
     }
   }
 
+  /// A correction of more than so many of its standard errors is a bias.
+  static let largestBias = 3.0
+
   private static func report(
     _ audit: some LikelihoodAuditing, from deltaF: Double, to audited: Double, _ error: Double, _ subset: AuditSubset,
     _ context: StageContext
@@ -125,12 +129,12 @@ enum AuditStage: RecordedStage {
       String(
         format: "dF %.3f corrected by %+.3f ± %.3f to %.3f ± %.3f kT; ln q off by %.3f nats rms", deltaF,
         audit.correction, audit.correctionStandardError, audited, error, audit.rootMeanSquare))
-    if abs(audit.correction) > 3 * audit.correctionStandardError {
+    if abs(audit.correction) > largestBias * audit.correctionStandardError {
       context.warn(
         "the log-density of '\(subset.samples.reweighting.name)' is biased between the states: exact likelihoods of \(subset.count) "
           + String(
             format: "samples move dF by %+.3f ± %.3f kT, to %.3f", audit.correction, audit.correctionStandardError,
-            audited))
+            audited), cure: "the audited dF has the bias taken out; a longer trained energy model has less of it")
     }
   }
 

@@ -116,7 +116,7 @@ enum CompareStage: RecordedStage {
     if samples.deltaF.isNaN {
       context.warn(
         "'\(reweighted.name)' has no free energy, because too few of its samples carry a state: dF is not "
-          + "compared, and distances rest on the few")
+          + "compared, and distances rest on the few", .grave)
     }
   }
 

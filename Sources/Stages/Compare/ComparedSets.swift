@@ -126,7 +126,7 @@ struct ComparedReference {
     if occupancy.changes < 20 {
       context.warn(
         "the reference '\(input.name)' changed its state \(occupancy.changes) times: its populations are those of its starts, and no "
-          + "reference for dF and distances; use an umbrella stage")
+          + "reference for dF and distances", .grave, cure: "use an umbrella stage")
     }
     return result
   }

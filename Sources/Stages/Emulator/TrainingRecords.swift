@@ -16,7 +16,7 @@ final class StageTrainingHost: TrainingHost {
 
   var progress: any ProgressReporting { context.progress }
   func log(_ message: String) { context.log(message) }
-  func warn(_ message: String) { context.warn(message) }
+  func warn(_ remark: Remark) { context.warn(remark) }
   func checkInterruption() throws { try context.checkInterruption() }
 
   func saveIfDue(_ state: () throws -> TrainingCheckpoint) throws {

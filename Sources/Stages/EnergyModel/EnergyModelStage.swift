@@ -145,6 +145,9 @@ enum EnergyModelStage: RecordedStage {
       (output.exactSecondsPerLikelihood, found.exactSecondsPerLikelihood))
   }
 
+  /// Of the log-density, nat rms: above it free energies are not to be trusted.
+  static let largestError = 1.0
+
   private static func tell(_ found: EnergyModelEvaluation, _ context: StageContext) {
     context.log(
       String(
@@ -157,14 +160,15 @@ enum EnergyModelStage: RecordedStage {
     if found.compared < found.exact.count {
       context.warn(
         "\(found.exact.count - found.compared) of \(found.exact.count) samples have no finite density, since their coordinates give no molecule: the error is "
-          + "of the others; train the emulator longer")
+          + "of the others", cure: "train the emulator longer")
     }
-    if !(found.rootMeanSquare <= 1) {
+    if !(found.rootMeanSquare <= largestError) {
       context.warn(
         String(
           format:
-            "the energy model's log-density is off by %.2f nats rms: above 1, its free energies cannot be trusted; "
-            + "train longer, or on more samples: with scores: true they teach more", found.rootMeanSquare))
+            "the energy model's log-density is off by %.2f nats rms: above %g, its free energies cannot be trusted",
+          found.rootMeanSquare, largestError), .grave,
+        cure: "train longer, or on more samples: with scores: true they teach more")
     }
   }
 }

@@ -104,21 +104,23 @@ struct ExploreResult {
 extension ExploreResult {
   private static func percent(_ share: Double) -> String { NumberText.significant(100 * share, 2) + " %" }
 
-  var warnings: [String] {
+  var warnings: [Remark] {
     var result = found.regions.indices.filter { found.regions[$0].isMissing }.map(alarm)
-    if !reach.tells { result.append(limitation) }
+    if !reach.tells { result.append(Remark(limitation)) }
     let pieces = walks.rounds * sets
     for (temperature, count) in zip(setup.temperatures, walks.state.rejections) where count > 0 {
       result.append(
-        "\(count) of \(pieces) pieces of walks at \(NumberText.significant(temperature, 3)) K ended in a frame that is not the molecule's (a "
-          + "turned stereocentre) and were taken back"
+        Remark(
+          "\(count) of \(pieces) pieces of walks at \(NumberText.significant(temperature, 3)) K ended in a frame that is not the molecule's (a "
+            + "turned stereocentre) and were taken back", .note)
       )
     }
     let worst = zip(walks.state.acceptances, walks.state.attempts).map { Double($0) / Double(max(1, $1)) }.min() ?? 1
     if worst < 0.1 {
       result.append(
-        "neighbouring temperatures exchange in \(Self.percent(worst)) of the tries where that is least: give more rungs, or a lower hottest"
-      )
+        Remark(
+          "neighbouring temperatures exchange in \(Self.percent(worst)) of the tries where that is least: give more rungs, or a lower hottest"
+        ))
     }
     return result
   }
@@ -138,7 +140,7 @@ extension ExploreResult {
     }
   }
 
-  private func alarm(_ index: Int) -> String {
+  private func alarm(_ index: Int) -> Remark {
     let region = found.regions[index]
     let count = setup.samples.logWeights.count
     let there =
@@ -149,17 +151,18 @@ extension ExploreResult {
       ? "\(there), with \(Self.percent(region.weight)) of the weight, worth \(NumberText.fixed(region.effective, 1)) where \(due) effective ones are due at least"
       : "\(there), where \(due) are due at least"
     let shift = shifts[index]
-    return
+    return Remark(
       "the emulator of '\(setup.samples.name)' misses \(name(index)): at least \(Self.percent(region.visited.lower)) of the Boltzmann weight by "
-      + "dynamics (\(Self.percent(region.visited.share)) of the frames at \(NumberText.significant(setup.temperatures[0], 4)) K, in \(region.sets) of "
-      + "\(sets) sets of walks), and \(missed). "
-      + Self.effect(shift)
-      + "Train the emulator with frames of that region too: this stage's own are such (results/frame_region), as its artifact is a trajectory"
+        + "dynamics (\(Self.percent(region.visited.share)) of the frames at \(NumberText.significant(setup.temperatures[0], 4)) K, in \(region.sets) of "
+        + "\(sets) sets of walks), and \(missed)" + Self.effect(shift), .grave,
+      cure:
+        "train the emulator with frames of that region too: this stage's own are such (results/frame_region), as its artifact is a trajectory"
+    )
   }
 
   private static func effect(_ shift: Double) -> String {
-    if !shift.isFinite { return "Without it dF has no value: one of its states has no weight at all. " }
-    return abs(shift) > 0.005 ? "dF moves by \(NumberText.fixed(shift, 2)) kT or more with it. " : ""
+    if !shift.isFinite { return ". Without it dF has no value: one of its states has no weight at all" }
+    return abs(shift) > 0.005 ? ". dF moves by \(NumberText.fixed(shift, 2)) kT or more with it" : ""
   }
 
   /// One line for whoever watches.

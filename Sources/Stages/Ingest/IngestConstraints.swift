@@ -60,11 +60,15 @@ struct IngestConstraints {
       switch treatment {
       case .keep:
         context.warn(
-          "\(file): \(summary) were held at one length and stay so: an emulator of these frames has no part of a flexible force field's "
-            + "distribution, and weights by one cannot mend that")
+          Remark(
+            "\(file): \(summary) were held at one length and stay so: an emulator of these frames has no part of a flexible force field's "
+              + "distribution, and weights by one cannot mend that", .grave,
+            cure: "write constraints: flexible, or rigid for the free energies of the constrained molecule",
+            subject: .heldBonds))
       case .rigid:
         context.warn(
-          "\(file): \(summary) were held at one length and keep it; free energies are \(Ensemble.rigid.owner)")
+          "\(file): \(summary) were held at one length and keep it; free energies are \(Ensemble.rigid.owner)",
+          .note)
       case .flexible:
         released.append(try release(held, file: file, summary: summary, system, context))
       }
@@ -82,7 +86,8 @@ struct IngestConstraints {
     let released = try ReleasedBonds(held, topology: topology, terms: terms, temperature: system.temperature)
     context.warn(
       "\(file): \(summary) were held at one length; each length is drawn anew from the law of its spring at "
-        + "\(NumberText.significant(system.temperature)) K, and free energies are \(Ensemble.flexible.owner)")
+        + "\(NumberText.significant(system.temperature)) K, and free energies are \(Ensemble.flexible.owner)",
+      .note)
     return released
   }
 
@@ -110,7 +115,7 @@ struct IngestConstraints {
     let reason = treatment == .rigid ? "holds these bonds by constraints too" : "has springs for these bonds"
     context.warn(
       "constraints: \(treatment.rawValue), because \(context.forcefield.forcefieldName) \(reason); write constraints: "
-        + "\(treatment == .rigid ? "flexible, with a force field that has springs," : "rigid") for the other")
+        + "\(treatment == .rigid ? "flexible, with a force field that has springs," : "rigid") for the other", .note)
     return treatment
   }
 

@@ -1,3 +1,4 @@
+import Basics
 import Artifacts
 import Foundation
 import FreeEnergies
@@ -179,13 +180,14 @@ struct IngestOutput {
       guard kept > 0 else { throw IngestError.nothingLeft(count: badCount, listed: listed) }
       let names = listed.prefix(3).map(\.description).joined(separator: "; ")
       context.warn(
-        "\(badCount) of \(badCount + kept) frames were bad and were dropped: \(names)\(badCount > 3 ? "; ..." : "")")
+        "\(badCount) of \(badCount + kept) frames were bad and were dropped: \(names)\(badCount > 3 ? "; ..." : "")",
+        cure: "look at them before believing the others; results/dropped lists all of them")
     }
     try writer.write(record.frames, kept)
     try writer.write(record.droppedCount, badCount)
     let found = slow.finish()
     try found.write(to: writer)
-    for warning in found.warnings("frames") { context.warn(warning) }
+    for warning in found.warnings("frames", mended: true) { context.warn(warning) }
     if let occupancy {
       if let summary = occupancy.summary { context.log(summary) }
       for warning in occupancy.warnings { context.warn(warning) }
@@ -221,12 +223,13 @@ private struct StateCount {
     return "frames by state: " + parts.joined(separator: ", ")
   }
 
-  var warnings: [String] {
+  var warnings: [Remark] {
     guard total > 0 else { return [] }
     return states.asked.filter { counts[$0] == 0 }.map { empty in
-      "none of the \(total) frames lies in \(states.called(empty)): "
-        + "an emulator of them knows nothing of it, and no free energy of the state can rest on its samples. Add frames of it (a simulate "
-        + "stage may start there)"
+      Remark(
+        "none of the \(total) frames lies in \(states.called(empty)): "
+          + "an emulator of them knows nothing of it, and no free energy of the state can rest on its samples", .grave,
+        cure: "add frames of it (a simulate stage may start there)")
     }
   }
 }

@@ -134,7 +134,7 @@ enum IngestStage: RecordedStage {
     context.warn(
       "\(first)\(atoms) of \(max(most, molecule.kept.total)) atoms are the molecule, the others\(others) are left out: "
         + "populations of these frames are those in the trajectory's surroundings, and free energies by a force field are those of "
-        + "the molecule alone, in its implicit solvent or in vacuum")
+        + "the molecule alone, in its implicit solvent or in vacuum", .note)
   }
 
   /// Below this size of the coordinates a trajectory is read again faster than parts of it are worth. Bytes.

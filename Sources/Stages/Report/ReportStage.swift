@@ -35,15 +35,10 @@ enum ReportStage: RecordedStage {
   }
 
   static func run(_ context: StageContext) throws {
-    let compared = try context.inputs(\Inputs.compare).map(reported)
-    let folder = context.output.url.deletingLastPathComponent()
-    let declared = try context.declaredStates()
-    let distances = context.distances
     let missing = context.missingInputs
     let lack = missing.isEmpty ? "" : ", without \(missing.joined(separator: ", ")): not finished"
-    let options = Report.Options(
-      title: folder.lastPathComponent + lack, temperature: context.temperature, state: declared.title,
-      torsion: declared.leadingCoordinates.first { distances[$0] == nil }, isOfNamedStates: !declared.isShort)
+    let (compared, options) = try ReportDrawing.material(
+      context, title: context.output.url.deletingLastPathComponent().lastPathComponent + lack)
     let report = try Report(compared: compared, options: options)
 
     let plotly = Plotly.script()
@@ -71,14 +66,5 @@ enum ReportStage: RecordedStage {
       try writer.write(output.divergence, column(Recorded.toyEnergyModel.divergence))
     }
     try writer.write(output.table, table)
-  }
-
-  /// An input with those of its inputs that this stage declares.
-  private static func reported(_ input: StageInput) throws -> ReportedStage {
-    let type = input.stageType ?? StageCatalog.all.first { $0.type == input.type }
-    return ReportedStage(
-      name: input.name, type: input.type, method: try (type as? any RecordedStage.Type)?.method?(input),
-      artifact: input.artifact,
-      inputs: try input.inputs.mapValues(reported))
   }
 }

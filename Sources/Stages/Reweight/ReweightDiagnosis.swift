@@ -8,7 +8,7 @@ import Workflow
 /// What a poor reweighting's user is told: what spoils the weights, and what to do about it.
 struct ReweightDiagnosis {
   /// A sentence each; the most telling first.
-  let causes: [String]
+  let causes: [Remark]
   private static let rowsAtMost = 4000
 
   /// `logWeights` [samples], -u - ln q.
@@ -31,18 +31,26 @@ struct ReweightDiagnosis {
       frames: frames.coordinates, terms: try system.harmonicTerms(), rigid: rigid,
       thermalEnergy: PhysicalConstants.thermalEnergy(temperature: system.temperature))
     let counts = states.assignment(of: frames.coordinates).counts
-    var causes: [String] = []
+    var causes: [Remark] = []
     for state in states.asked where counts[state] == 0 {
       let name = states.isShort ? states.set.names[state] : states.called(state)
       causes.append(
-        "none of the frames that the emulator was trained on (\(frames.rows.count) of '\(learnt.name)' were looked at) lies in "
-          + "\(name): give it frames of \(states.isShort ? "both sides" : "that state"); more training or more samples cannot help"
-      )
+        Remark(
+          "none of the frames that the emulator was trained on (\(frames.rows.count) of '\(learnt.name)' were looked at) lies in "
+            + "\(name): give it frames of \(states.isShort ? "both sides" : "that state"); more training or more samples cannot help",
+          .grave))
     }
     // where frames are missing, training is not what is missing
     let findings = diagnosis.findings.filter { causes.isEmpty || $0 != .training }
-    causes += findings.map { "\($0)" + Self.advice($0) }
+    causes += findings.map { Remark("\($0)" + Self.advice($0), Self.gravity($0)) }
     self.causes = causes
+  }
+
+  private static func gravity(_ finding: WeightDiagnosis.Finding) -> Remark.Gravity {
+    switch finding {
+    case .heldFixed, .otherForceField: .grave
+    case .rarePlace, .unlikeFrames, .term, .training: .warning
+    }
   }
 
   private static func advice(_ finding: WeightDiagnosis.Finding) -> String {

@@ -189,10 +189,13 @@ enum ReweightStage: RecordedStage {
     let inverted = frames.inverted.filter { $0 }.count
     if result.nonFinite > 0 {
       context.warn(
-        "\(result.nonFinite) of \(frames.count) samples have no finite energy or density: they weigh nothing")
+        "\(result.nonFinite) of \(frames.count) samples have no finite energy or density: they weigh nothing",
+        result.nonFinite * 100 > frames.count ? .warning : .note, cure: "a longer trained emulator draws fewer of them")
     }
     if inverted > 0 {
-      context.warn("\(inverted) of \(frames.count) samples have an inverted stereocentre: they weigh nothing")
+      context.warn(
+        "\(inverted) of \(frames.count) samples have an inverted stereocentre: they weigh nothing",
+        inverted * 100 > frames.count ? .warning : .note)
     }
     let broken = frames.broken.filter { $0 }.count
     if broken > 0 {
@@ -200,11 +203,15 @@ enum ReweightStage: RecordedStage {
         "\(broken) of \(frames.count) samples have a broken ring: they weigh nothing"
           + (Double(broken) > mostBroken * Double(frames.count)
             ? ". No free energy can be given where an emulator breaks so many: it does not know the bonds that close the rings"
-            : ""))
+            : ""),
+        Double(broken) > mostBroken * Double(frames.count) ? .grave : .warning)
     }
     for state in states.asked {
       let name = states.isShort ? ["the state", "the rest"][state] : states.called(state)
-      if let doubt = result.support[state].doubt { context.warn("\(name) \(doubt)") }
+      if let doubt = result.support[state].doubt {
+        // what helps depends on the cause, which is told after it
+        context.warn("\(name) \(doubt)", result.support[state].isBelievable ? .warning : .grave)
+      }
     }
     if isConcentrated(result) {
       context.warn(
@@ -218,8 +225,11 @@ enum ReweightStage: RecordedStage {
   }
 
   private static func isConcentrated(_ result: Reweighting) -> Bool {
-    result.effectiveFraction < 0.01 || result.largestWeight > 0.05
+    result.effectiveFraction < leastEffectiveFraction || result.largestWeight > mostOfOneSample
   }
+
+  /// Below such a share of samples that count, or above such a share of one of them in the weight, weights are called concentrated.
+  static let leastEffectiveFraction = 0.01, mostOfOneSample = 0.05
 }
 
 /// ln q of every sample over Cartesian coordinates, from an energy model or from the samples themselves.

@@ -69,7 +69,7 @@ extension SimulateSetup {
       for (name, count) in zip(estimates.names, changes) where count < StateEstimates.fewestChanges {
         context.warn(
           "\(name) was entered or left \(count) times in all runs (\(StateEstimates.fewestChanges) are the least): how often frames lie in it "
-            + "is a matter of where the runs began, and has no error")
+            + "is a matter of where the runs began, and has no error", .note)
       }
     }
 

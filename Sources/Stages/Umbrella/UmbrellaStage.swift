@@ -131,7 +131,8 @@ enum UmbrellaStage: RecordedStage {
     for (torsion, count) in zip(slow.torsions, disagreeing) where count * 5 > windows {
       context.warn(
         "\(torsion.name) stands in another basin in each of the two walks in \(count) of \(windows) windows: it does not come to rest "
-          + "within a window, and what hangs on it averages over windows only; longer windows would cure it")
+          + "within a window, and what hangs on it averages over windows only",
+        cure: "longer windows (production) would cure it")
     }
   }
 

@@ -38,7 +38,8 @@ public struct StageOutcome {
   public let result: Result
   public let reason: String  // Why it ran or was skipped
   public let digest: String?
-  public let warnings: [String]
+  public let remarks: [Remark]
+  public var warnings: [String] { remarks.map(\.message) }
 }
 
 public struct RunOutcome {

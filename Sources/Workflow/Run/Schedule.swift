@@ -1,3 +1,4 @@
+import Basics
 import Artifacts
 import Foundation
 
@@ -74,11 +75,11 @@ final class Schedule {
   }
 
   private func decide(
-    _ stage: StageDefinition, _ result: StageOutcome.Result, _ reason: String = "", warnings: [String] = []
+    _ stage: StageDefinition, _ result: StageOutcome.Result, _ reason: String = "", remarks: [Remark] = []
   ) {
     outcomes[stage.name] = StageOutcome(
       stage: stage.name, type: stage.type.type, result: result, reason: reason, digest: digests[stage.name],
-      warnings: warnings)
+      remarks: remarks)
     switch result {
     case .failed where !options.keepGoing: stopped = true
     case .interrupted: stopped = true
@@ -129,7 +130,7 @@ final class Schedule {
     case .skip(let assessment):
       digests[stage.name] = assessment.digest
       if case .removed = assessment.state { removed.insert(stage.name) }
-      decide(stage, .skipped, Self.skipReason(assessment), warnings: assessment.provenance?.warnings ?? [])
+      decide(stage, .skipped, Self.skipReason(assessment), remarks: assessment.provenance?.allRemarks ?? [])
     case .run(let ready):
       running[stage.name] = ready
       do { try executor.start(ready) } catch {
@@ -178,13 +179,13 @@ final class Schedule {
     let reason = "\(ready.assessment.state)"
     stageRun(index).ended(result)
     switch result {
-    case .finished(let digest, let seconds, let warnings):
+    case .finished(let digest, let seconds, let remarks):
       if tainted.remove(name) != nil {
         reopen([index])
         return
       }
       digests[name] = digest
-      decide(ready.stage, .ran(seconds: seconds), reason, warnings: warnings)
+      decide(ready.stage, .ran(seconds: seconds), reason, remarks: remarks)
     case .interrupted: decide(ready.stage, .interrupted, reason)
     case .failed(let error):
       stageRun(index).say("\(name): failed")

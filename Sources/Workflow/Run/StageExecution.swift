@@ -19,7 +19,7 @@ struct ReadyStage {
 
 /// What became of a stage that was run.
 enum StageResult: Codable, Equatable {
-  case finished(digest: String, seconds: Double, warnings: [String])
+  case finished(digest: String, seconds: Double, remarks: [Remark])
   /// Its checkpoint is saved.
   case interrupted
   case damagedInput(stage: String, reason: String)
@@ -120,6 +120,7 @@ extension Engine {
       warnings: context.warnings)
     provenance.pipelineFile = pipeline.origin.map { RelativePath.of($0.file, from: folder.url) }
     provenance.sideFiles = sideFiles.written
+    provenance.remarks = context.remarks.isEmpty ? nil : context.remarks
     provenance.libraries = environment.libraries.isEmpty ? nil : environment.libraries
     let digest = try context.output.commit(provenance: provenance)
     try FaultPoint.afterArtifact.pass()
@@ -128,7 +129,25 @@ extension Engine {
     do { try checkpoints.removeAll() } catch let error as ArtifactError {
       console.line("warning: \(stage.name): finished, but a checkpoint of it is left: \(error)")
     }
-    return .finished(digest: digest, seconds: seconds, warnings: context.warnings)
+    return .finished(digest: digest, seconds: seconds, remarks: context.remarks)
+  }
+
+  /// Hands what a finished stage was given to someone who looks at it again: parameters, inputs, shared values. What is written through
+  /// the context does not stay. Throws what `look` throws, and `EngineError` for inputs that are not there.
+  public func revisit<Seen>(_ name: String, _ look: (StageContext) throws -> Seen) throws -> Seen {
+    guard let stage = pipeline[name] else {
+      throw EngineError.unknownStage(name, known: pipeline.stages.map(\.name))
+    }
+    let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("boltzmill-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: scratch) }
+    let output = try ArtifactWriter(url: scratch.appendingPathComponent("\(name).h5"))
+    defer { output.discard() }
+    let context = StageContext(
+      stage: name, seed: RandomStream.derivedSeed(pipeline.seed, [name]), values: stage.parameters,
+      inputs: try openInputs(of: stage, expecting: [:]), output: output,
+      checkpoints: CheckpointStore(folder: scratch, stage: name, key: "") { _ in }, shared: stage.shared,
+      settings: pipeline.settings)
+    return try look(context)
   }
 
   /// Throws `EngineError.inputChanged` where a file is no longer what it was when it entered the stage's key.

@@ -70,7 +70,7 @@ struct StageRun {
       switch try decide(inputDigests(), begin: begin) {
       case .skip(let assessment):
         say("\(stage.name): \(assessment.state)")
-        return .finished(digest: assessment.digest ?? "", seconds: 0, warnings: [])
+        return .finished(digest: assessment.digest ?? "", seconds: 0, remarks: [])
       case .run(let ready):
         let result = engine.execute(ready)
         ended(result)

@@ -17,7 +17,7 @@ public enum ArtifactInspection {
       let versions = provenance.versions.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
       lines.append("versions: " + versions.joined(separator: ", "))
     }
-    lines += provenance.warnings.map { "warning: \($0)" }
+    lines += provenance.allRemarks.map { "\($0.word): \($0.message)" }
     lines.append("")
     lines += try entries(artifact).map { entry in
       let indent = String(repeating: "  ", count: entry.depth)

@@ -19,16 +19,19 @@ public struct BatchColumn {
 public struct BatchTable {
   private enum Mark { case done, failed, interrupted, open }
 
-  private struct Row {
-    let cell: [String]
-    let state: String
-    let values: [Double?]  // By column
-    let seconds: Double?
+  public struct Row {
+    public let cell: [String]
+    public let state: String
+    public let values: [Double?]  // By column
+    public let seconds: Double?
+    public let stages: [String]  // Names of those that are of this combination, in the order of the file
+    public let isDone: Bool
   }
 
   private let pipeline: PipelineDefinition
-  private let columns: [(base: String, column: BatchColumn)]
-  private let rows: [Row]
+  public let columns: [(base: String, column: BatchColumn)]
+  public let rows: [Row]
+  public var axes: [String] { pipeline.axes }
 
   /// After a run. Nil for a pipeline without a matrix.
   public init?(_ outcome: RunOutcome, pipeline: PipelineDefinition, folder: RunFolder, columns: [BatchColumn]) {
@@ -99,7 +102,8 @@ public struct BatchTable {
       return Row(
         cell: cell, state: Self.state(own, marks),
         values: places.map { place in own.first { $0.base == place.base }.flatMap { values[$0.name]?[place.index] } },
-        seconds: times.isEmpty ? nil : times.reduce(0, +))
+        seconds: times.isEmpty ? nil : times.reduce(0, +), stages: own.map(\.name),
+        isDone: own.allSatisfy { marks[$0.name] == .done })
     }
   }
 

@@ -31,7 +31,8 @@ public enum StatusTable {
     }
     let warnings = assessments.flatMap { assessment in
       let name = assessment.stage.name
-      return (progress[name]?.warnings ?? assessment.provenance?.warnings ?? []).map { "warning: \(name): \($0)" }
+      if let running = progress[name] { return running.warnings.map { "warning: \(name): \($0)" } }
+      return (assessment.provenance?.allRemarks ?? []).map { "\($0.word): \(name): \($0.message)" }
     }
     return ([table.rendered()] + warnings + failures).joined(separator: "\n")
   }
@@ -88,7 +89,9 @@ public enum StatusTable {
       }
       table.addRow([stage.stage, stage.type, result, why])
     }
-    let warnings = outcome.stages.flatMap { stage in stage.warnings.map { "warning: \(stage.stage): \($0)" } }
+    let warnings = outcome.stages.flatMap { stage in
+      stage.remarks.map { "\($0.word): \(stage.stage): \($0.message)" }
+    }
     return ([table.rendered()] + warnings).joined(separator: "\n")
   }
 

@@ -1,0 +1,281 @@
+import Basics
+import Foundation
+import Records
+
+/// What a run's records say against its answers.
+struct Finding {
+  /// What is wrong; what causes the rest comes first.
+  enum Cause: Int, Comparable {
+    case constraints, noFrames, otherForceField, missingRegion, logDensity, gap, undetermined, tail, said
+    case bias, disagreement, concentrated, fewSamples, unconverged, unexplored
+
+    static func < (one: Self, other: Self) -> Bool { one.rawValue < other.rawValue }
+
+    /// Whether numbers that it touches must not be believed; the others are doubts.
+    var isGrave: Bool { self < .disagreement }
+  }
+
+  let cause: Cause
+  /// Names of the compared stages whose numbers rest on it.
+  let touches: Set<String>
+  /// The stage whose record says so.
+  let about: String
+  let text, cure: String
+  var isGrave: Bool { cause.isGrave }
+}
+
+extension ReportedRun {
+  /// Everything that speaks against an answer, the gravest causes first, each once.
+  func findings() throws -> [Finding] {
+    var found: [Finding] = []
+    for stage in stages {
+      switch stage.type {
+      case IngestRecord.stageType: found += constraints(stage)
+      case EmulatorRecord.stageType: found += try thermometer(stage)
+      case EnergyModelRecord.stageType: found += try logDensity(stage)
+      case ReweightRecord.stageType: found += try weights(stage)
+      case AuditRecord.stageType: found += try bias(stage)
+      case ExploreRecord.stageType: found += try exploration(stage)
+      case _ where Self.umbrellaTypes.contains(stage.type): found += try windows(stage)
+      default: break
+      }
+    }
+    found += said(beside: found)
+    var seen: Set<String> = []
+    return found.filter { !$0.touches.isEmpty && seen.insert($0.text).inserted }.sorted { $0.cause < $1.cause }
+  }
+
+  /// The compared stages that rest on `stage`.
+  private func resting(on stage: ReportedStage) -> Set<String> {
+    Set((compared + comparedReferences).filter { $0.lineage.contains { $0.name == stage.name } }.map(\.name))
+  }
+
+  private func finding(_ cause: Finding.Cause, _ stage: ReportedStage, _ text: String, _ cure: String) -> Finding {
+    Finding(
+      cause: cause, touches: resting(on: stage), about: stage.name,
+      text: "\(stage.name): \(text)\(text.hasSuffix(".") ? "" : ".")", cure: cure)
+  }
+
+  // MARK: the data
+
+  /// Bonds that were held, and went to the emulator as they were: told by the stage's own warning.
+  private func constraints(_ stage: ReportedStage) -> [Finding] {
+    guard !stage.artifact.has(Recorded.ingest.constraints) else { return [] }
+    return stage.graveRemarks.filter { $0.subject == .heldBonds }.map {
+      finding(
+        .constraints, stage, $0.text,
+        "let their lengths be drawn anew (or keep them, with 'rigid'): \(command(stage, "constraints", "flexible"))")
+    }
+  }
+
+  private func thermometer(_ stage: ReportedStage) throws -> [Finding] {
+    let (record, limits) = (Recorded.emulator, options.limits)
+    guard let mean = try stage.number(record.thermometer), let error = try stage.number(record.thermometerError) else {
+      return []
+    }
+    func worst(_ names: Texts, _ values: Reals, _ errors: Reals, from ideal: Double, _ limit: Double) throws -> String?
+    {
+      guard let names = try stage.texts(names), let values = try stage.numbers(values),
+        let errors = try stage.numbers(errors), names.count == values.count, names.count == errors.count,
+        let place = names.indices.max(by: { abs(values[$0] - ideal) < abs(values[$1] - ideal) }),
+        abs(values[place] - ideal) > max(limit, 5 * errors[place])
+      else { return nil }
+      return "\(names[place]) has \(NumberText.fixed(values[place], 2)) ± \(NumberText.fixed(errors[place], 2))"
+    }
+    let parts = record.thermometers
+    let one = try worst(parts.names, parts.values, parts.errors, from: 1, limits.thermometerOfCoordinate)
+    let torsion = try worst(
+      parts.torsionNames, parts.torsionValues, parts.torsionErrors, from: 0, limits.thermometerOfTorsion)
+    let isOff = abs(mean - 1) > max(limits.thermometer, 3 * error)
+    guard isOff || one != nil || torsion != nil else { return [] }
+    let details = [one, torsion.map { "\($0), 0 where all is well" }].compactMap { $0 }
+    return [
+      finding(
+        .otherForceField, stage,
+        "the frames are not those of the force field at this temperature: Stein's identity gives "
+          + "\(NumberText.fixed(mean, 3)) ± \(NumberText.fixed(error, 3)) where 1 is due"
+          + (details.isEmpty ? "" : " (\(details.joined(separator: "; ")))"),
+        "compare system.forcefield and temperature with what made the trajectory; if they were others, name them as 'sampled_by' and "
+          + "'sampled_at' under 'system:'")
+    ]
+  }
+
+  // MARK: the density
+
+  private func logDensity(_ stage: ReportedStage) throws -> [Finding] {
+    guard let error = try stage.number(Recorded.energyModel.rmse), !(error <= options.limits.energyModelError) else {
+      return []
+    }
+    // an audit puts exact likelihoods in its place
+    let audits = Set(compared.filter { $0.type == AuditRecord.stageType }.map(\.name))
+    return [
+      Finding(
+        cause: .logDensity, touches: resting(on: stage).subtracting(audits), about: stage.name,
+        text: "\(stage.name): its log-density is off by \(NumberText.fixed(error, 2)) nat rms (at most "
+          + "\(NumberText.significant(options.limits.energyModelError)) is bearable), so weights by it are mostly its own error.",
+        cure: longer(stage, "training.steps", "train the energy model longer"))
+    ]
+  }
+
+  private func bias(_ stage: ReportedStage) throws -> [Finding] {
+    let record = Recorded.audit
+    guard let correction = try stage.number(record.correction), let error = try stage.number(record.correctionError),
+      abs(correction) > options.limits.auditBias * error, let reweight = stage.inputs["reweight"]
+    else { return [] }
+    return [
+      Finding(
+        cause: .bias, touches: [reweight.name], about: stage.name,
+        text: "\(reweight.name): its log-density is biased between the states; exact likelihoods move dF by "
+          + "\(NumberText.fixed(correction, 2)) ± \(NumberText.fixed(error, 2)) kT. Take the audited value.",
+        cure: reweight.inputs["density"].map { longer($0, "training.steps", "train the energy model longer") }
+          ?? "take the dF of '\(stage.name)'")
+    ]
+  }
+
+  // MARK: the weights
+
+  private func weights(_ stage: ReportedStage) throws -> [Finding] {
+    let (record, limits) = (Recorded.reweight, options.limits)
+    var found: [Finding] = []
+    let effective = try stage.numbers(record.stateEffective) ?? []
+    let names = try stateNames(stage, count: effective.count)
+    let asked = names.indices.filter { !options.isOfNamedStates || $0 < names.count - 1 }
+    let frames = stage.lineage.last { $0.type == IngestRecord.stageType }
+    let learnt = try stage.numbers(record.statePopulationsTrajectory) ?? []
+    let empty = asked.filter { $0 < learnt.count && learnt[$0] == 0 }
+    for state in empty {
+      let source = frames.map { "'\($0.name)'" } ?? "the trajectory"
+      found.append(
+        Finding(
+          cause: .noFrames, touches: resting(on: frames ?? stage), about: frames?.name ?? stage.name,
+          text:
+            "\(frames?.name ?? stage.name): no frame lies in \(names[state]). What the emulator never saw it does not draw, and no weight "
+            + "can bring it back.",
+          cure:
+            "give \(source) frames of \(names[state]): a stage 'more: { uses: simulate }' begins in each state; name the more.nc that it "
+            + "writes in the 'trajectory' of \(source)"))
+    }
+    let isUndetermined = try stage.number(record.freeEnergy.deltaF)?.isNaN ?? false
+    for state in asked where !empty.contains(state) && effective[state] < limits.samplesForNumber {
+      found.append(
+        finding(
+          .undetermined, stage,
+          "\(names[state]) rests on \(NumberText.fixed(effective[state], 1)) effective samples "
+            + "(\(NumberText.significant(limits.samplesForNumber)) are the least), so dF is not determined",
+          try more(stage)))
+    }
+    if isUndetermined, found.isEmpty {
+      found.append(finding(.undetermined, stage, "dF is not determined", try more(stage)))
+    }
+    let shapes = try stage.numbers(record.tailShape) ?? []
+    if let worst = shapes.indices.filter({ shapes[$0] > limits.tailShape }).max(by: { shapes[$0] < shapes[$1] }) {
+      let name = worst < names.count ? names[worst] : "a state"
+      found.append(
+        finding(
+          .tail, stage,
+          "the weights of \(name) have a tail of shape \(NumberText.fixed(shapes[worst], 2)) (above "
+            + "\(NumberText.significant(limits.tailShape)) their sum depends on single samples), so dF may be off by more than its interval",
+          try more(stage)))
+    }
+    guard found.isEmpty else { return found }
+    let fraction = try stage.number(record.effectiveFraction) ?? .nan
+    let heaviest = try stage.number(record.largestWeight) ?? .nan
+    if fraction < limits.effectiveFraction || heaviest > limits.largestWeight {
+      found.append(
+        finding(
+          .concentrated, stage,
+          "few samples carry the weight: \(percent(fraction)) % of them count"
+            + (heaviest.isFinite ? ", and the heaviest has \(NumberText.significant(100 * heaviest, 2)) % of it" : "")
+            + "; the interval may be too narrow", try more(stage)))
+    }
+    for state in asked where state < effective.count && effective[state] < limits.samplesForInterval {
+      found.append(
+        finding(
+          .fewSamples, stage,
+          "\(names[state]) rests on \(NumberText.fixed(effective[state], 0)) effective samples, few for an interval (\(NumberText.significant(limits.samplesForInterval)) are enough)",
+          try more(stage)))
+    }
+    return found
+  }
+
+  // MARK: what is looked for elsewhere
+
+  private func exploration(_ stage: ReportedStage) throws -> [Finding] {
+    let (record, regions) = (Recorded.explore, Recorded.explore.regions)
+    guard let reweight = stage.inputs["reweight"], let missing = try stage.number(record.missing) else { return [] }
+    let emulator = reweight.lineage.last { $0.type == EmulatorRecord.stageType }
+    let touched = resting(on: emulator ?? reweight)
+    if missing > 0 {
+      let names = try stage.texts(regions.names) ?? []
+      let flags = try stage.numbers(regions.isMissing) ?? []
+      let shifts = try stage.numbers(regions.shift) ?? []
+      let first = names.indices.first { $0 < flags.count && flags[$0] > 0 }
+      let place = first.map { names[$0] } ?? "a region"
+      let shift = first.flatMap { $0 < shifts.count && shifts[$0].isFinite ? shifts[$0] : nil }
+      let weight = try stage.number(record.missingWeight).map { 100 * $0 }
+      let frames = reweight.lineage.last { $0.type == IngestRecord.stageType }
+      return [
+        Finding(
+          cause: .missingRegion, touches: touched, about: stage.name,
+          text:
+            "\(stage.name): the emulator misses \(place), which has at least \(NumberText.significant(weight, 2)) % of the Boltzmann weight"
+            + (shift.map { "; dF moves by \(NumberText.fixed($0, 2)) kT or more with it" } ?? "")
+            + (missing > 1 ? ", and \(Int(missing) - 1) more." : "."),
+          cure:
+            "train with its frames too: add \(stage.artifact.url.lastPathComponent) (from the run folder) to the 'trajectory' of "
+            + "'\(frames?.base ?? "frames")', and run again")
+      ]
+    }
+    guard try stage.artifact.readIfThere(record.verdict) == "cannot tell" else { return [] }
+    return [
+      Finding(
+        cause: .unexplored, touches: touched, about: stage.name,
+        text: "\(stage.name): nothing was found missing, but walks or samples were too few for that to say anything.",
+        cure: longer(stage, "length", "let the walks last longer"))
+    ]
+  }
+
+  // MARK: windows
+
+  private func windows(_ stage: ReportedStage) throws -> [Finding] {
+    let record = Recorded.umbrella
+    let own = stage.parameters["overlap_threshold"] as? Double
+    let needed = own ?? options.limits.overlap
+    var found: [Finding] = []
+    let between = try stage.numbers(record.fewestSamplesBetweenLines)?.min()
+    if let link = try stage.number(record.weakestLink), link < needed {
+      found.append(
+        finding(
+          .gap, stage,
+          "its windows do not hold together: the weakest overlap is \(NumberText.significant(link, 2)) where "
+            + "\(NumberText.significant(needed)) is needed, so the free energy across that gap is made up",
+          "more windows, or a smaller force constant: \(command(stage, "windows", "[48, 24]")) (or force_constant)"))
+    } else if between == 0 {
+      found.append(
+        finding(
+          .gap, stage,
+          "between two neighbouring lines of its windows lies no sample, so the free energy across that gap is made up",
+          "more windows, or a smaller force constant: \(command(stage, "windows", "[48, 24]")) (or force_constant)"))
+    }
+    if let short = try stage.number(record.shortWindows), short > 0 {
+      found.append(
+        finding(
+          .unconverged, stage,
+          "\(Int(short)) of its windows are too short against their slowest torsion; its error counts that, roughly",
+          longer(stage, "production", "let the windows last longer")))
+    }
+    return found
+  }
+
+  // MARK: what stages said themselves
+
+  /// Grave warnings of stages of which nothing was found in their numbers.
+  private func said(beside found: [Finding]) -> [Finding] {
+    let known = Set(found.filter(\.isGrave).map(\.about))
+    return stages.filter { !known.contains($0.name) }.flatMap { stage in
+      stage.graveRemarks.map {
+        finding(.said, stage, $0.text, $0.cure ?? "see the warning of '\(stage.name)' below")
+      }
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import Basics
+import Foundation
+import Records
+
+/// What to do next, as a command or as a line for the pipeline file.
+extension ReportedRun {
+  /// The command that runs again with another value of a stage's parameter. In a matrix it is set in all cells.
+  func command(_ stage: ReportedStage, _ path: String, _ value: String) -> String {
+    let setting = "\(stage.base).\(path)=\(value)"
+    let quoted = setting.allSatisfy { $0.isLetter || $0.isNumber || "._-=".contains($0) } ? setting : "'\(setting)'"
+    return "`pipeline run \(pipelineFile) --set \(quoted)`"
+  }
+
+  private var pipelineFile: String {
+    stages.lazy.compactMap { $0.artifact.provenance.pipelineFile }.last.map {
+      URL(fileURLWithPath: $0).lastPathComponent
+    } ?? "FILE"
+  }
+
+  /// Twice as much of a parameter.
+  func longer(_ stage: ReportedStage, _ path: String, _ why: String, times: Double = 2) -> String {
+    guard let now = stage.parameter(path), now > 0 else {
+      return "\(why): a larger '\(path)' of stage '\(stage.name)' (\(command(stage, path, "N")))"
+    }
+    return "\(why): \(command(stage, path, NumberText.plain(times * now))) (now \(NumberText.plain(now)))"
+  }
+
+  /// A better emulator where few of the samples count, else more samples.
+  func more(_ stage: ReportedStage) throws -> String {
+    let fraction = try stage.number(Recorded.reweight.effectiveFraction) ?? .nan
+    let drawn = stage.lineage.last { $0.type == SampleRecord.stageType }
+    let emulator = stage.lineage.last { $0.type == EmulatorRecord.stageType }
+    if !(fraction >= Self.fairFraction), let emulator, emulator.parameter("training.steps") != nil {
+      return longer(emulator, "training.steps", "the emulator is far from the Boltzmann distribution, train it longer")
+    }
+    guard let drawn else { return "draw more samples" }
+    return longer(drawn, "count", "draw more samples", times: 4)
+  }
+
+  /// With a larger share of samples that count, more of them help more than longer training.
+  private static let fairFraction = 0.05
+
+  /// What helps most where nothing speaks against the answers.
+  func furtherStep(_ groups: [[Answer]], _ headline: Answer?) throws -> String {
+    let all = groups.joined().map(\.stage)
+    let weighted = all.first { $0.type == ReweightRecord.stageType }
+    guard let headline else { return "see the warnings and tables below" }
+    let isAlone = !all.contains { Self.umbrellaTypes.contains($0.type) } && comparisons.isEmpty
+    if isAlone, let weighted, others.allSatisfy({ $0.type != ExploreRecord.stageType }) {
+      return
+        "nothing here is independent of the emulator: add 'umbrella: { uses: umbrella }' or 'found: { uses: explore, reweight: "
+        + "\(weighted.base) }' to the stages, and its name to the report's 'compare'"
+    }
+    if let model = weighted?.inputs["density"], let weighted, let samples = weighted.inputs["samples"],
+      !all.contains(where: { $0.type == AuditRecord.stageType }),
+      !all.contains(where: { $0.inputs["density"] == nil && $0.inputs["samples"]?.name == samples.name })
+    {
+      return
+        "no exact likelihood tests '\(model.name)': add 'audit: { uses: audit, reweight: \(weighted.base) }' to the stages, and 'audit' to "
+        + "the report's 'compare'"
+    }
+    let half = headline.interval.map { ($0.high - $0.low) / 2 } ?? .infinity
+    let drawn = headline.stage.lineage.last { $0.type == SampleRecord.stageType }
+    if half > Self.wideInterval {
+      if let drawn { return longer(drawn, "count", "the interval is wide; four times the samples halve it", times: 4) }
+      return longer(headline.stage, "production", "the interval is wide; four times the length halves it", times: 4)
+    }
+    return "nothing need be done. The answer is dF = \(headline.text)"
+      + (drawn.map { "; " + longer($0, "count", "to halve its interval", times: 4) } ?? "")
+  }
+
+  /// Half of a 95 % interval, kT.
+  private static let wideInterval = 0.1
+}

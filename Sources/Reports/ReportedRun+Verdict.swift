@@ -1,0 +1,285 @@
+import Basics
+import Foundation
+import Records
+
+extension ReportedRun {
+  /// Nil where no stage asks for a free energy.
+  func verdict() throws -> Verdict? {
+    let groups = try answers()
+    guard !groups.isEmpty else { return nil }
+    let findings = try self.findings()
+    let graves = findings.filter(\.isGrave)
+    func isBelieved(_ answer: Answer) -> Bool {
+      !answer.value.isNaN && !graves.contains { $0.touches.contains(answer.stage.name) }
+    }
+    var (said, agreement, disagreements): ([String], [String], [Finding]) = ([], [], [])
+    var firstHeadline: Answer?
+    for group in groups.prefix(Self.mostSentences) {
+      let headline = headline(of: group.filter(isBelieved))
+      firstHeadline = firstHeadline ?? headline
+      said.append(sentence(group, headline))
+      guard let first = headline ?? group.first(where: { !$0.value.isNaN }) else { continue }
+      for other in group where other.stage.name != first.stage.name && !other.value.isNaN {
+        let comparison = Comparison(first, other)
+        agreement.append(comparison.sentence)
+        if comparison.isDisagreement, isBelieved(first), isBelieved(other) {
+          disagreements.append(disagreement(first, other, comparison))
+        }
+      }
+    }
+    if groups.count > Self.mostSentences {
+      said.append(
+        "\(groups.count - Self.mostSentences) further pairs of states or molecules stand in the tables below.")
+    }
+    agreement += try trajectorySentences(groups)
+    let doubts = (findings + disagreements).sorted { $0.cause < $1.cause }
+    let nextStep = try doubts.first?.cure ?? furtherStep(groups, firstHeadline)
+    return Verdict(
+      answers: said, agreement: Self.shortened(agreement, "further comparisons"),
+      support: Self.shortened(try support(), "further stages"),
+      doubts: doubts.map { Verdict.Doubt(isGrave: $0.isGrave, text: $0.text, cure: $0.cure) }, next: nextStep)
+  }
+
+  private static let mostSentences = 8
+
+  private static func shortened(_ sentences: [String], _ what: String) -> [String] {
+    guard sentences.count > mostSentences else { return sentences }
+    return sentences.prefix(mostSentences) + ["\(sentences.count - mostSentences) \(what) stand in the tables below."]
+  }
+
+  // MARK: what came out
+
+  /// The first that is believed; in its place its audit, which has a bias of its log-density taken out.
+  private func headline(of believed: [Answer]) -> Answer? {
+    guard let first = believed.first else { return nil }
+    return believed.first {
+      $0.stage.type == AuditRecord.stageType && $0.stage.inputs["reweight"]?.name == first.stage.name
+    }
+      ?? believed.first { $0.stage.type == AuditRecord.stageType && samples(of: $0.stage) == samples(of: first.stage) }
+      ?? first
+  }
+
+  private func sentence(_ group: [Answer], _ headline: Answer?) -> String {
+    let pair = group[0].pair
+    let molecule = self.molecule(of: group[0].stage).isEmpty ? "" : Self.cell(of: group[0].stage.name)
+    let what = "dF of \(pair)\(molecule)"
+    if let headline {
+      let share = 1 / (1 + exp(headline.value))
+      let holds =
+        options.isOfNamedStates
+        ? "" : ": the state holds \(NumberText.significant(100 * share, 2)) % of the molecule's weight"
+      let of = headline.isConstrained ? ", of the molecule with its bonds held" : ""
+      return "\(what) is \(headline.text)\(of), by \(Self.name(headline.stage))\(holds)."
+    }
+    let given = group.filter { !$0.value.isNaN }
+    guard !given.isEmpty else {
+      return "\(what) is not determined by \(Self.list(group.map { Self.name($0.stage) }))."
+    }
+    let texts = given.map { "\($0.stage.name) gives \($0.text)" }
+    return "No stage gives a \(what) that may be believed; \(Self.list(texts)), and the reasons against stand below."
+  }
+
+  private static func cell(of name: String) -> String {
+    name.split(separator: "@", maxSplits: 1).dropFirst().first.map { " at \($0)" } ?? ""
+  }
+
+  /// "boltzmann (energy-model ebm)".
+  static func name(_ stage: ReportedStage) -> String { stage.name + (stage.method.map { " (\($0))" } ?? "") }
+
+  /// "a", "a and b", "a, b and c".
+  static func list(_ parts: [String]) -> String {
+    guard let last = parts.last, parts.count > 1 else { return parts.first ?? "" }
+    return parts.dropLast().joined(separator: ", ") + " and " + last
+  }
+
+  /// The name of the samples that a stage weights, directly or not; nil for methods of their own.
+  private func samples(of stage: ReportedStage) -> String? {
+    (stage.inputs["samples"] ?? stage.inputs["reweight"]?.inputs["samples"])?.name
+  }
+
+  private func disagreement(_ first: Answer, _ other: Answer, _ comparison: Comparison) -> Finding {
+    Finding(
+      cause: .disagreement, touches: [first.stage.name, other.stage.name], about: other.stage.name,
+      text: "\(comparison.sentence) One of the two errors is too small, or one of them misses a part.",
+      cure: exploreStep(first, other))
+  }
+
+  private func exploreStep(_ first: Answer, _ other: Answer) -> String {
+    guard let reweight = [first.stage, other.stage].first(where: { $0.type == ReweightRecord.stageType }) else {
+      return "look at the overlap of the windows and at the halves below, and lengthen the shorter of the two"
+    }
+    return
+      "add a stage 'found: { uses: explore, reweight: \(reweight.base) }' to the pipeline file, and 'found' to the report's "
+      + "'compare': it looks for what the emulator misses"
+  }
+
+  // MARK: the trajectory's own
+
+  /// What the frames that the emulator learnt from say by themselves, once for each molecule.
+  private func trajectorySentences(_ groups: [[Answer]]) throws -> [String] {
+    var seen: Set<String> = []
+    var sentences: [String] = []
+    for stage in groups.joined().map(\.stage) where stage.type == ReweightRecord.stageType {
+      guard let frames = stage.lineage.last(where: { $0.type == IngestRecord.stageType }),
+        seen.insert(frames.name).inserted, !options.isOfNamedStates,
+        let shares = try stage.numbers(Recorded.reweight.statePopulationsTrajectory), shares.count == 2
+      else { continue }
+      let held = "\(small(shares[0])) % of the frames of '\(frames.name)' lie in the state"
+      guard shares[0] > 0, shares[1] > 0 else {
+        sentences.append("The trajectory by itself says nothing of dF: \(held).")
+        continue
+      }
+      let own = NumberText.fixed(log(shares[1] / shares[0]), 2)
+      let slow = Recorded.ingest.slowTorsions
+      let names = try frames.texts(slow.names) ?? []
+      // "phi" of the file is "phi2" among all torsions of the molecule: the residue's number is added
+      let place = options.torsion.flatMap { torsion in
+        names.firstIndex { $0.hasPrefix(torsion) && $0.dropFirst(torsion.count).allSatisfy(\.isNumber) }
+      }
+      let changes = try place.flatMap { place in try frames.numbers(slow.changes).map { Int($0[place]) } }
+      let isSampled = try place.flatMap { place in try frames.numbers(slow.sampled).map { $0[place] == 1 } }
+      let why =
+        isSampled == true
+        ? "" : changes.map { ", but \(options.torsion ?? "") changed its place \($0) times in it" } ?? ""
+      let meaning =
+        isSampled == true
+        ? "it stands without an error here"
+        : "that is a matter of where it began, and the weights are what mends it"
+      sentences.append("The trajectory by itself would give \(own) kT (\(held))\(why): \(meaning).")
+    }
+    return sentences
+  }
+
+  // MARK: what it rests on
+
+  private func support() throws -> [String] {
+    try compared.compactMap { stage in
+      switch stage.type {
+      case ReweightRecord.stageType: try supportOfWeights(stage)
+      case AuditRecord.stageType: try supportOfAudit(stage)
+      case _ where Self.umbrellaTypes.contains(stage.type): try supportOfWindows(stage)
+      default: nil
+      }
+    }
+  }
+
+  private func supportOfWeights(_ stage: ReportedStage) throws -> String? {
+    let record = Recorded.reweight
+    guard let fraction = try stage.number(record.effectiveFraction), fraction.isFinite else { return nil }
+    let count = try stage.artifact.has(record.logWeights) ? stage.artifact.shape(record.logWeights).first : nil
+    let samples = count.map { "\(NumberText.count($0)) samples" } ?? "the samples"
+    var parts = ["\(samples) are worth \(percent(fraction)) % of their number"]
+    let names = try stateNames(stage, count: stage.numbers(record.stateEffective)?.count ?? 0)
+    if let effective = try stage.numbers(record.stateEffective), effective.count == names.count {
+      parts.append(
+        Self.list(zip(names, effective).map { "\($0) rests on \(NumberText.fixed($1, 0)) effective ones" }))
+    }
+    if let heaviest = try stage.number(record.largestWeight) {
+      parts.append("the heaviest sample has \(NumberText.significant(100 * heaviest, 2)) % of the weight")
+    }
+    if let shape = try stage.numbers(record.tailShape)?.filter(\.isFinite).max() {
+      parts.append(
+        "the heaviest tail has shape \(NumberText.fixed(shape, 2)) (sound up to \(NumberText.significant(options.limits.tailShape)))"
+      )
+    }
+    return "\(stage.name): \(parts.joined(separator: "; "))."
+  }
+
+  private func supportOfAudit(_ stage: ReportedStage) throws -> String? {
+    let record = Recorded.audit
+    guard let correction = try stage.number(record.correction), let error = try stage.number(record.correctionError)
+    else { return nil }
+    return "\(stage.name): exact likelihoods of \(try stage.count(record.auditedSamples)) samples move dF by "
+      + "\(NumberText.fixed(correction, 3)) ± \(NumberText.fixed(error, 3)) kT."
+  }
+
+  private func supportOfWindows(_ stage: ReportedStage) throws -> String? {
+    let record = Recorded.umbrella
+    var parts: [String] = []
+    if stage.artifact.has(record.overlap), let windows = try stage.artifact.shape(record.overlap).first {
+      parts.append("\(windows) windows")
+    }
+    if let time = try stage.number(record.simulatedTime) {
+      parts.append("\(NumberText.significant(time / 1000, 3)) ns in all")
+    }
+    if let link = try stage.number(record.weakestLink) {
+      parts.append(
+        "the weakest overlap that holds them together is \(NumberText.significant(link, 2)) (needed: "
+          + "\(NumberText.significant(options.limits.overlap)))")
+    }
+    if let halves = try stage.numbers(record.halves.values), halves.count == 2 {
+      parts.append("its halves give \(NumberText.fixed(halves[0], 2)) and \(NumberText.fixed(halves[1], 2)) kT")
+    }
+    return parts.isEmpty ? nil : "\(stage.name): \(parts.joined(separator: "; "))."
+  }
+}
+
+/// Two answers to one question, in joint standard errors where they are independent.
+private struct Comparison {
+  let sentence: String
+  let isDisagreement: Bool
+
+  init(_ one: Answer, _ other: Answer) {
+    let names = "\(one.stage.name) and \(other.stage.name)"
+    let difference = "\(NumberText.fixed(abs(one.value - other.value), 2)) kT"
+    let forces = [one, other].map { $0.stage.shared["forcefield"].map { "\($0)" } }
+    (isDisagreement, sentence) = {
+      if let first = forces[0], let second = forces[1], first != second {
+        return (false, "\(names) are of two force fields: the \(difference) between them are no error of either.")
+      }
+      if one.isConstrained != other.isConstrained {
+        return (
+          false,
+          "\(names) are of two ensembles, since bonds are held in one of them: the \(difference) between them are no error of either."
+        )
+      }
+      if let reweight = other.stage.inputs["reweight"]?.name ?? one.stage.inputs["reweight"]?.name,
+        [one.stage.name, other.stage.name].contains(reweight)
+      {
+        return (
+          false,
+          "\(names) differ by \(difference); one corrects the other, so that is the bias that was found, and no test of the samples."
+        )
+      }
+      if let samples = Self.samples(one.stage), samples == Self.samples(other.stage) {
+        return (
+          false,
+          "\(names) differ by \(difference). They weight the same samples ('\(samples)'), so this tests the log-densities alone: what the "
+            + "samples miss, both miss."
+        )
+      }
+      guard let first = one.error, let second = other.error, first > 0 || second > 0 else {
+        return (false, "\(names) differ by \(difference); an error that would say whether that is much is not there.")
+      }
+      let joint = (first * first + second * second).squareRoot()
+      let errors = abs(one.value - other.value) / joint
+      let told =
+        "\(difference), \(NumberText.fixed(errors, 1)) joint standard errors of \(NumberText.fixed(joint, 2)) kT"
+      let shared = Self.emulator(one.stage)
+      let dependence =
+        shared != nil && shared == Self.emulator(other.stage)
+        ? " Their samples are independent and their emulator is one: what it misses, both miss." : ""
+      if joint > Self.largestTellingError {
+        return (false, "\(names) differ by \(told): an error so large agrees with nearly everything.\(dependence)")
+      }
+      if errors <= Self.agreeing { return (false, "\(names) agree: they differ by \(told).\(dependence)") }
+      if errors <= Self.disagreeing {
+        return (false, "\(names) differ by \(told): more than chance makes easily.\(dependence)")
+      }
+      return (true, "\(names) DISAGREE: they differ by \(told).\(dependence)")
+    }()
+  }
+
+  /// In joint standard errors.
+  private static let agreeing = 2.0, disagreeing = 3.0
+  /// Of a joint error, kT.
+  private static let largestTellingError = 0.3
+
+  private static func samples(_ stage: ReportedStage) -> String? {
+    (stage.inputs["samples"] ?? stage.inputs["reweight"]?.inputs["samples"])?.name
+  }
+
+  private static func emulator(_ stage: ReportedStage) -> String? {
+    stage.lineage.last { $0.type == EmulatorRecord.stageType }?.name
+  }
+}

@@ -55,6 +55,12 @@ def embedded(smiles):
     if untold:
         names = ", ".join(f"{flat.GetAtomWithIdx(index).GetSymbol()} {index}" for index in untold)
         sys.exit(f"prepare: the hand of {names} (atoms of the SMILES, from 0) is not told; write @ or @@ there")
+    bonds = [
+        flat.GetBondWithIdx(found.centeredOn) for found in Chem.FindPotentialStereo(flat)
+        if found.type == Chem.StereoType.Bond_Double and found.specified == Chem.StereoSpecified.Unspecified]
+    if bonds:
+        names = ", ".join(f"{bond.GetBeginAtomIdx()}={bond.GetEndAtomIdx()}" for bond in bonds)
+        sys.exit(f"prepare: cis or trans of the double bond {names} (atoms of the SMILES, from 0) is not told; write / and \\ beside it")
     molecule = Chem.AddHs(flat)
     if AllChem.EmbedMolecule(molecule, randomSeed=7) != 0:
         sys.exit(f"prepare: RDKit finds no structure of {smiles!r} in three dimensions")

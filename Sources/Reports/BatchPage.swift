@@ -87,7 +87,7 @@ public struct BatchPage {
 
   private func row(_ row: Row) -> [String: Any] {
     func cell(_ text: String, _ value: Double?, right: Bool = true) -> [String: Any] {
-      ["text": text, "value": value.map { "\($0)" } ?? "", "right": right]
+      ["text": text, "value": value.flatMap { $0.isFinite ? "\($0)" : nil } ?? "", "right": right]
     }
     let numbers = zip(columns, row.values).map { column, value in
       cell(value.map { NumberText.fixed($0, column.decimals) } ?? NumberText.absent, value)

@@ -137,6 +137,10 @@ struct ReportedRun {
   let compared: [ReportedStage]
   let others: [ReportedStage]  // Those that give no free energy of their own: the `compare` and `explore` stages
   let options: Report.Options
+  /// By the name of a stage, those of the compared ones (and references) that rest on it.
+  let resting: [String: Set<String>]
+  /// How many topologies the compared stages are of.
+  let moleculeCount: Int
   let stages: [ReportedStage]  // Every stage that was reached, once, inputs before those that use them
 
   init(compared: [ReportedStage], options: Report.Options) {
@@ -146,6 +150,14 @@ struct ReportedRun {
     self.options = options
     var seen: Set<String> = []
     stages = compared.flatMap(\.lineage).filter { seen.insert($0.name).inserted }
+    var resting: [String: Set<String>] = [:]
+    var molecules: Set<String> = []
+    let shown = self.compared + Self.references(self.others, beside: self.compared)
+    for stage in shown {
+      for source in stage.lineage { resting[source.name, default: []].insert(stage.name) }
+      if let topology = Self.topology(stage) { molecules.insert(topology) }
+    }
+    (self.resting, moleculeCount) = (resting, molecules.count)
   }
 
   /// Of so many compared stages everything is shown. Of each further one only rows of tables are: a page of thousands has to open.

@@ -7,12 +7,15 @@ public struct ReportFigures {
 
   public init(_ report: Report) { self.report = report }
 
-  /// Files of these names are written anew. Returns their names. Throws `ArtifactError` where a file cannot be written.
-  public func write(to folder: URL) throws -> [String] {
+  /// Files of these names are written anew, where `check` does not throw. Returns their names. Throws `ArtifactError` where a file cannot be
+  /// written.
+  public func write(to folder: URL, check: (URL) throws -> Void = { _ in }) throws -> [String] {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     var names: [String] = []
     func write(_ name: String, _ text: String) throws {
-      try FileSystem.write(Data(text.utf8), to: folder.appendingPathComponent(name))
+      let file = folder.appendingPathComponent(name)
+      try check(file)
+      try FileSystem.write(Data(text.utf8), to: file)
       names.append(name)
     }
     for figure in report.sections.flatMap(\.figures) {

@@ -182,14 +182,14 @@ enum ReportTemplate {
     }, { rootMargin: "600px" });
     for (const element of plots.keys()) watcher.observe(element);
     darkness.addEventListener("change", () => drawn.forEach(draw));
-    function print(state) {
+    function onPaper(state) {
       if (printing === state) return;
       printing = state;
       for (const element of plots.keys()) if (state || drawn.has(element)) { show(element); Plotly.Plots.resize(element); }
     }
-    window.addEventListener("beforeprint", () => print(true));
-    window.addEventListener("afterprint", () => print(false));
-    paper.addEventListener("change", event => print(event.matches));
+    window.addEventListener("beforeprint", () => onPaper(true));
+    window.addEventListener("afterprint", () => onPaper(false));
+    paper.addEventListener("change", event => onPaper(event.matches));
     if (printing) plots.forEach((figure, element) => show(element));
     """
 

@@ -7,6 +7,8 @@ struct Answer {
   let stage: ReportedStage
   /// "0 < phi < 2 rad against the rest", "alpha against beta".
   let pair: String
+  /// The names of the two; nil for the single pair of a short form.
+  let states: [String]?
   /// kT; nan where it is not determined.
   let value: Double
   /// kT; nil where none was recorded.
@@ -47,26 +49,32 @@ extension ReportedRun {
     // an audit is of the ensemble of what it audits
     let ensemble = try (stage.inputs["reweight"] ?? stage).artifact.readIfThere(single.ensemble)
     let isConstrained = ensemble.map(options.readers.isConstrained) ?? false
-    func answer(_ pair: String, _ value: Double, _ error: Double?, _ ends: (low: Double, high: Double)?) -> Answer {
+    func answer(
+      _ pair: String, _ states: [String]?, _ value: Double, _ error: Double?, _ ends: (low: Double, high: Double)?
+    ) -> Answer {
       let ends = ends.flatMap { $0.low.isFinite && $0.high.isFinite ? $0 : nil }
       let error =
         error.flatMap { $0.isFinite ? $0 : nil }
         ?? ends.map { ($0.high - $0.low) / (2 * Self.halfInterval) }
       let around = error.map { (value - Self.halfInterval * $0, value + Self.halfInterval * $0) }
       return Answer(
-        stage: stage, pair: pair, value: value, error: error, interval: value.isNaN ? nil : ends ?? around,
+        stage: stage, pair: pair, states: states, value: value, error: error,
+        interval: value.isNaN ? nil : ends ?? around,
         isConstrained: isConstrained)
     }
     if let from = try stage.texts(pairs.from), let to = try stage.texts(pairs.to),
       let values = try stage.numbers(pairs.deltaF), let errors = try stage.numbers(pairs.standardError),
-      let ends = try stage.numbers(pairs.interval), values.count == from.count, ends.count == 2 * from.count
+      let ends = try stage.numbers(pairs.interval), to.count == from.count, values.count == from.count,
+      errors.count == from.count, ends.count == 2 * from.count
     {
       return from.indices.map { k in
-        answer("\(from[k]) against \(to[k])", values[k], errors[k], (ends[2 * k], ends[2 * k + 1]))
+        answer("\(from[k]) against \(to[k])", [from[k], to[k]], values[k], errors[k], (ends[2 * k], ends[2 * k + 1]))
       }
     }
     guard let value = try stage.number(single.deltaF) else { return [] }
-    return [answer(pairInWords, value, try stage.number(single.standardError), try stage.interval(single.interval))]
+    return [
+      answer(pairInWords, nil, value, try stage.number(single.standardError), try stage.interval(single.interval))
+    ]
   }
 
   /// The pair of single answers.
@@ -74,12 +82,11 @@ extension ReportedRun {
 
   /// What tells one molecule from another: the content of its topology, or else the stage's place in the batch.
   func molecule(of stage: ReportedStage) -> String {
-    let molecules = Set((compared + comparedReferences).compactMap(Self.topology))
-    if molecules.count < 2 { return "" }
+    if moleculeCount < 2 { return "" }
     return Self.topology(stage) ?? stage.name.split(separator: "@").dropFirst().joined()
   }
 
-  private static func topology(_ stage: ReportedStage) -> String? {
+  static func topology(_ stage: ReportedStage) -> String? {
     (stage.lineage.reversed().lazy.compactMap { $0.shared["topology"] }.first).map { "\($0)" }
   }
 }

@@ -21,6 +21,8 @@ struct Finding {
   /// The stage whose record says so.
   let about: String
   let text, cure: String
+  /// The states that it is about; nil for all.
+  var states: [String]?
   var isGrave: Bool { cause.isGrave }
 }
 
@@ -46,14 +48,14 @@ extension ReportedRun {
   }
 
   /// The compared stages that rest on `stage`.
-  private func resting(on stage: ReportedStage) -> Set<String> {
-    Set((compared + comparedReferences).filter { $0.lineage.contains { $0.name == stage.name } }.map(\.name))
-  }
+  private func resting(on stage: ReportedStage) -> Set<String> { resting[stage.name] ?? [] }
 
-  private func finding(_ cause: Finding.Cause, _ stage: ReportedStage, _ text: String, _ cure: String) -> Finding {
+  private func finding(
+    _ cause: Finding.Cause, _ stage: ReportedStage, _ text: String, _ cure: String, states: [String]? = nil
+  ) -> Finding {
     Finding(
       cause: cause, touches: resting(on: stage), about: stage.name,
-      text: "\(stage.name): \(text)\(text.hasSuffix(".") ? "" : ".")", cure: cure)
+      text: "\(stage.name): \(text)\(text.hasSuffix(".") ? "" : ".")", cure: cure, states: states)
   }
 
   // MARK: the data
@@ -139,7 +141,10 @@ extension ReportedRun {
     var found: [Finding] = []
     let effective = try stage.numbers(record.stateEffective) ?? []
     let names = try stateNames(stage, count: effective.count)
-    let asked = names.indices.filter { !options.isOfNamedStates || $0 < names.count - 1 }
+    let pairs = record.states.pairs
+    let inPairs = Set(try (stage.texts(pairs.from) ?? []) + (stage.texts(pairs.to) ?? []))
+    let asked = names.indices.filter { !options.isOfNamedStates || inPairs.isEmpty || inPairs.contains(names[$0]) }
+    func alone(_ state: Int) -> [String]? { options.isOfNamedStates ? [names[state]] : nil }
     let frames = stage.lineage.last { $0.type == IngestRecord.stageType }
     let learnt = try stage.numbers(record.statePopulationsTrajectory) ?? []
     let empty = asked.filter { $0 < learnt.count && learnt[$0] == 0 }
@@ -153,29 +158,29 @@ extension ReportedRun {
             + "can bring it back.",
           cure:
             "give \(source) frames of \(names[state]): a stage 'more: { uses: simulate }' begins in each state; name the more.nc that it "
-            + "writes in the 'trajectory' of \(source)"))
+            + "writes in the 'trajectory' of \(source)", states: alone(state)))
     }
     let isUndetermined = try stage.number(record.freeEnergy.deltaF)?.isNaN ?? false
-    for state in asked where !empty.contains(state) && effective[state] < limits.samplesForNumber {
+    for state in asked
+    where !empty.contains(state) && state < effective.count && effective[state] < limits.samplesForNumber {
       found.append(
         finding(
           .undetermined, stage,
           "\(names[state]) rests on \(NumberText.fixed(effective[state], 1)) effective samples "
-            + "(\(NumberText.significant(limits.samplesForNumber)) are the least), so dF is not determined",
-          try more(stage)))
+            + "(\(NumberText.significant(limits.samplesForNumber)) are the least), so its dF is not determined",
+          try more(stage), states: alone(state)))
     }
     if isUndetermined, found.isEmpty {
       found.append(finding(.undetermined, stage, "dF is not determined", try more(stage)))
     }
     let shapes = try stage.numbers(record.tailShape) ?? []
-    if let worst = shapes.indices.filter({ shapes[$0] > limits.tailShape }).max(by: { shapes[$0] < shapes[$1] }) {
-      let name = worst < names.count ? names[worst] : "a state"
+    for state in asked where state < shapes.count && shapes[state] > limits.tailShape {
       found.append(
         finding(
           .tail, stage,
-          "the weights of \(name) have a tail of shape \(NumberText.fixed(shapes[worst], 2)) (above "
+          "the weights of \(names[state]) have a tail of shape \(NumberText.fixed(shapes[state], 2)) (above "
             + "\(NumberText.significant(limits.tailShape)) their sum depends on single samples), so dF may be off by more than its interval",
-          try more(stage)))
+          try more(stage), states: alone(state)))
     }
     guard found.isEmpty else { return found }
     let fraction = try stage.number(record.effectiveFraction) ?? .nan
@@ -193,7 +198,7 @@ extension ReportedRun {
         finding(
           .fewSamples, stage,
           "\(names[state]) rests on \(NumberText.fixed(effective[state], 0)) effective samples, few for an interval (\(NumberText.significant(limits.samplesForInterval)) are enough)",
-          try more(stage)))
+          try more(stage), states: alone(state)))
     }
     return found
   }
@@ -212,7 +217,9 @@ extension ReportedRun {
       let first = names.indices.first { $0 < flags.count && flags[$0] > 0 }
       let place = first.map { names[$0] } ?? "a region"
       let shift = first.flatMap { $0 < shifts.count && shifts[$0].isFinite ? shifts[$0] : nil }
-      let weight = try stage.number(record.missingWeight).map { 100 * $0 }
+      let bounds = try stage.numbers(regions.bounds) ?? []
+      let own = first.flatMap { 2 * $0 < bounds.count ? bounds[2 * $0] : nil }
+      let weight = try (own ?? stage.number(record.missingWeight)).map { 100 * $0 }
       let frames = reweight.lineage.last { $0.type == IngestRecord.stageType }
       return [
         Finding(
@@ -231,7 +238,11 @@ extension ReportedRun {
       Finding(
         cause: .unexplored, touches: touched, about: stage.name,
         text: "\(stage.name): nothing was found missing, but walks or samples were too few for that to say anything.",
-        cure: longer(stage, "length", "let the walks last longer"))
+        cure:
+          stage.artifact.provenance.warnings.first { $0.contains("says little") }.map {
+            "do what '\(stage.name)' says: \($0)"
+          }
+          ?? longer(stage, "length", "let the walks last longer"))
     ]
   }
 
@@ -239,23 +250,18 @@ extension ReportedRun {
 
   private func windows(_ stage: ReportedStage) throws -> [Finding] {
     let record = Recorded.umbrella
-    let own = stage.parameters["overlap_threshold"] as? Double
-    let needed = own ?? options.limits.overlap
+    let needed = options.limits.overlap
     var found: [Finding] = []
-    let between = try stage.numbers(record.fewestSamplesBetweenLines)?.min()
+    // a stage ends below its own threshold, which may have been set lower
     if let link = try stage.number(record.weakestLink), link < needed {
       found.append(
         finding(
           .gap, stage,
           "its windows do not hold together: the weakest overlap is \(NumberText.significant(link, 2)) where "
             + "\(NumberText.significant(needed)) is needed, so the free energy across that gap is made up",
-          "more windows, or a smaller force constant: \(command(stage, "windows", "[48, 24]")) (or force_constant)"))
-    } else if between == 0 {
-      found.append(
-        finding(
-          .gap, stage,
-          "between two neighbouring lines of its windows lies no sample, so the free energy across that gap is made up",
-          "more windows, or a smaller force constant: \(command(stage, "windows", "[48, 24]")) (or force_constant)"))
+          "more windows there, or a smaller force constant"
+            + (stage.type == UmbrellaRecord.stageType
+              ? " ('windows' and 'force_constant' of stage '\(stage.base)')" : "")))
     }
     if let short = try stage.number(record.shortWindows), short > 0 {
       found.append(

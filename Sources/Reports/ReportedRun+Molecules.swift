@@ -30,7 +30,9 @@ extension ReportedRun {
       let topology = try samples.texts(record.topology)?.first,
       let logWeights = try stage.numbers(Recorded.reweight.logWeights), logWeights.count == places.count
     else { return [] }
-    let names = try stateNames(stage, count: (places.max() ?? 0) + 1)
+    // a state without a sample has a name all the same
+    let known = try stage.numbers(Recorded.reweight.statePopulations)?.count ?? 0
+    let names = try stateNames(stage, count: max(known, (places.max() ?? 0) + 1))
     var figures: [Report.MoleculeFigure] = []
     for (state, name) in names.enumerated() {
       let own = places.indices.filter { places[$0] == state && logWeights[$0] > -.infinity }

@@ -53,9 +53,12 @@ extension ReportedRun {
   // MARK: pairs
 
   /// The stages that `compare` stages hold samples against, where they are not set side by side themselves.
-  var comparedReferences: [ReportedStage] {
+  var comparedReferences: [ReportedStage] { Self.references(others, beside: compared) }
+
+  static func references(_ others: [ReportedStage], beside compared: [ReportedStage]) -> [ReportedStage] {
     var seen = Set(compared.map(\.name))
-    return comparisons.compactMap { $0.inputs["reference"] }.filter { seen.insert($0.name).inserted }
+    return others.filter { $0.type == CompareRecord.stageType }.compactMap { $0.inputs["reference"] }
+      .filter { seen.insert($0.name).inserted }
   }
 
   /// Free energies of all pairs of named states, pair by pair; beside each its difference from the reference's.
@@ -67,7 +70,8 @@ extension ReportedRun {
     for stage in compared + comparedReferences {
       guard let from = try stage.texts(record.from), let to = try stage.texts(record.to),
         let values = try stage.numbers(record.deltaF), let errors = try stage.numbers(record.standardError),
-        let ends = try stage.numbers(record.interval), values.count == from.count, ends.count == 2 * from.count
+        let ends = try stage.numbers(record.interval), to.count == from.count, values.count == from.count,
+        errors.count == from.count, ends.count == 2 * from.count
       else { continue }
       for k in from.indices {
         let pair = [from[k], to[k]]

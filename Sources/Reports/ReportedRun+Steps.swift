@@ -13,12 +13,14 @@ extension ReportedRun {
 
   private var pipelineFile: String {
     stages.lazy.compactMap { $0.artifact.provenance.pipelineFile }.last.map {
-      URL(fileURLWithPath: $0).lastPathComponent
+      let name = URL(fileURLWithPath: $0).lastPathComponent
+      return name.contains(" ") ? "'\(name)'" : name
     } ?? "FILE"
   }
 
   /// Twice as much of a parameter.
   func longer(_ stage: ReportedStage, _ path: String, _ why: String, times: Double = 2) -> String {
+    if stage.type == WindowsRecord.stageType { return "\(why), where the windows of '\(stage.name)' were run" }
     guard let now = stage.parameter(path), now > 0 else {
       return "\(why): a larger '\(path)' of stage '\(stage.name)' (\(command(stage, path, "N")))"
     }
@@ -41,8 +43,9 @@ extension ReportedRun {
   private static let fairFraction = 0.05
 
   /// What helps most where nothing speaks against the answers.
-  func furtherStep(_ groups: [[Answer]], _ headline: Answer?) throws -> String {
-    let all = groups.joined().map(\.stage)
+  /// `open`: answers that are not determined, and pairs that differ by more than chance makes easily, a sentence each.
+  func furtherStep(_ groups: [[Answer]], _ headline: Answer?, open: [String]) throws -> String {
+    let all = groups.joined().filter { !$0.value.isNaN }.map(\.stage)
     let weighted = all.first { $0.type == ReweightRecord.stageType }
     guard let headline else { return "see the warnings and tables below" }
     let isAlone = !all.contains { Self.umbrellaTypes.contains($0.type) } && comparisons.isEmpty
@@ -59,12 +62,18 @@ extension ReportedRun {
         "no exact likelihood tests '\(model.name)': add 'audit: { uses: audit, reweight: \(weighted.base) }' to the stages, and 'audit' to "
         + "the report's 'compare'"
     }
-    let half = headline.interval.map { ($0.high - $0.low) / 2 } ?? .infinity
     let drawn = headline.stage.lineage.last { $0.type == SampleRecord.stageType }
-    if half > Self.wideInterval {
-      if let drawn { return longer(drawn, "count", "the interval is wide; four times the samples halve it", times: 4) }
-      return longer(headline.stage, "production", "the interval is wide; four times the length halves it", times: 4)
+    let length = headline.stage.type == SimulateRecord.stageType ? "length" : "production"
+    func further(_ why: String) -> String {
+      drawn.map { longer($0, "count", why, times: 4) } ?? longer(headline.stage, length, why, times: 4)
     }
+    guard let interval = headline.interval else {
+      return further("the answer has no interval; more data would give it one")
+    }
+    if (interval.high - interval.low) / 2 > Self.wideInterval {
+      return further("the interval is wide; four times as much halves it")
+    }
+    if let first = open.first { return further("\(first) Four times as much tells more") }
     return "nothing need be done. The answer is dF = \(headline.text)"
       + (drawn.map { "; " + longer($0, "count", "to halve its interval", times: 4) } ?? "")
   }

@@ -10,21 +10,28 @@ extension ReportedRun {
     let findings = try self.findings()
     let graves = findings.filter(\.isGrave)
     func isBelieved(_ answer: Answer) -> Bool {
-      !answer.value.isNaN && !graves.contains { $0.touches.contains(answer.stage.name) }
+      !answer.value.isNaN
+        && !graves.contains { grave in
+          grave.touches.contains(answer.stage.name)
+            && (grave.states.flatMap { states in answer.states.map { !Set(states).isDisjoint(with: $0) } } ?? true)
+        }
     }
     var (said, agreement, disagreements): ([String], [String], [Finding]) = ([], [], [])
+    var open: [String] = []
     var firstHeadline: Answer?
-    for group in groups.prefix(Self.mostSentences) {
+    for (place, group) in groups.enumerated() {
       let headline = headline(of: group.filter(isBelieved))
       firstHeadline = firstHeadline ?? headline
-      said.append(sentence(group, headline))
+      let told = sentence(group, headline)
+      if place < Self.mostSentences { said.append(told) }
+      if headline == nil { open.append(told) }
       guard let first = headline ?? group.first(where: { !$0.value.isNaN }) else { continue }
       for other in group where other.stage.name != first.stage.name && !other.value.isNaN {
         let comparison = Comparison(first, other)
         agreement.append(comparison.sentence)
-        if comparison.isDisagreement, isBelieved(first), isBelieved(other) {
-          disagreements.append(disagreement(first, other, comparison))
-        }
+        guard isBelieved(first), isBelieved(other) else { continue }
+        if comparison.isDisagreement { disagreements.append(disagreement(first, other, comparison)) }
+        if comparison.isUneasy { open.append(comparison.sentence) }
       }
     }
     if groups.count > Self.mostSentences {
@@ -33,12 +40,25 @@ extension ReportedRun {
     }
     agreement += try trajectorySentences(groups)
     let doubts = (findings + disagreements).sorted { $0.cause < $1.cause }
-    let nextStep = try doubts.first?.cure ?? furtherStep(groups, firstHeadline)
+    let nextStep = try doubts.first?.cure ?? furtherStep(groups, firstHeadline, open: open)
     return Verdict(
       answers: said, agreement: Self.shortened(agreement, "further comparisons"),
       support: Self.shortened(try support(), "further stages"),
-      doubts: doubts.map { Verdict.Doubt(isGrave: $0.isGrave, text: $0.text, cure: $0.cure) }, next: nextStep)
+      doubts: Self.shortened(doubts), next: nextStep)
   }
+
+  /// The gravest, and how many more there are.
+  private static func shortened(_ doubts: [Finding]) -> [Verdict.Doubt] {
+    let shown = doubts.prefix(mostDoubts).map { Verdict.Doubt(isGrave: $0.isGrave, text: $0.text, cure: $0.cure) }
+    guard doubts.count > mostDoubts else { return shown }
+    return shown + [
+      Verdict.Doubt(
+        isGrave: doubts[mostDoubts].isGrave, text: "\(doubts.count - mostDoubts) further findings of the same kinds.",
+        cure: "see the warnings below")
+    ]
+  }
+
+  private static let mostDoubts = 24
 
   private static let mostSentences = 8
 
@@ -51,11 +71,15 @@ extension ReportedRun {
 
   /// The first that is believed; in its place its audit, which has a bias of its log-density taken out.
   private func headline(of believed: [Answer]) -> Answer? {
+    // one without an error leads only where there is no other
+    let believed = believed.contains { $0.interval != nil } ? believed.filter { $0.interval != nil } : believed
     guard let first = believed.first else { return nil }
     return believed.first {
       $0.stage.type == AuditRecord.stageType && $0.stage.inputs["reweight"]?.name == first.stage.name
     }
-      ?? believed.first { $0.stage.type == AuditRecord.stageType && samples(of: $0.stage) == samples(of: first.stage) }
+      ?? believed.first {
+        $0.stage.type == AuditRecord.stageType && $0.stage.drawnSamples == first.stage.drawnSamples
+      }
       ?? first
   }
 
@@ -90,11 +114,6 @@ extension ReportedRun {
   static func list(_ parts: [String]) -> String {
     guard let last = parts.last, parts.count > 1 else { return parts.first ?? "" }
     return parts.dropLast().joined(separator: ", ") + " and " + last
-  }
-
-  /// The name of the samples that a stage weights, directly or not; nil for methods of their own.
-  private func samples(of stage: ReportedStage) -> String? {
-    (stage.inputs["samples"] ?? stage.inputs["reweight"]?.inputs["samples"])?.name
   }
 
   private func disagreement(_ first: Answer, _ other: Answer, _ comparison: Comparison) -> Finding {
@@ -133,16 +152,20 @@ extension ReportedRun {
       let slow = Recorded.ingest.slowTorsions
       let names = try frames.texts(slow.names) ?? []
       // "phi" of the file is "phi2" among all torsions of the molecule: the residue's number is added
-      let place = options.torsion.flatMap { torsion in
-        names.firstIndex { $0.hasPrefix(torsion) && $0.dropFirst(torsion.count).allSatisfy(\.isNumber) }
+      let places = options.torsion.map { torsion in
+        names.indices.filter {
+          names[$0].hasPrefix(torsion) && names[$0].dropFirst(torsion.count).allSatisfy(\.isNumber)
+        }
       }
+      // one of that name; otherwise nothing is known of it
+      let place = places.flatMap { $0.count == 1 ? $0[0] : nil }
       let changes = try place.flatMap { place in try frames.numbers(slow.changes).map { Int($0[place]) } }
       let isSampled = try place.flatMap { place in try frames.numbers(slow.sampled).map { $0[place] == 1 } }
       let why =
         isSampled == true
         ? "" : changes.map { ", but \(options.torsion ?? "") changed its place \($0) times in it" } ?? ""
       let meaning =
-        isSampled == true
+        isSampled != false
         ? "it stands without an error here"
         : "that is a matter of where it began, and the weights are what mends it"
       sentences.append("The trajectory by itself would give \(own) kT (\(held))\(why): \(meaning).")
@@ -214,16 +237,42 @@ extension ReportedRun {
   }
 }
 
+extension ReportedStage {
+  /// The samples that it weights as they were drawn, also where they were carried on by annealing; nil for methods of their own.
+  fileprivate var drawnSamples: String? {
+    guard let samples = inputs["samples"] ?? inputs["reweight"]?.inputs["samples"] else { return nil }
+    return samples.type == AnnealRecord.stageType ? samples.inputs["samples"]?.name ?? samples.name : samples.name
+  }
+
+  /// The emulator that drew its samples, and the frames that it learnt from.
+  fileprivate var source: (emulator: String?, frames: String?) {
+    let all = lineage
+    return (
+      all.last { [EmulatorRecord.stageType, "imported-emulator"].contains($0.type) }?.name,
+      all.last { $0.type == IngestRecord.stageType }?.name
+    )
+  }
+
+  /// What it calls its force field, as text of one order; an audit's is that of what it audits.
+  fileprivate var forceFieldText: String? {
+    (shared["forcefield"] ?? inputs["reweight"]?.shared["forcefield"]).flatMap {
+      try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .fragmentsAllowed])
+    }.map { String(decoding: $0, as: UTF8.self) }
+  }
+}
+
 /// Two answers to one question, in joint standard errors where they are independent.
 private struct Comparison {
   let sentence: String
   let isDisagreement: Bool
+  /// More than chance makes easily.
+  let isUneasy: Bool
 
   init(_ one: Answer, _ other: Answer) {
     let names = "\(one.stage.name) and \(other.stage.name)"
     let difference = "\(NumberText.fixed(abs(one.value - other.value), 2)) kT"
-    let forces = [one, other].map { $0.stage.shared["forcefield"].map { "\($0)" } }
-    (isDisagreement, sentence) = {
+    let forces = [one, other].map(\.stage.forceFieldText)
+    let told: (isDisagreement: Bool, sentence: String) = {
       if let first = forces[0], let second = forces[1], first != second {
         return (false, "\(names) are of two force fields: the \(difference) between them are no error of either.")
       }
@@ -241,7 +290,7 @@ private struct Comparison {
           "\(names) differ by \(difference); one corrects the other, so that is the bias that was found, and no test of the samples."
         )
       }
-      if let samples = Self.samples(one.stage), samples == Self.samples(other.stage) {
+      if let samples = one.stage.drawnSamples, samples == other.stage.drawnSamples {
         return (
           false,
           "\(names) differ by \(difference). They weight the same samples ('\(samples)'), so this tests the log-densities alone: what the "
@@ -255,31 +304,29 @@ private struct Comparison {
       let errors = abs(one.value - other.value) / joint
       let told =
         "\(difference), \(NumberText.fixed(errors, 1)) joint standard errors of \(NumberText.fixed(joint, 2)) kT"
-      let shared = Self.emulator(one.stage)
+      let (mine, theirs) = (one.stage.source, other.stage.source)
       let dependence =
-        shared != nil && shared == Self.emulator(other.stage)
-        ? " Their samples are independent and their emulator is one: what it misses, both miss." : ""
-      if joint > Self.largestTellingError {
+        mine.emulator != nil && mine.emulator == theirs.emulator
+        ? " Their samples are independent and their emulator is one: what it misses, both miss."
+        : mine.emulator != nil && theirs.emulator != nil && mine.frames != nil && mine.frames == theirs.frames
+          ? " Their emulators learnt from the same frames: what those miss, both miss." : ""
+      if joint > Self.largestTellingError, errors <= Self.agreeing {
         return (false, "\(names) differ by \(told): an error so large agrees with nearly everything.\(dependence)")
       }
       if errors <= Self.agreeing { return (false, "\(names) agree: they differ by \(told).\(dependence)") }
       if errors <= Self.disagreeing {
-        return (false, "\(names) differ by \(told): more than chance makes easily.\(dependence)")
+        return (false, "\(names) differ by \(told): \(Self.uneasy).\(dependence)")
       }
       return (true, "\(names) DISAGREE: they differ by \(told).\(dependence)")
     }()
+    (isDisagreement, sentence) = told
+    isUneasy = !told.isDisagreement && told.sentence.contains(Self.uneasy)
   }
+
+  private static let uneasy = "more than chance makes easily"
 
   /// In joint standard errors.
   private static let agreeing = 2.0, disagreeing = 3.0
   /// Of a joint error, kT.
   private static let largestTellingError = 0.3
-
-  private static func samples(_ stage: ReportedStage) -> String? {
-    (stage.inputs["samples"] ?? stage.inputs["reweight"]?.inputs["samples"])?.name
-  }
-
-  private static func emulator(_ stage: ReportedStage) -> String? {
-    stage.lineage.last { $0.type == EmulatorRecord.stageType }?.name
-  }
 }

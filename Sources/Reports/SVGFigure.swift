@@ -13,7 +13,9 @@ struct SVGFigure {
 
   var svg: String {
     guard let x = range(\.xAxis, horizontal: true), let y = range(\.yAxis, horizontal: false) else {
-      return "<p class=\"absent\">Nothing to draw: no finite value.</p>"
+      return
+        "<svg viewBox=\"0 0 \(Int(width)) 60\" role=\"img\" aria-label=\"\(Markup.escaped(figure.title))\"><text x=\"16\" y=\"36\""
+        + " font-size=\"14\" fill=\"#1a1a1a\">Nothing to draw: no finite value.</text></svg>"
     }
     let frame = Frame(
       x: x, y: y, xLogarithmic: figure.xAxis.logarithmic, yLogarithmic: figure.yAxis.logarithmic,

@@ -36,15 +36,21 @@ public struct Verdict: Equatable, Sendable {
 
   private static let fewest = 3
 
-  /// Broken between words; what follows the first line is set in.
-  private static func wrapped(_ text: String, width: Int) -> String {
+  /// Broken between words, never within a command (in backquotes), which may be pasted; what follows the first line is set in.
+  static func wrapped(_ text: String, width: Int) -> String {
     var lines = [""]
+    var words: [String] = []
+    var isCommand = false
     for word in text.split(separator: " ") {
+      if isCommand { words[words.count - 1] += " \(word)" } else { words.append(String(word)) }
+      if word.filter({ $0 == "`" }).count % 2 == 1 { isCommand.toggle() }
+    }
+    for word in words {
       let line = lines[lines.count - 1]
       if !line.isEmpty, line.count + 1 + word.count > width {
         lines.append("    \(word)")
       } else {
-        lines[lines.count - 1] = line.isEmpty ? String(word) : "\(line) \(word)"
+        lines[lines.count - 1] = line.isEmpty ? word : "\(line) \(word)"
       }
     }
     return lines.joined(separator: "\n")

@@ -51,6 +51,9 @@ struct InitCommand: ParsableCommand {
     guard [isFiles, peptide != nil, smiles != nil, batch != nil].filter({ $0 }).count <= 1 else {
       throw ValidationError("give files, or --peptide, or --smiles, or --batch: one of the four")
     }
+    if peptide != nil || smiles != nil || batch != nil, atoms != nil || coordinates != nil {
+      throw ValidationError("--atoms and --coordinates belong to --topology and --forcefield")
+    }
     guard smiles == nil || output != nil else { throw ValidationError("--smiles needs --output, the file to write") }
   }
 
@@ -146,11 +149,13 @@ struct InitCommand: ParsableCommand {
     }
     topology = try reply("Topology, a PDB file or prmtop:")
     forcefield = try reply("Force field, a serialised OpenMM System or prmtop [the topology's]:")
-    trajectory =
-      try reply("Trajectories, with spaces between them [none: simulate]:")?.split(separator: " ").map(String.init)
-      ?? []
-    output = try reply("Pipeline file to write [named after the topology]:")
-    if let text = try reply("Temperature in K [as the trajectory tells, else 300]:") {
+    if trajectory.isEmpty {
+      trajectory =
+        try reply("Trajectories, with spaces between them [none: simulate]:")?.split(separator: " ").map(String.init)
+        ?? []
+    }
+    if output == nil { output = try reply("Pipeline file to write [named after the topology]:") }
+    if temperature == nil, let text = try reply("Temperature in K [as the trajectory tells, else 300]:") {
       guard let value = Double(text), value > 0 else { throw ValidationError("\(text) is no temperature in K") }
       temperature = value
     }

@@ -37,9 +37,7 @@ struct ReportCommand: PipelineCommand {
     let engine = try pipeline.engine()
     let all = try engine.assess(keys: false)
     let reports = all.filter { $0.stage.type.type == ReportRecord.stageType }
-    if let batch {
-      try writeBatch(all, engine, to: URL(fileURLWithPath: batch))
-    } else if reports.isEmpty {
+    if batch == nil, reports.isEmpty {
       throw ValidationError("\(engine.pipeline.source) has no stage of type \(ReportRecord.stageType)")
     }
     var found: [ParameterValue] = []
@@ -48,10 +46,15 @@ struct ReportCommand: PipelineCommand {
       let isFinished: Bool
       if case .incomplete = report.state { isFinished = true } else { isFinished = report.isFinished }
       let told = isFinished ? nil : try partial(report, all, engine)
+      if told != nil, figures != nil {
+        printError("\(report.stage.name): it is not finished, so no figures are written")
+      }
       let folder = figures.map { URL(fileURLWithPath: $0, isDirectory: true) }
       let own = reports.count > 1 ? folder?.appendingPathComponent(report.stage.name, isDirectory: true) : folder
       found.append(try told ?? finished(report, engine, figures: own))
     }
+    // last, so that it links to pages that were just drawn
+    if let batch { try writeBatch(all, engine, to: URL(fileURLWithPath: batch)) }
     results.print([
       "pipeline": .string(engine.pipeline.name), "reports": .list(found),
       "batch": .optional(batch.map { URL(fileURLWithPath: $0).relativePath }),
@@ -128,7 +131,8 @@ struct ReportCommand: PipelineCommand {
         text = verdict.terminalText
       }
       guard let figures else { return }
-      let names = try ReportFigures(Report(compared: compared, options: options)).write(to: figures)
+      let names = try ReportFigures(Report(compared: compared, options: options)).write(
+        to: figures, check: engine.requireReplaceable)
       if !results.json { print("figures: \(names.count) files in \(figures.relativePath)") }
     }
     return text
@@ -163,7 +167,8 @@ struct ReportCommand: PipelineCommand {
         title: "\(column.title) \(base)" + (column.unit.map { " / \($0)" } ?? ""), decimals: column.decimals)
     }
     let html = try BatchPage(title: definition.name, axes: table.axes, columns: columns, rows: rows).html()
-    try Data(html.utf8).write(to: page, options: .atomic)
+    try engine.requireReplaceable(page)
+    try FileSystem.write(Data(html.utf8), to: page)
     if !results.json { print("page of the batch: \(page.relativePath)") }
   }
 

@@ -10,7 +10,8 @@ final class TerminalScreen {
     var settings = termios()
     if isatty(STDIN_FILENO) == 1, tcgetattr(STDIN_FILENO, &settings) == 0 {
       before = settings
-      settings.c_lflag &= ~tcflag_t(ICANON | ECHO)
+      // Ctrl-C and its like are keys here: none of them may end the program with the screen still open
+      settings.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG)
       tcsetattr(STDIN_FILENO, TCSANOW, &settings)
     }
     // the other screen, without a cursor
@@ -18,6 +19,8 @@ final class TerminalScreen {
   }
 
   deinit { leave() }
+
+  static let controlC: Character = "\u{3}"
 
   /// Puts everything back as it was.
   func leave() {

@@ -43,7 +43,7 @@ struct WatchCommand: PipelineCommand {
       if isLeft || run.isOver { break }
       let key = screen == nil ? nil : TerminalScreen.key(within: interval)
       if screen == nil { _ = poll(nil, 0, Int32(interval * 1000)) }
-      isLeft = key == "q" || key == "Q" || interruption.isRequested
+      isLeft = key == "q" || key == "Q" || key == TerminalScreen.controlC || interruption.isRequested
       if isLeft { break }
       last = run
       run = try watcher.look()

@@ -88,7 +88,8 @@ import Testing
       if try artifact.isGroup(path) { return try lines(artifact, path) }
       let attributes = try ["units", "dims"].map { try artifact.attribute(path, $0) ?? "-" }
       return [
-        ([path, Self.typeName(try artifact.typeName(path)), "\(try artifact.shape(path))"] + attributes).joined(separator: " | ")
+        ([path, Self.typeName(try artifact.typeName(path)), "\(try artifact.shape(path))"] + attributes)
+          .joined(separator: " | ")
       ]
     }
   }

@@ -45,10 +45,10 @@ import Testing
     let (topology, field) = (Self.data("alanine/alanine.pdb"), Self.data("alanine/system.xml"))
     let made = try program.run(
       "init", "--topology", topology, "--forcefield", field, "--trajectory", Self.data("alanine/alanine-left.nc"),
-      "--temperature", "310")
+      "--temperature", "298.15")
     #expect(made.code == 0, "\(made.errors)")
     let text = try lines(program, "alanine.yaml")
-    #expect(text.count <= 20 && text.contains { $0.hasPrefix("temperature: 310 ") })
+    #expect(text.count <= 20 && text.contains { $0.hasPrefix("temperature: 298.15 ") })
     #expect(text.contains { $0.contains("phi: [4, 6, 8, 14]") || $0.contains("psi: [6, 8, 14, 16]") })
 
     let other = try program.run(
@@ -122,6 +122,19 @@ import Testing
     #expect(mixed.errors.contains("propanol have trajectories and nitrile have none"), "\(mixed.errors)")
     try FileManager.default.createDirectory(
       at: program.folder.appendingPathComponent("empty"), withIntermediateDirectories: false)
+    // one frame is no trajectory, and a folder that is not there is said to be
+    try FileManager.default.removeItem(at: folder.appendingPathComponent("propanol-1.nc"))
+    try FileManager.default.copyItem(
+      at: Self.datasets.appendingPathComponent("propanol/md1.nc"), to: folder.appendingPathComponent("propanol.nc"))
+    for name in ["nitrile.prmtop", "nitrile.pdb", "biphenyl.pdb"] {
+      try FileManager.default.removeItem(at: folder.appendingPathComponent(name))
+    }
+    try FileManager.default.copyItem(
+      at: molecules.appendingPathComponent("nitrile.pdb"), to: folder.appendingPathComponent("propanol-0.pdb"))
+    #expect(try program.run("init", "--batch", "ligands", "--output", "one.yaml").code == 0)
+    #expect(try lines(program, "one.yaml").contains { $0.contains("trajectory: [ligands/propanol.nc]") })
+    let gone = try program.run("init", "--batch", "gone", "--output", "none.yaml")
+    #expect(gone.code != 0 && gone.errors.contains("gone cannot be read"), "\(gone.errors)")
     let empty = try program.run("init", "--batch", "empty", "--output", "none.yaml")
     #expect(empty.code != 0 && empty.errors.contains("holds no molecule"), "\(empty.errors)")
   }
@@ -133,5 +146,9 @@ import Testing
     #expect(made.code == 0, "\(made.errors)")
     #expect(try lines(program, "ace-V-nme.yaml").contains { $0.contains("rotamer_moves: true") })
     #expect(try program.run("check", "ace-V-nme.yaml").code == 0)
+    // proline's phi is in its ring
+    #expect(try program.run("init", "--peptide", "ace-P-nme").code == 0)
+    #expect(try !lines(program, "ace-P-nme.yaml").contains { $0.contains("phi") })
+    #expect(try program.run("init", "--peptide", "AC", "--atoms", "all").code == 2)
   }
 }

@@ -28,7 +28,7 @@ import Testing
     #expect(program.wait(seconds: 60) { isUnderWay(program, "model@8") && isUnderWay(program, "model@16") })
     let status = try program.run("status", "long.yaml")
     #expect(
-      status.output.contains("model@8   toy-energy-model  running") || status.output.contains("running"),
+      status.output.contains("model@8   toy-energy-model  running"),
       "\(status.output)")
     #expect(status.output.contains("of 1,000,000 steps"), "\(status.output)")
     let found = try program.run("status", "long.yaml", "--json").output

@@ -28,8 +28,7 @@ import Testing
         "boltzmann and traced differ by 0.02 kT. They weight the same samples ('fresh'), so this tests the log-densities alone: what the "
           + "samples miss, both miss.",
         "boltzmann and umbrella agree: they differ by 0.05 kT, 0.9 joint standard errors of 0.05 kT.",
-        "The trajectory by itself would give 0.85 kT (30 % of the frames of 'frames' lie in the state): that is a matter of where it began, "
-          + "and the weights are what mends it.",
+        "The trajectory by itself would give 0.85 kT (30 % of the frames of 'frames' lie in the state): it stands without an error here.",
       ])
     #expect(
       verdict.support == [
@@ -82,7 +81,7 @@ import Testing
           text:
             "gapped: its windows do not hold together: the weakest overlap is 0.0004 where 0.03 is needed, so the free energy across that gap is made up.",
           cure:
-            "more windows, or a smaller force constant: `pipeline run own.yaml --set 'gapped.windows=[48, 24]'` (or force_constant)"
+            "more windows there, or a smaller force constant ('windows' and 'force_constant' of stage 'gapped')"
         )
       ])
     #expect(verdict.next == verdict.doubts.first?.cure)
@@ -117,7 +116,7 @@ import Testing
         .init(
           isGrave: true,
           text:
-            "traced: phi in (0, 2) rests on 2.3 effective samples (10 are the least), so dF is not determined.",
+            "traced: phi in (0, 2) rests on 2.3 effective samples (10 are the least), so its dF is not determined.",
           cure:
             "the emulator is far from the Boltzmann distribution, train it longer: `pipeline run own.yaml --set emulator.training.steps=400` (now 200)"
         )

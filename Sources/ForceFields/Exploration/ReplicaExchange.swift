@@ -156,7 +156,7 @@ public final class ReplicaExchange: DynamicsRun {
   }
 
   /// All walks go on to the next exchange, are recorded, and exchange. A piece of a walk that ends in a bad frame is taken back: the walk
-  /// stays where it was, with new velocities. So the frames are those of the Boltzmann distribution without the bad ones (Metropolis).
+  /// stays where it was, with its velocities reversed. So the frames are those of the Boltzmann distribution without the bad ones (Metropolis).
   ///
   /// Throws `ReplicaExchangeError.unstable`, `.badFrame` where most pieces of a temperature end so, and `OpenMMError`: the state is then what
   /// it was.
@@ -186,9 +186,9 @@ public final class ReplicaExchange: DynamicsRun {
           guard Double(rejections[rung]) <= Self.mostRejected * Double(pieces) else {
             throw ReplicaExchangeError.badFrame(temperature: settings.temperatures[rung], time: time, reason: reason)
           }
+          let forces = try self.dynamics.biasedForces(part(state.positions, slot), centers: []).forces
           velocities.replaceSubrange(
-            slot * size..<(slot + 1) * size,
-            with: try dynamics.thermalVelocities(seed: seed("again", slot, state.round)))
+            slot * size..<(slot + 1) * size, with: scaled(part(state.velocities, slot), by: -1, forces: forces))
           continue
         }
         positions.replaceSubrange(slot * size..<(slot + 1) * size, with: walk.positions)

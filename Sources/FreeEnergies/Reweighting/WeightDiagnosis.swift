@@ -140,6 +140,7 @@ public struct WeightDiagnosis: Sendable {
       for (place, basin) in sampling.basins.enumerated() {
         let ratio = weighted[place] / max(unweighted[place], 1e-12)
         guard weighted[place] > placeWeight, ratio > max(placeRatio, worst?.ratio ?? 0),
+          weighted[place] > placeRatio * inFrames[place],
           unweighted[place] * Double(drawn.count) >= Double(placeSamples)
         else { continue }
         worst = (
@@ -257,7 +258,7 @@ extension WeightDiagnosis.Finding: CustomStringConvertible {
     case .rarePlace(let torsion, let center, let samples, let weight, let frames):
       return
         "\(torsion) is near \(String(format: "%.2f", center)) rad in \(number(100 * samples)) % of the samples and \(number(100 * frames)) % of the "
-        + "frames they were learnt from, and there lies \(number(100 * weight)) % of the weight: the frames hardly went where the force field "
+        + "frames they were learnt from, and there lies about \(number(100 * weight)) % of the weight: the frames hardly went where the force field "
         + "wants the molecule to be, and few samples carry the answer"
     case .term(let name, let share):
       return "the force field's term of \(name) goes with \(number(100 * share)) % of the variance of the log-weights"

@@ -13,7 +13,7 @@ extension PipelineDraft {
     var leftOut: [String] = []
     let cells = try BatchFolder(folder).molecules.compactMap { name, files -> Cell? in
       do {
-        return Cell(name: name, drafted: try DraftedMolecule(files))
+        return Cell(name: name, drafted: try DraftedMolecule(files, temperature: temperature))
       } catch {
         leftOut.append("\(name): \(error)")
         return nil
@@ -26,16 +26,25 @@ extension PipelineDraft {
     guard with.isEmpty || without.isEmpty else {
       throw DraftError.mixed(with: with.map(\.name), without: without.map(\.name))
     }
-    let told = Set(drafted.flatMap { $0.survey?.temperatures ?? [] }).sorted()
-    let kelvin = temperature ?? told.first ?? DraftedStages.defaultTemperature
+    let told = cells.compactMap { cell in
+      (cell.drafted.survey?.temperatures).flatMap { $0.isEmpty ? nil : (cell.name, $0) }
+    }
+    let all = Set(told.flatMap(\.1)).sorted()
+    if let first = all.first, let last = all.last, last - first > FrameSurvey.sameTemperature,
+      temperature == nil || told.contains(where: { $0.1.count > 1 })
+    {
+      throw DraftError.temperatures(
+        told.map { "\($0): \($1.map(DraftText.kelvin).joined(separator: " and ")) K" })
+    }
+    let kelvin = temperature ?? all.first ?? DraftedStages.defaultTemperature
     let arePeptides = cells.allSatisfy(\.isDipeptide)
 
     var lines = [
       "# \(cells.count) molecules of \(folder.lastPathComponent). Drafted by 'pipeline init'; keys: docs/pipeline-file.md",
-      "name: \(DraftText.quoted(output.deletingPathExtension().lastPathComponent))",
+      "name: \(DraftText.quoted(DraftText.name(output)))",
       DraftText.line(
-        "temperature: \(NumberText.significant(kelvin))",
-        "K, \(DraftedStages.reason(of: kelvin, asked: temperature, told: told))"),
+        "temperature: \(DraftText.kelvin(kelvin))",
+        "K, \(DraftedStages.reason(of: kelvin, asked: temperature, told: all.isEmpty ? [] : [all[0]]))"),
       "matrix:", "  molecule:",
     ]
     lines += cells.map { $0.entry(isDipeptide: arePeptides, from: here) }
@@ -70,7 +79,8 @@ extension PipelineDraft {
     let drafted: DraftedMolecule
 
     var isDipeptide: Bool {
-      drafted.topology.namedTorsions.filter { $0.name == "phi" }.count == 1 && !drafted.starts.isEmpty
+      drafted.topology.turningPhis.count == 1 && drafted.topology.namedTorsions.filter { $0.name == "phi" }.count == 1
+        && !drafted.starts.isEmpty
     }
 
     var hasNoFrames: Bool { drafted.files.trajectories.isEmpty }
@@ -115,8 +125,12 @@ private struct BatchFolder {
   init(_ folder: URL) throws {
     let manager = FileManager.default
     func content(_ place: URL) throws -> [URL] {
-      try manager.contentsOfDirectory(atPath: place.path).filter { !$0.hasPrefix(".") }.sorted()
-        .map { place.appendingPathComponent($0) }
+      do {
+        return try manager.contentsOfDirectory(atPath: place.path).filter { !$0.hasPrefix(".") }.sorted()
+          .map { place.appendingPathComponent($0) }
+      } catch {
+        throw DraftError.unreadable(folder: place.path, reason: error.localizedDescription)
+      }
     }
     func isPrmtop(_ file: URL) -> Bool { ["prmtop", "parm7"].contains(file.pathExtension.lowercased()) }
     let entries = try content(folder)
@@ -124,7 +138,7 @@ private struct BatchFolder {
     var found: [(name: String, files: DraftFiles)] = []
     for entry in entries where !entry.isFile {
       let inside = try content(entry).filter(\.isFile)
-      guard let one = Self.molecule(inside, isPrmtop) else { continue }
+      guard let one = Self.molecule(inside, named: "topology", isPrmtop) else { continue }
       found.append((entry.lastPathComponent, one))
     }
     let fields = files.filter { isPrmtop($0) || $0.pathExtension.lowercased() == "xml" }
@@ -138,23 +152,34 @@ private struct BatchFolder {
         }
         .max { $0.count < $1.count } == stem
       }
-      guard let one = Self.molecule(own.filter { $0 == field || !fields.contains($0) }, isPrmtop) else { continue }
+      guard let one = Self.molecule(own.filter { $0 == field || !fields.contains($0) }, named: stem, isPrmtop) else {
+        continue
+      }
       found.append((stem, one))
     }
     guard !found.isEmpty else { throw DraftError.nothingThere(folder: folder.path) }
     molecules = found.sorted { $0.name < $1.name }
   }
 
-  /// Of files that belong to one molecule; nil where there is no force field, or a System without a PDB file.
-  private static func molecule(_ files: [URL], _ isPrmtop: (URL) -> Bool) -> DraftFiles? {
+  /// Of files that belong to one molecule; nil where there is no force field, or a System without a PDB file. A file that is called as the
+  /// molecule comes before others; one frame is no trajectory.
+  private static func molecule(_ files: [URL], named stem: String, _ isPrmtop: (URL) -> Bool) -> DraftFiles? {
+    let files = files.sorted { first, second in
+      func isOwn(_ file: URL) -> Bool { file.deletingPathExtension().lastPathComponent == stem }
+      return isOwn(first) && !isOwn(second)
+    }
     func first(_ endings: String...) -> URL? { files.first { endings.contains($0.pathExtension.lowercased()) } }
     let pdb = first("pdb")
-    let restart = first("inpcrd", "rst7", "restrt", "crd")
-    let others = files.filter {
-      ![pdb, restart].contains($0) && !isPrmtop($0) && $0.pathExtension.lowercased() != "xml"
-    }
-    let trajectories = others.filter { (try? TrajectoryFile.open($0)) != nil }
-    if let prmtop = files.first(where: isPrmtop) {
+    let restart = first("inpcrd", "rst7", "rst", "restrt", "crd")
+    let prmtop = files.first(where: isPrmtop)
+    let atoms =
+      (prmtop.flatMap { try? AMBERTopology.read($0).structure() } ?? pdb.flatMap { try? Structure.read(pdb: $0) })?
+      .atoms.count
+    let trajectories = files.filter { file in
+      guard file != pdb, !isPrmtop(file), file.pathExtension.lowercased() != "xml" else { return false }
+      return ((try? TrajectoryFile.open(file, atomsIfUntold: atoms))?.frameCount ?? 0) > 1
+    }.sorted { $0.lastPathComponent.compare($1.lastPathComponent, options: .numeric) == .orderedAscending }
+    if let prmtop {
       return DraftFiles(
         forceField: prmtop.path, trajectories: trajectories, coordinates: trajectories.isEmpty ? pdb ?? restart : nil)
     }

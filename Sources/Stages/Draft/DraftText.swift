@@ -12,6 +12,17 @@ enum DraftText {
       + safe.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""
   }
 
+  /// All digits that a temperature has, K.
+  static func kelvin(_ value: Double) -> String { String(format: "%.9g", value) }
+
+  /// The run's name, which becomes a folder's: what cannot stand in one becomes a hyphen.
+  static func name(_ file: URL) -> String {
+    let stem = file.deletingPathExtension().lastPathComponent
+    let letters = stem.map { $0.isASCII && ($0.isLetter || $0.isNumber || "_@.-".contains($0)) ? $0 : "-" }
+    let name = String(letters.drop { !($0.isLetter || $0.isNumber || $0 == "_") }.prefix(100))
+    return name.isEmpty ? "own" : name
+  }
+
   /// "[a, b]", or a single entry alone.
   static func list(_ entries: [String]) -> String {
     entries.count == 1 ? entries[0] : "[\(entries.joined(separator: ", "))]"

@@ -55,10 +55,10 @@ struct DraftedMolecule {
   /// A method of quantum chemistry gives energies of samples, and no dynamics.
   var hasDynamics: Bool { !files.isMethod }
 
-  private static let mostStates = 4
+  private static let (mostStates, mostPhis) = (4, 6)
 
   /// Throws `MoleculesError`, `TrajectoryError`, `IngestError`, `DraftError`.
-  init(_ files: DraftFiles) throws {
+  init(_ files: DraftFiles, temperature: Double? = nil) throws {
     var files = files
     let field = URL(fileURLWithPath: files.forceField)
     if files.topology == nil {
@@ -70,14 +70,17 @@ struct DraftedMolecule {
     self.files = files
     func value(_ url: URL?) -> ParameterValue { url.map { .string($0.path) } ?? .null }
     let isPrmtop = files.topology.map(MoleculeFile.isPrmtop) ?? false
+    // as in a pipeline file, the force field tells bonds that the topology leaves to distances
+    let guesses = !files.isMethod && !isPrmtop && files.topology.map(MoleculeFile.guessesBonds) ?? false
     molecule = try Molecule([
+      SharedField.bonds.name: value(guesses ? field : nil),
       SharedField.topology.name: value(files.topology),
       SharedField.coordinates.name: value(isPrmtop ? files.coordinates ?? files.trajectories.first : nil),
       SharedField.atoms.name: files.atoms.map { .list([.string($0)]) } ?? .null,
     ])
     survey =
       files.trajectories.isEmpty
-      ? nil : try FrameSurvey(molecule, trajectories: files.trajectories, isWhole: false)
+      ? nil : try FrameSurvey(molecule, trajectories: files.trajectories, isWhole: false, temperature: temperature)
     if let proposal = survey?.proposal, !proposal.chosen.isEmpty {
       take(proposal)
     } else {
@@ -114,9 +117,10 @@ struct DraftedMolecule {
   /// Where frames show one place only, or there are none: phi of a peptide, else the torsion in the molecule's middle.
   private mutating func takeBonds() throws {
     let why = survey == nil ? "no frames tell states" : "the frames show one place of every torsion"
-    let named = topology.namedTorsions
-    let phis = named.filter { $0.name == "phi" }
-    if !phis.isEmpty, phis.count <= 6 {
+    // proline's does not turn; of a long peptide the middle one is asked for
+    var phis = topology.turningPhis
+    if phis.count > Self.mostPhis { phis = [phis[phis.count / 2]] }
+    if !phis.isEmpty {
       let names = phis.map { phi in
         ProposedStates.name(RotatableTorsion(name: "", atoms: phi.atoms), topology) ?? phi.fullName
       }
@@ -131,7 +135,7 @@ struct DraftedMolecule {
         [state("right", left: nil)]
         + zip(names.indices, phis).map { state(names.count == 1 ? "left" : "left\($1.residue)", left: $0) }
       reason = "\(why); phi of a peptide turns slowest, so each is asked for its left-handed place"
-      if let psi = try? topology.torsion(named: "psi"), phis.count == 1 {
+      if topology.turningPhis.count == 1, let psi = try? topology.torsion(named: "psi") {
         torsions.append(("psi", psi))
         starts = [[-1.3, 2.4], [-1.3, -1], [1, 2.4], [1, -1]]
       }
@@ -159,6 +163,17 @@ extension Topology {
       let side = (turningAtoms(of: torsion.atoms) ?? []).filter { atoms[$0].element != "H" }.count
       return (torsion.isStaggered ? 1 : 0, Swift.min(side, heavy - side), -torsion.atoms[1])
     }
-    return rotatableTorsions.filter { $0.fold == 1 }.max { rank($0) < rank($1) }
+    return rotatableTorsions.filter { $0.fold == 1 && turnsFreely($0) }.max { rank($0) < rank($1) }
+  }
+
+  /// Not between two flat atoms: double bonds, amides and their like keep their places in any dynamics.
+  private func turnsFreely(_ torsion: RotatableTorsion) -> Bool { torsion.atoms[1...2].contains(where: isTetrahedral) }
+
+  /// phi of every residue in which it is in no ring.
+  var turningPhis: [NamedTorsion] {
+    let turning = rotatableTorsions
+    return namedTorsions.filter { phi in
+      phi.name == "phi" && turning.contains { Set($0.atoms[1...2]) == Set(phi.atoms[1...2]) }
+    }
   }
 }

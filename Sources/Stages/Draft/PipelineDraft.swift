@@ -15,14 +15,14 @@ public struct PipelineDraft {
   ///
   /// Throws `DraftError`, `MoleculesError`, `TrajectoryError`, `IngestError`.
   public init(_ files: DraftFiles, temperature: Double? = nil, output: URL) throws {
-    let drafted = try DraftedMolecule(files)
+    let drafted = try DraftedMolecule(files, temperature: temperature)
     let plan = DraftedStages(drafted, temperature: temperature, folder: output.deletingLastPathComponent())
     let topology = drafted.topology
     let residues = topology.residues.map(\.name)
     let shown = residues.prefix(6).joined(separator: "-") + (residues.count > 6 ? "-..." : "")
     let head = "# \(shown), \(topology.atoms.count) atoms. Drafted by 'pipeline init'; keys: docs/pipeline-file.md"
     text =
-      ([head, "name: \(DraftText.quoted(output.deletingPathExtension().lastPathComponent))", plan.temperatureLine]
+      ([head, "name: \(DraftText.quoted(DraftText.name(output)))", plan.temperatureLine]
       + ["system:"] + plan.systemLines + ["stages:"] + plan.stageLines).joined(separator: "\n") + "\n"
     let around = drafted.molecule.surroundings.map { "; \($0) around it are left out" } ?? ""
     reasons = ["molecule: \(shown), \(topology.atoms.count) atoms\(around)"] + drafted.molecule.warnings + plan.reasons
@@ -42,6 +42,12 @@ public enum DraftError: Error, Equatable, CustomStringConvertible {
   /// Nothing in the molecule turns.
   case noTorsion
   case nothingThere(folder: String)
+  /// Frames are of several temperatures, and none of the asked one.
+  case temperature(asked: Double, told: [Double])
+  /// Molecules of a folder have frames of different temperatures.
+  case temperatures([String])
+  /// A folder that cannot be read.
+  case unreadable(folder: String, reason: String)
   /// Of every molecule of a folder something is wrong, a sentence each.
   case noneOf(folder: String, reasons: [String])
   /// Some molecules of a folder have trajectories and others have none.
@@ -56,6 +62,13 @@ public enum DraftError: Error, Equatable, CustomStringConvertible {
     case .nothingThere(let folder):
       "\(folder) holds no molecule: wanted are X.prmtop, or X.pdb with X.xml, or folders X with topology.pdb and system.xml; "
         + "trajectories beside them as X.nc, X-1.nc, ... or any file that begins with the molecule's name"
+    case .temperature(let asked, let told):
+      "the frames are of \(told.map(DraftText.kelvin).joined(separator: ", ")) K, and none of \(DraftText.kelvin(asked)) K: give one of these by "
+        + "--temperature"
+    case .temperatures(let found):
+      "the molecules' frames are of different temperatures (\(found.joined(separator: ", "))), and one file has one: give --temperature, or keep "
+        + "them in several folders"
+    case .unreadable(let folder, let reason): "\(folder) cannot be read: \(reason)"
     case .noneOf(let folder, let reasons):
       "of no molecule in \(folder) can a file be drafted:\n" + reasons.map { "  \($0)" }.joined(separator: "\n")
     case .mixed(let with, let without):
@@ -87,10 +100,10 @@ struct DraftedStages {
     func name(_ file: URL) -> String { DraftText.quoted(DraftText.path(file, from: folder)) }
 
     let told = drafted.survey?.temperatures ?? []
-    let kelvin = temperature ?? told.first ?? Self.defaultTemperature
+    let kelvin = drafted.survey?.chosen ?? temperature ?? told.first ?? Self.defaultTemperature
     let why = Self.reason(of: kelvin, asked: temperature, told: told)
-    temperatureLine = DraftText.line("temperature: \(NumberText.significant(kelvin))", "K, \(why)")
-    reasons.append("temperature: \(NumberText.significant(kelvin)) K, \(why)")
+    temperatureLine = DraftText.line("temperature: \(DraftText.kelvin(kelvin))", "K, \(why)")
+    reasons.append("temperature: \(DraftText.kelvin(kelvin)) K, \(why)")
 
     // the force field's own prmtop is the topology where none is given
     if let topology = files.topology, files.isMethod || topology.path != URL(fileURLWithPath: files.forceField).path {
@@ -125,6 +138,11 @@ struct DraftedStages {
       }
     } else {
       reasons.append("no trajectory: dynamics from each state makes the frames")
+    }
+    if drafted.hasDynamics, drafted.torsions.count > 2 {
+      reasons.append(
+        "no umbrella sampling: it biases one or two torsions, and the states are of \(drafted.torsions.count); 'explore' is the test that is "
+          + "independent of the emulator")
     }
     if !drafted.hasDynamics {
       reasons.append(
@@ -161,7 +179,7 @@ struct DraftedStages {
   ) -> [String] {
     if !drafted.files.trajectories.isEmpty {
       let files = DraftText.list(drafted.files.trajectories.map(name))
-      let chosen = temperatures.count > 1 ? ", temperature_of_frames: \(NumberText.significant(kelvin))" : ""
+      let chosen = temperatures.count > 1 ? ", temperature_of_frames: \(DraftText.kelvin(kelvin))" : ""
       return [stage("frames", "ingest", "trajectory: \(files)\(chosen)")]
     }
     return [stage("md", "simulate", dynamics(drafted)), stage("frames", "ingest", "simulation: md")]

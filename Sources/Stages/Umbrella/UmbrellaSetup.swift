@@ -172,8 +172,8 @@ extension UmbrellaSetup {
     let angles = torsionAngles(
       frames.flatMap { $0 }, atoms: topology.atoms.count, torsions: others.map(\.atoms))
     return SlowTorsions.inOnePlace(others, angles: angles).map { torsion, center in
-      "\(torsion.name) was near \(NumberText.fixed(center, 2)) rad at the end of every walk: whether it has other places, and what the free "
-        + "energies are with them, these windows cannot tell; bias it too (coordinates), or take dF as that of this place"
+      "\(torsion.name) was near \(NumberText.fixed(center, 2)) rad at the end of all \(frames.count) walks. If it has other places, they are rare "
+        + "or were never reached, and the free energies are those of this place; bias it too (coordinates) where that matters"
     }
   }
 }

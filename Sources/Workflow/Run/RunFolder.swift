@@ -52,7 +52,14 @@ public final class RunFolder {
     if moved >= 0 { close(opened) }
     let descriptor = moved >= 0 ? moved : opened
     var isLocked = true
-    switch FileCalls.lock(descriptor, exclusive: mode == .exclusive) {
+    var locking = FileCalls.lock(descriptor, exclusive: mode == .exclusive)
+    // whoever only looks holds it for a moment
+    for _ in 0..<10 {
+      guard case .taken = locking else { break }
+      usleep(20_000)
+      locking = FileCalls.lock(descriptor, exclusive: mode == .exclusive)
+    }
+    switch locking {
     case .held: warning = nil
     case .taken:
       defer { close(descriptor) }

@@ -77,7 +77,8 @@ public final class RunWatcher {
     let rows = assessments.map { row($0, progress[$0.stage.name], isHeld: holder != nil) }
     let isQueued = jobs.values.contains(where: \.isOpen) || silentSince.map { now - $0 < 600 } == true
     let isFinished = rows.allSatisfy(\.state.isDone)
-    let isBeginning = last == nil && jobs.isEmpty && now - (begun ?? now) < patience
+    // an end that was noted before is that of an earlier run, if one begins now
+    let isBeginning = jobs.isEmpty && !isFinished && now - (begun ?? now) < patience
     let isOver = holder == nil && (isFinished || !isQueued && !isBeginning)
     return RunSnapshot(
       pipeline: engine.pipeline.name, folder: Engine.shown(engine.folder.url), holder: holder, rows: rows,

@@ -46,7 +46,9 @@ public struct StageProgress: Codable, Equatable, Sendable {
   /// Nil where there is none that can be read.
   static func read(_ file: URL) -> StageProgress? {
     guard let data = try? FileSystem.read(file), data.count < 1 << 20 else { return nil }
-    return try? decoder.decode(StageProgress.self, from: data)
+    // a note may be spoilt like any file
+    guard let note = try? decoder.decode(StageProgress.self, from: data), note.work?.isSound ?? true else { return nil }
+    return note
   }
 
   func write(to file: URL) throws { try FileSystem.write(Self.encoder.encode(self), to: file) }

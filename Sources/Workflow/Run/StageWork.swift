@@ -18,10 +18,13 @@ public struct StageWork: Codable, Equatable, Sendable {
 
   public var percent: Int { total > 0 ? Int(100 * min(1, max(0, Double(completed) / Double(total)))) : 0 }
 
+  /// Whether these are numbers that a stage can have told.
+  var isSound: Bool { (0...1_000_000_000_000_000).contains(completed) && (0...1_000_000_000_000_000).contains(total) }
+
   /// s; nil where nothing says so.
   public var secondsLeft: Double? {
     guard let rate, rate > 0, total > completed else { return nil }
-    return Double(total - completed) / rate
+    return (Double(total) - Double(completed)) / rate
   }
 
   /// How much is done, the rate, the time left, then the stage's own metrics.
@@ -120,7 +123,7 @@ enum Sparkline {
     }
     guard let low = means.min(), let high = means.max() else { return "" }
     return means.map { mean in
-      let level = high > low ? Int((mean - low) / (high - low) * 7.999) : 3
+      let level = high > low && (high - low).isFinite ? Int((mean - low) / (high - low) * 7.999) : 3
       return String(Array("▁▂▃▄▅▆▇█")[max(0, min(7, level))])
     }.joined()
   }

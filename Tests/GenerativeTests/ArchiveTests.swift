@@ -124,6 +124,7 @@ import Torch
 /// Trainings from frames to a model, as a program without a workflow runs them.
 @Suite struct WholeTrainingTests {
   @Test func aTrainingThatWasStoppedEndsAsOneThatNobodyTouched() throws {
+    try Runtime.initialize(threads: 1)
     let topology = try Topology.read(pdb: InternalChartTests.pdb)
     let frames = try ArchiveTests.frames(topology, 200)
     var settings = EmulatorSettings()
@@ -154,6 +155,7 @@ import Torch
   /// Of 160 frames, fewer than a batch: the held-out loss falls and rises again, the network of its lowest place is taken, training ends
   /// early, and where it was stopped on the way it ends with the same bits.
   @Test func aTrainingOfFewFramesTakesTheNetworkThatHeldOutFramesLikeBest() throws {
+    try Runtime.initialize(threads: 1)
     let topology = try Topology.read(pdb: InternalChartTests.pdb)
     let frames = try ArchiveTests.frames(topology, 160)
     var settings = EmulatorSettings()

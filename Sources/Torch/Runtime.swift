@@ -64,6 +64,7 @@ public enum Runtime {
   /// and none is there.
   public static func initialize(threads: Int, device: Device? = .cpu) throws {
     try check("initialize", bm_torch_initialize(Int32(clamping: max(1, threads))))
+    lock.withLock { asked = max(1, threads) }
     let cuda = device == .cuda || (device == nil && cudaIsAvailable)
     guard !cuda || cudaIsAvailable else { throw NoGPUError(reason: String(cString: bm_torch_last_error())) }
     try check("choose the device", bm_torch_use_cuda(cuda))
@@ -76,7 +77,8 @@ public enum Runtime {
     guard device == .cpu else { return try (0..<count).map(body) }
     let threads = Int(bm_torch_threads())
     try check("set threads", bm_torch_set_threads(1))
-    defer { _ = bm_torch_set_threads(Int32(clamping: threads)) }
+    // as many as were asked for last, also where that was while these ran
+    defer { _ = bm_torch_set_threads(Int32(clamping: lock.withLock { asked } ?? threads)) }
     return try stride(from: 0, to: count, by: threads).flatMap { first in
       try parallelMap(min(threads, count - first)) { place in
         Result {
@@ -86,6 +88,9 @@ public enum Runtime {
       }.map { try $0.get() }
     }
   }
+
+  private static let lock = NSLock()
+  nonisolated(unsafe) private static var asked: Int?  // By `initialize`; under the lock
 
   /// Threads inside one operation.
   public static var threads: Int { Int(bm_torch_threads()) }

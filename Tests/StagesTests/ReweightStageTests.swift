@@ -80,7 +80,7 @@ import Workflow
       stage: "traced", seed: 3, values: .object(resolved), inputs: ["samples": [samples]],
       output: try ArtifactWriter(url: folder.appendingPathComponent("traced.h5")),
       checkpoints: CheckpointStore(folder: folder, stage: "traced", key: "k"), temperature: 300,
-      system: system ?? self.system, progress: progress, threads: 1, checkpointInterval: checkpointInterval,
+      system: system ?? self.system, progress: progress, threads: 2, checkpointInterval: checkpointInterval,
       interruption: interruption)
   }
 

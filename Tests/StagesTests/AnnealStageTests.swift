@@ -125,7 +125,8 @@ import Workflow
     let again = try AlanineStages()
     var steps: [Int] = []
     let (found, interruptions) = try again.inParts(
-      AnnealStage.self, "annealed", given, inputs: inputs, limit: { $0 == 0 ? 5 : $0 == 1 ? 33 : 1 + $0 % 2 }
+      AnnealStage.self, "annealed", given, inputs: inputs, threads: 1,
+      limit: { $0 == 0 ? 5 : $0 == 1 ? 33 : 1 + $0 % 2 }
     ) { if let saved = try $0.checkpoints.latest() { steps.append(saved.step) } }
     #expect(interruptions > 4 && steps.count > 3)
     #expect(found.provenance.contentDigest == expected.provenance.contentDigest)

@@ -29,17 +29,18 @@ public final class AlanineStages {
     try context.output.commit(as: type.type, context.stage)
   }
 
-  /// Runs a stage that is interrupted again and again, after as many looks as `limit` says of each attempt, with one and two threads in
-  /// turn, until it comes to its end. `saved` hears of each context that was stopped.
+  /// Runs a stage that is interrupted again and again, after as many looks as `limit` says of each attempt, until it comes to its end: with
+  /// one and two threads in turn, or always with `threads`, for a stage whose last digits hang on them (LibTorch's products do). `saved`
+  /// hears of each context that was stopped.
   public func inParts<Stage: StageType>(
     _ type: Stage.Type, _ name: String, _ given: [String: ParameterValue], inputs: [String: [StageInput]] = [:],
-    system: MoleculeFiles? = nil, limit: (Int) -> Int,
+    system: MoleculeFiles? = nil, threads: Int? = nil, limit: (Int) -> Int,
     saved: (StageContext) throws -> Void = { _ in }
   ) throws -> (artifact: Artifact, interruptions: Int) {
     for attempt in 0..<1000 {
       var calls = 0
       let most = limit(attempt)
-      let part = try context(type, name, given, inputs: inputs, system: system, threads: 1 + attempt % 2) {
+      let part = try context(type, name, given, inputs: inputs, system: system, threads: threads ?? 1 + attempt % 2) {
         calls += 1
         return calls >= most
       }

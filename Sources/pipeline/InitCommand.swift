@@ -121,13 +121,19 @@ struct InitCommand: ParsableCommand {
     let target = try target(name)
     let folder = target.deletingLastPathComponent().appendingPathComponent(name, isDirectory: true)
     let (topology, field) = (folder.appendingPathComponent("topology.pdb"), folder.appendingPathComponent(forceField))
+    let isNew = FileCalls.presence(folder.path) == .absent
     let made = try make(folder)
     if !results.json {
       print("written: \(folder.relativePath)/topology.pdb, \(folder.relativePath)/\(forceField) (\(made))")
     }
-    try write(
-      PipelineDraft(DraftFiles(topology: topology, forceField: field.path), temperature: temperature, output: target),
-      to: target)
+    do {
+      let files = DraftFiles(topology: topology, forceField: field.path)
+      try write(PipelineDraft(files, temperature: temperature, output: target), to: target)
+    } catch {
+      // what was made for a file that is not written is in the way of the next try
+      for file in isNew ? [folder] : [topology, field] { try? FileManager.default.removeItem(at: file) }
+      throw error
+    }
   }
 
   /// The file to be written, which must not be there. Throws `ValidationError`.

@@ -57,6 +57,8 @@ public struct LossRecord: Record {
 /// `emulator` and `imported-emulator`: the chart, the network's shape, its numbers.
 public struct EmulatorRecord: StageRecord {
   public static let stageType = "emulator"
+  /// Of one that another program trained, which writes the same.
+  public static let importedStageType = "imported-emulator"
   public let model = ModelRecord(
     group: "emulator", header: "kind and shape of the network, and the interpolant; JSON",
     chart: "from positions to latent coordinates; JSON")

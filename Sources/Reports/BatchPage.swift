@@ -128,17 +128,7 @@ public struct BatchPage {
 
   private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
 
-  private static let page = """
-    <!DOCTYPE html>
-    <html lang="en">
-    <head>
-    <meta charset="utf-8"/>
-    <meta name="viewport" content="width=device-width, initial-scale=1"/>
-    <meta name="color-scheme" content="light dark"/>
-    <link rel="icon" href="data:,"/>
-    <title>{{title}}</title>
-    <style>
-    \(ReportTemplate.style)
+  private static let style = """
     th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-align: inherit; }
     th[aria-sort=ascending] button::after { content: " \\25B2"; }
     th[aria-sort=descending] button::after { content: " \\25BC"; }
@@ -147,7 +137,10 @@ public struct BatchPage {
     .why { display: block; color: var(--soft); font-size: .9em; white-space: normal; min-width: 16rem; }
     @media print { .why { min-width: 0; } .small { width: 3.6rem; height: 1rem; } }
     tbody th { font-weight: 600; border-bottom: 1px solid var(--line); }
-    </style>
+    """
+
+  private static let page = """
+    \(ReportTemplate.head(style))
     </head>
     <body class="still">
     <a class="skip" href="#main">Skip to the content</a>

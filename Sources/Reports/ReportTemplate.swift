@@ -1,6 +1,8 @@
 /// The page of the report, as a Mustache template. Written so that an XML reader accepts it too, but for the scripts.
 enum ReportTemplate {
-  static let page = """
+  /// What every page begins with, up to the end of its style; `further` is style of its own.
+  static func head(_ further: String = "") -> String {
+    """
     <!DOCTYPE html>
     <html lang="en">
     <head>
@@ -11,7 +13,13 @@ enum ReportTemplate {
     <title>{{title}}</title>
     <style>
     \(style)
+    \(further)
     </style>
+    """
+  }
+
+  static let page = """
+    \(head())
     {{{script}}}
     </head>
     <body class="{{#interactive}}live{{/interactive}}{{#static}}still{{/static}}">
@@ -193,7 +201,7 @@ enum ReportTemplate {
     if (printing) plots.forEach((figure, element) => show(element));
     """
 
-  static let style = """
+  private static let style = """
     :root {
       color-scheme: light;
       --paper: #fff; --text: #1a1a1a; --soft: #4a4a4a; --line: #d5d5d5; --rule: #1a1a1a; --link: #00539c; --panel: #f3f3f3;

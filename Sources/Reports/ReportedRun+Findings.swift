@@ -238,11 +238,8 @@ extension ReportedRun {
       Finding(
         cause: .unexplored, touches: touched, about: stage.name,
         text: "\(stage.name): nothing was found missing, but walks or samples were too few for that to say anything.",
-        cure:
-          stage.artifact.provenance.warnings.first { $0.contains("says little") }.map {
-            "do what '\(stage.name)' says: \($0)"
-          }
-          ?? longer(stage, "length", "let the walks last longer"))
+        cure: longer(
+          stage, "length", "let the walks last longer, or draw more samples (its warning says which)"))
     ]
   }
 

@@ -30,8 +30,11 @@ extension ReportedRun {
         let comparison = Comparison(first, other)
         agreement.append(comparison.sentence)
         guard isBelieved(first), isBelieved(other) else { continue }
-        if comparison.isDisagreement { disagreements.append(disagreement(first, other, comparison)) }
-        if comparison.isUneasy { open.append(comparison.sentence) }
+        switch comparison.outcome {
+        case .disagreement: disagreements.append(disagreement(first, other, comparison))
+        case .uneasy: open.append(comparison.sentence)
+        case .fine: break
+        }
       }
     }
     if groups.count > Self.mostSentences {
@@ -248,7 +251,7 @@ extension ReportedStage {
   fileprivate var source: (emulator: String?, frames: String?) {
     let all = lineage
     return (
-      all.last { [EmulatorRecord.stageType, "imported-emulator"].contains($0.type) }?.name,
+      all.last { [EmulatorRecord.stageType, EmulatorRecord.importedStageType].contains($0.type) }?.name,
       all.last { $0.type == IngestRecord.stageType }?.name
     )
   }
@@ -263,22 +266,28 @@ extension ReportedStage {
 
 /// Two answers to one question, in joint standard errors where they are independent.
 private struct Comparison {
+  enum Outcome {
+    /// They agree, or are no test of each other.
+    case fine
+    /// They differ by more than chance makes easily.
+    case uneasy
+    case disagreement
+  }
+
   let sentence: String
-  let isDisagreement: Bool
-  /// More than chance makes easily.
-  let isUneasy: Bool
+  let outcome: Outcome
 
   init(_ one: Answer, _ other: Answer) {
     let names = "\(one.stage.name) and \(other.stage.name)"
     let difference = "\(NumberText.fixed(abs(one.value - other.value), 2)) kT"
     let forces = [one, other].map(\.stage.forceFieldText)
-    let told: (isDisagreement: Bool, sentence: String) = {
+    (outcome, sentence) = {
       if let first = forces[0], let second = forces[1], first != second {
-        return (false, "\(names) are of two force fields: the \(difference) between them are no error of either.")
+        return (.fine, "\(names) are of two force fields: the \(difference) between them are no error of either.")
       }
       if one.isConstrained != other.isConstrained {
         return (
-          false,
+          .fine,
           "\(names) are of two ensembles, since bonds are held in one of them: the \(difference) between them are no error of either."
         )
       }
@@ -286,19 +295,19 @@ private struct Comparison {
         [one.stage.name, other.stage.name].contains(reweight)
       {
         return (
-          false,
+          .fine,
           "\(names) differ by \(difference); one corrects the other, so that is the bias that was found, and no test of the samples."
         )
       }
       if let samples = one.stage.drawnSamples, samples == other.stage.drawnSamples {
         return (
-          false,
+          .fine,
           "\(names) differ by \(difference). They weight the same samples ('\(samples)'), so this tests the log-densities alone: what the "
             + "samples miss, both miss."
         )
       }
       guard let first = one.error, let second = other.error, first > 0 || second > 0 else {
-        return (false, "\(names) differ by \(difference); an error that would say whether that is much is not there.")
+        return (.fine, "\(names) differ by \(difference); an error that would say whether that is much is not there.")
       }
       let joint = (first * first + second * second).squareRoot()
       let errors = abs(one.value - other.value) / joint
@@ -311,19 +320,15 @@ private struct Comparison {
         : mine.emulator != nil && theirs.emulator != nil && mine.frames != nil && mine.frames == theirs.frames
           ? " Their emulators learnt from the same frames: what those miss, both miss." : ""
       if joint > Self.largestTellingError, errors <= Self.agreeing {
-        return (false, "\(names) differ by \(told): an error so large agrees with nearly everything.\(dependence)")
+        return (.fine, "\(names) differ by \(told): an error so large agrees with nearly everything.\(dependence)")
       }
-      if errors <= Self.agreeing { return (false, "\(names) agree: they differ by \(told).\(dependence)") }
+      if errors <= Self.agreeing { return (.fine, "\(names) agree: they differ by \(told).\(dependence)") }
       if errors <= Self.disagreeing {
-        return (false, "\(names) differ by \(told): \(Self.uneasy).\(dependence)")
+        return (.uneasy, "\(names) differ by \(told): more than chance makes easily.\(dependence)")
       }
-      return (true, "\(names) DISAGREE: they differ by \(told).\(dependence)")
+      return (.disagreement, "\(names) DISAGREE: they differ by \(told).\(dependence)")
     }()
-    (isDisagreement, sentence) = told
-    isUneasy = !told.isDisagreement && told.sentence.contains(Self.uneasy)
   }
-
-  private static let uneasy = "more than chance makes easily"
 
   /// In joint standard errors.
   private static let agreeing = 2.0, disagreeing = 3.0

@@ -134,6 +134,7 @@ import Testing
     #expect(verdict.answers[0].contains("is 3.79 kT (95 %: 3.72 to 3.86), by traced"))
     #expect(verdict.doubts.map(\.isGrave) == [true])
     #expect(verdict.doubts[0].text.hasPrefix("ebm: its log-density is off by 1.80 nat rms (at most 1 is bearable)"))
+    #expect(verdict.doubts[0].cure.contains("ebm.training.steps") && !verdict.doubts[0].cure.contains("emulator"))
   }
 
   /// An audit stands for what it audits, and says what it found.
@@ -157,6 +158,29 @@ import Testing
     #expect(verdict.doubts.count == 1 && verdict.doubts[0].isGrave == false)
     #expect(verdict.doubts[0].text.hasPrefix("boltzmann and gapped DISAGREE: they differ by 0.49 kT, 9."))
     #expect(verdict.next.contains("uses: explore, reweight: boltzmann"))
+  }
+
+  /// A large error tells little where answers are near, and hides nothing where they are far.
+  @Test func aLargeErrorHidesNoDisagreement() throws {
+    func outcome(_ deltaF: Double) throws -> String {
+      try verdict { fixture in
+        var compared = try fixture.compared()
+        compared[2] = try fixture.windows(weakestLink: 0.1, deltaF: deltaF, error: 0.5)
+        return compared
+      }.agreement.first { $0.contains("gapped") } ?? ""
+    }
+    #expect(try outcome(4.3).contains("agrees with nearly everything"))
+    #expect(try outcome(12).contains("DISAGREE: they differ by 8.19 kT"))
+  }
+
+  /// A command can be pasted: it is never broken.
+  @Test func commandsStayOnOneLine() {
+    let text =
+      "train it longer, which is what helps here: `pipeline run own.yaml --set emulator.training.steps=400` (now 200)"
+    let lines = Verdict.wrapped(text, width: 50).components(separatedBy: "\n")
+    #expect(
+      lines.count > 2 && lines.contains { $0.contains("`pipeline run own.yaml --set emulator.training.steps=400`") })
+    #expect(lines.joined(separator: " ").split(separator: " ") == text.split(separator: " "))
   }
 
   @Test func warningsAreRankedAndNotesAreNone() throws {

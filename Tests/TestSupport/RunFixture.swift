@@ -72,6 +72,10 @@ public struct RunFixture {
     return [boltzmann, traced, umbrella]
   }
 
+  /// A prmtop, as keys have it.
+  private static let forceField =
+    #"{"method":"amber","parameters":{"file":"ab","implicit_solvent":"obc2","salt":0,"surface_term":"none"},"version":1}"#
+
   private mutating func stage(
     _ name: String, _ type: String, _ inputs: [String: ReportedStage] = [:], method: String? = nil,
     warnings: [String] = [], remarks: [Remark] = [], parameters: String = "{}",
@@ -82,7 +86,9 @@ public struct RunFixture {
     let start = Date(timeIntervalSince1970: 1_790_000_000)
     var provenance = Provenance(
       key: String(repeating: "ab", count: 32),
-      canonical: "{\"stage\":\"\(type)\",\"note\":\"<&>\",\"parameters\":\(parameters)}", stage: name,
+      canonical:
+        "{\"stage\":\"\(type)\",\"note\":\"<&>\",\"parameters\":\(parameters),\"system\":{\"forcefield\":\(Self.forceField)}}",
+      stage: name,
       stageType: type, stageVersion: 1, seed: 2026, versions: ["OpenMM": "8.6.1"], start: start,
       end: start.addingTimeInterval(75), wallSeconds: 75, warnings: warnings + remarks.map(\.message))
     provenance.remarks = remarks.isEmpty ? nil : remarks
@@ -153,11 +159,11 @@ public struct RunFixture {
   }
 
   /// Umbrella windows whose weakest overlap is given.
-  public mutating func windows(weakestLink: Double, deltaF: Double) throws -> ReportedStage {
+  public mutating func windows(weakestLink: Double, deltaF: Double, error: Double = 0.04) throws -> ReportedStage {
     try stage("gapped", "umbrella", method: "umbrella sampling, MBAR") { writer, _ in
       let record = Recorded.umbrella
       try writer.write(record.freeEnergy.deltaF, deltaF)
-      try writer.write(record.freeEnergy.standardError, 0.04)
+      try writer.write(record.freeEnergy.standardError, error)
       try writer.write(record.weakestLink, weakestLink)
     }
   }

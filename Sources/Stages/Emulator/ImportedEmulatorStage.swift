@@ -11,7 +11,7 @@ import Workflow
 /// The file is HDF5: /weights/<tensor> under the names of `GVPNetwork.parameterNames`, /atom_class [atoms] in the order of the topology,
 /// and the network's constants under /configuration; noise_at_one = 1 says that its time runs from data to noise.
 enum ImportedEmulatorStage: RecordedStage {
-  static let type = "imported-emulator"
+  static let type = EmulatorRecord.importedStageType
   static let version = 1
   static let summary = "take over a GVP emulator that another program trained"
   static let reads: [SharedField] = SharedField.molecule

@@ -25,12 +25,12 @@ struct WatchCommand: PipelineCommand {
   }
 
   func run() throws {
+    let interruption = Interruption()
+    interruption.observeSignals(silent: true)  // first of all: Ctrl-C may come before anything is read
     let definition = try watched()
     let watcher = RunWatcher(columns: StageCatalog.columns()) {
       Engine(pipeline: definition, folder: pipeline.folder(definition), console: Console(quiet: true))
     }
-    let interruption = Interruption()
-    interruption.observeSignals(silent: true)
     var run = try watcher.look()
     let screen = Terminal.output.isCapable ? TerminalScreen() : nil
     defer { screen?.leave() }

@@ -122,7 +122,13 @@ import Testing
     let variables = ["TERM": "xterm", "COLUMNS": "80", "NO_COLOR": ""].merging(environment) { $1 }
     try program.write(
       """
-      (sleep 2.5; printf '\(typing)'; sleep 1) | script -qefc "stty cols 80 rows 24; \(command)" /dev/null
+      set -o pipefail
+      rm -f seen
+      typing() {
+        for ((i = 0; i < 300; i++)); do grep -q running seen && break; sleep 0.1; done 2>/dev/null
+        sleep 0.5; printf '\(typing)'; sleep 1
+      }
+      typing | script -qefc "stty cols 80 rows 24; \(command)" /dev/null | tee seen
       """, to: "terminal.sh")
     return try program.finish(
       program.start(["terminal.sh"], environment: variables, executable: URL(fileURLWithPath: "/bin/bash")))

@@ -180,6 +180,7 @@ public enum Recorded {
   public static let simulate = SimulateRecord()
   public static let ingest = IngestRecord()
   public static let emulator = EmulatorRecord()
+  public static let perturb = PerturbRecord()
   public static let sample = SampleRecord()
   public static let energyModel = EnergyModelRecord()
   public static let anneal = AnnealRecord()
@@ -197,6 +198,7 @@ public enum Recorded {
   public static let ingestPart = IngestPartRecord()
   public static let draws = DrawsRecord()
   public static let trainingCheckpoint = TrainingCheckpointRecord()
+  public static let perturbCheckpoint = PerturbCheckpointRecord()
   public static let annealCheckpoint = AnnealCheckpointRecord()
   public static let reweightCheckpoint = ReweightCheckpointRecord()
   public static let umbrellaCheckpoint = UmbrellaCheckpointRecord()
@@ -205,6 +207,7 @@ public enum Recorded {
   /// What checkpoints of a stage type hold beside the fields of its artifact.
   public static let checkpoints: [RecordDocument.Section] = [
     (SimulateRecord.stageType, simulateCheckpoint), (IngestRecord.stageType, ingestPart),
+    (PerturbRecord.stageType, perturbCheckpoint),
     (SampleRecord.stageType, draws), (EnergyModelRecord.stageType, trainingCheckpoint.pool),
     (AnnealRecord.stageType, annealCheckpoint), (ReweightRecord.stageType, reweightCheckpoint),
     (UmbrellaRecord.stageType, umbrellaCheckpoint),

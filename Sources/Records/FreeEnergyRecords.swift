@@ -113,10 +113,43 @@ public struct ReweightRecord: StageRecord {
     "results/noise/variance", unit: "nat2", axes: ["state"], "of ln q, where it was estimated twice")
   public let noiseEffect = Real("results/noise/effect", unit: "kT", "what its correction did to dF")
   public let noiseEffectError = Real("results/noise/effect_standard_error", unit: "kT", "its error")
+  public let temperatures = TemperaturesRecord()
   public let auditRMSE = Real(
     "results/audit/rmse_log_density", unit: "nat", "of the energy model against the samples' own ln q")
   public let auditStateBias = Real(
     "results/audit/state_bias", unit: "nat", "its mean error in the state minus that elsewhere")
+}
+
+/// Free energies at other temperatures, where they were asked for.
+public struct TemperaturesRecord: Record {
+  public let temperature = Reals("results/temperatures/temperature", unit: "K", axes: ["temperature"], "of each row")
+  public let effectiveFraction = Reals(
+    "results/temperatures/ess_fraction", axes: ["temperature"], "Kish's, of all samples")
+  public let stateEffective = Reals(
+    "results/temperatures/state_effective_samples", axes: ["temperature", "state"],
+    "Kish's, of the samples of each state: below 10 there is no number")
+  public let freeEnergy = PairEstimatesRecord("delta_f", "-kT ln(P(from) / P(to))")
+  public let enthalpy = PairEstimatesRecord(
+    "delta_h", "mean potential energy of the first state less that of the other")
+  public let entropy = PairEstimatesRecord("t_delta_s", "delta_h - delta_f")
+  public let heatCapacity = Reals(
+    "results/temperatures/heat_capacity", unit: "kJ/mol/K", axes: ["temperature"], "of the configuration: d<U>/dT")
+  public let heatCapacityError = Reals(
+    "results/temperatures/heat_capacity_standard_error", unit: "kJ/mol/K", axes: ["temperature"], "by bootstrap")
+  public let heatCapacityInterval = Reals(
+    "results/temperatures/heat_capacity_interval", unit: "kJ/mol/K", axes: ["temperature", "end"], "95 %")
+}
+
+/// A quantity of each pair of states at each temperature.
+public struct PairEstimatesRecord: Record {
+  public let values, errors, intervals: Reals
+
+  init(_ name: String, _ meaning: String) {
+    let path = "results/temperatures/\(name)"
+    values = Reals(path, unit: "kJ/mol", axes: ["temperature", "pair"], meaning)
+    errors = Reals("\(path)_standard_error", unit: "kJ/mol", axes: ["temperature", "pair"], "by bootstrap")
+    intervals = Reals("\(path)_interval", unit: "kJ/mol", axes: ["temperature", "pair", "end"], "95 %")
+  }
 }
 
 /// Checkpoints of `reweight`.

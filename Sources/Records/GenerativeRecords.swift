@@ -66,7 +66,7 @@ public struct EmulatorRecord: StageRecord {
   public let training = TrainingRecord()
   public let loss = LossRecord()
   public let parameters = Integer(Paths.parameters, "of the network")
-  public let trainingFrames = Integer("results/training_frames", "frames that it was trained on")
+  public let trainingFrames = Integer(Paths.trainingFrames, "frames that it was trained on")
   public let targets = Text(
     "results/training_targets", "forces, where they took the noise out of the targets, or plain")
   public let thermometer = Real(

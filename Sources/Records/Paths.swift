@@ -17,6 +17,7 @@ enum Paths {
   static let divergence = "results/kl"
   static let topology = "topology"
   static let parameters = "results/parameters"
+  static let trainingFrames = "results/training_frames"
   static let seconds = "results/seconds"
   static let torsions = "results/torsions"
   static let frames = "results/frames"

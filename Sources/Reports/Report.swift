@@ -100,7 +100,8 @@ public struct Report {
     sections = try [
       run.freeEnergySection(), run.pairSection(), run.comparisonSection(), run.densitySection(),
       run.populationSection(), run.inFull.moleculeSection(),
-      run.inFull.sampleSection(), run.energyModelSection(), run.auditSection(), run.explorationSection(),
+      run.inFull.sampleSection(), run.energyModelSection(), run.perturbationSection(), run.auditSection(),
+      run.explorationSection(),
       run.umbrellaSection(),
       run.inFull.trainingSection(), run.timingSection(), run.inFull.resultsSection(), run.inFull.provenanceSection(),
     ].filter { !$0.isEmpty }

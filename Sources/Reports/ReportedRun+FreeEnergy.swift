@@ -94,7 +94,7 @@ extension ReportedRun {
           : " Annealed samples were carried from the energy model's density to Boltzmann's first; annealed-unbiased has their own log-density in"
             + " the first weight, in place of the model's.")
         + ensembles.map { " " + $0 }.joined(),
-      tables: [table] + (try [effectiveTable(), annealing].compactMap { $0 }),
+      tables: [table] + (try [effectiveTable(), annealing, temperatureTable()].compactMap { $0 }),
       figures: try [forest(), inFull.profile()].compactMap { $0 })
   }
 

@@ -31,6 +31,11 @@ extension ReportedRun {
   func more(_ stage: ReportedStage) throws -> String {
     let fraction = try stage.number(Recorded.reweight.effectiveFraction) ?? .nan
     let drawn = stage.lineage.last { $0.type == SampleRecord.stageType }
+    if !(fraction >= Self.fairFraction), let target = drawn?.inputs["emulator"], target.type == PerturbRecord.stageType
+    {
+      return
+        "the emulator is far from the target's Boltzmann distribution: add a round to 'rounds' of stage '\(target.name)', or more energies to its last"
+    }
     let emulator = stage.lineage.last { $0.type == EmulatorRecord.stageType }
     if !(fraction >= Self.fairFraction), let emulator, emulator.parameter("training.steps") != nil {
       return longer(emulator, "training.steps", "the emulator is far from the Boltzmann distribution, train it longer")

@@ -27,23 +27,35 @@ public struct BoltzmannForces {
   func gradients(
     _ coordinates: InternalCoordinates, _ values: [Double], frames: Int, _ host: any TrainingHost
   ) throws -> [Double] {
-    let thermal = PhysicalConstants.thermalEnergy(temperature: temperature)
-    let dimension = coordinates.dimension
     var gradients: [Double] = []
     gradients.reserveCapacity(values.count)
     host.progress.begin("forces", total: frames, unit: "frames")
     defer { host.progress.end() }
-    for first in stride(from: 0, to: frames, by: framesPerCall) {
-      let rows = first..<min(first + framesPerCall, frames)
-      let part = Array(values[rows.lowerBound * dimension..<rows.upperBound * dimension])
-      let positions = try coordinates.cartesian(part, frames: rows.count).coordinates
-      let forces = try evaluate(positions).forces.map { $0 / thermal }
-      gradients += try coordinates.gradients(
-        of: forces, at: positions, values: part, frames: rows.count, jacobian: 1)
-      host.progress.update(completed: rows.upperBound)
+    try logDensities(coordinates, values, frames: frames) {
+      gradients += $0.gradients
+      host.progress.update(completed: gradients.count / coordinates.dimension)
       try host.checkInterruption()
     }
     return gradients
+  }
+
+  /// ln p = -u + ln |dx/dq| and its gradients over the internal coordinates `values` of frames, handed to `found` piece by piece: kT [rows] and
+  /// [rows, dimension]. -infinity and NaN where there is no finite energy.
+  func logDensities(
+    _ coordinates: InternalCoordinates, _ values: [Double], frames: Int,
+    found: ((logDensities: [Double], gradients: [Double])) throws -> Void
+  ) throws {
+    let thermal = PhysicalConstants.thermalEnergy(temperature: temperature)
+    let dimension = coordinates.dimension
+    for first in stride(from: 0, to: frames, by: framesPerCall) {
+      let rows = first..<min(first + framesPerCall, frames)
+      let part = Array(values[rows.lowerBound * dimension..<rows.upperBound * dimension])
+      let (positions, volumes) = try coordinates.cartesian(part, frames: rows.count)
+      let (energies, forces) = try evaluate(positions)
+      let gradients = try coordinates.gradients(
+        of: forces.map { $0 / thermal }, at: positions, values: part, frames: rows.count, jacobian: 1)
+      try found((zip(energies, volumes).map { $1 - $0 / thermal }, gradients))
+    }
   }
 
   /// The largest difference of energies, in kT, that naming a rotor's ends otherwise makes in some of the frames.

@@ -233,7 +233,7 @@ extension Emulator {
   }
 
   /// The field with the averaged network, and the training's last state.
-  private static func optimize<Field: FlowModel>(
+  static func optimize<Field: FlowModel>(
     _ field: Field, _ loss: EmulatorLoss, on training: Tensor, weights: [Double], validation: Tensor?,
     _ optimization: OptimizationSettings, _ settings: EmulatorSettings, _ generator: Generator,
     _ host: any TrainingHost

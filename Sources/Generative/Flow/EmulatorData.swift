@@ -89,13 +89,13 @@ struct EmulatorData {
 }
 
 /// What forces say of frames: whether they are theirs, gradients where they are, and which rotors have equal ends.
-private struct FrameForces {
+struct FrameForces {
   var check: SteinCheck?
   /// Over internal coordinates, [frames, dimension]; nil where targets are to be plain.
   var gradients: [Double]?
   var rotors: [Rotor] = []
   /// Energies of ends that are named otherwise are equal to this, kT.
-  private static let equalEnergies = 1e-2
+  static let equalEnergies = 1e-2
 
   init(
     _ coordinates: InternalCoordinates, _ values: [Double], _ count: Int, _ chart: InternalChart,

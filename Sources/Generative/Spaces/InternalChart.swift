@@ -129,6 +129,19 @@ public struct InternalChart: Codable, Equatable, Sendable {
     logDeterminant = try -(scale.log().sum() + root.log().sum()).item() + options.rotors.logDeterminant
   }
 
+  /// The same coordinates, whitened otherwise: y = (n - mean - given(theta)) W. W and its inverse [narrow, narrow]; `logDeterminant` changes by
+  /// that of the step from the old latents to the new.
+  init(
+    _ chart: InternalChart, whitening: Tensor, unwhitening: Tensor, given conditionalMean: ConditionalMean?,
+    addingLogDeterminant change: Double
+  ) throws {
+    (coordinates, narrow, broad, held) = (chart.coordinates, chart.narrow, chart.broad, chart.held)
+    (rotors, centres, mean, self.conditionalMean) = (chart.rotors, chart.centres, chart.mean, conditionalMean)
+    self.whitening = try whitening.values()
+    self.unwhitening = try unwhitening.values()
+    logDeterminant = chart.logDeterminant + change
+  }
+
   private static func held(_ rigid: RigidBonds?, _ coordinates: InternalCoordinates) throws -> [HeldLength]? {
     try rigid.map { rigid in
       try zip(rigid.bonds, rigid.lengths).map { bond, length in

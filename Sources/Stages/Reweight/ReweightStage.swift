@@ -46,6 +46,9 @@ enum ReweightStage: RecordedStage {
         + "their places, so that a single sample carries no result; none if left out")
     var smoothing: Smoothing?
     @Parameter("replicates of the bootstrap", in: 10...100_000) var bootstrap = 500
+    @Parameter(
+      "other temperatures at which free energies are wanted too, with enthalpies, entropies and heat capacities; the samples are weighed anew "
+        + "for each", unit: "K", in: 1...10_000, count: 1...100, single: true) var temperatures: [Double]?
     @Parameter("bins of the free-energy profile", in: 6...720) var profileBins = 60
   }
 
@@ -136,6 +139,13 @@ enum ReweightStage: RecordedStage {
     {
       try writer.write(output.auditRMSE, audit.rootMeanSquare)
       try writer.write(output.auditStateBias, audit.stateBias)
+    }
+    if let temperatures = parameters.temperatures {
+      let dependence = try TemperatureDependence(
+        temperatures: temperatures, energies: energies.values, volumes: volumes, logDensities: density.estimates,
+        states: frames.states, excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, options: options)
+      try write(dependence, states, to: writer)
+      warn(context, dependence)
     }
     warn(context, frames, result, states)
     if isConcentrated(result) || result.support.contains(where: { $0.doubt != nil }) {

@@ -1,0 +1,134 @@
+import Artifacts
+import Basics
+import ForceFields
+import Foundation
+import FreeEnergies
+import Generative
+import Molecules
+import Records
+import TestSupport
+import Testing
+import Torch
+import Workflow
+
+@testable import Stages
+
+/// The perturb stage on a hardly trained emulator of alanine dipeptide, to a force field whose C=O bond is longer by four widths.
+@Suite(.serialized) struct PerturbStageTests {
+  private let chain: GenerativeStagesTests
+  private let cheap = MoleculeFiles.alanine
+  private static let parameters: [String: ParameterValue] = [
+    "first": 260, "exploration": 40, "rounds": [80, 60], "fresh_share": 0.3, "surrogate_steps": 60, "flow_steps": 40,
+    "batch": 64, "chains": 300, "blocks": 2, "record_every": 10,
+  ]
+
+  init() throws { chain = try GenerativeStagesTests() }
+
+  /// The same molecule whose bond between atoms 4 and 5 is 0.1329 nm long in place of 0.1229.
+  private func target() throws -> MoleculeFiles {
+    let text = try String(contentsOf: AlanineFixture.systemXML, encoding: .utf8)
+    let bond = "<Bond d=\".1229\" k=\"476976\" p1=\"4\" p2=\"5\"/>"
+    try #require(text.contains(bond))
+    let file = chain.folder.appendingPathComponent("longer.xml")
+    try text.replacing(bond, with: bond.replacing(".1229", with: ".1329")).write(
+      to: file, atomically: true, encoding: .utf8)
+    return MoleculeFiles(topology: cheap.topology, forcefield: file)
+  }
+
+  private func emulator() throws -> StageInput {
+    try chain.run(
+      EmulatorStage.self, "emulator",
+      ["training": ["steps": 300, "batch": 64], "network": ["width": 32, "depth": 1], "targets": "forces"],
+      ["frames": [chain.frames()]], on: cheap)
+  }
+
+  /// What is written is what the force field says; the map has found the bond; fresh samples of the new emulator have it, and count for more.
+  @Test func theForceFieldThatChangedIsFound() throws {
+    let (emulator, target) = (try emulator(), try target())
+    let found = try chain.run(
+      PerturbStage.self, "target", Self.parameters, ["emulator": [emulator]], on: target)
+    let (artifact, record) = (found.artifact, Recorded.perturb)
+    let points = try artifact.labelledPoints(record.points)
+    #expect(points.count == 260 + 40 + 80 + 60 && points.dimension == 60)
+    #expect(try artifact.read(record.energyEvaluations) == points.count)
+    #expect(try artifact.read(record.rounds.energies).values == [380, 440])
+    #expect(points.sources.filter { $0 == 1 }.count == 40 && points.rounds.filter { $0 == 1 }.count == 60)
+    // half of the points in each state
+    #expect(abs(points.states.prefix(260).reduce(0, +) - 130) <= 1)
+    let topology = try Topology.read(pdb: cheap.topology)
+    let coordinates = try InternalCoordinates(topology: topology)
+    let (positions, volumes) = try coordinates.cartesian(points.values, frames: points.count)
+    let thermal = PhysicalConstants.thermalEnergy(temperature: 300)
+    let energies = try OpenMMEngine(systemXML: target.forcefieldFile, threads: 1).energies(positions)
+    for n in 0..<points.count where points.logDensities[n].isFinite {
+      #expect(abs(points.logDensities[n] - (volumes[n] - energies[n] / thermal)) < 1e-6 * max(1, abs(energies[n])))
+    }
+    // the gradient is the slope of what is written
+    let bond = try #require(coordinates.coordinate(ofBond: Topology.Bond(4, 5)))
+    var moved = Array(points.values[0..<60])
+    moved[bond] += 1e-6
+    let (place, volume) = try coordinates.cartesian(moved, frames: 1)
+    let slope =
+      try
+      (volume[0] - OpenMMEngine(systemXML: target.forcefieldFile, threads: 1).energies(place)[0] / thermal
+      - points.logDensities[0]) / 1e-6
+    #expect(abs(slope / points.gradients[bond] - 1) < 1e-2)
+    #expect(points.gradients[bond] > 1000, "the bond is to be longer")
+
+    let system = MoleculeFiles(topology: cheap.topology, forcefield: target.forcefieldFile)
+    func drawn(_ from: StageInput, _ name: String) throws -> (length: Double, share: Double) {
+      let samples = try chain.run(
+        SampleStage.self, "samples-\(name)", ["count": 400, "ode_steps": 4], ["emulator": [from]], on: system)
+      let values = try samples.artifact.read(Recorded.sample.internalCoordinates).values
+      let length =
+        stride(from: bond, to: values.count, by: 60).reduce(0.0) { $0 + values[$1] } / Double(values.count / 60)
+      let weighted = try chain.run(
+        ReweightStage.self, "weighted-\(name)", ["density": "stochastic-trace", "bootstrap": 10],
+        ["samples": [samples]],
+        on: system)
+      return (length, try weighted.artifact.read(Recorded.reweight.effectiveFraction))
+    }
+    let (before, after) = (try drawn(emulator, "before"), try drawn(found, "after"))
+    #expect(abs(before.length - 0.1229) < 2e-3 && abs(after.length - 0.1329) < 2e-3)
+    #expect(after.share > 2 * before.share, "\(before), \(after)")
+  }
+
+  /// Stopped again and again, while energies are asked for and in each training, it ends with the same bits, and no energy is asked for twice.
+  @Test func resumesWithTheSameBits() throws {
+    let (emulator, target) = (try emulator(), try target())
+    let inputs = ["emulator": [emulator]]
+    let short: [String: ParameterValue] = [
+      "emulator": "emulator", "surrogate_steps": 20, "flow_steps": 15, "chains": 100, "rounds": [40, 20],
+    ]
+    let given = Self.parameters.merging(short) { $1 }
+    let stages = try AlanineStages()
+    let whole = try stages.context(PerturbStage.self, "target", given, inputs: inputs, system: target)
+    try PerturbStage.run(whole)
+    let expected = try stages.commit(whole, PerturbStage.self)
+    let again = try AlanineStages()
+    var (phases, counts): ([Int], [Int]) = ([], [])
+    let (found, interruptions) = try again.inParts(
+      PerturbStage.self, "target", given, inputs: inputs, system: target, threads: 1, limit: { 5 + 4 * ($0 % 4) }
+    ) {
+      guard let saved = try $0.checkpoints.latest() else { return }
+      phases.append(try saved.artifact.read(Recorded.perturbCheckpoint.phase))
+      counts.append(try saved.artifact.shape(Recorded.perturbCheckpoint.points.logDensities)[0])
+    }
+    #expect(interruptions >= 5 && Set(phases).count >= 3, "\(phases)")
+    #expect(counts == counts.sorted() && Set(counts).count >= 2, "energies only grow: \(counts)")
+    #expect(found.provenance.contentDigest == expected.provenance.contentDigest)
+  }
+
+  /// What cannot be carried is refused by name.
+  @Test func whatCannotBeCarriedIsRefused() throws {
+    let cartesian = try chain.run(
+      EmulatorStage.self, "cartesian",
+      [
+        "coordinates": "cartesian", "network": ["type": "egnn", "hidden": 8, "layers": 1],
+        "training": ["steps": 2, "batch": 8],
+      ], ["frames": [chain.frames()]], on: cheap)
+    #expect(throws: PerturbationError.cartesian) {
+      _ = try chain.run(PerturbStage.self, "target", Self.parameters, ["emulator": [cartesian]], on: cheap)
+    }
+  }
+}

@@ -54,6 +54,10 @@ public struct PerturbRoundsRecord: Record {
     "results/rounds/state_ess_fraction", axes: ["round", "state"], "within each state")
   public let freeEnergies = Reals(
     "results/rounds/free_energies", unit: "kT", axes: ["round", "state"], "of the states, the lowest at zero")
+  public let thermometer = Reals(
+    "results/rounds/thermometer", axes: ["round"],
+    "Stein's identity of the fresh samples by weight: 1 where energies, forces and weights belong together")
+  public let thermometerError = Reals("results/rounds/thermometer_standard_error", axes: ["round"], "of that")
   public let surrogateError = Reals(
     "results/rounds/surrogate_error", unit: "kT", axes: ["round"],
     "of the learnt log-density at points that it has not seen, median")

@@ -11,6 +11,7 @@ extension ReportedRun {
         "stage", .init("round", alignment: .right), .init("energies so far", alignment: .right),
         .init("ESS", unit: "%"), .init("within the states", unit: "%", alignment: .right),
         .init("states apart", unit: "kT", alignment: .right), .init("surrogate off by", unit: "kT"),
+        .init("thermometer", alignment: .right),
       ])
     var shifts: [String] = []
     let record = Recorded.perturb
@@ -19,7 +20,9 @@ extension ReportedRun {
         let effective = try stage.numbers(record.rounds.effectiveFraction),
         let within = try stage.numbers(record.rounds.stateEffectiveFraction),
         let apart = try stage.numbers(record.rounds.freeEnergies),
-        let off = try stage.numbers(record.rounds.surrogateError), !energies.isEmpty
+        let off = try stage.numbers(record.rounds.surrogateError),
+        let heat = try stage.numbers(record.rounds.thermometer),
+        let heatError = try stage.numbers(record.rounds.thermometerError), !energies.isEmpty
       else { continue }
       let states = within.count / energies.count
       for round in energies.indices {
@@ -28,6 +31,7 @@ extension ReportedRun {
           stage.name, "\(round + 1)", NumberText.count(Int(energies[round])), percent(effective[round]),
           within[own].map { percent($0) }.joined(separator: " / "),
           apart[own].map { NumberText.fixed($0, 2) }.joined(separator: " / "), NumberText.fixed(off[round], 2),
+          NumberText.fixed(heat[round], 3) + " ± " + NumberText.fixed(heatError[round], 3),
         ])
       }
       if let rms = try stage.number(record.shift), let largest = try stage.number(record.largestShift) {
@@ -41,7 +45,7 @@ extension ReportedRun {
       text:
         "Each round draws fresh samples from the emulator as it is by then and asks the target for their energies and forces. ESS is what plain"
         + " samples of it would have; states apart are free energies by these samples alone, the lowest at zero. The surrogate's error is a median"
-        + " over points it has not seen; a round without one learnt from fresh samples. What decides is the reweighting of later samples."
+        + " over points it has not seen. The thermometer is Stein's identity of the fresh samples by weight, 1 where energies, forces and weights belong together. What decides is the reweighting of later samples."
         + shifts.joined(), tables: [table])
   }
 

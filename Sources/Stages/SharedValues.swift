@@ -66,9 +66,10 @@ extension SharedValueHolder {
     return named.compactMapValues([Int].init(_:))
   }
 
-  /// A force field's file, or a method with its parameters; null where the file names none.
+  /// A force field's file, or a method with its parameters; null where the file names none. For a stage that reads both, which makes
+  /// dynamics, that of the dynamics.
   var forcefield: ParameterValue {
-    [SharedField.forcefield, .heldForcefield, .sampledBy].lazy.compactMap { self.shared[$0.name] }.first { $0 != .null }
+    [SharedField.sampledBy, .forcefield, .heldForcefield].lazy.compactMap { self.shared[$0.name] }.first { $0 != .null }
       ?? .null
   }
 }

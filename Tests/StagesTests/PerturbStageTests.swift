@@ -53,6 +53,9 @@ import Workflow
     #expect(try artifact.read(record.energyEvaluations) == points.count)
     #expect(try artifact.read(record.rounds.energies).values == [380, 440])
     #expect(points.sources.filter { $0 == 1 }.count == 40 && points.rounds.filter { $0 == 1 }.count == 60)
+    for (value, error) in zip(
+      try artifact.read(record.rounds.thermometer).values, try artifact.read(record.rounds.thermometerError).values)
+    { #expect(error > 0 && abs(value - 1) < max(0.1, 5 * error), "\(value) ± \(error)") }
     // half of the points in each state
     #expect(abs(points.states.prefix(260).reduce(0, +) - 130) <= 1)
     let topology = try Topology.read(pdb: cheap.topology)

@@ -40,6 +40,10 @@ public struct Perturbation {
     public var effectiveOfStates: [Double] = []
     /// -ln of each state's share, up to a constant; kT.
     public var freeEnergies: [Double] = []
+    /// Stein's identity of the fresh samples by weight, and its standard error: 1 where energies, forces and weights belong together.
+    public var thermometer = Double.nan, thermometerError = Double.nan
+    /// Effective samples of each state among those that were drawn.
+    public var effectiveSamples: [Double] = []
   }
 
   /// All that is kept between two points where the work may stop.
@@ -113,6 +117,13 @@ public struct Perturbation {
       if let flows { try label(round: round, flows, target, &state) }
     }
     var quality = Round()
+    if let found = state.rounds.last {
+      for (name, effective) in zip(stateNames, found.effectiveSamples) where effective < Self.fewestEffective {
+        host.warn(
+          "the target is not reached in \(name): \(String(format: "%.1f", effective)) effective samples of the last round's fresh ones; what is drawn from "
+            + "this emulator will hardly carry a number", .grave)
+      }
+    }
     let (last, training) = try train(
       round: settings.rounds.count, state, &quality, target, from: flows, shares: shares)
     return Result(
@@ -169,11 +180,14 @@ public struct Perturbation {
     let rows = (0..<points.count).filter {
       points.sources[$0] == LabelledPoints.Source.fresh.rawValue && points.rounds[$0] == round
     }
-    judge(&state.rounds[round], points.picked(rows), shares)
+    let own = points.picked(rows)
+    judge(&state.rounds[round], own, shares)
+    try measure(&state.rounds[round], own.sound(), target, shares)
     let found = state.rounds[round]
     host.log(
       "round \(round + 1): \(points.count) energies, effective sample size \(Self.percent(found.effective)), within states "
-        + found.effectiveOfStates.map(Self.percent).joined(separator: ", "))
+        + found.effectiveOfStates.map(Self.percent).joined(separator: ", ")
+        + String(format: "; thermometer %.3f ± %.3f", found.thermometer, found.thermometerError))
     try finish(Phase.labelled(round), &state, isDue: true)
   }
 
@@ -190,7 +204,7 @@ public struct Perturbation {
     let logWeights = zip(points.logDensities, points.drawnDensities).map { $0 - $1 }
     let level = logWeights.filter(\.isFinite).max() ?? 0
     var (sum, squares) = (0.0, 0.0)
-    round.effectiveOfStates = []
+    (round.effectiveOfStates, round.effectiveSamples) = ([], [])
     round.freeEnergies = []
     for state in stateNames.indices {
       let weights = points.states.indices.filter { points.states[$0] == state }
@@ -199,6 +213,7 @@ public struct Perturbation {
       let mean = weights.reduce(0, +) / count
       let square = weights.reduce(0) { $0 + $1 * $1 } / count
       round.effectiveOfStates.append(square > 0 ? mean * mean / square : .nan)
+      round.effectiveSamples.append(square > 0 ? mean * mean / square * Double(weights.count) : 0)
       round.freeEnergies.append(-log(max(shares[state] * mean, .leastNonzeroMagnitude)))
       sum += shares[state] * mean
       squares += shares[state] * square
@@ -206,6 +221,30 @@ public struct Perturbation {
     let lowest = round.freeEnergies.min() ?? 0
     round.freeEnergies = round.freeEnergies.map { $0 - lowest }
     round.effective = squares > 0 ? sum * sum / squares : .nan
+  }
+
+  /// E[-g (y - mean)] over the narrow latents y, by weight.
+  private func measure(
+    _ round: inout Round, _ points: LabelledPoints, _ target: InternalChart, _ shares: [Double]
+  ) throws {
+    guard points.count > 1 else { return }
+    let (latents, _, slopes) = try points.onChart(target)
+    let (y, g) = (try target.space.split(latents).euclidean, try target.space.split(slopes).euclidean)
+    var counts = stateNames.map { _ in 0.0 }
+    for state in points.states { counts[state] += 1 }
+    let logWeights = points.states.indices.map {
+      points.logDensities[$0] - points.drawnDensities[$0]
+        + log(shares[points.states[$0]] / counts[points.states[$0]])
+    }
+    let level = logWeights.filter(\.isFinite).max() ?? 0
+    let raw = logWeights.map { $0.isFinite ? exp($0 - level) : 0 }
+    let total = raw.reduce(0, +)
+    let weights = raw.map { $0 / total }
+    let column = try Tensor(weights, shape: [weights.count, 1])
+    let products = try (g * (y - (y * column).sum(0))).mean(-1).values(as: Double.self).map { -$0 }
+    let mean = zip(weights, products).reduce(0) { $0 + $1.0 * $1.1 }
+    let variance = zip(weights, products).reduce(0) { $0 + $1.0 * $1.0 * ($1.1 - mean) * ($1.1 - mean) }
+    (round.thermometer, round.thermometerError) = (mean, variance.squareRoot())
   }
 
   /// Asks the target for what is not known yet, and keeps each piece as it comes.
@@ -241,6 +280,8 @@ public struct Perturbation {
     }
   }
 
+  /// With fewer, a round has found nothing to go on from.
+  private static let fewestEffective = 10.0
   private static let mostSecondsUnsaved = 5.0
 
   // MARK: draws

@@ -11,10 +11,15 @@ extension SharedField {
     in: "system",
     ParameterField(
       "sampled_by", .fileOrVariant(EnergyMethods.all), optional: true,
-      help: "the force field of the dynamics that an emulator's frames come from; left out: system.forcefield"),
+      help:
+        "the force field of the dynamics that an emulator's frames come from, and of simulate; left out: system.forcefield"
+    ),
     standIn: { surroundings in
       TargetForces.areWanted(surroundings.asking) ? surroundings.values[forcefield.name] ?? .null : .null
     }, standsFor: { TargetForces.areWanted($0) ? [forcefield] : [] })
+
+  /// The same, for a stage that makes dynamics: by this force field where the file names it, by `system.forcefield` where not.
+  static let simulatedBy = SharedField(in: "system", sampledBy.field)
 
   static let sampledAt = SharedField(
     in: "system",

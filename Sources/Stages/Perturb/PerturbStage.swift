@@ -94,6 +94,7 @@ enum PerturbStage: RecordedStage {
       record.stateEffectiveFraction, rounds.flatMap(\.effectiveOfStates), shape: [rounds.count, states])
     try writer.write(record.freeEnergies, rounds.flatMap(\.freeEnergies), shape: [rounds.count, states])
     try writer.write(
+      (record.thermometer, rounds.map(\.thermometer)), (record.thermometerError, rounds.map(\.thermometerError)),
       (record.surrogateError, rounds.map(\.surrogateError)),
       (record.surrogateGradientError, rounds.map(\.surrogateGradientError)))
   }

@@ -15,7 +15,8 @@ enum SampleStage: RecordedStage {
   static let output = Recorded.sample
 
   struct Inputs: StageInputs {
-    let emulator = Input("the emulator to draw from", of: EmulatorStage.self, ImportedEmulatorStage.self, PerturbStage.self)
+    let emulator = Input(
+      "the emulator to draw from", of: EmulatorStage.self, ImportedEmulatorStage.self, PerturbStage.self)
   }
 
   struct Parameters: ParameterGroup {

@@ -18,6 +18,7 @@ public final class CheckpointStore {
   private let opened = ContinuousClock.now
   public var threads: Int?  // How many threads the stage works with, for the provenance of its checkpoints
   public var device = "cpu"  // What the stage's numbers are computed on, for the same
+  public var canonical = ""  // The text that the key was made from, for the same
   public var pipelineFile: String?  // For the same: see `Provenance.pipelineFile`
   /// Called before a checkpoint or part takes its place; what it throws is thrown on, and the one before stays the newest.
   public var beforeCommit: (() throws -> Void)?
@@ -95,7 +96,7 @@ public final class CheckpointStore {
     }
     hasSaved = true
     var provenance = Provenance(
-      key: key, canonical: "", stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0,
+      key: key, canonical: canonical, stage: stage, stageType: Self.stageType, stageVersion: 1, seed: 0,
       device: device, threads: threads, start: start, end: end, wallSeconds: earlierSeconds + sitting)
     provenance.pipelineFile = pipelineFile
     try writer.commit(provenance: provenance)
@@ -112,7 +113,7 @@ public final class CheckpointStore {
     let store = CheckpointStore(
       folder: folder, stage: stage, key: key, olderKeys: olderKeys, names: Self.rollbackNames,
       reportDamage: reportDamage)
-    store.pipelineFile = pipelineFile
+    (store.pipelineFile, store.canonical) = (pipelineFile, canonical)
     store.beforeCommit = { [weak self] in try self?.beforeCommit?() }
     return store
   }()
@@ -165,6 +166,22 @@ public final class CheckpointStore {
     guard !names.isEmpty else { return nil }
     if let found = try latest() { return (found.step, found.artifact.provenance.threads) }
     return try parts().last.map { ($0.step, $0.artifact.provenance.threads) }
+  }
+
+  /// How far the farthest checkpoint or part of another key is, and the text that key was made from; nil where there is none. What cannot
+  /// be read is passed over: this is for a warning.
+  public func newestOfOthers() -> (step: Int, canonical: String)? {
+    var names = slots + [part(0)]
+    while access(names[names.count - 1].path, F_OK) == 0 { names.append(part(names.count - slots.count)) }
+    let found = names.filter { access($0.path, F_OK) == 0 }.compactMap { url -> (step: Int, canonical: String)? in
+      guard let artifact = try? Artifact.open(url, check: .seal) else { return nil }
+      let provenance = artifact.provenance
+      guard provenance.stageType == Self.stageType, provenance.stage == stage, provenance.key != key,
+        !olderKeys.contains(provenance.key), let step = try? artifact.scalar(Self.stepPath, as: Int.self)
+      else { return nil }
+      return (step, provenance.canonical)
+    }
+    return found.max { $0.step < $1.step }
   }
 
   /// Names a damaged file and, if this store may, moves it out of the way. Returns what was said.

@@ -80,6 +80,18 @@ struct PipelineOptions: ParsableArguments {
     return url
   }
 
+  /// The words that go on with the last run in the folder: the file itself where its folder was named, and that run's overrides where none
+  /// are given here.
+  func wordsOfRun(_ definition: PipelineDefinition) -> [String] {
+    guard let last = RunOrigin.read(folder(definition).url)?.pipeline, last.file == definition.origin?.file else {
+      return words
+    }
+    var found = self
+    if runFolder != nil { found.file = last.shown }
+    found.overrides = overrides.isEmpty || runFolder != nil ? last.overrides + overrides : overrides
+    return found.words
+  }
+
   /// The words that select the same file, overrides and folder.
   var words: [String] { [file] + overrides.flatMap { ["--set", $0] } + (runs == "runs" ? [] : ["--runs", runs]) }
 }

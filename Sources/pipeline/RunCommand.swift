@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Stages
 import Workflow
 
@@ -55,13 +56,16 @@ struct RunCommand: PipelineCommand {
     let assessments = try looking.assess(forced: force ? Array(selected) : [], keys: false)
     try looking.requireFiles(of: selected, assessments, archived: work.archived)
     if let warning = looking.otherFileWarning(selected, assessments) { printError("warning: \(warning)") }
+    if let note = replacement(selected, assessments) { printError(note) }
     // a run in which every selected stage is finished only looks
     if assessments.contains(where: { selected.contains($0.stage.name) && !$0.isFinished }) {
       ProcessEnvironment.prepare()
       try looking.checkBeforehand(selected, assessments, keepGoing: options.keepGoing)
     }
     let interruption = Interruption()
-    interruption.observeSignals()
+    interruption.observeSignals(
+      farewell: "stopped at once; what the last checkpoints hold is kept. resume with: "
+        + CommandLineText.command(resumeWords))
     try folder.lock(as: CommandLineText.command(["run"] + pipeline.words))
     let engine = Engine(
       pipeline: definition, folder: folder, console: Console(showsStages: jobs != nil), interruption: interruption,
@@ -72,11 +76,32 @@ struct RunCommand: PipelineCommand {
       print(StatusTable.json(outcome, pipeline: definition, batch: batch).prettyJSON)
     } else {
       print(StatusTable.summary(outcome) + (batch.map { "\n\n" + $0.text } ?? ""))
+      if batch != nil {
+        let page = pipeline.words + ["--batch", "\(definition.name).html"]
+        print("a page of these, which can be sorted: " + CommandLineText.command(["report"] + page))
+      }
     }
     if outcome.exitCode != 0 {
       printError(try failureText(outcome, engine: engine, folder: folder))
       throw ExitCode(outcome.exitCode)
     }
+  }
+
+  /// What is finished and is made again because of --set, and how long it took; nil where there is nothing of the kind.
+  private func replacement(_ selected: Set<String>, _ assessments: [StageAssessment]) -> String? {
+    guard !pipeline.overrides.isEmpty else { return nil }
+    let replaced = assessments.filter { assessment in
+      if case .stale = assessment.state { return selected.contains(assessment.stage.name) }
+      return false
+    }
+    guard !replaced.isEmpty else { return nil }
+    let told = replaced.prefix(4).map { assessment in
+      let took = assessment.provenance.map { ", took \(NumberText.duration(seconds: $0.wallSeconds))" } ?? ""
+      return "\(assessment.stage.name) (\(assessment.state)\(took))"
+    }
+    let rest = replaced.count > told.count ? ", and \(replaced.count - told.count) more" : ""
+    return "note: --set replaces finished results: \(told.joined(separator: ", "))\(rest); "
+      + "without it, the next run makes them as the file says"
   }
 
   /// The errors, what is kept, and the command that goes on from there.

@@ -52,8 +52,9 @@ struct WatchCommand: PipelineCommand {
     if screen != nil, !isLeft { _ = write(view.screen(run, footer: "").dropLast()) }
     guard run.isOver else { throw ExitCode(RunOutcome.interruptedExitCode) }
     if run.exitCode != 0 {
-      printError("nothing is running; where it stands: " + CommandLineText.command(["status"] + pipeline.words))
-      printError("go on with: " + CommandLineText.command(["run"] + pipeline.words))
+      let words = pipeline.wordsOfRun(definition)
+      printError("nothing is running; where it stands: " + CommandLineText.command(["status"] + words))
+      printError("go on with: " + CommandLineText.command(["run"] + words))
       throw ExitCode(run.exitCode)
     }
   }

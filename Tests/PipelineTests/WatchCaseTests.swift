@@ -70,6 +70,42 @@ import Testing
     #expect(!isUnderWay(program, "model@8") && !isUnderWay(program, "model@16"))
   }
 
+  /// What it says to type goes on with that run, overrides and all; a second Ctrl-C leaves the same word.
+  @Test func itGoesOnWithTheRunThatWas() throws {
+    let program = try Program()
+    try program.write(text(steps: 10), to: "long.yaml")
+    let words = ["run", "long.yaml", "--set", "model.training.steps=1000000", "--threads", "1"]
+    let run = try program.start(words + ["--checkpoint-interval", "0.5"])
+    #expect(program.wait(seconds: 60) { isUnderWay(program, "model@8") })
+    kill(run.process.processIdentifier, SIGINT)
+    #expect(try program.finish(run).code == 75)
+    let watched = try program.run("watch", "long.yaml")
+    let command = "pipeline run long.yaml --set model.training.steps=1000000\n"
+    #expect(watched.code == 75 && watched.errors.hasSuffix(command), "\(watched.errors)")
+    #expect(try program.run("watch", "runs/long").errors.hasSuffix(command), "the folder names its file")
+    let plan = try program.run("run", "long.yaml", "--dry-run").output
+    #expect(plan.contains("of other parameters (training.steps: 1000000 -> 10) is there; it is replaced"), "\(plan)")
+
+    let again = try program.start(words)
+    #expect(program.wait(seconds: 60) { isUnderWay(program, "model@8") })
+    kill(again.process.processIdentifier, SIGSTOP)
+    kill(again.process.processIdentifier, SIGINT)
+    kill(again.process.processIdentifier, SIGCONT)
+    #expect(program.wait(seconds: 30) { program.text(again.tag, "err").contains("stopping after") })
+    kill(again.process.processIdentifier, SIGINT)
+    let ended = try program.finish(again)
+    #expect(ended.code == 75 && ended.errors.contains("resume with: "), "\(ended.errors)")
+    #expect(ended.errors.contains("--set model.training.steps=1000000"), "\(ended.errors)")
+
+    // finished results that --set replaces are named
+    try program.write(text(steps: 10), to: "short.yaml")
+    #expect(try program.run("run", "short.yaml", "--threads", "1", "--until", "samples").code == 0)
+    let set = try program.run("run", "short.yaml", "--threads", "1", "--until", "samples", "--set", "samples.count=300")
+    #expect(
+      set.errors.contains("note: --set replaces finished results: samples (count: 400 -> 300, took "), "\(set.errors)")
+    #expect(!(try program.run("run", "short.yaml", "--threads", "1", "--until", "samples").errors.contains("replaces")))
+  }
+
   @Test func theEndOfARunIsTheEndOfTheWatch() throws {
     let program = try Program()
     try program.write(text(steps: 10), to: "long.yaml")

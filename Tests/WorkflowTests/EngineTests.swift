@@ -245,6 +245,29 @@ import Testing
     #expect(try place.run(Self.chain).ran == [])
   }
 
+  /// Before it is lost, it is named.
+  @Test func aCheckpointOfOtherParametersIsSaidToBeReplaced() throws {
+    let text = "name: demo\nstages: { long: { uses: count, steps: 12 } }"
+    let place = try Workplace()
+    let folder = place.runFolder(try place.load(text))
+    let interruption = Interruption()
+    CountStage.hooks.set(folder.url) { if $0 == 3 { interruption.request() } }
+    #expect(try place.run(text, interruption: interruption).outcome.exitCode == 75)
+    #expect(try place.engine(place.load(text)).assess()[0].otherCheckpoint == nil)
+    let other = try place.engine(place.load(text, overrides: ["long.steps=20"])).assess(keys: false)[0]
+    #expect(other.checkpointStep == nil)
+    #expect(
+      other.why.hasSuffix("a checkpoint at step 3 of other parameters (steps: 12 -> 20) is there; it is replaced"),
+      "\(other.why)")
+    #expect(try place.run(text, overrides: ["long.steps=20"]).outcome.exitCode == 0)
+    #expect(
+      place.lines.contains {
+        $0.contains(
+          "warning: long: a checkpoint at step 3 of other parameters (steps: 12 -> 20) was there; it is replaced")
+      }, "\(place.lines)")
+    #expect(try place.engine(place.load(text)).assess()[0].otherCheckpoint == nil, "nothing is left of it")
+  }
+
   @Test func interruptedAndResumedEqualsUndisturbed() throws {
     let text = "name: demo\nstages: { long: { uses: count, steps: 12 }, after: { uses: scale, of: long } }"
     let straight = try Workplace()

@@ -20,10 +20,15 @@ public final class Interruption: @unchecked Sendable {
   private static let observed = [SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2]
   private static let ignored = 1  // SIG_IGN as a number
 
-  /// From now on signals count. Once per process. A `silent` process does not say so: the one that started it does.
-  public func observeSignals(silent: Bool = false) {
+  /// From now on signals count. Once per process. A `silent` process does not say so: the one that started it does. `farewell` is what a
+  /// second SIGINT says before it ends the process.
+  public func observeSignals(silent: Bool = false, farewell: String? = nil) {
+    if let farewell, let text = strdup(farewell + "\n") {
+      (farewellText.pointee, farewellLength.pointee) = (text, Int32(strlen(text)))
+    }
     observesSignals = true
     silence.pointee = silent ? 1 : 0
+    _ = farewellText.pointee
     _ = RunningChildren.table
     signal(SIGPIPE, SIG_IGN)  // a reader of the log that leaves does not end the run
     signalCount.pointee = 0
@@ -51,6 +56,7 @@ public final class Interruption: @unchecked Sendable {
               if RunningChildren.table[slot] > 0 { kill(RunningChildren.table[slot], SIGKILL) }
               slot += 1
             }
+            if let text = farewellText.pointee { _ = write(STDERR_FILENO, text, Int(farewellLength.pointee)) }
             _exit(RunOutcome.interruptedExitCode)
           }
         }
@@ -77,3 +83,9 @@ nonisolated(unsafe) private let signalCount = cell()
 nonisolated(unsafe) private let interruptCount = cell()
 nonisolated(unsafe) private let terminationCount = cell()
 nonisolated(unsafe) private let silence = cell()
+nonisolated(unsafe) private let farewellLength = cell()
+nonisolated(unsafe) private let farewellText = {
+  let pointer = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: 1)
+  pointer.initialize(to: nil)
+  return pointer
+}()

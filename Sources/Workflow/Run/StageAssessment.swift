@@ -40,6 +40,26 @@ public enum StageState: Equatable, CustomStringConvertible {
   }
 }
 
+/// A checkpoint that was left by a run with other parameters.
+public struct OtherCheckpoint: Equatable, Sendable, CustomStringConvertible {
+  public let step: Int
+  public let differences: [String]  // Between its parameters and the present ones; empty where they are not known
+
+  /// Said of a stage that is to run.
+  public var description: String {
+    "a checkpoint at step \(step) of \(of) is there; it is replaced"
+  }
+
+  /// Said while the stage runs.
+  var replaced: String { "a checkpoint at step \(step) of \(of) was there; it is replaced" }
+
+  private var of: String {
+    guard let first = differences.first else { return "other parameters" }
+    let rest = differences.count > 1 ? " and \(differences.count - 1) more" : ""
+    return "other parameters (\(first)\(rest))"
+  }
+}
+
 public struct StageAssessment {
   public let stage: StageDefinition
   public let state: StageState
@@ -48,6 +68,8 @@ public struct StageAssessment {
   public let provenance: Provenance?  // Of the artifact there is, whether up to date or stale
   public let size: Int?  // Bytes of the artifact's file
   public let checkpointStep: Int?  // The step of a usable checkpoint
+  /// A checkpoint of other parameters, which a run of the stage replaces.
+  public let otherCheckpoint: OtherCheckpoint?
   let checkpointThreads: Int?  // The threads that checkpoint was made with
   let olderKeys: Set<String>  // Of versions whose results and checkpoints stand
   let readings: [FileReading]  // The files that entered the key
@@ -84,6 +106,7 @@ public struct StageAssessment {
       ? ""
       : isThere ? "; its input \(missing) is not there and was not compared" : "; its input \(missing) is missing"
     return state.description + absent + (remark.map { "; " + $0 } ?? "")
+      + (otherCheckpoint.map { "; \($0)" } ?? "")
   }
 }
 
@@ -186,14 +209,19 @@ final class StageAssessor {
     }
     let key = open.isEmpty && (draft.missing.isEmpty || provenance != nil || removed[stage.name] != nil) ? draft : nil
     var checkpoint: (step: Int, threads: Int?)?
+    var other: OtherCheckpoint?
     if let key, state != .upToDate {
-      checkpoint = try? CheckpointStore(
-        folder: folder.url, stage: stage.name, key: key.hex, olderKeys: key.soundOlder
-      ).newest()
+      let store = CheckpointStore(folder: folder.url, stage: stage.name, key: key.hex, olderKeys: key.soundOlder)
+      checkpoint = try? store.newest()
+      if checkpoint == nil, let found = store.newestOfOthers() {
+        let differences =
+          found.canonical.isEmpty ? [] : key.differences(from: found.canonical, fields: stage.type.parameters)
+        other = OtherCheckpoint(step: found.step, differences: differences)
+      }
     }
     return StageAssessment(
       stage: stage, state: state, key: key?.hex, canonical: key?.canonical, provenance: provenance, size: size,
-      checkpointStep: checkpoint?.step, checkpointThreads: checkpoint?.threads,
+      checkpointStep: checkpoint?.step, otherCheckpoint: other, checkpointThreads: checkpoint?.threads,
       olderKeys: key?.soundOlder ?? [], readings: draft.readings, missingFiles: draft.missing, remark: remark,
       lacksRemoved: lacksRemoved, removed: removed[stage.name])
   }
@@ -209,7 +237,8 @@ final class StageAssessor {
   private func untouched(_ stage: StageDefinition) -> StageAssessment {
     StageAssessment(
       stage: stage, state: .missing, key: nil, canonical: nil, provenance: nil, size: nil, checkpointStep: nil,
-      checkpointThreads: nil, olderKeys: [], readings: [], missingFiles: StageKey.missing(of: stage, in: pipeline),
+      otherCheckpoint: nil, checkpointThreads: nil, olderKeys: [], readings: [],
+      missingFiles: StageKey.missing(of: stage, in: pipeline),
       remark: nil, lacksRemoved: false, removed: nil)
   }
 

@@ -75,7 +75,7 @@ extension Engine {
     let checkpoints = CheckpointStore(
       folder: folder.url, stage: stage.name, key: key, olderKeys: ready.assessment.olderKeys
     ) { [console] in console.line("warning: \(stage.name): \($0)") }
-    checkpoints.threads = ready.threads
+    (checkpoints.threads, checkpoints.canonical) = (ready.threads, canonical)
     checkpoints.pipelineFile = pipeline.origin.map { RelativePath.of($0.file, from: folder.url) }
     let readings = ready.assessment.readings
     // before each checkpoint too: what is saved under a key was made of what is in the key

@@ -48,6 +48,7 @@ struct StageRun {
       threads = engine.threads(for: assessment, options)
       let resumed = assessment.checkpointStep.map { ", from the checkpoint of step \($0)" } ?? ""
       say("\(stage.name) (\(stage.type.type)): \(assessment.state)\(resumed)")
+      if let other = assessment.otherCheckpoint { say("warning: \(stage.name): \(other.replaced)") }
     }
     return .run(
       ReadyStage(

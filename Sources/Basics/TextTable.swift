@@ -62,7 +62,10 @@ public enum NumberText {
 
   /// `value` with `decimals` digits after the point; "–" for nil, "nan" and "inf" as they are.
   public static func fixed(_ value: Double?, _ decimals: Int) -> String {
-    value.map { String(format: "%.\(decimals)f", $0) } ?? absent
+    guard let value else { return absent }
+    let text = String(format: "%.\(decimals)f", value)
+    // what rounds to nothing has no sign
+    return text.hasPrefix("-") && text.allSatisfy { "-0.".contains($0) } ? String(text.dropFirst()) : text
   }
 
   /// `value` with `digits` significant digits, in powers of ten where that is shorter.

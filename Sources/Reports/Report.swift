@@ -44,6 +44,8 @@ public struct Report {
 
     /// Whether a stage's words for its ensemble are those of a molecule with bonds held.
     public var isConstrained: (String) -> Bool = { _ in false }
+    /// What a force field, as keys have it, puts around the molecule: "in OBC2 water without a surface term"; nil where it does not tell.
+    public var surroundings: (String) -> String? = { _ in nil }
 
     public init() {}
   }
@@ -63,13 +65,15 @@ public struct Report {
     public let isOfNamedStates: Bool  // Whether differences are those of a pair of named states
     public let limits: Limits
     public let readers: Readers
+    public let pipelineFile: String?  // As the user named it
 
     public init(
       title: String, temperature: Double, state: String, torsion: String?, isOfNamedStates: Bool = false,
-      limits: Limits, readers: Readers = Readers()
+      limits: Limits, readers: Readers = Readers(), pipelineFile: String? = nil
     ) {
       (self.title, self.temperature, self.state, self.torsion) = (title, temperature, state, torsion)
       (self.isOfNamedStates, self.limits, self.readers) = (isOfNamedStates, limits, readers)
+      self.pipelineFile = pipelineFile
     }
   }
 

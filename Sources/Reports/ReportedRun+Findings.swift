@@ -66,7 +66,7 @@ extension ReportedRun {
     return stage.graveRemarks.filter { $0.subject == .heldBonds }.map {
       finding(
         .constraints, stage, $0.text,
-        "let their lengths be drawn anew (or keep them, with 'rigid'): \(command(stage, "constraints", "flexible"))")
+        "let their lengths be drawn anew (or keep them, with 'rigid'): \(setting(stage, "constraints", "flexible"))")
     }
   }
 
@@ -260,15 +260,36 @@ extension ReportedRun {
             + (stage.type == UmbrellaRecord.stageType
               ? " ('windows' and 'force_constant' of stage '\(stage.base)')" : "")))
     }
-    if let short = try stage.number(record.shortWindows), short > 0 {
+    let short = Int(try stage.number(record.shortWindows) ?? 0)
+    let apart = try directions(stage).flatMap { $0.difference > Self.largestTellingError ? $0.text : nil }
+    let reasons = [
+      short > 0 ? "\(short) of its windows are too short against their slowest torsion" : nil,
+      apart.map { "its walking directions disagree: \($0)" },
+    ].compactMap { $0 }
+    if !reasons.isEmpty {
       found.append(
         finding(
-          .unconverged, stage,
-          "\(Int(short)) of its windows are too short against their slowest torsion; its error counts that, roughly",
+          .unconverged, stage, reasons.joined(separator: ", and ") + "; its error counts that, roughly",
           longer(stage, "production", "let the windows last longer")))
     }
     return found
   }
+
+  /// What the walks in either direction give, and how far they are apart, kT; nil where there are not several.
+  func directions(_ stage: ReportedStage) throws -> (text: String, difference: Double)? {
+    let part = Recorded.umbrella.directions
+    guard let values = try stage.numbers(part.values)?.filter(\.isFinite), let low = values.min(),
+      let high = values.max(), values.count > 1
+    else { return nil }
+    let names = try stage.artifact.read(part.names)?.components(separatedBy: ", ") ?? []
+    let parts = values.enumerated().map { place, value in
+      (names.count == values.count ? names[place] + " " : "") + NumberText.fixed(value, 2)
+    }
+    return ("\(Self.list(parts)) kT", high - low)
+  }
+
+  /// Of a joint error, or between two walks, kT: with more there is no telling.
+  static let largestTellingError = 0.3
 
   // MARK: what stages said themselves
 

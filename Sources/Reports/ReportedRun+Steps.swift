@@ -2,29 +2,30 @@ import Basics
 import Foundation
 import Records
 
-/// What to do next, as a command or as a line for the pipeline file.
+/// What to do next, as a line for the pipeline file.
 extension ReportedRun {
-  /// The command that runs again with another value of a stage's parameter. In a matrix it is set in all cells.
-  func command(_ stage: ReportedStage, _ path: String, _ value: String) -> String {
-    let setting = "\(stage.base).\(path)=\(value)"
-    let quoted = setting.allSatisfy { $0.isLetter || $0.isNumber || "._-=".contains($0) } ? setting : "'\(setting)'"
-    return "`pipeline run \(pipelineFile) --set \(quoted)`"
+  /// What to write in the file for another value of a stage's parameter. In a matrix it is so in all cells.
+  func setting(_ stage: ReportedStage, _ path: String, _ value: String) -> String {
+    let parts = path.split(separator: ".")
+    let line = parts.dropLast().reversed().reduce("\(parts.last ?? ""): \(value)") { "\($1): { \($0) }" }
+    return "write `\(line)` at '\(stage.base)' in \(pipelineFile), then run it again"
   }
 
+  /// As the user named it; where nobody remembers that, its name.
   private var pipelineFile: String {
-    stages.lazy.compactMap { $0.artifact.provenance.pipelineFile }.last.map {
-      let name = URL(fileURLWithPath: $0).lastPathComponent
-      return name.contains(" ") ? "'\(name)'" : name
-    } ?? "FILE"
+    options.pipelineFile
+      ?? stages.lazy.compactMap { $0.artifact.provenance.pipelineFile }.last.map {
+        URL(fileURLWithPath: $0).lastPathComponent
+      } ?? "the pipeline file"
   }
 
   /// Twice as much of a parameter.
   func longer(_ stage: ReportedStage, _ path: String, _ why: String, times: Double = 2) -> String {
     if stage.type == WindowsRecord.stageType { return "\(why), where the windows of '\(stage.name)' were run" }
     guard let now = stage.parameter(path), now > 0 else {
-      return "\(why): a larger '\(path)' of stage '\(stage.name)' (\(command(stage, path, "N")))"
+      return "\(why): \(setting(stage, path, "N")), with an N larger than now"
     }
-    return "\(why): \(command(stage, path, NumberText.plain(times * now))) (now \(NumberText.plain(now)))"
+    return "\(why): \(setting(stage, path, NumberText.plain(times * now))) (now \(NumberText.plain(now)))"
   }
 
   /// A better emulator where few of the samples count, else more samples.

@@ -16,23 +16,25 @@ extension ReportedRun {
             && (grave.states.flatMap { states in answer.states.map { !Set(states).isDisjoint(with: $0) } } ?? true)
         }
     }
-    var (said, agreement, disagreements): ([String], [String], [Finding]) = ([], [], [])
+    var (said, agreement, disagreements): ([String], Agreement, [Finding]) = ([], Agreement(), [])
     var open: [String] = []
     var firstHeadline: Answer?
     for (place, group) in groups.enumerated() {
       let headline = headline(of: group.filter(isBelieved))
       firstHeadline = firstHeadline ?? headline
-      let told = sentence(group, headline)
+      let told = sentence(group, headline) + (said.isEmpty ? surroundings(of: headline) : "")
       if place < Self.mostSentences { said.append(told) }
       if headline == nil { open.append(told) }
       guard let first = headline ?? group.first(where: { !$0.value.isNaN }) else { continue }
       for other in group where other.stage.name != first.stage.name && !other.value.isNaN {
         let comparison = Comparison(first, other)
-        agreement.append(comparison.sentence)
+        let pair = groups.count > 1 ? "\(first.pair)\(cell(of: first))" : ""
+        let sentence = pair.isEmpty ? comparison.sentence : "\(pair): \(comparison.sentence)"
+        agreement.add(comparison, of: pair, sentence)
         guard isBelieved(first), isBelieved(other) else { continue }
         switch comparison.outcome {
-        case .disagreement: disagreements.append(disagreement(first, other, comparison))
-        case .uneasy: open.append(comparison.sentence)
+        case .disagreement: disagreements.append(disagreement(first, other, sentence))
+        case .uneasy: open.append(sentence)
         case .fine: break
         }
       }
@@ -41,11 +43,11 @@ extension ReportedRun {
       said.append(
         "\(groups.count - Self.mostSentences) further pairs of states or molecules stand in the tables below.")
     }
-    agreement += try trajectorySentences(groups)
+    let agreed = try agreement.sentences + trajectorySentences(groups)
     let doubts = (findings + disagreements).sorted { $0.cause < $1.cause }
     let nextStep = try doubts.first?.cure ?? furtherStep(groups, firstHeadline, open: open)
     return Verdict(
-      answers: said, agreement: Self.shortened(agreement, "further comparisons"),
+      answers: said, agreement: Self.shortened(agreed, "further comparisons"),
       support: Self.shortened(try support(), "further stages"),
       doubts: Self.shortened(doubts), next: nextStep)
   }
@@ -88,8 +90,7 @@ extension ReportedRun {
 
   private func sentence(_ group: [Answer], _ headline: Answer?) -> String {
     let pair = group[0].pair
-    let molecule = self.molecule(of: group[0].stage).isEmpty ? "" : Self.cell(of: group[0].stage.name)
-    let what = "dF of \(pair)\(molecule)"
+    let what = "dF of \(pair)\(cell(of: group[0]))"
     if let headline {
       let share = 1 / (1 + exp(headline.value))
       let holds =
@@ -106,6 +107,19 @@ extension ReportedRun {
     return "No stage gives a \(what) that may be believed; \(Self.list(texts)), and the reasons against stand below."
   }
 
+  /// Of which molecule it is, where there are several.
+  private func cell(of answer: Answer) -> String {
+    molecule(of: answer.stage).isEmpty ? "" : Self.cell(of: answer.stage.name)
+  }
+
+  /// What the molecule is in, which the number is of, where the force field tells.
+  private func surroundings(of headline: Answer?) -> String {
+    guard let headline, let text = headline.stage.forceFieldText.flatMap(options.readers.surroundings) else {
+      return ""
+    }
+    return " It is of the molecule alone \(text), at \(NumberText.significant(options.temperature)) K."
+  }
+
   private static func cell(of name: String) -> String {
     name.split(separator: "@", maxSplits: 1).dropFirst().first.map { " at \($0)" } ?? ""
   }
@@ -119,10 +133,10 @@ extension ReportedRun {
     return parts.dropLast().joined(separator: ", ") + " and " + last
   }
 
-  private func disagreement(_ first: Answer, _ other: Answer, _ comparison: Comparison) -> Finding {
+  private func disagreement(_ first: Answer, _ other: Answer, _ sentence: String) -> Finding {
     Finding(
       cause: .disagreement, touches: [first.stage.name, other.stage.name], about: other.stage.name,
-      text: "\(comparison.sentence) One of the two errors is too small, or one of them misses a part.",
+      text: "\(sentence) One of the two errors is too small, or one of them misses a part.",
       cure: exploreStep(first, other))
   }
 
@@ -236,8 +250,47 @@ extension ReportedRun {
     if let halves = try stage.numbers(record.halves.values), halves.count == 2 {
       parts.append("its halves give \(NumberText.fixed(halves[0], 2)) and \(NumberText.fixed(halves[1], 2)) kT")
     }
+    if let found = try directions(stage) { parts.append("its walking directions give \(found.text)") }
     return parts.isEmpty ? nil : "\(stage.name): \(parts.joined(separator: "; "))."
   }
+}
+
+/// Sentences on what agrees with what. What is so for all pairs alike, since two stages weight the same samples, is said once.
+private struct Agreement {
+  private enum Entry {
+    case sentence(String)
+    case alike(names: String, differences: [(pair: String, text: String)], meaning: String)
+  }
+
+  private var entries: [Entry] = []
+
+  mutating func add(_ comparison: Comparison, of pair: String, _ sentence: String) {
+    guard let alike = comparison.alike, !pair.isEmpty else { return entries.append(.sentence(sentence)) }
+    let known = entries.indices.first {
+      if case .alike(alike.names, _, alike.meaning) = entries[$0] { true } else { false }
+    }
+    guard let known, case .alike(let names, let differences, let meaning) = entries[known] else {
+      return entries.append(
+        .alike(names: alike.names, differences: [(pair, alike.difference)], meaning: alike.meaning))
+    }
+    entries[known] = .alike(names: names, differences: differences + [(pair, alike.difference)], meaning: meaning)
+  }
+
+  var sentences: [String] {
+    entries.map { entry in
+      switch entry {
+      case .sentence(let text): return text
+      case .alike(let names, let differences, let meaning):
+        let shown = differences.prefix(Self.most).map { "\($0.text) (\($0.pair))" }
+        let rest =
+          differences.count > Self.most ? ["\(differences.count - Self.most) further pairs by what the tables say"] : []
+        return "\(names) differ by \(ReportedRun.list(shown + rest)). \(meaning)"
+      }
+    }
+  }
+
+  /// Pairs that one sentence names.
+  private static let most = 8
 }
 
 extension ReportedStage {
@@ -276,11 +329,14 @@ private struct Comparison {
 
   let sentence: String
   let outcome: Outcome
+  /// Where both weight the same samples: the parts of the sentence.
+  var alike: (names: String, difference: String, meaning: String)?
 
   init(_ one: Answer, _ other: Answer) {
     let names = "\(one.stage.name) and \(other.stage.name)"
     let difference = "\(NumberText.fixed(abs(one.value - other.value), 2)) kT"
     let forces = [one, other].map(\.stage.forceFieldText)
+    var alike: (names: String, difference: String, meaning: String)?
     (outcome, sentence) = {
       if let first = forces[0], let second = forces[1], first != second {
         return (.fine, "\(names) are of two force fields: the \(difference) between them are no error of either.")
@@ -300,11 +356,11 @@ private struct Comparison {
         )
       }
       if let samples = one.stage.drawnSamples, samples == other.stage.drawnSamples {
-        return (
-          .fine,
-          "\(names) differ by \(difference). They weight the same samples ('\(samples)'), so this tests the log-densities alone: what the "
-            + "samples miss, both miss."
-        )
+        let meaning =
+          "They weight the same samples ('\(samples)'), so this tests the log-densities alone: what the "
+          + "samples miss, both miss."
+        alike = (names, difference, meaning)
+        return (.fine, "\(names) differ by \(difference). \(meaning)")
       }
       guard let first = one.error, let second = other.error, first > 0 || second > 0 else {
         return (.fine, "\(names) differ by \(difference); an error that would say whether that is much is not there.")
@@ -319,7 +375,7 @@ private struct Comparison {
         ? " Their samples are independent and their emulator is one: what it misses, both miss."
         : mine.emulator != nil && theirs.emulator != nil && mine.frames != nil && mine.frames == theirs.frames
           ? " Their emulators learnt from the same frames: what those miss, both miss." : ""
-      if joint > Self.largestTellingError, errors <= Self.agreeing {
+      if joint > ReportedRun.largestTellingError, errors <= Self.agreeing {
         return (.fine, "\(names) differ by \(told): an error so large agrees with nearly everything.\(dependence)")
       }
       if errors <= Self.agreeing { return (.fine, "\(names) agree: they differ by \(told).\(dependence)") }
@@ -328,10 +384,9 @@ private struct Comparison {
       }
       return (.disagreement, "\(names) DISAGREE: they differ by \(told).\(dependence)")
     }()
+    self.alike = alike
   }
 
   /// In joint standard errors.
   private static let agreeing = 2.0, disagreeing = 3.0
-  /// Of a joint error, kT.
-  private static let largestTellingError = 0.3
 }

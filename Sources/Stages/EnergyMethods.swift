@@ -1,3 +1,4 @@
+import Basics
 import ForceFields
 import Foundation
 import OpenMM
@@ -103,6 +104,36 @@ extension ParameterValue {
   var forcefieldName: String {
     let file = string ?? variant?.parameters["file"]?.string
     return file.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "the force field"
+  }
+}
+
+extension ParameterValue {
+  /// What a force field, as keys have it, puts around the molecule; nil for a file that tells it in its terms alone.
+  var surroundings: String? {
+    guard let (name, parameters) = variant else { return nil }
+    if name == EnergyMethods.amber.variant.name {
+      guard let word = parameters["implicit_solvent"]?.string,
+        let solvent = SystemTerms.ImplicitSolvent(rawValue: word)
+      else { return nil }
+      let salt = parameters["salt"].flatMap(Double.init(_:)).flatMap { $0 > 0 ? $0 : nil }
+      return EnergyMethods.surroundings(
+        solvent, hasSurfaceTerm: parameters["surface_term"]?.string == EnergyMethods.SurfaceTerm.ace.rawValue,
+        salt: salt)
+    }
+    guard name == EnergyMethods.xTB.variant.name, let solvent = parameters["solvent"]?.string else { return nil }
+    return solvent == "none" ? "in vacuum" : "in implicit \(solvent) (GBSA)"
+  }
+}
+
+extension EnergyMethods {
+  /// "in OBC2 water without a surface term".
+  static func surroundings(
+    _ solvent: SystemTerms.ImplicitSolvent, hasSurfaceTerm: Bool, salt: Double? = nil
+  ) -> String {
+    guard solvent != .none else { return "in vacuum" }
+    return
+      "in \(solvent.rawValue.uppercased()) implicit water \(hasSurfaceTerm ? "with the ACE" : "without a") surface term"
+      + (salt.map { " and \(NumberText.significant($0)) mol/L of salt" } ?? "")
   }
 }
 

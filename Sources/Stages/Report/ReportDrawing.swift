@@ -1,5 +1,6 @@
 import Artifacts
 import Basics
+import Foundation
 import FreeEnergies
 import Generative
 import Molecules
@@ -47,10 +48,15 @@ public enum ReportDrawing {
       return Report.WeightedSamples(columns: found.columns, weights: found.weights)
     }
     readers.isConstrained = { $0 == Ensemble.rigid.summary }
+    readers.surroundings = { text in
+      (try? JSONDecoder().decode(ParameterValue.self, from: Data(text.utf8)))?.surroundings
+    }
+    // a page drawn elsewhere is of the run folder that its inputs lie in
+    let folder = inputs.first?.artifact.url.deletingLastPathComponent()
     let options = Report.Options(
       title: title, temperature: context.temperature, state: declared.title,
       torsion: declared.leadingCoordinates.first { distances[$0] == nil }, isOfNamedStates: !declared.isShort,
-      limits: limits, readers: readers)
+      limits: limits, readers: readers, pipelineFile: folder.flatMap { RunOrigin.read($0)?.pipeline.shown })
     return (try inputs.map(reported), options)
   }
 

@@ -13,15 +13,17 @@ public struct BatchPage {
     public let isDone: Bool
     public let why: String?  // What the rest waits for
     public let values: [Double?]  // By column
+    public let errors: [Double?]  // One standard error of each; nil where none is known
     public let seconds: Double?
     public let profiles: [Profile]
     public let page: String?  // Of its own report, as seen from this page
 
     public init(
-      cell: [String], state: String, isDone: Bool, why: String?, values: [Double?], seconds: Double?,
-      profiles: [Profile], page: String?
+      cell: [String], state: String, isDone: Bool, why: String?, values: [Double?], errors: [Double?],
+      seconds: Double?, profiles: [Profile], page: String?
     ) {
       (self.cell, self.state, self.isDone, self.why, self.values) = (cell, state, isDone, why, values)
+      self.errors = errors
       (self.seconds, self.profiles, self.page) = (seconds, profiles, page)
     }
   }
@@ -66,7 +68,7 @@ public struct BatchPage {
   public func html() throws -> String {
     let done = rows.filter(\.isDone).count
     let hasProfiles = rows.contains { !$0.profiles.isEmpty }
-    let leading = axes + ["state"]
+    let leading = axes + ["finished"]
     // profiles stand between what a row is and its numbers
     let first = leading.count + (hasProfiles ? 1 : 0)
     func headers(_ titles: [String], from place: Int, right: Bool) -> [[String: Any]] {
@@ -80,7 +82,7 @@ public struct BatchPage {
           + (done < rows.count ? ". The others show what there is of them, and what they wait for." : "."),
         "leading": headers(leading, from: 0, right: false),
         "numbers": headers(columns.map(\.title) + ["time"], from: first, right: true),
-        "hasProfiles": hasProfiles,
+        "hasProfiles": hasProfiles, "hasErrors": rows.contains { $0.errors.contains { $0 != nil } },
         "rows": rows.map(row),
       ] as [String: Any])
   }
@@ -89,8 +91,11 @@ public struct BatchPage {
     func cell(_ text: String, _ value: Double?, right: Bool = true) -> [String: Any] {
       ["text": text, "value": value.flatMap { $0.isFinite ? "\($0)" : nil } ?? "", "right": right]
     }
-    let numbers = zip(columns, row.values).map { column, value in
-      cell(value.map { NumberText.fixed($0, column.decimals) } ?? NumberText.absent, value)
+    let numbers = columns.indices.map { place in
+      let (value, decimals) = (row.values[place], columns[place].decimals)
+      let error = (value?.isFinite == true ? row.errors[place] : nil).flatMap { $0.isFinite ? $0 : nil }
+      return cell(
+        NumberText.fixed(value, decimals) + (error.map { " ± " + NumberText.fixed($0, decimals) } ?? ""), value)
     }
     return [
       "name": row.cell.first ?? "", "further": Array(row.cell.dropFirst()), "hasPage": row.page != nil,
@@ -150,7 +155,7 @@ public struct BatchPage {
     </header>
     <main id="main" tabindex="-1">
     <h2>Batch</h2>
-    <p>A heading sorts by its column, once more the other way.{{#hasProfiles}} Profiles are free energies along the state's torsion, up to 12 kT.{{/hasProfiles}}</p>
+    <p>A heading sorts by its column, once more the other way.{{#hasErrors}} Behind ± stands one standard error; intervals, doubts and what a state is stand on the page that a row links to.{{/hasErrors}}{{#hasProfiles}} Profiles are free energies along the state's torsion, up to 12 kT.{{/hasProfiles}}</p>
     <div class="scroll" tabindex="0" role="region" aria-label="Combinations">
     <table>
     <caption>Combinations</caption>

@@ -59,4 +59,10 @@ extension StageCatalog {
 extension BatchColumn {
   init(_ title: String, _ field: Number<some ArtifactScalar>, scale: Double = 1, unit: String? = nil, decimals: Int = 2)
   { self.init(title, unit: unit ?? field.unit, dataset: field.path, scale: scale, decimals: decimals) }
+
+  /// dF with its standard error.
+  init(_ answer: FreeEnergyRecord) {
+    self.init("dF", answer.deltaF)
+    error = answer.standardError.path
+  }
 }

@@ -266,18 +266,19 @@ import Testing
       columns: [.init(title: "dF boltzmann / kT", decimals: 2), .init(title: "ESS boltzmann / %", decimals: 1)],
       rows: [
         .init(
-          cell: ["AC", "2000"], state: "done", isDone: true, why: nil, values: [3.81, 34], seconds: 61,
+          cell: ["AC", "2000"], state: "done", isDone: true, why: nil, values: [3.81, 34], errors: [0.04, nil],
+          seconds: 61,
           profiles: [profile], page: "runs/batch/report@AC.html"),
         .init(
           cell: ["<ET>", "2000"], state: "1 of 4", isDone: false, why: "emulator@ET: no artifact yet",
-          values: [nil, nil],
+          values: [nil, nil], errors: [nil, nil],
           seconds: nil, profiles: [], page: nil),
       ]
     ).html()
     #expect(page.contains("2 combinations, 1 of them finished. The others show what there is of them"))
     #expect(
       page.contains("<th scope=\"row\"><a href=\"runs/batch/report@AC.html\">AC</a></th><td>2000</td><td>done</td>"))
-    #expect(page.contains("<td data-value=\"3.81\" class=\"right\">3.81</td>"))
+    #expect(page.contains("<td data-value=\"3.81\" class=\"right\">3.81 ± 0.04</td>"))
     #expect(
       page.contains(
         "&lt;ET&gt;</th><td>2000</td><td>1 of 4<span class=\"why\">emulator@ET: no artifact yet</span></td>"))

@@ -238,7 +238,7 @@ final class FakeExecutor: StageExecutor {
     let lines = table.text.split(separator: "\n").map { line in
       line.split(separator: "  ", omittingEmptySubsequences: true).map { $0.trimmingCharacters(in: .whitespaces) }
     }
-    #expect(lines[0] == ["system", "state", "T train / K", "T sample / K", "time"])
+    #expect(lines[0] == ["system", "finished", "T train / K", "T sample / K", "time"])
     #expect(lines[2] == ["AC", "failed: train", "–", "–", "–"])
     #expect(lines[3].prefix(4) == ["ET", "done", "600.0", "600.0"])
     #expect(lines[4].prefix(4) == ["KS", "interrupted: sample", "600.0", "–"])

@@ -51,7 +51,7 @@ enum AuditStage: RecordedStage {
   }
 
   static let columns = [
-    BatchColumn("dF", output.freeEnergy.deltaF),
+    BatchColumn(output.freeEnergy),
     BatchColumn("ESS", output.effectiveFraction, scale: 100, unit: "%", decimals: 1),
   ]
 

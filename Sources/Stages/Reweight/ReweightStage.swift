@@ -66,7 +66,7 @@ enum ReweightStage: RecordedStage {
   }
 
   static let columns = [
-    BatchColumn("dF", output.freeEnergy.deltaF),
+    BatchColumn(output.freeEnergy),
     BatchColumn("ESS", output.effectiveFraction, scale: 100, unit: "%", decimals: 1),
   ]
 

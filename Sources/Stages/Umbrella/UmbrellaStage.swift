@@ -15,7 +15,7 @@ enum UmbrellaStage: RecordedStage {
     SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
   static let output = Recorded.umbrella
   static let method: ((StageInput) throws -> String)? = { _ in "umbrella sampling, MBAR" }
-  static let columns = [BatchColumn("dF", output.freeEnergy.deltaF)]
+  static let columns = [BatchColumn(output.freeEnergy)]
 
   struct Parameters: ParameterGroup {
     @Parameter("the torsions to bias, by name", count: 1...2, single: true) var coordinates = ["phi", "psi"]

@@ -12,7 +12,7 @@ enum WindowsStage: RecordedStage {
   static let reads: [SharedField] = [.temperature] + SharedField.stateFields
   static let output = Recorded.windows
   static let method: ((StageInput) throws -> String)? = { _ in "umbrella windows, MBAR" }
-  static let columns = [BatchColumn("dF", output.freeEnergy.deltaF)]
+  static let columns = [BatchColumn(output.freeEnergy)]
 
   enum Format: String, CaseIterable, ParameterType { case columns, plumed, amber, hdf5, umbrella }
 

@@ -123,13 +123,10 @@ public final class RunWatcher {
   private func readNumbers() {
     numbers = [:]
     for assessment in assessments where assessment.state == .upToDate {
-      guard let found = engine.assessor.artifacts.numbers(assessment.stage.name, at: columns.map(\.dataset)) else {
-        continue
-      }
-      numbers[assessment.stage.name] = zip(columns, found).compactMap { column, value in
-        guard let value, value.isFinite else { return nil }
-        let unit = column.unit.map { " " + $0 } ?? ""
-        return "\(column.title) \(NumberText.fixed(value * column.scale, column.decimals))\(unit)"
+      guard let found = engine.assessor.artifacts.numbers(assessment.stage.name, of: columns) else { continue }
+      numbers[assessment.stage.name] = zip(columns, found).compactMap { column, found in
+        guard let value = found.value, value.isFinite else { return nil }
+        return "\(column.title) \(column.text(value, error: found.error))\(column.unit.map { " " + $0 } ?? "")"
       }
     }
   }

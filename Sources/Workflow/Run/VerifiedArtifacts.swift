@@ -50,6 +50,17 @@ final class VerifiedArtifacts {
     return try open(stage).map { ($0.provenance, $0.isSealed) }
   }
 
+  /// What columns show of an artifact, scaled, each with its standard error; nil where it cannot be opened.
+  func numbers(_ stage: String, of columns: [BatchColumn]) -> [(value: Double?, error: Double?)]? {
+    let paths = columns.flatMap { [$0.dataset] + [$0.error].compactMap { $0 } }.unique
+    guard let found = numbers(stage, at: paths) else { return nil }
+    let known = Dictionary(zip(paths, found), uniquingKeysWith: { $1 })
+    return columns.map { column in
+      func scaled(_ path: String?) -> Double? { path.flatMap { known[$0] ?? nil }.map { $0 * column.scale } }
+      return (scaled(column.dataset), scaled(column.error))
+    }
+  }
+
   /// Numbers of an artifact, nil where it has none of that name; nil where it cannot be opened.
   func numbers(_ stage: String, at paths: [String]) -> [Double?]? {
     if paths.isEmpty { return [] }

@@ -9,9 +9,20 @@ public struct BatchColumn {
   public var dataset: String  // Of a scalar in the artifact
   public var scale: Double  // What it is multiplied by
   public var decimals: Int
+  public var error: String?  // Dataset of its standard error
 
-  public init(_ title: String, unit: String? = nil, dataset: String, scale: Double = 1, decimals: Int = 2) {
+  public init(
+    _ title: String, unit: String? = nil, dataset: String, scale: Double = 1, decimals: Int = 2, error: String? = nil
+  ) {
     (self.title, self.unit, self.dataset, self.scale, self.decimals) = (title, unit, dataset, scale, decimals)
+    self.error = error
+  }
+
+  /// "3.84 ± 0.02"; the error is left out where there is none.
+  public func text(_ value: Double?, error: Double?) -> String {
+    guard let value else { return NumberText.absent }
+    let error = error.flatMap { $0.isFinite ? " ± " + NumberText.fixed($0, decimals) : nil } ?? ""
+    return NumberText.fixed(value, decimals) + (value.isFinite ? error : "")
   }
 }
 
@@ -23,6 +34,7 @@ public struct BatchTable {
     public let cell: [String]
     public let state: String
     public let values: [Double?]  // By column
+    public let errors: [Double?]  // One standard error of each; nil where none is known
     public let seconds: Double?
     public let stages: [String]  // Names of those that are of this combination, in the order of the file
     public let isDone: Bool
@@ -67,14 +79,14 @@ public struct BatchTable {
   ) {
     guard !pipeline.cells.isEmpty else { return nil }
     let marks = Dictionary(marks, uniquingKeysWith: { first, _ in first })
-    var values: [String: [Double?]] = [:]
+    var (values, errors): ([String: [Double?]], [String: [Double?]]) = ([:], [:])
     var seconds: [String: Double] = [:]
     let artifacts = VerifiedArtifacts(folder: folder)
     for stage in pipeline.stages where marks[stage.name] == .done && !stage.cell.isEmpty {
       guard let found = try? artifacts.provenance(stage.name),
-        let numbers = artifacts.numbers(stage.name, at: columns.map(\.dataset))
+        let numbers = artifacts.numbers(stage.name, of: columns)
       else { continue }
-      values[stage.name] = zip(numbers, columns).map { number, column in number.map { $0 * column.scale } }
+      (values[stage.name], errors[stage.name]) = (numbers.map(\.value), numbers.map(\.error))
       seconds[stage.name] = found.provenance.wallSeconds
     }
     artifacts.save()
@@ -99,9 +111,11 @@ public struct BatchTable {
     rows = pipeline.cells.map { cell in
       let own = bases.compactMap { base in stages[base]?[(axes[base] ?? []).map { cell[$0] }] }
       let times = own.compactMap { seconds[$0.name] }
+      func picked(_ numbers: [String: [Double?]]) -> [Double?] {
+        places.map { place in own.first { $0.base == place.base }.flatMap { numbers[$0.name]?[place.index] } }
+      }
       return Row(
-        cell: cell, state: Self.state(own, marks),
-        values: places.map { place in own.first { $0.base == place.base }.flatMap { values[$0.name]?[place.index] } },
+        cell: cell, state: Self.state(own, marks), values: picked(values), errors: picked(errors),
         seconds: times.isEmpty ? nil : times.reduce(0, +), stages: own.map(\.name),
         isDone: own.allSatisfy { marks[$0.name] == .done })
     }
@@ -116,15 +130,15 @@ public struct BatchTable {
 
   public var text: String {
     var table = TextTable(
-      columns: pipeline.axes.map { .init($0) } + [.init("state")]
+      columns: pipeline.axes.map { .init($0) } + [.init("finished")]
         + columns.map { .init("\($0.column.title) \($0.base)", unit: $0.column.unit, alignment: .right) }
         + [.init("time", alignment: .right)])
     for row in rows {
       table.addRow(
         row.cell + [row.state]
-          + zip(columns, row.values).map { place, value in
-            value.map { NumberText.fixed($0, place.column.decimals) } ?? NumberText.absent
-          } + [NumberText.duration(seconds: row.seconds)])
+          + columns.indices.map { columns[$0].column.text(row.values[$0], error: row.errors[$0]) } + [
+            NumberText.duration(seconds: row.seconds)
+          ])
     }
     return table.rendered()
   }
@@ -134,8 +148,10 @@ public struct BatchTable {
       rows.map { row in
         let cell = Dictionary(zip(pipeline.axes, row.cell.map { ParameterValue.string($0) }), uniquingKeysWith: { $1 })
         var results: [String: ParameterValue] = [:]
-        for ((base, column), value) in zip(columns, row.values) {
-          results["\(base)/\(column.dataset)"] = value.map { .number($0 / column.scale) } ?? .null
+        for (place, (base, column)) in columns.enumerated() {
+          func number(_ value: Double?) -> ParameterValue { value.map { .number($0 / column.scale) } ?? .null }
+          results["\(base)/\(column.dataset)"] = number(row.values[place])
+          if let error = column.error { results["\(base)/\(error)"] = number(row.errors[place]) }
         }
         return [
           "cell": .object(cell), "state": .string(row.state), "results": .object(results),

@@ -5,10 +5,10 @@ import Records
 /// What to do next, as a line for the pipeline file.
 extension ReportedRun {
   /// What to write in the file for another value of a stage's parameter. In a matrix it is so in all cells.
-  func setting(_ stage: ReportedStage, _ path: String, _ value: String) -> String {
+  func setting(_ stage: ReportedStage, _ path: String, _ value: String, now: String? = nil) -> String {
     let parts = path.split(separator: ".")
     let line = parts.dropLast().reversed().reduce("\(parts.last ?? ""): \(value)") { "\($1): { \($0) }" }
-    return "write `\(line)` at '\(stage.base)' in \(pipelineFile), then run it again"
+    return "write `\(line)`\(now.map { " (now \($0))" } ?? "") at '\(stage.base)' in \(pipelineFile), then run it again"
   }
 
   /// As the user named it; where nobody remembers that, its name.
@@ -25,7 +25,7 @@ extension ReportedRun {
     guard let now = stage.parameter(path), now > 0 else {
       return "\(why): \(setting(stage, path, "N")), with an N larger than now"
     }
-    return "\(why): \(setting(stage, path, NumberText.plain(times * now))) (now \(NumberText.plain(now)))"
+    return "\(why): \(setting(stage, path, NumberText.plain(times * now), now: NumberText.plain(now)))"
   }
 
   /// A better emulator where few of the samples count, else more samples.

@@ -102,7 +102,7 @@ import Testing
         == .init(
           isGrave: true, text: "frames: \(held.text).",
           cure:
-            "let their lengths be drawn anew (or keep them, with 'rigid'): `pipeline run own.yaml --set frames.constraints=flexible`"
+            "let their lengths be drawn anew (or keep them, with 'rigid'): write `constraints: flexible` at 'frames' in own.yaml, then run it again"
         ))
     #expect(verdict.next == verdict.doubts.first?.cure)
   }
@@ -118,7 +118,7 @@ import Testing
           text:
             "traced: phi in (0, 2) rests on 2.3 effective samples (10 are the least), so its dF is not determined.",
           cure:
-            "the emulator is far from the Boltzmann distribution, train it longer: `pipeline run own.yaml --set emulator.training.steps=400` (now 200)"
+            "the emulator is far from the Boltzmann distribution, train it longer: write `training: { steps: 400 }` (now 200) at 'emulator' in own.yaml, then run it again"
         )
       ])
     #expect(verdict.next == verdict.doubts.first?.cure)
@@ -134,7 +134,7 @@ import Testing
     #expect(verdict.answers[0].contains("is 3.79 kT (95 %: 3.72 to 3.86), by traced"))
     #expect(verdict.doubts.map(\.isGrave) == [true])
     #expect(verdict.doubts[0].text.hasPrefix("ebm: its log-density is off by 1.80 nat rms (at most 1 is bearable)"))
-    #expect(verdict.doubts[0].cure.contains("ebm.training.steps") && !verdict.doubts[0].cure.contains("emulator"))
+    #expect(verdict.doubts[0].cure.contains("at 'ebm' in") && !verdict.doubts[0].cure.contains("emulator"))
   }
 
   /// An audit stands for what it audits, and says what it found.
@@ -176,11 +176,52 @@ import Testing
   /// A command can be pasted: it is never broken.
   @Test func commandsStayOnOneLine() {
     let text =
-      "train it longer, which is what helps here: `pipeline run own.yaml --set emulator.training.steps=400` (now 200)"
-    let lines = Verdict.wrapped(text, width: 50).components(separatedBy: "\n")
+      "train it longer, which is what helps here: `training: { steps: 400 }` (now 200)"
+    let lines = Verdict.wrapped(text, width: 40).components(separatedBy: "\n")
     #expect(
-      lines.count > 2 && lines.contains { $0.contains("`pipeline run own.yaml --set emulator.training.steps=400`") })
+      lines.count > 2 && lines.contains { $0.contains("`training: { steps: 400 }`") })
     #expect(lines.joined(separator: " ").split(separator: " ") == text.split(separator: " "))
+  }
+
+  /// Each sentence says of which pair it is; what holds for all pairs is said once.
+  @Test func severalPairsAreNamed() throws {
+    let verdict = try verdict { try $0.pairs() }
+    #expect(
+      verdict.agreement.prefix(3) == [
+        "boltzmann and traced differ by 0.01 kT (B against A) and 0.00 kT (C against A). They weight the same samples ('fresh'), so this "
+          + "tests the log-densities alone: what the samples miss, both miss.",
+        "B against A: boltzmann and umbrella agree: they differ by 0.02 kT, 0.3 joint standard errors of 0.06 kT.",
+        "C against A: boltzmann and umbrella agree: they differ by 0.07 kT, 1.1 joint standard errors of 0.06 kT.",
+      ])
+  }
+
+  /// Walks up and down that are far apart are a doubt, whatever the halves say.
+  @Test func walkingDirectionsThatDisagreeAreNamed() throws {
+    let verdict = try verdict { fixture in
+      var compared = try fixture.compared()
+      compared[2] = try fixture.windows(weakestLink: 0.1, deltaF: 3.89, error: 0.5, directions: [4.72, 3.16])
+      return compared
+    }
+    #expect(
+      verdict.doubts.map(\.text) == [
+        "gapped: its walking directions disagree: up 4.72 and down 3.16 kT; its error counts that, roughly."
+      ])
+    #expect(verdict.support.contains { $0.contains("its walking directions give up 4.72 and down 3.16 kT") })
+  }
+
+  /// The ensemble is part of the answer, and the file stands as the user named it.
+  @Test func theSolventAndTheFileAreNamed() throws {
+    let scratch = try Scratch()
+    var fixture = RunFixture(scratch.url)
+    var readers = Report.Readers()
+    readers.surroundings = { $0.contains("obc2") ? "in OBC2 implicit water" : nil }
+    let options = Report.Options(
+      title: "alanine", temperature: 300, state: "0 < phi < 2 rad", torsion: "phi", limits: RunFixture.limits,
+      readers: readers, pipelineFile: "mine/own.yaml")
+    let verdict = try #require(try Report.verdict(compared: fixture.weighted(.untrained), options: options))
+    #expect(verdict.next.hasSuffix("at 'emulator' in mine/own.yaml, then run it again"))
+    let sound = try #require(try Report.verdict(compared: fixture.compared(), options: options))
+    #expect(sound.answers[0].hasSuffix(" It is of the molecule alone in OBC2 implicit water, at 300 K."))
   }
 
   @Test func warningsAreRankedAndNotesAreNone() throws {

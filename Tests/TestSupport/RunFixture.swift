@@ -159,13 +159,36 @@ public struct RunFixture {
   }
 
   /// Umbrella windows whose weakest overlap is given.
-  public mutating func windows(weakestLink: Double, deltaF: Double, error: Double = 0.04) throws -> ReportedStage {
+  public mutating func windows(
+    weakestLink: Double, deltaF: Double, error: Double = 0.04, directions: [Double] = []
+  ) throws -> ReportedStage {
     try stage("gapped", "umbrella", method: "umbrella sampling, MBAR") { writer, _ in
       let record = Recorded.umbrella
       try writer.write(record.freeEnergy.deltaF, deltaF)
       try writer.write(record.freeEnergy.standardError, error)
       try writer.write(record.weakestLink, weakestLink)
+      guard !directions.isEmpty else { return }
+      try writer.write(record.directions.values, directions)
+      try writer.write(record.directions.names, "up, down")
     }
+  }
+
+  /// Two weightings of the same samples and windows of their own, of the pairs B against A and C against A.
+  public mutating func pairs() throws -> [ReportedStage] {
+    let fresh = try stage("fresh", "sample") { writer, _ in try writer.write(Recorded.sample.samples, 5000) }
+    func write(_ values: [Double], _ writer: ArtifactWriter) throws {
+      let pairs = Recorded.reweight.states.pairs
+      try writer.write(pairs.from, ["B", "C"])
+      try writer.write(pairs.to, ["A", "A"])
+      try writer.write(pairs.deltaF, values)
+      try writer.write(pairs.standardError, [0.045, 0.045])
+      try writer.write(pairs.interval, values.flatMap { [$0 - 0.09, $0 + 0.09] }, shape: [2, 2])
+    }
+    return [
+      try stage("boltzmann", "reweight", ["samples": fresh]) { writer, _ in try write([-0.33, 0], writer) },
+      try stage("traced", "reweight", ["samples": fresh]) { writer, _ in try write([-0.32, 0], writer) },
+      try stage("umbrella", "umbrella") { writer, _ in try write([-0.31, 0.07], writer) },
+    ]
   }
 
   /// An exploration of `reweighted`, with one region that is missing and one that is not certain.

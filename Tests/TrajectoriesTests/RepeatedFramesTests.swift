@@ -50,6 +50,25 @@ import Testing
     #expect(find([]).isEmpty)
   }
 
+  /// Equal times alone do not make a restart: frames tell.
+  @Test func framesThatDifferPlainlyAreOfRunsOfTheirOwn() {
+    let (a, b) = (grid(0...50), grid(40...90))
+    let files = [("a.nc", a), ("b.nc", b)].map { name, grid in
+      TimedFrames(file: name, frames: Array(0..<grid.count), times: grid.times)
+    }
+    // a walk of equal steps; the second file begins `shift` away from the frame of its time
+    func found(shift: Double) -> [RepeatedFrames] {
+      func place(_ file: Int, _ frame: Int) -> Double { file == 0 ? Double(frame) : Double(frame) + 40 + shift }
+      return RepeatedFrames.find(files, fingerprint: { 1000 * $0 + $1 }) { one, other in
+        abs(place(one.file, one.frame) - place(other.file, other.frame))
+      }
+    }
+    #expect(found(shift: 0.5).map(\.isOfRunsOfTheirOwn) == [false])
+    #expect(found(shift: 20).map(\.isOfRunsOfTheirOwn) == [true])
+    #expect(found(shift: 20)[0].description.hasSuffix("they are taken for runs of their own"))
+    #expect(find([("a.nc", a.times, a.count), ("b.nc", b.times, b.count)]).map(\.isOfRunsOfTheirOwn) == [false])
+  }
+
   @Test func theSameFramesAgainAreFound() {
     let a = grid(0...50)
     let found = find([("a.nc", a.times, 51), ("x.nc", a.times, 51), ("again.nc", a.times, 51)]) { file, frame in

@@ -36,6 +36,23 @@ extension IngestSource {
     return nil
   }
 
+  /// Of two frames: root mean square of how much the distances between their atoms differ, of the first so many atoms; nm.
+  private static func distance(_ one: [Double], _ other: [Double]) -> Double {
+    let atoms = min(60, one.count / 3, other.count / 3)
+    func length(_ frame: [Double], _ i: Int, _ j: Int) -> Double {
+      (0..<3).reduce(0) { $0 + (frame[3 * i + $1] - frame[3 * j + $1]) * (frame[3 * i + $1] - frame[3 * j + $1]) }
+        .squareRoot()
+    }
+    var (sum, count) = (0.0, 0)
+    for i in 0..<atoms {
+      for j in 0..<i {
+        let difference = length(one, i, j) - length(other, i, j)
+        (sum, count) = (sum + difference * difference, count + 1)
+      }
+    }
+    return count == 0 ? 0 : (sum / Double(count)).squareRoot()
+  }
+
   /// Warns of frames that count twice.
   static func warnOfRepeatedFrames(_ sources: [Self], _ context: StageContext) throws {
     let files = try sources.map { source -> TimedFrames in
@@ -50,8 +67,17 @@ extension IngestSource {
     }
     let repeated = try RepeatedFrames.find(files) { file, frame in
       try sources[file].reader.readFrames(frame..<(frame + 1)).map { Float($0) }.hashValue
+    } distance: { one, other in
+      let frames = try [one, other].map { place in
+        try sources[place.file].reader.readFrames(place.frame..<(place.frame + 1)).map { Double($0) }
+      }
+      return distance(frames[0], frames[1])
     }
     for finding in repeated.prefix(5) {
+      if finding.isOfRunsOfTheirOwn {
+        context.warn("\(finding)", .note)
+        continue
+      }
       context.warn("\(finding); leave one of the two out (first, last, or the file)")
     }
     if repeated.count > 5 { context.warn("and \(repeated.count - 5) more stretches of frames that count twice") }

@@ -31,7 +31,8 @@ public final class StageContext {
   private let inputsBySlot: [String: [StageInput]]
   private let interruption: () -> Bool
   private let sideFiles: SideFileWriter
-  private let warned, logger: (String) -> Void
+  private let warned: (Remark) -> Void
+  private let logger: (String) -> Void
 
   /// A context of one's own, for tests of a stage and for use without a pipeline file; the engine makes its own.
   ///
@@ -41,7 +42,7 @@ public final class StageContext {
     checkpoints: CheckpointStore, shared: [String: ParameterValue] = [:], settings: [String: ParameterValue] = [:],
     progress: any Basics.ProgressReporting = SilentProgress(), threads: Int = 1, checkpointInterval: Double = 60,
     interruption: @escaping () -> Bool = { false }, sideFiles: SideFileWriter? = nil, missingInputs: [String] = [],
-    warned: @escaping (String) -> Void = { _ in }, log: @escaping (String) -> Void = { _ in }
+    warned: @escaping (Remark) -> Void = { _ in }, log: @escaping (String) -> Void = { _ in }
   ) {
     (self.stage, self.seed, self.values, self.inputsBySlot, self.output) = (stage, seed, values, inputs, output)
     (self.checkpoints, self.shared, self.settings, self.progress) = (checkpoints, shared, settings, progress)
@@ -102,7 +103,7 @@ public final class StageContext {
   /// Something the user must know about the result. Printed, kept in the provenance, and shown again by `status`.
   public func warn(_ remark: Remark) {
     remarks.append(remark)
-    warned(remark.message)
+    warned(remark)
     logger("\(remark.word): \(remark.message)")
   }
 

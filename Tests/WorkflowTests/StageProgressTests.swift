@@ -1,3 +1,4 @@
+import Basics
 import Artifacts
 import Foundation
 import TestSupport
@@ -97,7 +98,7 @@ import Testing
     let folder = RunFolder(place.folder)
     let progress = NotedProgress(
       place.engine(try place.load(Self.text)).console.progress(of: "a"), stage: "a", in: folder, threads: 2)
-    progress.warn("thin ice")
+    progress.warn(Remark("thin ice"))
     progress.begin("training", total: 100, unit: "steps")
     for step in 1...300 { progress.update(completed: step, metrics: [("loss", "\(step)"), ("phase", "warm")]) }
     let end = Date().addingTimeInterval(20)

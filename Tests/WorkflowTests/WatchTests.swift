@@ -100,7 +100,7 @@ import Testing
     }
     return RunSnapshot.Row(
       stage: name, type: "scale", state: state, text: text, seconds: state == .finished ? 12.34 : nil, numbers: [],
-      progress: progress, warnings: warnings)
+      progress: progress, warnings: warnings.map { ("warning", $0) })
   }
 
   private func snapshot(_ rows: [RunSnapshot.Row]) -> RunSnapshot {

@@ -18,7 +18,7 @@ public struct RunSnapshot {
     public let seconds: Double?  // That it took
     public let numbers: [String]  // Of its result
     public let progress: StageProgress?
-    public let warnings: [String]
+    public let warnings: [(word: String, text: String)]  // "note" or "warning", and what it says
   }
 
   public var pipeline, folder: String
@@ -155,7 +155,7 @@ public final class RunWatcher {
       stage: stage.name, type: stage.type.type, state: state, text: text,
       seconds: state == .finished ? assessment.provenance?.wallSeconds : nil,
       numbers: state == .finished ? numbers[stage.name] ?? [] : [], progress: state == .running ? progress : nil,
-      warnings: progress?.warnings ?? assessment.provenance?.warnings ?? [])
+      warnings: progress?.said ?? (assessment.provenance?.allRemarks ?? []).map { ($0.word, $0.message) })
   }
 
   private func state(

@@ -13,13 +13,22 @@ public struct StageProgress: Codable, Equatable, Sendable {
   public let threads: Int
   public let work: StageWork?  // Nil between two pieces of work
   public let warnings: [String]  // So far
+  /// "note" or "warning" for each of these; nil in a note of an older program.
+  public var words: [String]?
   let place: ProcessPlace
 
   /// Its process was killed: nobody renews the note.
   public internal(set) var isGone = false
 
   private enum CodingKeys: String, CodingKey {
-    case stage, started, updated, host, process, threads, work, warnings, place
+    case stage, started, updated, host, process, threads, work, warnings, words, place
+  }
+
+  /// "note: ...", "warning: ..."; one each.
+  public var said: [(word: String, text: String)] {
+    warnings.enumerated().map { place, text in
+      (words.flatMap { place < $0.count ? $0[place] : nil } ?? "warning", text)
+    }
   }
 
   /// On one line.
@@ -118,7 +127,7 @@ final class NotedProgress: Basics.ProgressReporting, @unchecked Sendable {
   private let lock = NSLock()  // Guards what follows
   private var meter: WorkMeter?
   private var histories: [String: MetricHistory] = [:]
-  private var warnings: [String] = []
+  private var remarks: [Remark] = []
   private var hasChanged = true
   private let writing = NSLock()  // Guards the file, and what follows
   /// Nil when the stage has ended: the thread must not keep the folder, which is locked as long as it is there.
@@ -157,7 +166,7 @@ final class NotedProgress: Basics.ProgressReporting, @unchecked Sendable {
     lock.withLock { (meter, hasChanged) = (nil, true) }
   }
 
-  func warn(_ message: String) { lock.withLock { (warnings, hasChanged) = (warnings + [message], true) } }
+  func warn(_ remark: Remark) { lock.withLock { (remarks, hasChanged) = (remarks + [remark], true) } }
 
   /// The stage has ended: nothing is written any more, and the note is gone.
   func close() {
@@ -194,6 +203,6 @@ final class NotedProgress: Basics.ProgressReporting, @unchecked Sendable {
     }
     return StageProgress(
       stage: stage, started: started, updated: Date(), host: FileSystem.host, process: getpid(), threads: threads,
-      work: work, warnings: warnings, place: .own)
+      work: work, warnings: remarks.map(\.message), words: remarks.map(\.word), place: .own)
   }
 }

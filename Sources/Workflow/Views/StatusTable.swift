@@ -31,7 +31,7 @@ public enum StatusTable {
     }
     let warnings = assessments.flatMap { assessment in
       let name = assessment.stage.name
-      if let running = progress[name] { return running.warnings.map { "warning: \(name): \($0)" } }
+      if let running = progress[name] { return running.said.map { "\($0.word): \(name): \($0.text)" } }
       return (assessment.provenance?.allRemarks ?? []).map { "\($0.word): \(name): \($0.message)" }
     }
     return ([table.rendered()] + warnings + failures).joined(separator: "\n")

@@ -150,7 +150,7 @@ public struct WatchView {
   }
 
   private func warnings(_ run: RunSnapshot) -> [String] {
-    run.rows.flatMap { row in row.warnings.map { "warning: \(row.stage): \($0)" } }
+    run.rows.flatMap { row in row.warnings.map { "\($0.word): \(row.stage): \($0.text)" } }
   }
 
   // MARK: Lines
@@ -167,7 +167,7 @@ public struct WatchView {
       if let line = change(from: earlier, to: row) { lines.append("\(row.stage): \(line)") }
       let known = earlier?.warnings.count ?? 0
       lines += row.warnings.dropFirst(earlier?.progress == nil && row.progress != nil ? 0 : known).map {
-        "\(row.stage): warning: \($0)"
+        "\(row.stage): \($0.word): \($0.text)"
       }
     }
     return lines.map { "\(time) \($0)" }

@@ -75,7 +75,19 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
     atoms.indices.first { kinds[$0].isLength && Topology.Bond(atoms[$0][0], atoms[$0][1]) == bond }
   }
 
-  /// "torsion C-CA-N-C" with residue numbers, for loss tables and messages.
+  /// "torsion H3-C1-O1-H1 of LIG 1", for messages; where atoms are of several residues, each with its own.
+  public func title(of coordinate: Int, in topology: Topology) -> String {
+    let own = atoms[coordinate]
+    let residues = Set(own.map { topology.atoms[$0].residueIndex })
+    let kind = kinds[coordinate] == .relativeTorsion ? Kind.torsion.rawValue : kinds[coordinate].rawValue
+    guard residues.count == 1, let residue = residues.first else {
+      return "\(kind) " + own.map { topology.label(of: $0) }.joined(separator: " - ")
+    }
+    return "\(kind) \(own.map { topology.atoms[$0].name }.joined(separator: "-")) of "
+      + "\(topology.residues[residue].name) \(topology.residues[residue].sequence)"
+  }
+
+  /// "torsion C2-CA2-N2-C1", with residue numbers, for records.
   public func label(of coordinate: Int, in topology: Topology) -> String {
     let names = atoms[coordinate].map { atom in
       topology.atoms[atom].name + String(topology.residues[topology.atoms[atom].residueIndex].sequence)

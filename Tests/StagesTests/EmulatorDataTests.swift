@@ -98,7 +98,7 @@ import Trajectories
       return (energies, weaker)
     }
     let sprung = try verdict(other, alanine)
-    #expect(sprung.contains("angle") && sprung.contains(coordinates.label(of: angle, in: topology)), "\(sprung)")
+    #expect(sprung.contains("angle") && sprung.contains(coordinates.title(of: angle, in: topology)), "\(sprung)")
     // two heavy atoms in each other's place
     let shuffled = BoltzmannForces(temperature: 300, framesPerCall: 1000) { positions in
       var turned = positions
@@ -219,7 +219,7 @@ import Trajectories
     let data = try alanine.data(twisted, UnattendedHost { said.append($0) })
     #expect(data.targets == nil)
     #expect(
-      said.contains { $0.contains(coordinates.label(of: index, in: alanine.topology)) && $0.contains("of its force") },
+      said.contains { $0.contains(coordinates.title(of: index, in: alanine.topology)) && $0.contains("of its force") },
       "\(said)")
   }
 

@@ -60,7 +60,7 @@ struct EmulatorData {
     host.log(
       "\(count) frames; \(chart.held.map { "\($0.count) bonds at their lengths, " } ?? "")\(chart.space.euclidean) narrow and \(chart.space.angles) broad coordinates: "
         + chart.broad.map { index in
-          coordinates.label(of: index, in: topology)
+          coordinates.title(of: index, in: topology)
             + (options.rotors.contains { $0.torsion == index } ? " (three equal ends)" : "")
         }.joined(separator: ", "))
     self.chart = .internal(chart)
@@ -121,7 +121,7 @@ struct FrameForces {
         rotors.append(rotor)
       } else {
         host.warn(
-          "the ends of \(coordinates.label(of: rotor.torsion, in: topology)) look alike, but the force field tells them apart by "
+          "the ends of \(coordinates.title(of: rotor.torsion, in: topology)) look alike, but the force field tells them apart by "
             + String(format: "%.2g kT", difference) + ": its turns are not folded", .note)
       }
     }

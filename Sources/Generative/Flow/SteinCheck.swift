@@ -117,7 +117,7 @@ extension SteinCheck {
     coordinates.dimension == 0 || self.coordinates.isEmpty
       ? nil
       : self.coordinates.prefix(3).map { found in
-        coordinates.label(of: found.index, in: topology)
+        coordinates.title(of: found.index, in: topology)
           + String(format: " %.3f ± %.3f", found.value, found.error)
       }.joined(separator: ", ")
   }
@@ -145,7 +145,7 @@ extension SteinCheck {
       return text + ". Most coordinates are off: another force field"
     }
     if let torsion = torsions.first, torsion.isOff {
-      return text + ". " + coordinates.label(of: torsion.index, in: topology)
+      return text + ". " + coordinates.title(of: torsion.index, in: topology)
         + String(format: " lacks %.2f ± %.2f of its force: ", torsion.value, torsion.error)
         + "another solvent, a restraint, or other torsion terms"
     }

@@ -91,6 +91,11 @@ struct InitCommand: ParsableCommand {
     for path in [topology, coordinates].compactMap({ $0 }) + trajectory + (field == "gfn2-xtb" ? [] : [field]) {
       guard file(path).isFile else { throw ValidationError("there is no file \(path)") }
     }
+    if field != "gfn2-xtb", !PipelineDraft.isForceField(file(field)) {
+      throw ValidationError(
+        "\(PipelineDraft.notAForceField(file(field), shown: field)): --forcefield takes a prmtop, a serialised OpenMM System or gfn2-xtb"
+      )
+    }
     let stem = file(topology ?? field).deletingPathExtension().lastPathComponent
     let target = try target(stem)
     let files = DraftFiles(
@@ -101,6 +106,9 @@ struct InitCommand: ParsableCommand {
 
   private func run(peptide: String) throws {
     let sequence = try PeptideSequence(peptide)
+    if !results.json, !sequence.residues.contains("ACE") || !sequence.residues.contains("NME") {
+      print("ends: charged where there is no cap; ace-...-nme has caps at both")
+    }
     try prepared(sequence.text, "system.xml") { folder in
       _ = try PeptidePreparation().run(
         sequence, forceField: PeptidePreparation.forceFields[0], cutoff: 2, output: folder)
@@ -153,12 +161,29 @@ struct InitCommand: ParsableCommand {
       let trimmed = text.trimmingCharacters(in: .whitespaces)
       return trimmed.isEmpty ? nil : trimmed
     }
-    topology = try reply("Topology, a PDB file or prmtop:")
-    forcefield = try reply("Force field, a serialised OpenMM System or prmtop [the topology's]:")
+    /// Asks again as long as `problem` has something against the answer.
+    func reply(_ question: String, _ problem: (String) -> String?) throws -> String? {
+      while let text = try reply(question) {
+        guard let found = problem(text) else { return text }
+        print(found)
+      }
+      return nil
+    }
+    func missing(_ path: String) -> String? {
+      URL(fileURLWithPath: path).isFile ? nil : "there is no file \(path)"
+    }
+    topology = try reply("Topology, a PDB file or prmtop:", missing)
+    forcefield = try reply("Force field, a serialised OpenMM System or prmtop [the topology's]:") { path in
+      if path == "gfn2-xtb" { return nil }
+      let file = URL(fileURLWithPath: path)
+      return missing(path)
+        ?? (PipelineDraft.isForceField(file) ? nil : PipelineDraft.notAForceField(file, shown: path))
+    }
     if trajectory.isEmpty {
       trajectory =
-        try reply("Trajectories, with spaces between them [none: simulate]:")?.split(separator: " ").map(String.init)
-        ?? []
+        try reply("Trajectories, with spaces between them [none: simulate]:") { words in
+          words.split(separator: " ").lazy.compactMap { missing(String($0)) }.first
+        }?.split(separator: " ").map(String.init) ?? []
     }
     if output == nil { output = try reply("Pipeline file to write [named after the topology]:") }
     if temperature == nil, let text = try reply("Temperature in K [as the trajectory tells, else 300]:") {

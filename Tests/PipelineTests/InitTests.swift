@@ -24,8 +24,12 @@ import Testing
     #expect(made.output.contains("held bonds: 8 bonds"))
     #expect(made.output.contains("frames: 400 in 2 files"))
     #expect(made.output.contains("assumed: no file tells it"))
+    #expect(made.output.contains("solvent: in OBC2 implicit water without a surface term, assumed: no file tells it"))
+    #expect(made.output.contains("surface_term: ace }"), "\(made.output)")
     let text = try lines(program, "own.yaml")
     #expect(text.count <= 20)
+    #expect(
+      text.contains { $0.contains("forcefield: ") && $0.contains("# in OBC2 implicit water without a surface term") })
     // shares of the trans and both gauche places, as inspect counts them in all frames
     let inspected = try program.run(
       "inspect", Self.data("propanol/solvated.prmtop"), Self.data("propanol/md1.nc"), Self.data("propanol/md2.nc"))
@@ -56,6 +60,10 @@ import Testing
     #expect(other.code != 0 && !other.errors.isEmpty)
     let none = try program.run("init", "--topology", topology)
     #expect(none.code == 2 && none.errors.contains("alanine.pdb is no force field: give --forcefield"))
+    let swapped = try program.run("init", "--topology", topology, "--forcefield", topology)
+    #expect(swapped.code == 2 && swapped.errors.contains("alanine.pdb is a PDB file and no force field"))
+    let frames = try program.run("init", "--forcefield", Self.data("alanine/alanine-left.nc"))
+    #expect(frames.errors.contains("alanine-left.nc is a trajectory and no force field"), "\(frames.errors)")
     let missing = try program.run("init", "--forcefield", "gone.prmtop")
     #expect(missing.code == 2 && missing.errors.contains("there is no file gone.prmtop"))
     let silent = try program.run("init")
@@ -79,7 +87,7 @@ import Testing
     let asked = try program.finish(program.start(["-c", command], executable: URL(fileURLWithPath: "/bin/bash")))
     #expect(asked.output.contains("Force field"), "\(asked.output)")
     let text = try lines(program, "peptide.yaml")
-    #expect(text.contains { $0.contains("left3: { phi2: [-3.1415, 0], phi3: [0, 3.1415], phi4: [-3.1415, 0] }") })
+    #expect(text.contains { $0.contains("left3: { phi2: [3.1415, 0], phi3: [0, 3.1415], phi4: [3.1415, 0] }") })
     #expect(text.contains { $0.contains("simulation: md") })
   }
 

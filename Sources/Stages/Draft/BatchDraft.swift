@@ -53,7 +53,8 @@ extension PipelineDraft {
     if cells.contains(where: { $0.drafted.files.coordinates != nil }) {
       lines.append("  coordinates: \"${molecule.coordinates}\"")
     }
-    lines.append("  forcefield: \"${molecule.forcefield}\"")
+    let solvents = Set(cells.compactMap(\.drafted.files.solventComment)).sorted()
+    lines.append(DraftText.line("  forcefield: \"${molecule.forcefield}\"", solvents.first))
     if arePeptides {
       lines.append(
         DraftText.line(
@@ -62,7 +63,8 @@ extension PipelineDraft {
       lines.append("  torsions: { t: \"${molecule.torsion}\" }")
       lines.append(
         DraftText.line(
-          "  state: { torsion: t, from: \"${molecule.from}\", to: \"${molecule.to}\" }", "rad, against the rest"))
+          "  state: { torsion: t, from: \"${molecule.from}\", to: \"${molecule.to}\" }",
+          "rad, against the rest; each molecule's own place with the fewest frames"))
     }
     lines.append("stages:")
     lines += DraftedStages.batch(drafted, arePeptides: arePeptides)
@@ -71,7 +73,7 @@ extension PipelineDraft {
       cells.map { cell in
         "\(cell.name): \(cell.drafted.topology.atoms.count) atoms; "
           + (arePeptides ? "phi of a dipeptide turns slowest" : cell.drafted.reason)
-      } + leftOut.map { "left out: \($0)" }
+      } + solvents.prefix(1).map { "solvent: \($0)" } + leftOut.map { "left out: \($0)" }
   }
 
   private struct Cell {

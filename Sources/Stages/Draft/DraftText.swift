@@ -39,3 +39,7 @@ enum DraftText {
     return relative.hasPrefix("../../..") ? absolute : relative
   }
 }
+
+extension String {
+  var nonEmpty: String? { isEmpty ? nil : self }
+}

@@ -23,6 +23,22 @@ public struct DraftFiles {
     (self.atoms, self.coordinates) = (atoms, coordinates)
   }
 
+  /// What a pipeline file that only names the force field puts around the molecule; nil for a System, which tells it.
+  var assumedSolvent: String? {
+    if isMethod { return "in implicit water (GBSA)" }
+    guard let field = EnergyMethods.method(file: URL(fileURLWithPath: forceField)) as? AMBERForceField else {
+      return nil
+    }
+    return EnergyMethods.surroundings(field.implicitSolvent, hasSurfaceTerm: field.hasSurfaceTerm)
+  }
+
+  /// The same behind the line that names it.
+  var solventComment: String? {
+    assumedSolvent.map { "\($0), assumed" + (isMethod ? "" : "; surface_term: ace adds one") }
+  }
+
+  func withSurfaceTerm(_ file: String) -> String { "forcefield: { method: amber, file: \(file), surface_term: ace }" }
+
   /// The force field is no file.
   var isMethod: Bool { forceField == EnergyMethods.xTB.variant.name }
 }
@@ -128,7 +144,7 @@ struct DraftedMolecule {
       func state(_ name: String, left: Int?) -> State {
         State(
           name: name,
-          box: names.enumerated().map { $1 == names[safe: left] ? ($1, "0", "3.1415") : ($1, "-3.1415", "0") },
+          box: names.enumerated().map { $1 == names[safe: left] ? ($1, "0", "3.1415") : ($1, "3.1415", "0") },
           share: nil)
       }
       states =

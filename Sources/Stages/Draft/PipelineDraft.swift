@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import Molecules
+import Trajectories
 import Workflow
 
 /// A pipeline file that is written for given files: from frames, or from dynamics where there are none, to free energies beside umbrella
@@ -32,7 +33,22 @@ public struct PipelineDraft {
 extension PipelineDraft {
   /// Whether energies can be had from a file: a prmtop, or a serialised System.
   public static func isForceField(_ file: URL) -> Bool {
-    MoleculeFile.isPrmtop(file) || file.pathExtension.lowercased() == "xml"
+    if MoleculeFile.isPrmtop(file) || file.pathExtension.lowercased() == "xml" { return true }
+    return start(of: file).drop { $0.isWhitespace }.hasPrefix("<")
+  }
+
+  /// "mine.pdb is a PDB file and no force field", of a file that is not.
+  public static func notAForceField(_ file: URL, shown: String) -> String {
+    let records = ["ATOM  ", "HETATM", "HEADER", "CRYST1", "REMARK", "MODEL ", "TITLE "]
+    let isPDB = file.pathExtension.lowercased() == "pdb" || records.contains { start(of: file).hasPrefix($0) }
+    let isTrajectory = !isPDB && (try? TrajectoryFile.open(file)) != nil
+    return "\(shown) is \(isPDB ? "a PDB file and " : isTrajectory ? "a trajectory and " : "")no force field"
+  }
+
+  private static func start(of file: URL) -> String {
+    guard let handle = try? FileHandle(forReadingFrom: file) else { return "" }
+    defer { try? handle.close() }
+    return String(decoding: (try? handle.read(upToCount: 256)) ?? Data(), as: UTF8.self)
   }
 }
 
@@ -55,7 +71,8 @@ public enum DraftError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .noTopology(let field): "\(field) does not tell atoms and bonds: give --topology, a PDB file or a prmtop"
+    case .noTopology(let field):
+      "\(field) is a force field that does not tell atoms and bonds: give --topology too, a PDB file or a prmtop"
     case .noTorsion:
       "no torsion of this molecule turns, so there are no states to ask for; write the file by hand, with distances as "
         + "coordinates of states (docs/pipeline-file.md)"
@@ -110,7 +127,16 @@ struct DraftedStages {
       systemLines.append("  topology: \(name(topology))")
     }
     systemLines.append(
-      "  forcefield: \(files.isMethod ? files.forceField : name(URL(fileURLWithPath: files.forceField)))")
+      DraftText.line(
+        "  forcefield: \(files.isMethod ? files.forceField : name(URL(fileURLWithPath: files.forceField)))",
+        files.solventComment))
+    if let solvent = files.assumedSolvent {
+      let other =
+        files.isMethod
+        ? ""
+        : "; OpenMM's createSystem adds one: \(files.withSurfaceTerm(name(URL(fileURLWithPath: files.forceField))))"
+      reasons.append("solvent: \(solvent), assumed: no file tells it\(other)")
+    }
     if let atoms = files.atoms { systemLines.append("  atoms: \(DraftText.quoted(atoms))") }
     if let coordinates = files.coordinates { systemLines.append("  coordinates: \(name(coordinates))") }
     let torsions = drafted.torsions.map { "\($0.name): \(DraftText.numbers($0.atoms))" }.joined(separator: ", ")
@@ -120,7 +146,7 @@ struct DraftedStages {
 
     stageLines = Self.frames(drafted, temperatures: told, kelvin, name) + Self.answers(drafted)
     let room = Self.mostLines - head - stageLines.count
-    systemLines += Self.states(drafted, inLines: drafted.states.count + 1 <= room)
+    systemLines += Self.states(drafted, lines: room)
     if let survey = drafted.survey {
       reasons.append(
         "frames: \(NumberText.count(survey.frames)) in \(files.trajectories.count) file\(files.trajectories.count == 1 ? "" : "s")"
@@ -150,27 +176,33 @@ struct DraftedStages {
     }
   }
 
-  private static func states(_ drafted: DraftedMolecule, inLines: Bool) -> [String] {
+  /// A state a line where there is room, else several on each of so many lines.
+  private static func states(_ drafted: DraftedMolecule, lines room: Int) -> [String] {
     let shares = drafted.states.map { $0.share.map { String(format: "%.1f", 100 * $0) } }
     let asked = drafted.states.count == 1 ? "against the rest" : "of each against \(drafted.states[0].name)"
-    guard inLines else {
-      let told = shares.compactMap { $0 }
-      let list = told.isEmpty ? "" : "; \(told.joined(separator: ", ")) % of the frames"
-      return [
-        DraftText.line(
-          "  states: { \(drafted.states.map(\.text).joined(separator: ", ")) }", "rad; dF \(asked)\(list)")
-      ]
+    guard drafted.states.count + 1 > room else {
+      return [DraftText.line("  states:", "rad; dF \(asked)")]
+        + zip(drafted.states, shares).map { state, share in
+          DraftText.line("    \(state.text)", share.map { "\($0) % of the frames" })
+        }
     }
-    return [DraftText.line("  states:", "rad; dF \(asked)")]
-      + zip(drafted.states, shares).map { state, share in
-        DraftText.line("    \(state.text)", share.map { "\($0) % of the frames" })
-      }
+    let (count, lines) = (drafted.states.count, max(1, room))
+    let perLine = (count + lines - 1) / lines
+    return stride(from: 0, to: count, by: perLine).map { first in
+      let places = first..<min(first + perLine, count)
+      let text = places.map { drafted.states[$0].text }.joined(separator: ", ")
+      let told = places.compactMap { shares[$0] }
+      let list = told.isEmpty ? [] : ["\(told.joined(separator: ", ")) % of the frames"]
+      return DraftText.line(
+        (first == 0 ? "  states: { " : "            ") + text + (places.upperBound == count ? " }" : ","),
+        ((first == 0 ? ["rad; dF \(asked)"] : []) + list).joined(separator: "; ").nonEmpty)
+    }
   }
 
-  private static func stage(_ name: String, _ uses: String, _ rest: String) -> String {
+  private static func stage(_ name: String, _ uses: String, _ rest: String, why: String? = nil) -> String {
     let label = "\(name):".padding(toLength: 10, withPad: " ", startingAt: 0)
     let type = "\(uses),".padding(toLength: 13, withPad: " ", startingAt: 0)
-    return "  \(label) { uses: \(type) \(rest) }"
+    return DraftText.line("  \(label) { uses: \(type) \(rest) }", why)
   }
 
   /// The stages that make frames.
@@ -220,18 +252,26 @@ struct DraftedStages {
     let isSmall = (drafted.survey?.frames ?? .max) < fewFrames
     var lines = [
       stage("emulator", "emulator", "frames: frames"),
-      stage("proposals", "sample", "emulator: emulator, count: \(isSmall ? 10_000 : 30_000), scores: true"),
+      stage(
+        "proposals", "sample", "emulator: emulator, count: \(isSmall ? 10_000 : 30_000), scores: true",
+        why: "what the energy model learns from"),
       stage("ebm", "energy-model", "samples: proposals"),
-      stage("fresh", "sample", "emulator: emulator, count: \(isSmall ? 20_000 : 50_000)"),
+      stage(
+        "fresh", "sample", "emulator: emulator, count: \(isSmall ? 20_000 : 50_000)",
+        why: "what is weighted; four times as many halve the interval"),
       stage("boltzmann", "reweight", "samples: fresh, density: ebm"),
       stage("traced", "reweight", "samples: fresh, density: stochastic-trace"),
     ]
     var compared = ["boltzmann", "traced"]
     if drafted.hasDynamics, let umbrella = umbrella(drafted) {
-      lines.append(stage("umbrella", "umbrella", umbrella))
+      lines.append(stage("umbrella", "umbrella", umbrella, why: umbrellaComment(drafted)))
       compared.append("umbrella")
     }
     return lines + [stage("report", "report", "compare: [\(compared.joined(separator: ", "))]")]
+  }
+
+  private static func umbrellaComment(_ drafted: DraftedMolecule) -> String {
+    "production: ps a window at most; target_error\(drafted.torsions.count == 2 ? ", ceiling" : ""): kT"
   }
 
   /// At most so many ps in all, fewer for larger molecules; nil where the states are of more torsions than umbrella sampling biases.

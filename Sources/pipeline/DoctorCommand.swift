@@ -27,6 +27,7 @@ struct DoctorCommand: ParsableCommand {
     let space = DiskSpace.free(in: URL(fileURLWithPath: "."))
     table.addRow(["free disk space here", space.map { NumberText.fixed($0 / 1e9, 1) + " GB" } ?? NumberText.absent])
     table.addRow(["stage types", StageCatalog.all.map { $0.type }.joined(separator: ", ")])
+    for (name, found) in optionalParts() { table.addRow([name, found]) }
     let strangers = Libraries.warnings
     let problems = missing(space: space)
     results.print([
@@ -40,7 +41,21 @@ struct DoctorCommand: ParsableCommand {
       for problem in problems { print("missing: \(problem)") }
     }
     if !problems.isEmpty || !strangers.isEmpty { throw ExitCode(1) }
-    if !results.json { print("nothing is missing") }
+    if !results.json { print("nothing is missing that every run needs") }
+  }
+
+  /// What `./bootstrap` makes when asked: whether it is there, and what needs it. Empty for a program outside its package.
+  private func optionalParts() -> [(name: String, found: String)] {
+    guard let root = packageRoot() else { return [] }
+    return [
+      ("prepare", "prepare/bin/python", "peptides by 'prepare' and 'init --peptide'"),
+      ("amber", "amber/bin/python", "small molecules by 'prepare --smiles' and 'init --smiles'"),
+      ("checks", "checks/bin/python", "the checks of .ci/run and the scripts of docs/python.md"),
+      ("cuda", "installed-cuda", "training and sampling on a GPU"),
+    ].map { part, file, need in
+      let isThere = FileManager.default.fileExists(atPath: root.appendingPathComponent(".deps/\(file)").path)
+      return ("optional: \(part)", isThere ? "is there (\(need))" : "not installed; ./bootstrap --\(part) adds \(need)")
+    }
   }
 
   private func missing(space: Double?) -> [String] {

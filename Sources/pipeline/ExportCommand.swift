@@ -23,6 +23,9 @@ struct ExportCommand: PipelineCommand {
     let url = try pipeline.artifact(of: stage, in: engine)
     let file = URL(fileURLWithPath: output)
     try engine.requireReplaceable(file)
+    if let found = try engine.assess(keys: false).first(where: { $0.stage.name == stage }), !found.isFinished {
+      printError("note: \(stage) is \(found.state.word) (\(found.why)): these are the frames of its last result")
+    }
     let frames = try TrajectoryExport.write(Artifact.open(url, verify: true), to: file)
     results.print(["stage": .string(stage), "frames": .integer(frames), "file": .string(file.relativePath)])
     if !results.json { print("\(frames) frames: \(file.relativePath)") }

@@ -1,12 +1,14 @@
 import ArgumentParser
 import Artifacts
 import Foundation
+import Stages
 import Workflow
 
 /// What to type after an error: its last line.
 enum NextStep {
   /// Nil for a command that nobody types, and where the parser has said it already.
   static func text(after error: any Error, of command: (any ParsableCommand)?) -> String? {
+    if case PreparationError.notInstalled(let environment) = error { return "next: ./bootstrap --\(environment)" }
     guard let words = words(after: error, command) else { return nil }
     return "next: " + CommandLineText.command(words)
   }
@@ -15,6 +17,8 @@ enum NextStep {
     if let command, !type(of: command).configuration.shouldDisplay { return nil }
     let file = (command as? any PipelineCommand)?.pipeline.words
     let help = [command.flatMap { type(of: $0).configuration.commandName }, "--help"].compactMap { $0 }
+    // errors of `init` say themselves what to give
+    if command is InitCommand { return nil }
     guard let file else { return help }
     switch error {
     case let error as EngineError: return words(error, file, help)
@@ -41,15 +45,13 @@ enum NextStep {
     }
   }
 
-  private static func words(_ error: PipelineFileError, _ file: [String]) -> [String] {
+  private static func words(_ error: PipelineFileError, _ file: [String]) -> [String]? {
     // a wrong --set, or a name that leads to no file: the file itself is in order, or is not there
     if let finding = error.findings.first(where: { $0.location.source.hasPrefix("--set") }) {
       if case .badOverride = finding.problem { return ["graph"] + file.prefix(1) }
-      return ["schema"]
+      return nil
     }
-    if case .unreadable? = error.findings.first?.problem, error.findings.first?.location.line == 0 {
-      return ["check", "--help"]
-    }
+    if case .unreadable? = error.findings.first?.problem, error.findings.first?.location.line == 0 { return nil }
     return ["check"] + file
   }
 

@@ -9,7 +9,9 @@ struct RunCommand: PipelineCommand {
     discussion: """
       'watch' shows a run from another terminal.
 
-      Example: pipeline run alanine.yaml --set emulator.training.steps=500
+      --set changes a value for this run alone: what is finished with another is replaced. --dry-run shows it first.
+
+      Example: pipeline run alanine.yaml --set emulator.training.steps=500 --dry-run
       """)
 
   @OptionGroup var pipeline: PipelineOptions

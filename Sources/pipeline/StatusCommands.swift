@@ -53,7 +53,11 @@ struct StatusCommand: PipelineCommand {
 struct ExplainCommand: PipelineCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Say why stages run or are skipped: the fields of their keys that differ.",
-    discussion: "Example: pipeline explain alanine.yaml emulator")
+    discussion: """
+      Of stages that are named, their keys too.
+
+      Example: pipeline explain alanine.yaml emulator
+      """)
 
   @OptionGroup var pipeline: PipelineOptions
   @Argument(
@@ -66,6 +70,6 @@ struct ExplainCommand: PipelineCommand {
     let wanted = try engine.names(matching: stages)
     let assessments = try engine.assess().filter { stages.isEmpty || wanted.contains($0.stage.name) }
     if results.json { return results.print(StatusTable.explanations(assessments, pipeline: engine.pipeline)) }
-    for assessment in assessments { print(StatusTable.explanation(assessment)) }
+    for assessment in assessments { print(StatusTable.explanation(assessment, keys: !stages.isEmpty)) }
   }
 }

@@ -18,7 +18,8 @@ struct SubmitCommand: PipelineCommand {
   )
   var profile: String
   @OptionGroup var work: WorkOptions
-  @Flag(help: "Print the jobs and their sbatch lines, and submit nothing.") var dryRun = false
+  @Flag(help: "Print the jobs, and submit nothing.") var dryRun = false
+  @Flag(help: "With --dry-run: also their sbatch lines.") var verbose = false
   @Flag(help: "Wait until all jobs have ended, then print what became of them; exit as 'run' does.") var wait = false
   @OptionGroup var results: JSONOption
 
@@ -45,7 +46,7 @@ struct SubmitCommand: PipelineCommand {
     let batch = BatchRun(engine, profile: request.profile)
     let submission = try batch.submit(request, dryRun: dryRun)
     if results.json, !wait { results.print(SubmissionText.json(submission)) }
-    if !results.json { print(SubmissionText.submission(submission, dryRun: dryRun)) }
+    if !results.json { print(SubmissionText.submission(submission, dryRun: dryRun, showsCommands: verbose)) }
     if !dryRun, !submission.jobs.isEmpty { printError("see: " + CommandLineText.command(["status"] + pipeline.words)) }
     guard wait else { return }
     let found = try batch.wait { printError($0) }

@@ -46,7 +46,7 @@ import Testing
     let program = try Program()
     let missing = try program.run("run", "alanine.yaml")
     #expect(missing.code == 2)
-    #expect(missing.errors.hasPrefix("alanine.yaml: there is no such file here or in pipelines/\nnext: "))
+    #expect(missing.errors.hasPrefix("alanine.yaml: there is no such file here or in pipelines/\n"))
     try program.write("stages:\n  frames: { uses: ingest, trajectory: none.nc, strid: 2 }\n", to: "wrong.yaml")
     let wrong = try program.run("run", "wrong.yaml")
     #expect(wrong.code == 2)

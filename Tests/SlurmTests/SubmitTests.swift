@@ -9,7 +9,7 @@ struct SubmitTests {
 
   @Test func twoCellsToAFinishedReportAsInOneProcess() throws {
     let batch = try Batch()
-    let dry = try batch.submit("--dry-run")
+    let dry = try batch.submit("--dry-run", "--verbose")
     #expect(dry.code == 0, "\(dry.errors)")
     #expect(dry.output.contains("sbatch --parsable --job-name=batch/emulator"))
     #expect(dry.output.contains("'--dependency=aftercorr:<frames>'"))

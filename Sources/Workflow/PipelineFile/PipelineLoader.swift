@@ -57,7 +57,12 @@ public struct PipelineLoader {
     }
     let shipped = try? FileManager.default.contentsOfDirectory(
       atPath: workingFolder.appendingPathComponent("pipelines").path)
-    let known = (shipped ?? []).filter { $0.hasSuffix(".yaml") || $0.hasSuffix(".yml") }.sorted()
+    // a profile of a cluster lies there too
+    let known = (shipped ?? []).filter { name in
+      guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else { return false }
+      let text = (try? String(contentsOf: workingFolder.file("pipelines/" + name), encoding: .utf8)) ?? ""
+      return text.split(whereSeparator: \.isNewline).contains { $0.hasPrefix("stages:") || $0.hasPrefix("extends:") }
+    }.sorted()
     throw PipelineFileError(
       SourceLocation(argument),
       .unreadable(

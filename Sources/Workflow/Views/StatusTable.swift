@@ -146,8 +146,8 @@ public enum StatusTable {
     return ["pipeline": .string(pipeline.name), "stages": .list(stages)]
   }
 
-  /// Why one stage runs or not, with every difference.
-  public static func explanation(_ assessment: StageAssessment) -> String {
+  /// Why one stage runs or not, with every difference; with its keys where they are wanted.
+  public static func explanation(_ assessment: StageAssessment, keys: Bool = true) -> String {
     let name = assessment.stage.name
     var lines: [String]
     switch assessment.state {
@@ -157,8 +157,8 @@ public enum StatusTable {
     case .waiting: lines = ["\(name): \(assessment.state)"]
     default: lines = ["\(name): runs (\(assessment.why))"]
     }
-    if let key = assessment.key { lines.append("  key \(key)") }
-    if let provenance = assessment.provenance {
+    if keys, let key = assessment.key { lines.append("  key \(key)") }
+    if keys, let provenance = assessment.provenance {
       lines.append("  artifact: key \(provenance.key), content \(provenance.contentDigest)")
     }
     if let step = assessment.checkpointStep { lines.append("  resumes from the checkpoint of step \(step)") }

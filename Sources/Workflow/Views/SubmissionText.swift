@@ -2,7 +2,9 @@ import Basics
 import Foundation
 
 public enum SubmissionText {
-  public static func submission(_ submission: BatchRun.Submission, dryRun: Bool) -> String {
+  /// `showsCommands`: of a dry run, the lines that would be handed to the batch system.
+  public static func submission(_ submission: BatchRun.Submission, dryRun: Bool, showsCommands: Bool = false) -> String
+  {
     var lines = submission.remarks
     if !submission.jobs.isEmpty {
       var table = TextTable(columns: [
@@ -16,7 +18,10 @@ public enum SubmissionText {
       }
       lines.append(table.rendered())
     }
-    if dryRun { lines += submission.jobs.map(\.command) }
+    if dryRun, showsCommands { lines += submission.jobs.map(\.command) }
+    if dryRun, !showsCommands, !submission.jobs.isEmpty {
+      lines.append("nothing was submitted; --verbose shows the lines that would be")
+    }
     if !submission.alreadyQueued.isEmpty {
       let stages = submission.alreadyQueued.prefix(20).map { "\($0.stage) (\($0.job))" }.joined(separator: ", ")
       let rest = submission.alreadyQueued.count > 20 ? " and \(submission.alreadyQueued.count - 20) more" : ""

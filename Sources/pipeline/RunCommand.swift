@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Records
 import Stages
 import Workflow
 
@@ -78,6 +79,9 @@ struct RunCommand: PipelineCommand {
       print(StatusTable.json(outcome, pipeline: definition, batch: batch).prettyJSON)
     } else {
       print(StatusTable.summary(outcome) + (batch.map { "\n\n" + $0.text } ?? ""))
+      if batch == nil, outcome.stages.contains(where: { $0.type == ReportRecord.stageType && $0.digest != nil }) {
+        print("the verdict again: " + CommandLineText.command(["report"] + pipeline.words))
+      }
       if batch != nil {
         let page = pipeline.words + ["--batch", "\(definition.name).html"]
         print("a page of these, which can be sorted: " + CommandLineText.command(["report"] + page))

@@ -1,4 +1,5 @@
 import Artifacts
+import Basics
 import Foundation
 import TestSupport
 import Testing
@@ -323,6 +324,9 @@ import Testing
     let again = try place.run(text).outcome
     #expect(again.stages[0].warnings == ["too short"])
     #expect(StatusTable.summary(again).hasSuffix("warning: a: too short"))
+    let noted = StageOutcome(
+      stage: "a", type: "source", result: .skipped, reason: "", digest: nil, remarks: [Remark("known", .note)])
+    #expect(StatusTable.summary(RunOutcome(stages: [noted])).hasSuffix("\n1 note, which 'status' shows"))
     let engine = try place.engine(place.load())
     #expect(StatusTable.text(try engine.assess()).hasSuffix("warning: a: too short"))
   }

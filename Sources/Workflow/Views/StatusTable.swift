@@ -90,9 +90,12 @@ public enum StatusTable {
       table.addRow([stage.stage, stage.type, result, why])
     }
     let warnings = outcome.stages.flatMap { stage in
-      stage.remarks.map { "\($0.word): \(stage.stage): \($0.message)" }
+      stage.remarks.filter { $0.gravity != .note }.map { "\($0.word): \(stage.stage): \($0.message)" }
     }
-    return ([table.rendered()] + warnings).joined(separator: "\n")
+    // what is known and meant was said on the way
+    let notes = outcome.stages.flatMap(\.remarks).filter { $0.gravity == .note }.count
+    let rest = notes == 0 ? [] : ["\(notes) note\(notes == 1 ? "" : "s"), which 'status' shows"]
+    return ([table.rendered()] + warnings + rest).joined(separator: "\n")
   }
 
   public static func json(

@@ -105,7 +105,7 @@ import Torch
   @Test func chainsOfTheStandardNormalStayInTheirStates() throws {
     let space = LatentSpace(euclidean: 3, angles: 2)
     let surrogate = try DensitySurrogate(space: space, generator: Generator(seed: 1))
-    let n = 2000
+    let n = 1200
     let sampler = SurrogateSampler(surrogate: surrogate, widths: try Tensor([Float](repeating: 1, count: 5))) { x in
       try x.slice(3..<4, axis: 1).reshaped(-1).values(as: Float.self).map { $0 > 1 ? 1 : 0 }
     }
@@ -113,19 +113,19 @@ import Torch
     let places = (0..<n).map { $0 % 2 }
     // all at one point of their state, far out
     let start = try Tensor(places.flatMap { [3, -3, 0, $0 == 1 ? 2 : -1, 0] as [Float] }, shape: [n, 5])
-    let found = try sampler.run(from: start, places: places, blocks: 10, seed: 5, host: UnattendedHost())
+    let found = try sampler.run(from: start, places: places, blocks: 8, seed: 5, host: UnattendedHost())
     let x = try found.latents.values(as: Float.self).map(Double.init)
     for (row, place) in places.enumerated() { #expect((x[5 * row + 3] > 1) == (place == 1)) }
     func mean(_ value: (Int) -> Double) -> Double { (0..<n).reduce(0) { $0 + value($1) } / Double(n) }
     for column in 0..<3 {
-      #expect(abs(mean { x[5 * $0 + column] }) < 0.08)
-      #expect(abs(mean { x[5 * $0 + column] * x[5 * $0 + column] } - 1) < 0.12)
+      #expect(abs(mean { x[5 * $0 + column] }) < 0.12)
+      #expect(abs(mean { x[5 * $0 + column] * x[5 * $0 + column] } - 1) < 0.18)
     }
-    #expect(abs(mean { cos(x[5 * $0 + 4]) }) < 0.06 && abs(mean { sin(x[5 * $0 + 4]) }) < 0.06)
+    #expect(abs(mean { cos(x[5 * $0 + 4]) }) < 0.09 && abs(mean { sin(x[5 * $0 + 4]) }) < 0.09)
     // uniform on what each state leaves of the circle
     let inside = (0..<n).filter { places[$0] == 1 }.map { x[5 * $0 + 3] }
     let middle = inside.reduce(0.0, +) / Double(inside.count)
-    #expect(abs(middle - (1 + Double.pi) / 2) < 0.05)
+    #expect(abs(middle - (1 + Double.pi) / 2) < 0.1)
     #expect(try largestDifference(found.gradients, found.latents * Tensor([-1, -1, -1, 0, 0] as [Float])) < 1e-4)
     #expect(found.accepted > 0.4 && found.turned > 0.5)
     _ = generator

@@ -35,4 +35,37 @@ import Testing
       "run", "two.yaml", "--dry-run", "--set", "system.sampled_by=\(Package.alanine.path)/alanine.prmtop")
     #expect(other.output.contains("sampled_by"), "\(other.output)")
   }
+
+  /// Weights between two potentials: what is wrong is not training, and the way out is named.
+  @Test func weightsOfAnotherPotentialAreNotWantOfTraining() throws {
+    let program = try Program()
+    func text(_ emulator: String, _ more: String = "") -> String {
+      """
+      name: apart
+      system:
+        topology: \(Package.alanine.path)/alanine.pdb
+        forcefield: gfn2-xtb
+        sampled_by: \(Package.alanine.path)/system.xml
+      stages:
+        frames: { uses: ingest, trajectory: [\(Package.alanine.path)/alanine-left.nc, \(Package.alanine.path)/alanine-beta.nc], stride: 20 }
+        emulator: { uses: emulator, frames: frames, network: { \(emulator) }, training: { steps: 40, batch: 64 } }
+        drawn: { uses: sample, emulator: emulator, count: 80, ode_steps: 3 }
+        weighted: { uses: reweight, samples: drawn, density: stochastic-trace, bootstrap: 10 }
+      \(more)
+      """
+    }
+    try program.write(text("width: 16, depth: 1"), to: "apart.yaml")
+    let run = try program.run("run", "apart.yaml", "--threads", "1")
+    #expect(run.code == 0, "\(run.errors)")
+    let told = run.output + run.errors
+    #expect(told.contains("A stage perturb carries the emulator over"), "\(told)")
+    #expect(!told.contains("train the emulator longer"), "\(told)")
+
+    let cartesian = text("type: egnn, layers: 1", "  target: { uses: perturb, emulator: emulator }")
+      .replacing("frames: frames,", with: "frames: frames, coordinates: cartesian,")
+    try program.write(cartesian, to: "positions.yaml")
+    let refused = try program.run("check", "positions.yaml")
+    #expect(refused.code == 2 && refused.errors.contains("positions.yaml:"), "\(refused.errors)")
+    #expect(refused.errors.contains("only an emulator of internal coordinates"), "\(refused.errors)")
+  }
 }

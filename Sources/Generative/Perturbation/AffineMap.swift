@@ -29,7 +29,7 @@ extension InternalChart {
     let g = try space.split(slopes).euclidean
     let h = try basis.features(theta)
     let (curvature, pull) = try Self.regression(z, h, g, basis: basis, angles: broad.count)
-    // L symmetric, and no softer or stiffer than a tenth or ten times of the old width squared allows
+    // L symmetric, and within bounds where some direction is hardly told
     let (eigenvalues, vectors) = try ((curvature + curvature.transposed()) * 0.5).symmetricEigenDecomposition()
     let held = try eigenvalues.clamped(Self.stiffnesses)
     let inverse = try (vectors / held).matmul(vectors.transposed())

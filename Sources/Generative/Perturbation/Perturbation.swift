@@ -76,19 +76,22 @@ public struct Perturbation {
   /// The state of each frame by its positions, [frames, atoms, 3], nm, and how many there are.
   let states: ([Double]) -> [Int]
   let stateNames: [String]
+  /// Places of the states that somebody asks for.
+  let asked: [Int]
   private let host: any PerturbationHost
 
   /// `states`: the state of each frame by its positions. Throws `PerturbationError` where the emulator is none of internal coordinates.
   public init(
     from source: Emulator, of topology: Topology, to forces: BoltzmannForces, stateNames: [String],
-    states: @escaping ([Double]) -> [Int], settings: Settings, host: any PerturbationHost
+    asked: [Int], states: @escaping ([Double]) -> [Int], settings: Settings, host: any PerturbationHost
   ) throws {
     guard case .internal(let chart) = source.chart else { throw PerturbationError.cartesian }
     guard chart.held == nil else { throw PerturbationError.held }
     guard chart.space.angles > 0, chart.space.euclidean > 0 else { throw EmulatorError.noBroadTorsions }
     _ = try source.flow(for: topology)
     (self.source, self.chart, self.topology, self.forces) = (source, chart, topology, forces)
-    (self.settings, self.states, self.stateNames, self.host) = (settings, states, stateNames, host)
+    (self.settings, self.states, self.stateNames, self.asked) = (settings, states, stateNames, asked)
+    self.host = host
   }
 
   /// Goes on from what the host has saved. Throws `PerturbationError`, `TrainingError`, `SamplingError`, what the potential throws, and
@@ -118,9 +121,9 @@ public struct Perturbation {
     }
     var quality = Round()
     if let found = state.rounds.last {
-      for (name, effective) in zip(stateNames, found.effectiveSamples) where effective < Self.fewestEffective {
+      for place in asked where found.effectiveSamples[place] < Self.fewestEffective {
         host.warn(
-          "the target is not reached in \(name): \(String(format: "%.1f", effective)) effective samples of the last round's fresh ones; what is drawn from "
+          "the target is not reached in \(stateNames[place]): \(String(format: "%.1f", found.effectiveSamples[place])) effective samples of the last round's fresh ones; what is drawn from "
             + "this emulator will hardly carry a number", .grave)
       }
     }
@@ -255,6 +258,7 @@ public struct Perturbation {
     let dimension = chart.coordinates.dimension
     let known = zip(state.points.sources, state.points.rounds).filter { $0 == source.rawValue && $1 == round }.count
     let count = places.count
+    guard known < count else { return }
     host.progress.begin("target", total: count, unit: "energies")
     defer { host.progress.end() }
     var next = known
@@ -339,8 +343,8 @@ public struct Perturbation {
       try host.checkInterruption()
     }
     let total = Double(max(1, counts.reduce(0, +)))
-    for (state, name) in stateNames.enumerated() where counts[state] == 0 {
-      host.warn("the emulator draws nothing in \(name): nothing is learnt of it", .warning)
+    for state in asked where counts[state] == 0 {
+      host.warn("the emulator draws nothing in \(stateNames[state]): nothing is learnt of it", .grave)
     }
     var draws = Draws()
     for (state, parts) in found.enumerated() {

@@ -55,6 +55,15 @@ enum PerturbStage: RecordedStage {
   }
 
   static func check(_ stage: PlannedStage) throws {
+    for emulator in stage.inputs(\Inputs.emulator) where emulator.type == EmulatorStage.self {
+      if try emulator.parameters(EmulatorStage.Parameters.self).coordinates == .cartesian {
+        stage.refuse("\(PerturbationError.cartesian): '\(emulator.name)' is cartesian", at: .parameter("emulator"))
+      }
+      let rigid = IngestConstraints.Treatment.rigid.rawValue
+      if emulator.inputs(\EmulatorStage.Inputs.frames).contains(where: { $0.values["constraints"]?.string == rigid }) {
+        stage.refuse("\(PerturbationError.held): write constraints: flexible", at: .parameter("emulator"))
+      }
+    }
     MoleculeCheck.run(stage, needs: .energies)
   }
 
@@ -67,7 +76,7 @@ enum PerturbStage: RecordedStage {
     let (forces, method) = try BoltzmannForces.of(system, rigid: nil, for: "the target", threads: context.threads)
     let host = StagePerturbationHost(context)
     let perturbation = try Perturbation(
-      from: source.emulator, of: system.topology, to: forces, stateNames: states.set.names,
+      from: source.emulator, of: system.topology, to: forces, stateNames: states.set.names, asked: states.asked,
       states: { states.assignment(of: $0).place }, settings: parameters.settings(seed: context.seed), host: host)
     let result = try withAdvice { try perturbation.run() }
     let writer = context.output

@@ -1,5 +1,6 @@
 import Artifacts
 import Basics
+import Foundation
 import FreeEnergies
 import Molecules
 import Records
@@ -14,12 +15,22 @@ struct ReweightDiagnosis {
   /// `logWeights` [samples], -u - ln q.
   init(
     _ samples: StageInput, _ system: MolecularSystem, _ states: MolecularStates, rigid: RigidBonds?,
-    logWeights: [Double]
+    logWeights: [Double], isOfAnotherForceField: Bool = false
   ) throws {
     let learnt = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(
       \EmulatorStage.Inputs.frames)
     guard let learnt else {
       causes = []
+      return
+    }
+    // widths apart, no sample is like a sample of the other potential, and training changes nothing
+    guard !isOfAnotherForceField else {
+      causes = [
+        Remark(
+          "the emulator is one of another force field (system.sampled_by) than the one that weights are made by: the two have little in "
+            + "common but the molecule. A stage perturb carries the emulator over; more training or more samples cannot help",
+          .grave)
+      ]
       return
     }
     let trajectory = Recorded.sample.trajectory.coordinates
@@ -44,6 +55,25 @@ struct ReweightDiagnosis {
     let findings = diagnosis.findings.filter { causes.isEmpty || $0 != .training }
     causes += findings.map { Remark("\($0)" + Self.advice($0), Self.gravity($0)) }
     self.causes = causes
+  }
+
+  /// Whether an emulator's targets were made of the forces of another force field than this stage, of that key, reads; false where either does
+  /// not say.
+  static func isOfAnotherForceField(_ samples: StageInput, canonical: String) -> Bool {
+    func system(_ text: String) -> [String: Any] {
+      let whole = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+      return whole?["system"] as? [String: Any] ?? [:]
+    }
+    func text(_ value: Any?) -> String? {
+      value.flatMap { try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .fragmentsAllowed]) }
+        .map { String(decoding: $0, as: UTF8.self) }
+    }
+    guard let emulator = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator),
+      (try? emulator.artifact.readIfThere(Recorded.emulator.targets)) == EmulatorStage.Targets.forces.rawValue,
+      let theirs = text(system(emulator.artifact.provenance.canonical)[SharedField.sampledBy.field.name]),
+      let own = text(system(canonical)[SharedField.forcefield.field.name])
+    else { return false }
+    return theirs != own
   }
 
   private static func gravity(_ finding: WeightDiagnosis.Finding) -> Remark.Gravity {

@@ -150,7 +150,10 @@ enum ReweightStage: RecordedStage {
     warn(context, frames, result, states)
     if isConcentrated(result) || result.support.contains(where: { $0.doubt != nil }) {
       let raw = zip(potential, density.mean).map { -$0 - $1 }
-      let diagnosis = try ReweightDiagnosis(samples, system, states, rigid: held.rigid, logWeights: raw)
+      let diagnosis = try ReweightDiagnosis(
+        samples, system, states, rigid: held.rigid, logWeights: raw,
+        isOfAnotherForceField: ReweightDiagnosis.isOfAnotherForceField(
+          samples, canonical: context.checkpoints.canonical))
       for cause in diagnosis.causes { context.warn(cause) }
     }
   }

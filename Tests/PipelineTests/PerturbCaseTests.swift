@@ -49,17 +49,20 @@ import Testing
       stages:
         frames: { uses: ingest, trajectory: [\(Package.alanine.path)/alanine-left.nc, \(Package.alanine.path)/alanine-beta.nc], stride: 20 }
         emulator: { uses: emulator, frames: frames, network: { \(emulator) }, training: { steps: 40, batch: 64 } }
-        drawn: { uses: sample, emulator: emulator, count: 80, ode_steps: 3 }
+        drawn: { uses: sample, emulator: emulator, count: 300, ode_steps: 3 }
         weighted: { uses: reweight, samples: drawn, density: stochastic-trace, bootstrap: 10 }
       \(more)
       """
     }
-    try program.write(text("width: 16, depth: 1"), to: "apart.yaml")
+    try program.write(
+      text("width: 16, depth: 1", "  report: { uses: report, compare: [weighted] }"), to: "apart.yaml")
     let run = try program.run("run", "apart.yaml", "--threads", "1")
     #expect(run.code == 0, "\(run.errors)")
     let told = run.output + run.errors
     #expect(told.contains("A stage perturb carries the emulator over"), "\(told)")
     #expect(!told.contains("train the emulator longer"), "\(told)")
+    let step = told.split(separator: "\n").joined(separator: " ").replacing(#/ +/#, with: " ")
+    #expect(step.contains("write `target: { uses: perturb, emulator: emulator }` among the stages"), "\(told)")
 
     let cartesian = text("type: egnn, layers: 1", "  target: { uses: perturb, emulator: emulator }")
       .replacing("frames: frames,", with: "frames: frames, coordinates: cartesian,")

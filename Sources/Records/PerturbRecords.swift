@@ -11,7 +11,7 @@ public struct PerturbRecord: StageRecord {
   public let training = TrainingRecord()
   public let loss = LossRecord()
   public let parameters = Integer(Paths.parameters, "of the network")
-  public let trainingFrames = Integer(Paths.trainingFrames, "fresh samples that it was trained on at last")
+  public let trainingFrames = Integer(Paths.trainingFrames, "fresh samples that there were when it was trained at last")
   public let points = LabelledPointsRecord(group: "points")
   public let energyMethod = Text(Paths.energyMethod, "what computed energies and forces")
   public let energyEvaluations = Integer(Paths.energyEvaluations, "of the target, with forces")

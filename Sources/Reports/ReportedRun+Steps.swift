@@ -100,7 +100,10 @@ extension ReportedStage {
       value.flatMap { try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .fragmentsAllowed]) }
         .map { String(decoding: $0, as: UTF8.self) }
     }
-    guard let theirs = text(emulator.shared["sampled_by"]), let own = text(shared["forcefield"]) else { return false }
+    let isByForces = (try? emulator.artifact.readIfThere(Recorded.emulator.targets)) == "forces"
+    guard isByForces, let theirs = text(emulator.shared["sampled_by"]), let own = text(shared["forcefield"]) else {
+      return false
+    }
     return theirs != own
   }
 }

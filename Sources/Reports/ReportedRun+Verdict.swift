@@ -304,7 +304,9 @@ extension ReportedStage {
   fileprivate var source: (emulator: String?, frames: String?) {
     let all = lineage
     return (
-      all.last { [EmulatorRecord.stageType, EmulatorRecord.importedStageType].contains($0.type) }?.name,
+      all.last {
+        [EmulatorRecord.stageType, EmulatorRecord.importedStageType, PerturbRecord.stageType].contains($0.type)
+      }?.name,
       all.last { $0.type == IngestRecord.stageType }?.name
     )
   }

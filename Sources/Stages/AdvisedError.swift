@@ -70,3 +70,13 @@ extension SamplingError: AdvisableError {
     }
   }
 }
+
+extension PerturbationError: AdvisableError {
+  var advice: String? {
+    switch self {
+    case .tooFewAsked(_, let least): ": write first: \(least) or more"
+    case .tooFewChains: ": raise chains, or lower batch"
+    default: nil
+    }
+  }
+}

@@ -133,5 +133,16 @@ import Workflow
     #expect(throws: PerturbationError.cartesian) {
       _ = try chain.run(PerturbStage.self, "target", Self.parameters, ["emulator": [cartesian]], on: cheap)
     }
+    // what cannot work is told before anything is asked
+    let emulator = try emulator()
+    for (name, value, told) in [("first", 60, "write first:"), ("chains", 20, "raise chains")] {
+      let wrong = Self.parameters.merging([name: .integer(value)]) { $1 }
+      do {
+        _ = try chain.run(PerturbStage.self, "wrong", wrong, ["emulator": [emulator]], on: cheap)
+        Issue.record("\(name): \(value) was taken")
+      } catch {
+        #expect("\(error)".contains(told), "\(error)")
+      }
+    }
   }
 }

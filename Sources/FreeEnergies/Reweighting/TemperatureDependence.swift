@@ -31,10 +31,11 @@ public struct TemperatureDependence: Sendable, Equatable {
   public let rows: [Row]
 
   /// `energies` kJ/mol; `volumes` what is added to each sample's log Boltzmann factor whatever the temperature, empty without; all else as for
-  /// `Reweighting`, whose rules say where a number is given. A temperature at which nothing can be given has a row of nan.
+  /// `Reweighting`, whose rules (and whose model of the density's noise, which the bootstrap leaves as it is) say where a number is given. A temperature at which nothing can be given has a row of nan.
   public init(
     temperatures: [Double], energies: [Double], volumes: [Double] = [], logDensities: [[Double]],
-    states: StateAssignment, excluded: [Bool]? = nil, options: Reweighting.Options = Reweighting.Options()
+    states: StateAssignment, noiseAngles: [[Double]] = [], excluded: [Bool]? = nil,
+    options: Reweighting.Options = Reweighting.Options()
   ) throws {
     var plain = options
     plain.bootstrapReplicates = max(10, options.bootstrapReplicates / 5)
@@ -44,8 +45,8 @@ public struct TemperatureDependence: Sendable, Equatable {
       let weighted: Reweighting
       do {
         weighted = try Reweighting(
-          reducedPotential: reduced, logDensities: logDensities, states: states, angle: nil, excluded: excluded,
-          options: plain)
+          reducedPotential: reduced, logDensities: logDensities, states: states, angle: nil, noiseAngles: noiseAngles,
+          excluded: excluded, options: plain)
       } catch FreeEnergiesError.emptyState {
         return Row(nothingAt: temperature, states: states)
       }
@@ -68,9 +69,11 @@ extension TemperatureDependence.Row {
     _ options: Reweighting.Options
   ) {
     let thermal = PhysicalConstants.thermalEnergy(temperature: temperature)
-    let rows = weighted.logWeights.indices.filter { weighted.logWeights[$0] > -.infinity && energies[$0].isFinite }
+    let rows = weighted.logWeights.indices.filter { exp(weighted.logWeights[$0]) > 0 && energies[$0].isFinite }
     let weights = rows.map { exp(weighted.logWeights[$0]) }
-    let level = rows.reduce(0) { $0 + energies[$1] } / Double(max(1, rows.count))
+    // by weight: a clash that weighs nothing would take all digits
+    let total = max(weights.reduce(0, +), .leastNormalMagnitude)
+    let level = zip(weights, rows).reduce(0) { $0 + $1.0 * energies[$1.1] } / total
     let shifted = rows.map { energies[$0] - level }
     let places = rows.map { states.place[$0] }
     let count = states.names.count
@@ -114,7 +117,9 @@ extension TemperatureDependence.Row {
         moments.mean(pair.from) - moments.mean(pair.to) + thermal
           * log(moments.weight[pair.from] / moments.weight[pair.to])
       },
-      heatCapacity: estimate(all.givesNumber, all.givesInterval) { $0.variance / (thermal * temperature) })
+      heatCapacity: estimate(options.givesNumbers && all.givesNumber, all.givesInterval) {
+        $0.variance / (thermal * temperature)
+      })
   }
 }
 

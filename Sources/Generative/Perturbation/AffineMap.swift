@@ -22,8 +22,7 @@ extension InternalChart {
   func adapted(to points: LabelledPoints) throws -> (chart: InternalChart, shift: Shift) {
     let count = points.count
     let basis = Self.basis(self, points: count)
-    let features = narrow.count + basis.count(angles: broad.count)
-    guard count >= 3 * features / 2 else { throw PerturbationError.tooFewPoints(count, least: 3 * features / 2) }
+    guard count >= leastPointsForMap else { throw PerturbationError.tooFewPoints(count, least: leastPointsForMap) }
     let (latents, _, slopes) = try points.onChart(self)
     let (z, theta) = try space.split(latents)
     let g = try space.split(slopes).euclidean
@@ -53,6 +52,13 @@ extension InternalChart {
         meanSquare: try moved.square().mean().item().squareRoot(), largest: try moved.abs().maximum(over: 0, 1).item(),
         widths: (widths.min() ?? 1)...(widths.max() ?? 1))
     )
+  }
+
+  /// Half as many again as single waves and narrow coordinates.
+  var leastPointsForMap: Int {
+    let basis = ConditionalMean.Basis(
+      harmonics: max(3, conditionalMean?.harmonics ?? 1), pairs: conditionalMean?.pairs ?? [])
+    return 3 * (narrow.count + basis.count(angles: broad.count)) / 2
   }
 
   private static let stiffnesses = 0.05...20.0

@@ -9,7 +9,7 @@ import Torch
 /// emulator get the target's energies and forces; an affine map of the narrow coordinates given the torsions is regressed from the forces
 /// (`InternalChart.adapted`); a surrogate of the target's log-density is learnt from all energies and forces so far; two flows are trained on
 /// the surrogate's own points, with its gradients in their targets; fresh samples of these flows get energies and forces, and the next
-/// round begins. At last the flows are trained on the fresh samples themselves, by their weights and true forces. What comes out is
+/// round begins. From the second training on the fresh samples themselves, by weight and with true forces, are part of what flows learn from. What comes out is
 /// an emulator like any other: its samples are weighed by the target itself, so no step has to be right for a result to be.
 public struct Perturbation {
   public struct Settings: Sendable {
@@ -98,7 +98,12 @@ public struct Perturbation {
   /// what the host throws to stop.
   public func run() throws -> Result {
     var state = try host.saved() ?? State(points: LabelledPoints(dimension: chart.coordinates.dimension))
-    try checkRotors()
+    let least = chart.leastPointsForMap
+    guard settings.first >= least else { throw PerturbationError.tooFewAsked(settings.first, least: least) }
+    guard settings.chains >= settings.batch else {
+      throw PerturbationError.tooFewChains(settings.chains, batch: settings.batch)
+    }
+    if state.phase < Phase.first { try checkRotors() }
     let shares = try label(first: &state)
     let found = try chart.adapted(to: state.points.picked(first: settings.first).sound())
     host.log(
@@ -146,7 +151,8 @@ public struct Perturbation {
   private func checkRotors() throws {
     for rotor in chart.rotors ?? [] {
       let values = try drawn(source.field, chart, count: 20, stream: "rotors").values
-      let difference = try forces.difference(turning: rotor, chart.coordinates, values, frames: 20)
+      let frames = values.count / chart.coordinates.dimension
+      let difference = try forces.difference(turning: rotor, chart.coordinates, values, frames: frames)
       guard difference < FrameForces.equalEnergies else {
         throw PerturbationError.unequalEnds(chart.coordinates.label(of: rotor.torsion, in: topology), difference)
       }
@@ -158,7 +164,7 @@ public struct Perturbation {
     let (picked, shares) = try stratified(source.field, chart, count: settings.first, stream: "first")
     guard state.phase < Phase.first else { return shares }
     try label(picked.values, picked.states, .emulator, round: 0, into: &state)
-    try finish(Phase.first, &state)
+    try finish(Phase.first, &state, isDue: true)
     return shares
   }
 
@@ -169,7 +175,7 @@ public struct Perturbation {
     let latents = try target.space.prior(settings.exploration, generator)
     let values = try target.internalCoordinates(latents: latents)
     try label(values, try places(values), .exploration, round: 0, into: &state)
-    try finish(Phase.exploration, &state)
+    try finish(Phase.exploration, &state, isDue: true)
   }
 
   /// Fresh samples of the flows, with their log-densities.
@@ -217,11 +223,11 @@ public struct Perturbation {
       let square = weights.reduce(0) { $0 + $1 * $1 } / count
       round.effectiveOfStates.append(square > 0 ? mean * mean / square : .nan)
       round.effectiveSamples.append(square > 0 ? mean * mean / square * Double(weights.count) : 0)
-      round.freeEnergies.append(-log(max(shares[state] * mean, .leastNonzeroMagnitude)))
+      round.freeEnergies.append(mean > 0 ? -log(shares[state] * mean) : .nan)
       sum += shares[state] * mean
       squares += shares[state] * square
     }
-    let lowest = round.freeEnergies.min() ?? 0
+    let lowest = round.freeEnergies.filter(\.isFinite).min() ?? 0
     round.freeEnergies = round.freeEnergies.map { $0 - lowest }
     round.effective = squares > 0 ? sum * sum / squares : .nan
   }
@@ -314,9 +320,10 @@ public struct Perturbation {
     return draws
   }
 
-  private static let drawBatch = 2000, mostBatches = 40
+  /// A state that so many batches never show is not drawn.
+  private static let drawBatch = 2000, leastBatches = 5, mostBatches = 40
 
-  /// As many of each state as can be had, together `count`; and each state's share of all that was drawn.
+  /// As many of each state that is drawn at all as can be had, together `count`; and each state's share of all that was drawn.
   private func stratified(
     _ field: any FlowModel, _ chart: InternalChart, count: Int, stream: String, densities: Bool = false
   ) throws -> (Draws, shares: [Double]) {
@@ -325,21 +332,22 @@ public struct Perturbation {
     let size = chart.coordinates.dimension
     var found = stateNames.map { _ in [(values: [Double], prior: Tensor)]() }
     var counts = stateNames.map { _ in 0 }
-    let wanted = (count + stateNames.count - 1) / stateNames.count
+    /// Of each state that is drawn at all.
+    var wanted: Int { (count + max(1, counts.filter { $0 > 0 }.count) - 1) / max(1, counts.filter { $0 > 0 }.count) }
     for index in 0..<Self.mostBatches {
       let flow = try plain.batch(Self.drawBatch, seed: seed, index: index).withoutLost()
       let values = try chart.internalCoordinates(latents: flow.latents)
       let places = try places(values)
       for state in stateNames.indices {
         let rows = places.indices.filter { places[$0] == state }
+        let room = count - counts[state]
         counts[state] += rows.count
-        let room = wanted - found[state].reduce(0) { $0 + $1.values.count / size }
         guard room > 0, !rows.isEmpty else { continue }
         let kept = Array(rows.prefix(room))
         found[state].append(
           (kept.flatMap { values[$0 * size..<($0 + 1) * size] }, try flow.prior.selected(Tensor(kept.map(Int64.init)))))
       }
-      if counts.allSatisfy({ $0 >= wanted }) { break }
+      if index + 1 >= Self.leastBatches, counts.allSatisfy({ $0 == 0 || $0 >= wanted }) { break }
       try host.checkInterruption()
     }
     let total = Double(max(1, counts.reduce(0, +)))
@@ -347,20 +355,26 @@ public struct Perturbation {
       host.warn("the emulator draws nothing in \(stateNames[state]): nothing is learnt of it", .grave)
     }
     var draws = Draws()
-    for (state, parts) in found.enumerated() {
-      for part in parts {
-        guard densities else {
-          draws.values += part.values
-          draws.states += [Int](repeating: state, count: part.values.count / size)
-          continue
-        }
+    for (state, parts) in found.enumerated() where !parts.isEmpty {
+      let values = Array(parts.flatMap(\.values).prefix(wanted * size))
+      guard densities else {
+        draws.values += values
+        draws.states += [Int](repeating: state, count: values.count / size)
+        continue
+      }
+      let prior = try Tensor.concatenated(parts.map(\.prior), axis: 0).slice(0..<values.count / size)
+      for first in stride(from: 0, to: prior.shape[0], by: Self.drawBatch) {
         let generator = try Generator(
-          seed: RandomStream.derivedSeed(seed, ["density", String(state), String(draws.states.count)]))
-        let flow = try sampler(field, .stochasticTrace).integrate(from: part.prior, generator).withoutLost()
-        let values = try chart.internalCoordinates(latents: flow.latents)
+          seed: RandomStream.derivedSeed(seed, ["density", String(state), String(first)]))
+        let part = try prior.slice(first..<min(first + Self.drawBatch, prior.shape[0]))
+        let flow = try sampler(field, .stochasticTrace).integrate(from: part, generator)
+        // a few that fold over are left out, all of a small state too
+        guard flow.lost.count < part.shape[0] else { continue }
+        let kept = try flow.withoutLost()
+        let values = try chart.internalCoordinates(latents: kept.latents)
         draws.values += values
         draws.states += try places(values)
-        let logs = try flow.logDensities?.mean(0).values(as: Double.self) ?? []
+        let logs = try kept.logDensities?.mean(0).values(as: Double.self) ?? []
         draws.densities += logs.map { $0 + chart.logDeterminant }
       }
     }
@@ -418,7 +432,7 @@ public struct Perturbation {
     if fresh.count > 0, settings.freshShare > 0 {
       let count = rows.shape[0]
       let own = trainingWeights(fresh, shares)
-      let total = own.reduce(0, +)
+      let total = max(own.reduce(0, +), .leastNormalMagnitude)
       weights =
         [Double](repeating: (1 - settings.freshShare) / Double(count), count: count)
         + own.map { $0 / total * settings.freshShare }
@@ -469,7 +483,7 @@ public struct Perturbation {
         let cut = own.sorted()[max(0, own.count - 1 - Int((Self.clipped * Double(own.count)).rounded(.up)))]
         own = own.map { min($0, cut) }
         let (sum, squares) = (own.reduce(0, +), own.reduce(0) { $0 + $1 * $1 })
-        guard sum > 0 else { continue }
+        guard sum > 0, squares > 0 else { continue }
         // as many as they count for
         for (row, weight) in zip(rows, own) { weights[row] = weight / sum * (sum * sum / squares) }
         total += sum * sum / squares
@@ -518,6 +532,10 @@ public enum PerturbationError: Error, Equatable, CustomStringConvertible {
   case held
   /// The target tells the ends of a rotor apart that the emulator folds, by so many kT.
   case unequalEnds(String, Double)
+  /// So many points are asked for, and the map needs more.
+  case tooFewAsked(Int, least: Int)
+  /// Fewer points of the surrogate than one step of a training takes.
+  case tooFewChains(Int, batch: Int)
   /// Too few points of the emulator have a finite energy under the target.
   case tooFewPoints(Int, least: Int)
 
@@ -528,6 +546,10 @@ public enum PerturbationError: Error, Equatable, CustomStringConvertible {
     case .unequalEnds(let torsion, let difference):
       "the emulator takes the three ends of \(torsion) for equal, and the other potential tells them apart by "
         + String(format: "%.2g kT", difference)
+    case .tooFewAsked(let asked, let least):
+      "the map to the other potential needs energies at \(least) points of the emulator at least, not \(asked)"
+    case .tooFewChains(let chains, let batch):
+      "\(chains) points of the surrogate are fewer than one step takes, \(batch)"
     case .tooFewPoints(let found, let least):
       "\(found) points of the emulator have a finite energy under the other potential, and the map to it needs \(least)"
     }

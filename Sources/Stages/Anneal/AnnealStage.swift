@@ -65,7 +65,9 @@ enum AnnealStage: RecordedStage {
     guard try model.parameters(EnergyModelStage.Parameters.self).coordinates == "emulator" else { return false }
     return try model.inputs(\EnergyModelStage.Inputs.samples).flatMap { $0.inputs(\SampleStage.Inputs.emulator) }
       .contains { emulator in
-        try emulator.type != EmulatorStage.self
+        // what is carried to another potential is of internal coordinates
+        guard emulator.type != PerturbStage.self else { return false }
+        return try emulator.type != EmulatorStage.self
           || emulator.parameters(EmulatorStage.Parameters.self).coordinates == .cartesian
       }
   }

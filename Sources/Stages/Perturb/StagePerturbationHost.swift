@@ -39,12 +39,16 @@ final class StagePerturbationHost: PerturbationHost {
   func trainingHost(_ state: Perturbation.State) -> any TrainingHost { Training(self, state) }
 
   private func keep(_ state: Perturbation.State, _ training: TrainingCheckpoint?, _ store: CheckpointStore) throws {
-    let inner = training?.training.step ?? 0
-    try store.save(step: state.phase * Self.stepsPerPhase + inner) {
+    try store.save(step: Self.step(state, training: training?.training.step ?? 0)) {
       try $0.write(state)
       try $0.write(Recorded.perturbCheckpoint.seconds, seconds)
       if let training { try $0.write(training) }
     }
+  }
+
+  /// Energies count as steps too: a job that only asks for some gets on.
+  private static func step(_ state: Perturbation.State, training: Int) -> Int {
+    state.phase * stepsPerPhase + state.points.count + training
   }
 
   private static let stepsPerPhase = 100_000_000
@@ -79,7 +83,8 @@ final class StagePerturbationHost: PerturbationHost {
     }
 
     func rollbackPoint(step: Int) throws -> TrainingCheckpoint? {
-      try host.context.checkpoints.rollback.artifact(step: state.phase * stepsPerPhase + step)?.trainingCheckpoint()
+      try host.context.checkpoints.rollback.artifact(step: StagePerturbationHost.step(state, training: step))?
+        .trainingCheckpoint()
     }
   }
 }

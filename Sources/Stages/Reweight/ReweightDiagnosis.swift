@@ -23,16 +23,6 @@ struct ReweightDiagnosis {
       causes = []
       return
     }
-    // widths apart, no sample is like a sample of the other potential, and training changes nothing
-    guard !isOfAnotherForceField else {
-      causes = [
-        Remark(
-          "the emulator is one of another force field (system.sampled_by) than the one that weights are made by: the two have little in "
-            + "common but the molecule. A stage perturb carries the emulator over; more training or more samples cannot help",
-          .grave)
-      ]
-      return
-    }
     let trajectory = Recorded.sample.trajectory.coordinates
     let count = try learnt.artifact.shape(trajectory).first ?? 0
     let frames = try Self.rows(count, of: learnt, Recorded.ingest.trajectory.coordinates)
@@ -52,7 +42,16 @@ struct ReweightDiagnosis {
           .grave))
     }
     // where frames are missing, training is not what is missing
-    let findings = diagnosis.findings.filter { causes.isEmpty || $0 != .training }
+    var findings = diagnosis.findings.filter { causes.isEmpty || $0 != .training }
+    // widths apart, no sample is like one of the other potential, and training changes nothing
+    if isOfAnotherForceField, causes.isEmpty {
+      findings = findings.filter { $0 != .training }
+      causes.append(
+        Remark(
+          "the emulator is one of another force field (system.sampled_by) than the one that weights are made by. Where the two are not the "
+            + "same by another name, more training or more samples cannot help. A stage perturb carries the emulator over",
+          .grave))
+    }
     causes += findings.map { Remark("\($0)" + Self.advice($0), Self.gravity($0)) }
     self.causes = causes
   }

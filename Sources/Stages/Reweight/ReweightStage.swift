@@ -143,9 +143,10 @@ enum ReweightStage: RecordedStage {
     if let temperatures = parameters.temperatures {
       let dependence = try TemperatureDependence(
         temperatures: temperatures, energies: energies.values, volumes: volumes, logDensities: density.estimates,
-        states: frames.states, excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, options: options)
+        states: frames.states, noiseAngles: frames.torsions.map(\.angles),
+        excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, options: options)
       try write(dependence, states, to: writer)
-      warn(context, dependence)
+      warn(context, dependence, states, isTorn: !options.givesNumbers)
     }
     warn(context, frames, result, states)
     if isConcentrated(result) || result.support.contains(where: { $0.doubt != nil }) {

@@ -32,9 +32,12 @@ extension ReweightStage {
     try writer.write(record.heatCapacityInterval, rows.flatMap(\.heatCapacity.interval), shape: [rows.count, 2])
   }
 
-  static func warn(_ context: StageContext, _ dependence: TemperatureDependence) {
-    for row in dependence.rows where row.freeEnergies.contains(where: { $0.value.isNaN }) {
-      let least = row.support.map(\.effective).min() ?? 0
+  /// `isTorn`: no number is given because rings are torn, which is told elsewhere.
+  static func warn(
+    _ context: StageContext, _ dependence: TemperatureDependence, _ states: MolecularStates, isTorn: Bool
+  ) {
+    for row in dependence.rows where !isTorn && row.freeEnergies.contains(where: { $0.value.isNaN }) {
+      let least = states.asked.map { row.support[$0].effective }.min() ?? 0
       context.warn(
         "at \(NumberText.plain(row.temperature)) K a state rests on \(NumberText.fixed(least, 1)) effective samples: no number is given there",
         .warning, cure: "ask for temperatures nearer to that of the samples, or draw more of them")

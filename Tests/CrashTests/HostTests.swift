@@ -99,7 +99,9 @@ import Testing
       shared.program.wait(seconds: 60) {
         shared.temporaries().count == 1 && FileManager.default.fileExists(atPath: part)
       })
-    let written = shared.temporaries()
+    // parts come and go until the stage hangs
+    func kept() -> [String] { shared.temporaries().filter { !$0.contains(".part-") } }
+    let written = kept()
     let second = try shared.run("two")
     #expect(second.code == 2)
     #expect(second.errors.contains("is in use by another run (process 1 on one, since "), "\(second.errors)")
@@ -108,7 +110,7 @@ import Testing
     #expect(status.output.contains("running: process 1 on one"), "\(status.output)\(status.errors)")
     let clean = try shared.program.finish(shared.start("two", ["clean", "tiny.yaml", "--all", "--yes"]))
     #expect(clean.code == 2 && clean.errors.contains("is in use by another run"), "\(clean.errors)")
-    #expect(shared.temporaries() == written, "what the other host is writing stays")
+    #expect(kept() == written && written.count == 1, "what the other host is writing stays")
     // the first host fails
     kill(try #require(shared.inner(first)), SIGKILL)
     _ = try shared.program.finish(first)

@@ -3,7 +3,7 @@
 the runs (the first fifth of each left out: half of the runs begin in the state), with the error of resampled runs; and against umbrella
 sampling of the torsion.
 
-usage: .deps/checks/bin/python Benchmarks/Molecules/compare.py runs/molecules
+usage: .deps/checks/bin/python Benchmarks/Molecules/compare.py runs/molecules [runs/molecules-longer runs/molecules-acid]
 """
 import json
 import pathlib
@@ -12,13 +12,14 @@ import sys
 import h5py
 import numpy as np
 
-folder = pathlib.Path(sys.argv[1])
 random = np.random.default_rng(1)
 print(f"{'molecule':10} {'atoms':>5} {'changes':>7} {'dynamics / kT':>16} {'umbrella / kT':>16} {'weights / kT':>16} {'sigmas':>11} {'ESS / %':>7} {'cut / %':>7}  warnings")
 good = warned = total = 0
-for path in sorted(folder.glob("traced@*.h5")):
-    name = path.stem.split("@")[1]
-    with h5py.File(folder / f"md@{name}.h5") as file:
+for path in [path for folder in sys.argv[1:] for path in sorted(pathlib.Path(folder).glob("traced*.h5"))]:
+    # a file of one molecule has no cell in its names: its folder is called after it
+    folder, cell = path.parent, path.stem.removeprefix("traced")
+    name = cell.removeprefix("@") or folder.name.split("-")[-1]
+    with h5py.File(folder / f"md{cell}.h5") as file:
         run, angles = file["results/run"][:], file["results/torsions/t"][:]
         changes, atoms = file["results/runs/transitions"][:].sum(), file["coordinates"].shape[1]
     inside = np.abs(angles) > 2
@@ -31,14 +32,14 @@ for path in sorted(folder.glob("traced@*.h5")):
     resampled = [delta(random.choice(shares, len(shares)).mean()) for _ in range(2000)]
     dynamics, error = delta(shares.mean()), np.std(resampled)
     along = along_error = np.nan
-    if (folder / f"umbrella@{name}.h5").exists():
-        with h5py.File(folder / f"umbrella@{name}.h5") as file:
+    if (folder / f"umbrella{cell}.h5").exists():
+        with h5py.File(folder / f"umbrella{cell}.h5") as file:
             along, along_error = file["results/delta_f"][()], file["results/delta_f_standard_error"][()]
     with h5py.File(path) as file:
         weighted, own = file["results/delta_f"][()], file["results/delta_f_standard_error"][()]
         share, cut = file["results/ess_fraction"][()], file["results/ess_fraction_truncated"][()]
         warnings = json.loads(file["provenance/record"][()]).get("warnings", [])
-    with h5py.File(folder / f"frames@{name}.h5") as file:  # its words on torsions whose places the dynamics did not sample
+    with h5py.File(folder / f"frames{cell}.h5") as file:  # its words on torsions whose places the dynamics did not sample
         warnings += [w for w in json.loads(file["provenance/record"][()]).get("warnings", []) if "populations are not" in w or "was always" in w]
     sigmas, sharp = abs(weighted - dynamics) / np.hypot(error, own), abs(weighted - along) / np.hypot(along_error, own)
     total += 1

@@ -4,13 +4,11 @@ import HDF5
 /// `perturb`: an emulator of another potential, as `emulator` writes it, with the energies that it took.
 public struct PerturbRecord: StageRecord {
   public static let stageType = "perturb"
-  public let model = ModelRecord(
-    group: "emulator", header: "kind and shape of the network, and the interpolant; JSON",
-    chart: "from positions to latent coordinates; JSON")
-  public let topology = Texts(Paths.topology, axes: ["one"], "the molecule, in MDTraj's JSON")
-  public let training = TrainingRecord()
-  public let loss = LossRecord()
-  public let parameters = Integer(Paths.parameters, "of the network")
+  public let model = Recorded.emulator.model
+  public let topology = Recorded.emulator.topology
+  public let training = Recorded.emulator.training
+  public let loss = Recorded.emulator.loss
+  public let parameters = Recorded.emulator.parameters
   public let trainingFrames = Integer(Paths.trainingFrames, "fresh samples that there were when it was trained at last")
   public let points = LabelledPointsRecord(group: "points")
   public let energyMethod = Text(Paths.energyMethod, "what computed energies and forces")

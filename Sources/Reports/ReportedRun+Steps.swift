@@ -38,7 +38,9 @@ extension ReportedRun {
         "the emulator is far from the target's Boltzmann distribution: add a round to 'rounds' of stage '\(target.name)', or more energies to its last"
     }
     let emulator = stage.lineage.last { $0.type == EmulatorRecord.stageType }
-    if !(fraction >= Self.fairFraction), let emulator, stage.isOfAnotherForceField(than: emulator) {
+    if !(fraction >= Self.fairFraction), let emulator,
+      ReportedStage.isOfAnotherForceField(stage.artifact.provenance.canonical, than: emulator.artifact)
+    {
       return
         "the emulator is one of another force field: write `target: { uses: perturb, emulator: \(emulator.base) }` among the stages in "
         + "\(pipelineFile), and draw '\(drawn?.base ?? "samples")' from it"
@@ -91,19 +93,4 @@ extension ReportedRun {
 
   /// Half of a 95 % interval, kT.
   private static let wideInterval = 0.1
-}
-
-extension ReportedStage {
-  /// Whether weights of this stage are of another force field than an emulator's forces; false where either does not say.
-  fileprivate func isOfAnotherForceField(than emulator: ReportedStage) -> Bool {
-    func text(_ value: Any?) -> String? {
-      value.flatMap { try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .fragmentsAllowed]) }
-        .map { String(decoding: $0, as: UTF8.self) }
-    }
-    let isByForces = (try? emulator.artifact.readIfThere(Recorded.emulator.targets)) == "forces"
-    guard isByForces, let theirs = text(emulator.shared["sampled_by"]), let own = text(shared["forcefield"]) else {
-      return false
-    }
-    return theirs != own
-  }
 }

@@ -313,9 +313,9 @@ extension ReportedStage {
 
   /// What it calls its force field, as text of one order; an audit's is that of what it audits.
   fileprivate var forceFieldText: String? {
-    (shared["forcefield"] ?? inputs["reweight"]?.shared["forcefield"]).flatMap {
-      try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .fragmentsAllowed])
-    }.map { String(decoding: $0, as: UTF8.self) }
+    [self, inputs["reweight"]].lazy.compactMap {
+      $0.flatMap { Self.sharedText("forcefield", in: $0.artifact.provenance.canonical) }
+    }.first
   }
 }
 

@@ -34,6 +34,24 @@ extension ReportedStage {
     return (canonical as? [String: Any])?[part] as? [String: Any] ?? [:]
   }
 
+  /// What a key's canonical text says of a value around the stages, as text of one order; nil where it does not.
+  public static func sharedText(_ name: String, in canonical: String) -> String? {
+    let whole = (try? JSONSerialization.jsonObject(with: Data(canonical.utf8))) as? [String: Any]
+    return (whole?["system"] as? [String: Any])?[name].flatMap {
+      try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .fragmentsAllowed])
+    }.map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Whether weights by the key `canonical` are of another force field than that whose forces an emulator learnt from; false where either does
+  /// not say.
+  public static func isOfAnotherForceField(_ canonical: String, than emulator: Artifact) -> Bool {
+    guard (try? emulator.readIfThere(Recorded.emulator.targets)) == "forces",
+      let theirs = sharedText("sampled_by", in: emulator.provenance.canonical),
+      let own = sharedText("forcefield", in: canonical)
+    else { return false }
+    return theirs != own
+  }
+
   /// A number among its parameters, by path: "training.steps".
   func parameter(_ path: String) -> Double? {
     let parts = path.split(separator: ".").map(String.init)

@@ -1,6 +1,5 @@
 import Artifacts
 import Basics
-import Foundation
 import FreeEnergies
 import Molecules
 import Records
@@ -54,25 +53,6 @@ struct ReweightDiagnosis {
     }
     causes += findings.map { Remark("\($0)" + Self.advice($0), Self.gravity($0)) }
     self.causes = causes
-  }
-
-  /// Whether an emulator's targets were made of the forces of another force field than this stage, of that key, reads; false where either does
-  /// not say.
-  static func isOfAnotherForceField(_ samples: StageInput, canonical: String) -> Bool {
-    func system(_ text: String) -> [String: Any] {
-      let whole = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
-      return whole?["system"] as? [String: Any] ?? [:]
-    }
-    func text(_ value: Any?) -> String? {
-      value.flatMap { try? JSONSerialization.data(withJSONObject: $0, options: [.sortedKeys, .fragmentsAllowed]) }
-        .map { String(decoding: $0, as: UTF8.self) }
-    }
-    guard let emulator = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator),
-      (try? emulator.artifact.readIfThere(Recorded.emulator.targets)) == EmulatorStage.Targets.forces.rawValue,
-      let theirs = text(system(emulator.artifact.provenance.canonical)[SharedField.sampledBy.field.name]),
-      let own = text(system(canonical)[SharedField.forcefield.field.name])
-    else { return false }
-    return theirs != own
   }
 
   private static func gravity(_ finding: WeightDiagnosis.Finding) -> Remark.Gravity {

@@ -3,6 +3,7 @@ import Basics
 import Foundation
 import FreeEnergies
 import Records
+import Reports
 import Workflow
 
 /// `reweight`: from samples of an emulator to the Boltzmann distribution, ln w = -u - ln q.
@@ -151,10 +152,12 @@ enum ReweightStage: RecordedStage {
     warn(context, frames, result, states)
     if isConcentrated(result) || result.support.contains(where: { $0.doubt != nil }) {
       let raw = zip(potential, density.mean).map { -$0 - $1 }
+      let emulator = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)
       let diagnosis = try ReweightDiagnosis(
         samples, system, states, rigid: held.rigid, logWeights: raw,
-        isOfAnotherForceField: ReweightDiagnosis.isOfAnotherForceField(
-          samples, canonical: context.checkpoints.canonical))
+        isOfAnotherForceField: emulator.map {
+          ReportedStage.isOfAnotherForceField(context.checkpoints.canonical, than: $0.artifact)
+        } ?? false)
       for cause in diagnosis.causes { context.warn(cause) }
     }
   }

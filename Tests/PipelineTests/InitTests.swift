@@ -83,7 +83,7 @@ import Testing
       Self.data("tetra-alanine/topology.pdb"), Self.data("tetra-alanine/system.xml"), "", "peptide", "", "",
     ]
     try program.write(answers.joined(separator: "\n"), to: "answers")
-    let command = "script -qec '\(try Program.executable().path) init' /dev/null < answers"
+    let command = "script -qec 'exec \(try Program.executable().path) init' /dev/null < answers"
     let asked = try program.finish(program.start(["-c", command], executable: URL(fileURLWithPath: "/bin/bash")))
     #expect(asked.output.contains("Force field"), "\(asked.output)")
     let text = try lines(program, "peptide.yaml")

@@ -150,7 +150,8 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: folder.appendingPathComponent("report.partial.html").path))
   }
 
-  /// Through `script`, which gives the program a terminal, and types after two seconds.
+  /// Through `script`, which gives the program a terminal, and types half a second after the watch has shown something. The program
+  /// takes the place of script's shell, whichever that is: one that waits beside it (dash) would get the Ctrl-C too, and die of it.
   private func onATerminal(
     _ program: Program, _ words: [String], typing: String, environment: [String: String] = [:]
   ) throws -> Program.Result {
@@ -164,7 +165,7 @@ import Testing
         for ((i = 0; i < 300; i++)); do grep -q running seen && break; sleep 0.1; done 2>/dev/null
         sleep 0.5; printf '\(typing)'; sleep 1
       }
-      typing | script -qefc "stty cols 80 rows 24; \(command)" /dev/null | tee seen
+      typing | script -qefc "stty cols 80 rows 24; exec \(command)" /dev/null | tee seen
       """, to: "terminal.sh")
     return try program.finish(
       program.start(["terminal.sh"], environment: variables, executable: URL(fileURLWithPath: "/bin/bash")))

@@ -185,6 +185,7 @@ public enum Recorded {
   public static let energyModel = EnergyModelRecord()
   public static let anneal = AnnealRecord()
   public static let reweight = ReweightRecord()
+  public static let cycle = CycleRecord()
   public static let audit = AuditRecord()
   public static let explore = ExploreRecord()
   public static let umbrella = UmbrellaRecord()
@@ -200,7 +201,8 @@ public enum Recorded {
   public static let trainingCheckpoint = TrainingCheckpointRecord()
   public static let perturbCheckpoint = PerturbCheckpointRecord()
   public static let annealCheckpoint = AnnealCheckpointRecord()
-  public static let reweightCheckpoint = ReweightCheckpointRecord()
+  public static let reweightCheckpoint = EnergiesCheckpointRecord(group: ReweightRecord.stageType)
+  public static let cycleCheckpoint = EnergiesCheckpointRecord(group: CycleRecord.stageType)
   public static let umbrellaCheckpoint = UmbrellaCheckpointRecord()
   public static let exploreCheckpoint = ExploreCheckpointRecord()
 
@@ -210,6 +212,7 @@ public enum Recorded {
     (PerturbRecord.stageType, perturbCheckpoint),
     (SampleRecord.stageType, draws), (EnergyModelRecord.stageType, trainingCheckpoint.pool),
     (AnnealRecord.stageType, annealCheckpoint), (ReweightRecord.stageType, reweightCheckpoint),
+    (CycleRecord.stageType, cycleCheckpoint),
     (UmbrellaRecord.stageType, umbrellaCheckpoint),
     (ExploreRecord.stageType, exploreCheckpoint),
   ]

@@ -152,11 +152,16 @@ public struct PairEstimatesRecord: Record {
   }
 }
 
-/// Checkpoints of `reweight`.
-public struct ReweightCheckpointRecord: Record {
-  public let energies = Reals(
-    "reweight/energies", unit: "kJ/mol", axes: ["frame"], "those that are done", namesAxes: false, compression: .none)
-  public let seconds = Real("reweight/seconds", unit: "s", "wall time so far")
+/// Checkpoints of stages that ask for energies of many conformations.
+public struct EnergiesCheckpointRecord: Record {
+  public let energies: Reals
+  public let seconds: Real
+
+  init(group: String) {
+    energies = Reals(
+      "\(group)/energies", unit: "kJ/mol", axes: ["frame"], "those that are done", namesAxes: false, compression: .none)
+    seconds = Real("\(group)/seconds", unit: "s", "wall time so far")
+  }
 }
 
 /// `audit`: what a log-density did to a free energy.

@@ -104,7 +104,8 @@ public struct Report {
     sections = try [
       run.freeEnergySection(), run.pairSection(), run.comparisonSection(), run.densitySection(),
       run.populationSection(), run.inFull.moleculeSection(),
-      run.inFull.sampleSection(), run.energyModelSection(), run.perturbationSection(), run.auditSection(),
+      run.inFull.sampleSection(), run.energyModelSection(), run.perturbationSection(), run.cycleSection(),
+      run.auditSection(),
       run.explorationSection(),
       run.umbrellaSection(),
       run.inFull.trainingSection(), run.timingSection(), run.inFull.resultsSection(), run.inFull.provenanceSection(),

@@ -171,7 +171,12 @@ extension ReportedRun {
           try more(stage), states: alone(state)))
     }
     if isUndetermined, found.isEmpty {
-      found.append(finding(.undetermined, stage, "dF is not determined", try more(stage)))
+      let shares = try stage.numbers(record.stateLargestWeight) ?? []
+      let heaviest = asked.filter { $0 < shares.count && !shares[$0].isNaN }.max { shares[$0] < shares[$1] }
+      let reason = heaviest.map { state in
+        ": one sample has \(NumberText.significant(100 * shares[state], 2)) % of the weight of \(names[state])"
+      }
+      found.append(finding(.undetermined, stage, "dF is not determined" + (reason ?? ""), try more(stage)))
     }
     let shapes = try stage.numbers(record.tailShape) ?? []
     for state in asked where state < shapes.count && shapes[state] > limits.tailShape {

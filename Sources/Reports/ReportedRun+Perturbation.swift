@@ -49,6 +49,58 @@ extension ReportedRun {
         + shifts.joined(), tables: [table])
   }
 
+  /// What states gain on the way from one potential to another, and dF by all ways; without tables where there is no such cycle.
+  func cycleSection() throws -> Report.Section {
+    let record = Recorded.cycle
+    var gains = TextTable(
+      title: "What each state gains on the way to the target",
+      columns: [
+        "stage", "state", .init("both sides (BAR)", unit: "kT"), .init("forward works", unit: "kT"),
+        .init("backward works", unit: "kT"), .init("effective samples, forward / backward", alignment: .right),
+        .init("shared", alignment: .right),
+      ])
+    var answers = TextTable(
+      title: "dF by the cycle",
+      columns: [
+        "stage", "pair", .init("under sampled_by", unit: "kT"), .init("target: cycle", unit: "kT"),
+        .init("target: forward works alone", unit: "kT"), .init("target: weights", unit: "kT"),
+      ])
+    func columns(_ stage: ReportedStage, _ fields: [(Reals, Reals)]) throws -> [([Double], [Double])] {
+      try fields.map { (try stage.numbers($0) ?? [], try stage.numbers($1) ?? []) }
+    }
+    for stage in all(CycleRecord.self) {
+      guard let names = try stage.texts(record.stateNames), let shared = try stage.numbers(record.shared),
+        let forward = try stage.numbers(record.forwardEffective),
+        let backward = try stage.numbers(record.backwardEffective), let from = try stage.texts(record.pairs.from),
+        let to = try stage.texts(record.pairs.to)
+      else { continue }
+      let gained = try columns(
+        stage, [record.bennett, record.forward, record.backward].map { ($0.values, $0.errors) })
+      for (state, name) in names.enumerated() {
+        let effective = [forward[state], backward[state]].map { NumberText.fixed($0, 0) }.joined(separator: " / ")
+        gains.addRow(
+          [stage.name, name] + gained.map { Self.text($0.0, $0.1, state, 2) }
+            + [effective, NumberText.fixed(shared[state], 0)])
+      }
+      let ways = try columns(
+        stage,
+        [
+          (record.reference.values, record.reference.errors), (record.pairs.deltaF, record.pairs.standardError),
+          (record.forwardCycle.values, record.forwardCycle.errors), (record.target.values, record.target.errors),
+        ])
+      for pair in from.indices {
+        answers.addRow([stage.name, "\(from[pair]) - \(to[pair])"] + ways.map { Self.text($0.0, $0.1, pair, 3) })
+      }
+    }
+    return Report.Section(
+      title: "Thermodynamic cycle",
+      text:
+        "A second way to dF under the target: that under the potential of the first emulator, and what each state gains between the two. A map of"
+        + " bonds and angles, made of both potentials' forces, leads samples from one to the other; works are what that costs. Forward works are of"
+        + " samples of the first emulator alone: nothing of them comes from the target's own emulator. Gains hold a constant that all states share.",
+      tables: gains.rows.isEmpty ? [] : [answers, gains])
+  }
+
   /// Free energies at other temperatures; nil where nobody asked.
   func temperatureTable() throws -> TextTable? {
     var table = TextTable(

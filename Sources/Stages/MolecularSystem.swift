@@ -18,9 +18,11 @@ struct MolecularSystem {
   private let shared: [String: ParameterValue]
   private let warn: (Remark) -> Void
 
-  /// Reads the topology, and nothing of the force field. Throws `MoleculesError`.
-  init(_ context: StageContext) throws {
-    try self.init(context, context.molecule()) { context.warn($0) }
+  /// Reads the topology, and nothing of the force field; `field`: which of the file's force fields, left out as `forcefield` says. Throws
+  /// `MoleculesError`.
+  init(_ context: StageContext, forcefield field: SharedField? = nil) throws {
+    let named = field.map { context.shared[$0.name] ?? .null }
+    try self.init(context, context.molecule(), forcefield: named) { context.warn($0) }
   }
 
   /// Before anything runs. Throws as above.
@@ -31,12 +33,16 @@ struct MolecularSystem {
     try self.init(stage, molecule) { stage.warn($0.message, at: .shared(.forcefield)) }
   }
 
-  private init(_ context: some SharedValueHolder, _ molecule: Molecule, warn: @escaping (Remark) -> Void) throws {
+  private init(
+    _ context: some SharedValueHolder, _ molecule: Molecule, forcefield: ParameterValue? = nil,
+    warn: @escaping (Remark) -> Void
+  ) throws {
+    let forcefield = forcefield ?? context.forcefield
     (self.molecule, topology, self.warn) = (molecule, molecule.topology, warn)
     temperature = context.temperature
     (declaredDistances, shared) = (context.distances, context.shared)
-    energyMethod = try context.forcefield.energyMethod()?.keeping(molecule.kept)
-    (forceFieldName, declaredTorsions) = (context.forcefield.forcefieldName, context.torsions)
+    energyMethod = try forcefield.energyMethod()?.keeping(molecule.kept)
+    (forceFieldName, declaredTorsions) = (forcefield.forcefieldName, context.torsions)
   }
 
   /// The torsions that stages report: those the file names, or phi and psi where the molecule has just one of each.

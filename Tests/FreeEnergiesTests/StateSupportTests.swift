@@ -7,12 +7,14 @@ import Testing
 /// What a number rests on decides whether it is given.
 @Suite struct StateSupportTests {
   /// `inState` samples of equal weight in the state, 1,000 in the rest.
-  private func reweighting(inState: Int, logWeights: ((Int) -> Double)? = nil) throws -> Reweighting {
+  private func reweighting(
+    inState: Int, mostOfOne: Double = 1, logWeights: ((Int) -> Double)? = nil
+  ) throws -> Reweighting {
     let count = inState + 1000
     let angle = (0..<count).map { $0 < inState ? 1.0 : -1.0 }
     let u = (0..<count).map { n -> Double in n < inState ? -(logWeights?(n) ?? 0) : 0 }
     var options = Reweighting.Options()
-    (options.bootstrapReplicates, options.profileBins) = (50, 12)
+    (options.bootstrapReplicates, options.profileBins, options.mostOfOneSample) = (50, 12, mostOfOne)
     return try Reweighting(
       reducedPotential: u, logDensities: [[Double](repeating: 0, count: count)], angle: angle, state: TorsionState(),
       options: options)
@@ -49,6 +51,20 @@ import Testing
     let result = try reweighting(inState: 100) { $0 == 7 ? log(1e4) : 0 }
     #expect(result.support[0].samples == 100 && result.support[0].effective < 1.1 && result.deltaF.isNaN)
     #expect(result.support[0].largestShare > 0.98)
+  }
+
+  /// One sample of 100 that weighs as three has 2.9 %: where 2 % are the most there is no number, and where 3 % are, there is one.
+  @Test func oneSampleMayBeTooHeavy() throws {
+    let heavy = { (n: Int) in n == 7 ? log(3.0) : 0 }
+    for (most, isGiven) in [(1, true), (0.03, true), (0.02, false)] {
+      let result = try reweighting(inState: 100, mostOfOne: most, logWeights: heavy)
+      #expect(abs(result.support[0].largestShare - 3.0 / 102) < 1e-12)
+      #expect(result.deltaF.isFinite == isGiven && result.statePopulations[0].isFinite == isGiven)
+      #expect(
+        result.support[0].doubt
+          == (isGiven
+            ? nil : "rests too much on one sample, which has 2.9 % of its weight; 2 % are the most for a number here"))
+    }
   }
 
   /// Weights without a mean: exp of an exponential variable of mean 2 has the Pareto shape 2.

@@ -58,9 +58,15 @@ import Testing
       known[Self.processor] = digests
       try Self.encoded(known).write(to: file)
     } else if let expected = known[Self.processor] {
+      // a stage that came since is not known on every kind
       for (stage, digest) in digests.sorted(by: { $0.key < $1.key }) {
-        #expect(expected[stage] == digest, "\(stage)")
+        guard let known = expected[stage] else {
+          print("digest of \(stage) not compared: none is known for \(Self.processor)")
+          continue
+        }
+        #expect(known == digest, "\(stage)")
       }
+      #expect(expected.count > 20)
     } else {
       // names, types, shapes, units and axes were compared above
       print("digests not compared: none are known for \(Self.processor)")

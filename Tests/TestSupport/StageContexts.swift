@@ -8,6 +8,8 @@ public struct MoleculeFiles {
   private let structure: URL?
   /// A file, or a method with its parameters.
   public var forcefield: ParameterValue
+  /// Of the dynamics, where it is another one.
+  public var sampledBy: ParameterValue = .null
   public var torsions: [String: [Int]]
   public var state: ParameterValue
   /// Named states in the form that stages are given them, in place of `state`; with their pairs and distances.
@@ -46,6 +48,7 @@ public struct MoleculeFiles {
   var shared: [String: ParameterValue] {
     [
       "topology": structure.map { .string($0.path) } ?? .null, "forcefield": forcefield,
+      "sampled_by": sampledBy,
       "torsions": .object(torsions.mapValues { .list($0.map(ParameterValue.integer)) }),
       "state": states == .null ? state : .null, "states": states, "pairs": pairs, "distances": distances,
     ]

@@ -14,6 +14,8 @@ public struct Reweighting: Sendable {
     public var profileBins = 60
     /// Replace the largest weights, of each state by themselves, by `ParetoSmoothing`'s.
     public var smoothing = false
+    /// The largest share of a state's weight that one sample may have, after smoothing, for a number to be made of the state.
+    public var mostOfOneSample = 1.0
     /// False where something else than the weights says that no number can be made of them: then all that `support` can withhold is nan.
     public var givesNumbers = true
     /// Of the bootstrap.
@@ -123,7 +125,9 @@ public struct Reweighting: Sendable {
         shift[row] = value - corrected[row]
         corrected[row] = value
       }
-      return StateSupport(logWeights: options.smoothing ? smoothed.logWeights : own, tailShape: smoothed.shape)
+      return StateSupport(
+        logWeights: options.smoothing ? smoothed.logWeights : own, tailShape: smoothed.shape,
+        mostOfOneSample: options.mostOfOneSample)
     }
     self.support = support
     // what a state's share is a share of: all other states together
@@ -131,7 +135,8 @@ public struct Reweighting: Sendable {
       if support.count == 2 { return support[1 - state] }
       let rows = states.place.indices.filter { states.place[$0] != state }
       return StateSupport(
-        logWeights: rows.map { corrected[$0] }, tailShape: ParetoSmoothing(logWeights: rows.map { plain[$0] }).shape)
+        logWeights: rows.map { corrected[$0] }, tailShape: ParetoSmoothing(logWeights: rows.map { plain[$0] }).shape,
+        mostOfOneSample: options.mostOfOneSample)
     }
     func hasNumber(_ pair: StateSet.Pair) -> Bool {
       options.givesNumbers && support[pair.from].givesNumber && support[pair.to].givesNumber

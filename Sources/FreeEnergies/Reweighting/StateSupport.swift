@@ -12,6 +12,8 @@ public struct StateSupport: Sendable, Equatable {
   public let largestShare: Double
   /// Pareto shape of the tail of the state's weights, see `ParetoSmoothing`; nan where there are too few to tell.
   public let tailShape: Double
+  /// The largest share that one sample may have for a number to be made.
+  public let mostOfOneSample: Double
 
   /// Of fewer effective samples no number is made.
   public static let fewestForNumber = 10.0
@@ -21,12 +23,14 @@ public struct StateSupport: Sendable, Equatable {
   public static let largestShapeForInterval = 1.0
 
   /// `logWeights` of the state's samples, as they are summed; -infinity for those without weight.
-  public init(logWeights: [Double]) {
-    self.init(logWeights: logWeights, tailShape: ParetoSmoothing(logWeights: logWeights).shape)
+  public init(logWeights: [Double], mostOfOneSample: Double = 1) {
+    self.init(
+      logWeights: logWeights, tailShape: ParetoSmoothing(logWeights: logWeights).shape,
+      mostOfOneSample: mostOfOneSample)
   }
 
-  init(logWeights: [Double], tailShape: Double) {
-    self.tailShape = tailShape
+  init(logWeights: [Double], tailShape: Double, mostOfOneSample: Double = 1) {
+    (self.tailShape, self.mostOfOneSample) = (tailShape, mostOfOneSample)
     samples = logWeights.filter { $0 > -.infinity }.count
     guard samples > 0 else {
       (effective, largestShare) = (0, .nan)
@@ -37,7 +41,8 @@ public struct StateSupport: Sendable, Equatable {
   }
 
   /// Whether the state's share may be given as a number.
-  public var givesNumber: Bool { effective >= Self.fewestForNumber }
+  public var givesNumber: Bool { effective >= Self.fewestForNumber && !isCarriedByOne }
+  private var isCarriedByOne: Bool { largestShare > mostOfOneSample }
   /// Whether the number may be given an interval. A tail of unknown shape is no reason against it where samples are many enough.
   public var givesInterval: Bool { givesNumber && !(tailShape > Self.largestShapeForInterval) }
 
@@ -49,6 +54,11 @@ public struct StateSupport: Sendable, Equatable {
     let count = effective < 1.5 ? "one sample" : String(format: "%.0f effective samples", effective)
     let share = String(format: "the heaviest has %.0f %% of its weight", 100 * largestShare)
     if samples == 0 { return "holds no weight" }
+    if isCarriedByOne, effective >= Self.fewestForNumber {
+      return String(
+        format: "rests too much on one sample, which has %.2g %% of its weight; %g %% are the most for a number here",
+        100 * largestShare, 100 * mostOfOneSample)
+    }
     if !givesNumber {
       return
         "rests on \(count) (\(samples) with weight, \(share)); \(Int(Self.fewestForNumber)) are the least for a number"

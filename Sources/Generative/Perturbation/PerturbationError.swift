@@ -11,6 +11,8 @@ public enum PerturbationError: Error, Equatable, CustomStringConvertible {
   case tooFewAsked(Int, least: Int)
   /// Fewer points of the surrogate than one step of a training takes.
   case tooFewChains(Int, batch: Int)
+  /// Two emulators of which neither was carried to the other.
+  case noMap
   /// Too few points of the emulator have a finite energy under the target.
   case tooFewPoints(Int, least: Int)
 
@@ -25,6 +27,7 @@ public enum PerturbationError: Error, Equatable, CustomStringConvertible {
       "the map to the other potential needs energies at \(least) points of the emulator at least, not \(asked)"
     case .tooFewChains(let chains, let batch):
       "\(chains) points of the surrogate are fewer than one step takes, \(batch)"
+    case .noMap: "the two emulators are not on the same coordinates, so no map leads from one to the other"
     case .tooFewPoints(let found, let least):
       "\(found) points of the emulator have a finite energy under the other potential, and the map to it needs \(least)"
     }

@@ -48,10 +48,18 @@ enum ReweightStage: RecordedStage {
     var smoothing: Smoothing?
     @Parameter("replicates of the bootstrap", in: 10...100_000) var bootstrap = 500
     @Parameter(
+      "the largest share of a state's weight that one sample may have, after smoothing, for a number to be made of the state; left out, 0.02 for "
+        + "samples of an emulator that perturb has carried to another potential, and any share for others",
+      in: 0.0001...1)
+    var heaviestShare: Double?
+    @Parameter(
       "other temperatures at which free energies are wanted too, with enthalpies, entropies and heat capacities; the samples are weighed anew "
         + "for each", unit: "K", in: 1...10_000, count: 1...100, single: true) var temperatures: [Double]?
     @Parameter("bins of the free-energy profile", in: 6...720) var profileBins = 60
   }
+
+  /// What one sample may have of a state's weight under a potential that no dynamics has seen: beside a heavier one others may be missing.
+  static let mostOfOneCarried = 0.02
 
   /// With a larger share of samples whose rings are torn open no number is made of the others: a ring that the emulator closes by chance
   /// is no picture of the molecule's.
@@ -113,6 +121,9 @@ enum ReweightStage: RecordedStage {
     (options.truncation, options.bootstrapReplicates) = (parameters.truncation, parameters.bootstrap)
     (options.profileBins, options.smoothing) = (parameters.profileBins, parameters.smoothing == .pareto)
     options.seed = context.seed
+    let drawnBy = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)
+    options.mostOfOneSample =
+      parameters.heaviestShare ?? (drawnBy?.type == PerturbStage.type ? mostOfOneCarried : 1)
     let torn = Double(frames.broken.filter { $0 }.count) / Double(max(1, frames.count))
     options.givesNumbers = torn <= mostBroken
     let result = try Reweighting(
@@ -152,10 +163,9 @@ enum ReweightStage: RecordedStage {
     warn(context, frames, result, states)
     if isConcentrated(result) || result.support.contains(where: { $0.doubt != nil }) {
       let raw = zip(potential, density.mean).map { -$0 - $1 }
-      let emulator = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)
       let diagnosis = try ReweightDiagnosis(
         samples, system, states, rigid: held.rigid, logWeights: raw,
-        isOfAnotherForceField: emulator.map {
+        isOfAnotherForceField: drawnBy.map {
           ReportedStage.isOfAnotherForceField(context.checkpoints.canonical, than: $0.artifact)
         } ?? false)
       for cause in diagnosis.causes { context.warn(cause) }

@@ -1,0 +1,95 @@
+import Foundation
+
+/// The free-energy difference of two potentials from samples of both, by Bennett's acceptance ratio, beside what each side says alone.
+///
+/// Samples carry weights, normalised within each side; a side counts as many samples as its weights are worth (Kish). Works may come through
+/// an invertible map: W = u_B(T x) - u_A(x) - ln |dT/dx| of samples of A, and the like backwards (targeted free-energy perturbation).
+/// Source: C. H. Bennett, J. Comput. Phys. 22, 245 (1976); C. Jarzynski, Phys. Rev. E 65, 046122 (2002).
+public struct BennettAcceptance: Sendable {
+  /// Works of one side's samples, kT; infinite where the other potential gives no energy.
+  struct Side: Sendable {
+    let works: [Double]
+    /// They add up to 1.
+    let weights: [Double]
+    /// What the weights are worth.
+    let effective: Double
+
+    init(works: [Double], weights: [Double], effective: Double? = nil) {
+      let total = weights.reduce(0, +)
+      (self.works, self.weights) = (works, weights.map { $0 / total })
+      self.effective = effective ?? 1 / self.weights.reduce(0) { $0 + $1 * $1 }
+    }
+
+    /// -ln of the mean of exp(-W), kT.
+    var exponentialAverage: Double { -logSumExp(logTerms) }
+    /// What the terms of that mean are worth.
+    var effectiveOfAverage: Double { kishEffectiveSampleSize(logWeights: logTerms) }
+
+    private var logTerms: [Double] { zip(weights, works).map { $0 > 0 ? log($0) - $1 : -.infinity } }
+
+    /// Sum of w f and w f (1 - f), with f = 1 / (1 + exp(x)) at x = W + shift; times what the weights are worth.
+    func fermi(_ shift: Double) -> (sum: Double, slope: Double) {
+      var (sum, slope) = (0.0, 0.0)
+      for n in works.indices where weights[n] > 0 {
+        let f = 1 / (1 + exp(works[n] + shift))
+        sum += weights[n] * f
+        slope += weights[n] * f * (1 - f)
+      }
+      return (effective * sum, effective * slope)
+    }
+  }
+
+  /// F_B - F_A, kT.
+  public let difference: Double
+  /// The same from samples of A alone, and from samples of B alone.
+  public let forward, backward: Double
+  /// Effective samples in each of those two averages.
+  public let forwardEffective, backwardEffective: Double
+  /// How many samples the two ensembles share: the sum of Bennett's acceptances, the same on both sides. Its inverse is about the variance.
+  public let shared: Double
+
+  /// `start`: where the solution is looked for first. nan where a side has no finite work.
+  init(_ a: Side, _ b: Side, start: Double? = nil) {
+    (forward, backward) = (a.exponentialAverage, -b.exponentialAverage)
+    (forwardEffective, backwardEffective) = (a.effectiveOfAverage, b.effectiveOfAverage)
+    guard forward.isFinite, backward.isFinite else {
+      (difference, shared) = (.nan, 0)
+      return
+    }
+    let ratio = log(a.effective / b.effective)
+    var (low, high) = (min(forward, backward) - 1, max(forward, backward) + 1)
+    func excess(_ value: Double) -> (value: Double, slope: Double) {
+      let (here, there) = (a.fermi(ratio - value), b.fermi(value - ratio))
+      return (here.sum - there.sum, here.slope + there.slope)
+    }
+    // it grows with the difference
+    while excess(low).value > 0, low > -Self.farthest { low -= 2 * (high - low) }
+    while excess(high).value < 0, high < Self.farthest { high += 2 * (high - low) }
+    var value = min(max(start ?? (forward + backward) / 2, low), high)
+    for _ in 0..<Self.mostSteps {
+      let found = excess(value)
+      if found.value > 0 { high = value } else { low = value }
+      let newton = value - found.value / found.slope
+      let next = newton > low && newton < high ? newton : (low + high) / 2
+      let moved = abs(next - value)
+      value = next
+      if moved < Self.tolerance { break }
+    }
+    difference = value
+    shared = a.fermi(ratio - value).sum
+  }
+
+  /// `weights` and `backwardWeights` are logarithms, of any level; samples of -infinity are left out. Throws `FreeEnergiesError.shape`.
+  public init(works: [Double], weights: [Double], backwardWorks: [Double], backwardWeights: [Double]) throws {
+    guard works.count == weights.count, backwardWorks.count == backwardWeights.count else {
+      throw FreeEnergiesError.shape(
+        "as many works (\(works.count), \(backwardWorks.count)) as weights (\(weights.count), \(backwardWeights.count)) are needed"
+      )
+    }
+    self.init(
+      Side(works: works, weights: normalisedWeights(logWeights: weights)),
+      Side(works: backwardWorks, weights: normalisedWeights(logWeights: backwardWeights)))
+  }
+
+  private static let (farthest, tolerance, mostSteps) = (1e6, 1e-10, 200)
+}

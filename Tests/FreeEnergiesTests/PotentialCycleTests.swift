@@ -1,0 +1,127 @@
+import Basics
+import Foundation
+import Testing
+
+@testable import FreeEnergies
+
+/// Free energies between two potentials, against pymbar and against wells of which everything is known.
+@Suite struct PotentialCycleTests {
+  @Test func worksThatPymbarHasSolved() throws {
+    // pymbar 4.0.3: bar(forward, backward) and exp of either side, of these works
+    let forward = [2.915, 3.486, 2.897, 0.936, 3.586, 3.036, 1.856, 3.197, 2.937, 2.853, 2.534, 3.156]
+    let backward = [-1.81, -1.179, -1.53, -0.341, -0.956, -1.322, -1.86]
+    let found = try BennettAcceptance(
+      works: forward, weights: forward.map { _ in 3 }, backwardWorks: backward, backwardWeights: backward.map { _ in 0 }
+    )
+    #expect(abs(found.difference - 2.130690138539971) < 1e-9)
+    #expect(abs(found.forward - 2.4478436664810586) < 1e-12 && abs(found.backward - 1.3920641831822096) < 1e-12)
+    // a sample without weight or without an energy at the other side changes nothing but the count
+    let more = try BennettAcceptance(
+      works: forward + [-50], weights: forward.map { _ in 3 } + [-.infinity], backwardWorks: backward,
+      backwardWeights: backward.map { _ in 0 })
+    #expect(abs(more.difference - found.difference) < 1e-12)
+    let none = try BennettAcceptance(
+      works: [.infinity], weights: [0], backwardWorks: backward, backwardWeights: backward.map { _ in 0 })
+    #expect(none.difference.isNaN && none.shared == 0)
+    #expect(throws: FreeEnergiesError.self) {
+      _ = try BennettAcceptance(works: [1], weights: [], backwardWorks: [1], backwardWeights: [0])
+    }
+  }
+
+  /// Far apart, and begun anywhere, the solution is found.
+  @Test(arguments: [-40.0, 0, 900]) func farFromTheStart(offset: Double) throws {
+    var random = RandomStream(seed: 4, "far")
+    let (forward, backward) = (
+      (0..<500).map { _ in offset + 8 + 4 * random.normal() }, (0..<500).map { _ in -offset + 8 + 4 * random.normal() }
+    )
+    let found = try BennettAcceptance(
+      works: forward, weights: forward.map { _ in 0 }, backwardWorks: backward, backwardWeights: backward.map { _ in 0 }
+    )
+    #expect(abs(found.difference - offset) < 0.5, "\(found)")
+  }
+
+  /// Two wells, each of two springs, under two potentials; samples of each potential come from a wider law, by weight; the map is exact up
+  /// to a stretch. Gains follow from the springs.
+  private struct Wells {
+    let a: PotentialCycle.Samples, b: PotentialCycle.Samples
+
+    /// `shift`: how far the second potential's wells lie beside the mapped ones, in widths.
+    init(seed: UInt64, count: Int, shift: Double) {
+      var random = RandomStream(seed: seed, "wells")
+      func samples(
+        _ own: (Int, Double) -> Double, _ other: (Int, Double) -> Double, stretch: Double, centre: (Int) -> Double,
+        width: Double
+      )
+        -> PotentialCycle.Samples
+      {
+        var samples = PotentialCycle.Samples(logWeights: [], places: [], works: [])
+        for n in 0..<count {
+          let well = n % 2
+          let wide = 1.4 * width
+          let step = random.normal()
+          let x = centre(well) + wide * step
+          samples.logWeights.append(-own(well, x) + step * step / 2 + log(wide))
+          samples.places.append(well)
+          samples.works.append(other(well, x * stretch) - own(well, x) - log(stretch))
+        }
+        return samples
+      }
+      let first = { (well: Int, x: Double) in (x - 1) * (x - 1) / 2 + Double(well) * 1.5 }
+      let second = { (well: Int, x: Double) in
+        let z = (x - 2 - 2 * shift) / 2
+        return z * z / 2 + Double(well) * 0.5 + 3
+      }
+      a = samples(first, second, stretch: 2, centre: { _ in 1 }, width: 1)
+      b = samples(second, first, stretch: 0.5, centre: { _ in 2 + 2 * shift }, width: 2)
+    }
+
+    /// F_B - F_A of each well, and of the pair (0, 1).
+    static let gains = [3 - log(2.0), 2 - log(2.0)]
+  }
+
+  private let pairs = [StateSet.Pair(0, 1)]
+
+  @Test func wellsOfKnownSprings() throws {
+    var scores: [String: [Double]] = [:]
+    for seed in 0..<60 {
+      let wells = Wells(seed: UInt64(seed), count: 400, shift: 0.7)
+      let cycle = try PotentialCycle(
+        from: wells.a, to: wells.b, states: 2, pairs: pairs, bootstrapReplicates: 60, seed: 5)
+      for (state, exact) in Wells.gains.enumerated() {
+        let gain = cycle.gains[state]
+        for (name, estimate) in [("bennett", gain.bennett), ("forward", gain.forward), ("backward", gain.backward)] {
+          scores[name, default: []].append((estimate.value - exact) / estimate.standardError)
+        }
+        #expect(gain.shared > 20 && gain.bennett.standardError < gain.forward.standardError + 0.05)
+      }
+      let step = cycle.steps[0].bennett
+      scores["step", default: []].append((step.value - 1) / step.standardError)
+    }
+    for (name, values) in scores {
+      let mean = values.reduce(0, +) / Double(values.count)
+      let spread = finiteStandardDeviation(values)
+      print("cycle, \(name): z-scores mean \(mean), standard deviation \(spread)")
+      #expect(abs(mean) < 4 / Double(values.count).squareRoot(), "\(name): \(mean)")
+      #expect(spread > 0.75 && spread < 1.3, "\(name): \(spread)")
+    }
+  }
+
+  /// Potentials without overlap give no number, whatever the exponential averages say; a state without samples neither.
+  @Test func whatFewSamplesCarryIsNoNumber() throws {
+    let far = Wells(seed: 1, count: 400, shift: 9)
+    let cycle = try PotentialCycle(
+      from: far.a, to: far.b, states: 3, pairs: [StateSet.Pair(0, 1), StateSet.Pair(0, 2)], bootstrapReplicates: 20,
+      seed: 5)
+    for gain in cycle.gains {
+      #expect(gain.bennett.value.isNaN && gain.bennett.standardError.isNaN && gain.shared < 10, "\(gain)")
+      #expect(gain.forward.value.isNaN && gain.backward.value.isNaN)
+    }
+    #expect(cycle.steps.allSatisfy { $0.bennett.value.isNaN && $0.forward.value.isNaN })
+    #expect(cycle.gains[2] == PotentialCycle.Gain() || cycle.gains[2].shared == 0)
+    #expect(throws: FreeEnergiesError.self) {
+      _ = try PotentialCycle(
+        from: .init(logWeights: [0], places: [], works: [0]), to: far.b, states: 2, pairs: pairs,
+        bootstrapReplicates: 20, seed: 5)
+    }
+  }
+}

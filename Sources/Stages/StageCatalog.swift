@@ -6,7 +6,8 @@ public enum StageCatalog {
     SimulateStage.self, IngestStage.self, EmulatorStage.self, ImportedEmulatorStage.self, PerturbStage.self,
     SampleStage.self,
     EnergyModelStage.self, AnnealStage.self,
-    ReweightStage.self, CycleStage.self, AuditStage.self, ExploreStage.self, ToySamplesStage.self, ToyEnergyModelStage.self,
+    ReweightStage.self, CycleStage.self, AuditStage.self, ExploreStage.self, ToySamplesStage.self,
+    ToyEnergyModelStage.self,
     UmbrellaStage.self, WindowsStage.self, CompareStage.self, ReportStage.self,
   ]
 

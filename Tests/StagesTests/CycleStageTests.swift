@@ -51,8 +51,17 @@ import Workflow
       try chain.run(SampleStage.self, "fresh", ["count": 800, "ode_steps": 4], ["emulator": [carried]], on: target)
     )
     let weighted = try chain.run(
-      ReweightStage.self, "weighted", ["density": "stochastic-trace", "bootstrap": 50], ["samples": [fresh]], on: target
-    )
+      ReweightStage.self, "weighted", ["density": "stochastic-trace", "bootstrap": 50, "heaviest_share": 1.0],
+      ["samples": [fresh]], on: target)
+    // by itself no number where one of a state's few hundred samples has more than 2 % of its weight
+    var warnings: [String] = []
+    let strict = try chain.run(
+      ReweightStage.self, "strict", ["density": "stochastic-trace", "bootstrap": 10], ["samples": [fresh]], on: target,
+      warned: { warnings = $0 })
+    let heaviest = try strict.artifact.read(Recorded.reweight.stateLargestWeight).values
+    let given = try strict.artifact.read(Recorded.reweight.freeEnergy.deltaF)
+    #expect(heaviest.contains { $0 > 0.02 } && given.isNaN)
+    #expect(warnings.contains { $0.contains("too much on one sample") })
     let inputs = ["samples": [first], "reweight": [weighted]]
     var both = target
     both.sampledBy = cheap.forcefield
@@ -180,5 +189,33 @@ import Workflow
       let told = try findings("  cycle: { uses: cycle, \(inputs) }")
       #expect(message.isEmpty ? told.isEmpty : told.contains(message), "\(inputs): \(told)")
     }
+  }
+
+  /// One emulator for many targets: what the file says of the dynamics stands in for nothing.
+  @Test func oneEmulatorIsCarriedToMany() throws {
+    func names(_ system: String, _ more: String = "") throws -> [String] {
+      let file = chain.folder.appendingPathComponent("many.yaml")
+      try """
+      name: many
+      matrix: { to: { a: { file: system.xml }, b: { file: potentials/ff14sb-obc2.xml } } }
+      system: { topology: alanine.pdb, forcefield: "${to.file}"\(system) }
+      stages:
+        frames: { uses: ingest, trajectory: alanine-left.nc }
+        emulator: { uses: emulator, frames: frames }
+        target: { uses: perturb, emulator: emulator }
+      \(more)
+      """.replacing(#/(alanine.pdb|alanine-left.nc)/#) { "\(Package.alanine.path)/\($0.1)" }
+        .replacing("file: ", with: "file: \(Package.alanine.path)/").write(to: file, atomically: true, encoding: .utf8)
+      return try PipelineLoader(registry: StageCatalog.registry).load(file).stages.map(\.name).sorted()
+    }
+    #expect(
+      try names(", sampled_by: \(cheap.forcefieldFile.path)") == ["emulator", "frames", "target@a", "target@b"])
+    #expect(try names("") == ["emulator@a", "emulator@b", "frames", "target@a", "target@b"])
+    // dynamics too: one for all, and one for each where the target's own runs it
+    let md = "  md: { uses: simulate }\n"
+    #expect(try names(", sampled_by: \(cheap.forcefieldFile.path)", md).filter { $0.hasPrefix("md") } == ["md"])
+    #expect(try names("", md).filter { $0.hasPrefix("md") } == ["md@a", "md@b"])
+    // by a word of the matrix that may stand for nothing, each entry is asked
+    #expect(try names(", sampled_by: \"${to.file}\"", md).filter { $0.hasPrefix("md") } == ["md@a", "md@b"])
   }
 }

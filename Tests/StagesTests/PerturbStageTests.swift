@@ -146,4 +146,36 @@ import Workflow
       }
     }
   }
+
+  /// A target that wants the alpha carbon's other hand: it cannot be reached, and is said not to be, without a number.
+  @Test func aTargetOfTheOtherHandIsNotReached() throws {
+    let text = try String(contentsOf: AlanineFixture.systemXML, encoding: .utf8)
+    let place = try #require(text.range(of: "<Torsions>"))
+    // N, C, CB about CA: 1 + cos is largest at the hand that the molecule has
+    let frame = try chain.frames().artifact.read(Recorded.ingest.trajectory.coordinates, rows: 0..<1).values
+    let phase = torsionAngles(frame.map(Double.init), atoms: 22, torsions: [[6, 14, 10, 8]])[0]
+    let wanted = "<Torsion k=\"900\" p1=\"6\" p2=\"14\" p3=\"10\" p4=\"8\" periodicity=\"1\" phase=\"\(phase)\"/>"
+    let file = chain.folder.appendingPathComponent("mirror.xml")
+    try (String(text[..<place.upperBound]) + wanted + text[place.upperBound...]).write(
+      to: file, atomically: true, encoding: .utf8)
+    let target = MoleculeFiles(topology: cheap.topology, forcefield: file)
+    let (emulator, longer) = (try emulator(), try self.target())
+    let given = Self.parameters.merging(["first": 600, "rounds": [80, 300], "flow_steps": 150]) { $1 }
+    var told: [String] = []
+    _ = try chain.run(PerturbStage.self, "near", given, ["emulator": [emulator]], on: longer, warned: { told += $0 })
+    #expect(!told.contains { $0.contains("not reached") }, "one that can be reached is: \(told)")
+    let found = try chain.run(
+      PerturbStage.self, "mirror", given, ["emulator": [emulator]], on: target, warned: { told += $0 })
+    let samples = try chain.run(
+      SampleStage.self, "mirrored", ["count": 400, "ode_steps": 4], ["emulator": [found]], on: target,
+      warned: { told += $0 })
+    do {
+      let weighted = try chain.run(
+        ReweightStage.self, "weighted", ["density": "stochastic-trace", "bootstrap": 10], ["samples": [samples]],
+        on: target, warned: { told += $0 })
+      let deltaF = try weighted.artifact.read(Recorded.reweight.freeEnergy.deltaF)
+      #expect(deltaF.isNaN)
+    } catch let error as FreeEnergiesError { told.append("\(error)") }
+    #expect(told.contains { $0.contains("reached") }, "\(told)")
+  }
 }

@@ -20,6 +20,8 @@ extension SharedField {
 
   /// The same, for a stage that makes dynamics: by this force field where the file names it, by `system.forcefield` where not.
   static let simulatedBy = SharedField(in: "system", sampledBy.field)
+  static let simulatedInstead = SharedField(
+    in: "system", forcefield.field, isNeeded: true, yieldsTo: simulatedBy.name)
 
   static let sampledAt = SharedField(
     in: "system",

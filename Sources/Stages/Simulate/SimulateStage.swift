@@ -11,7 +11,7 @@ enum SimulateStage: RecordedStage {
   static let version = 1
   static let summary = "molecular dynamics from several starts, each led there by slow steering"
   static let reads: [SharedField] =
-    SharedField.molecule + [.simulatedBy, .forcefield, .temperature, .torsions] + SharedField.stateFields
+    SharedField.molecule + [.simulatedBy, .simulatedInstead, .temperature, .torsions] + SharedField.stateFields
   static let output = Recorded.simulate
   static let sideFiles = [SideFile("nc") { _ = try TrajectoryExport.write($0, to: $1) }]
 

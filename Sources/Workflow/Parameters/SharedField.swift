@@ -11,6 +11,9 @@ public struct SharedField: Sendable {
   /// does the stage. None where it may be taken once for all entries.
   public let standsFor: (@Sendable (_ text: (String) -> String?) -> [SharedField])?
 
+  /// The name of another value in whose place this one stands: where the file gives that, this one is not read.
+  public let yieldsTo: String?
+
   /// What stands in a pipeline file around a value that it leaves out.
   public struct Surroundings {
     public let values: [String: ParameterValue]  // The shared values, by name
@@ -21,10 +24,10 @@ public struct SharedField: Sendable {
   public init(
     in section: String? = nil, _ field: ParameterField, isNeeded: Bool = false,
     standIn: (@Sendable (Surroundings) -> ParameterValue)? = nil,
-    standsFor: (@Sendable (_ text: (String) -> String?) -> [SharedField])? = nil
+    standsFor: (@Sendable (_ text: (String) -> String?) -> [SharedField])? = nil, yieldsTo: String? = nil
   ) {
     (self.section, self.field, self.isNeeded, self.standIn) = (section, field, isNeeded, standIn)
-    self.standsFor = standsFor
+    (self.standsFor, self.yieldsTo) = (standsFor, yieldsTo)
   }
 
   public var name: String { field.name }

@@ -101,11 +101,24 @@ struct MatrixExpansion {
       }
     }
     let read = stage.type.reads(where: { stage.entry.value[$0] != nil })
-    for field in read + read.flatMap({ $0.standsFor?({ stage.entry.value[$0]?.text }) ?? [] }) {
-      let node = root[field.topLevelKey]
-      found |= bits(field.section == nil || node?.entries == nil ? node : node?[field.name])
+    func isGiven(_ name: String?) -> Bool {
+      guard let node = read.first(where: { $0.name == name }).flatMap(node) else { return false }
+      // a placeholder alone may stand for nothing in some entry
+      return !node.isNull && (node.text == nil || node.placeholders.first?.written != node.text)
+    }
+    for field in read where !isGiven(field.yieldsTo) {
+      found |= bits(node(field))
+      // a value that the file gives has no stand-in, in whatever entry
+      if isGiven(field.name) { continue }
+      for other in field.standsFor?({ stage.entry.value[$0]?.text }) ?? [] { found |= bits(node(other)) }
     }
     return found
+  }
+
+  /// What the file says of a shared value; all of its group where that is no group yet.
+  private func node(_ field: SharedField) -> ConfigurationNode? {
+    let node = root[field.topLevelKey]
+    return field.section == nil || node?.entries == nil ? node : node?[field.name]
   }
 
   /// The stages named by inputs of one stage each: their axes are the stage's own too. A list of stages collects instead.

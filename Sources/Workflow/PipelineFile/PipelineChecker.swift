@@ -244,6 +244,10 @@ struct PipelineChecker {
     }
     var shared: [String: ParameterValue] = [:]
     for field in type.reads(where: { values[$0] ?? .null != .null }) {
+      if let other = field.yieldsTo, let given = surroundings.values[other] ?? nil, given != .null {
+        shared[field.name] = .null
+        continue
+      }
       var value = surroundings.values[field.name] ?? .some(nil)
       if value == nil || value == .null, let standIn = field.standIn {
         let isWrong = surroundings.values[field.name] == .some(.none)

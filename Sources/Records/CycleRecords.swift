@@ -6,12 +6,16 @@ public struct CycleRecord: StageRecord {
   public let freeEnergy = FreeEnergyRecord()
   public let stateNames = Texts(Paths.stateNames, axes: ["state"], "the states, and elsewhere or the rest's name last")
   public let pairs = PairsRecord()
+  public let from = Texts("results/cycle/from", axes: ["pair"], "the first state of each pair")
+  public let to = Texts("results/cycle/to", axes: ["pair"], "the second")
   public let reference = CycleAnswersRecord(
     "reference", "under system.sampled_by, by weights of the first emulator's samples")
   public let target = CycleAnswersRecord("target", "under system.forcefield, by the reweighting's own weights")
-  public let forwardCycle = CycleAnswersRecord(
-    "forward",
-    "the reference's, and what forward works add: nothing of it comes from the target's own emulator but the map")
+  public let bothSides = CycleAnswersRecord("bennett", "under the target, by the cycle with works of both sides")
+  public let forwardAlone = CycleAnswersRecord(
+    "forward", "under the target, by the cycle with forward works: nothing of it comes from the target's own emulator")
+  public let offset = Real(
+    "results/gains/offset", unit: "kT", "about what all states gain alike; not in the gains below")
   public let bennett = CycleGainsRecord("bennett", "by Bennett's acceptance ratio")
   public let forward = CycleGainsRecord("forward", "from samples of the first potential alone")
   public let backward = CycleGainsRecord("backward", "from samples of the second potential alone")

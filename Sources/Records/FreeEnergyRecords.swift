@@ -86,6 +86,9 @@ public struct ReweightRecord: StageRecord {
     "Kish's, of the samples of each state: below 10 there is no number")
   public let stateLargestWeight = Reals(
     "results/state_largest_weight", axes: ["state"], "share of the state's weight that its heaviest sample has")
+  public let heaviestShare = Real(
+    "results/heaviest_share",
+    "the largest share of a state's weight that one sample may have for a number; missing where any may")
   public let tailShape = Reals(
     "results/tail_shape", axes: ["state"],
     "Pareto shape of the weights' tails before any smoothing: above 0.7 their sums are not to be believed, above 1 there is no "

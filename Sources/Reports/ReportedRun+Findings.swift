@@ -6,7 +6,7 @@ import Records
 struct Finding {
   /// What is wrong; what causes the rest comes first.
   enum Cause: Int, Comparable {
-    case constraints, noFrames, otherForceField, missingRegion, logDensity, gap, undetermined, tail, said
+    case constraints, noFrames, otherForceField, missingRegion, contradiction, logDensity, gap, undetermined, tail, said
     case bias, disagreement, concentrated, fewSamples, unconverged, unexplored
 
     static func < (one: Self, other: Self) -> Bool { one.rawValue < other.rawValue }
@@ -37,6 +37,7 @@ extension ReportedRun {
       case EnergyModelRecord.stageType: found += try logDensity(stage)
       case ReweightRecord.stageType: found += try weights(stage)
       case AuditRecord.stageType: found += try bias(stage)
+      case CycleRecord.stageType: found += try contradictions(stage)
       case ExploreRecord.stageType: found += try exploration(stage)
       case _ where Self.umbrellaTypes.contains(stage.type): found += try windows(stage)
       default: break
@@ -171,11 +172,12 @@ extension ReportedRun {
           try more(stage), states: alone(state)))
     }
     if isUndetermined, found.isEmpty {
-      let shares = try stage.numbers(record.stateLargestWeight) ?? []
-      let heaviest = asked.filter { $0 < shares.count && !shares[$0].isNaN }.max { shares[$0] < shares[$1] }
-      let reason = heaviest.map { state in
-        ": one sample has \(NumberText.significant(100 * shares[state], 2)) % of the weight of \(names[state])"
+      let (shares, most) = (try stage.numbers(record.stateLargestWeight) ?? [], try stage.number(record.heaviestShare))
+      let reasons = asked.filter { $0 < shares.count && shares[$0] > (most ?? 1) }.map { state in
+        "one sample has \(NumberText.significant(100 * shares[state], 2)) % of the weight of \(names[state]), and "
+          + "\(NumberText.significant(100 * (most ?? 1))) % are the most"
       }
+      let reason = reasons.isEmpty ? nil : ": " + Self.list(reasons)
       found.append(finding(.undetermined, stage, "dF is not determined" + (reason ?? ""), try more(stage)))
     }
     let shapes = try stage.numbers(record.tailShape) ?? []
@@ -206,6 +208,35 @@ extension ReportedRun {
           try more(stage), states: alone(state)))
     }
     return found
+  }
+
+  /// A cycle that finds another dF by forward works, which owe the target's emulator nothing, speaks against the weights.
+  private func contradictions(_ stage: ReportedStage) throws -> [Finding] {
+    let record = Recorded.cycle
+    func values(_ answers: CycleAnswersRecord) throws -> [(value: Double, error: Double)] {
+      Array(zip(try stage.numbers(answers.values) ?? [], try stage.numbers(answers.errors) ?? []))
+        .map { (value: $0, error: $1) }
+    }
+    let (forward, weights) = (try values(record.forwardAlone), try values(record.target))
+    let pairs = zip(try stage.texts(record.from) ?? [], try stage.texts(record.to) ?? [])
+    let reweight = stage.inputs["reweight"]
+    return zip(zip(forward, weights), pairs).compactMap { answers, pair in
+      let (one, other) = answers
+      let errors = abs(one.value - other.value) / hypot(one.error, other.error)
+      guard errors > options.limits.contradiction else { return nil }
+      func text(_ answer: (value: Double, error: Double)) -> String {
+        "\(NumberText.fixed(answer.value, 2)) ± \(NumberText.fixed(answer.error, 2)) kT"
+      }
+      return Finding(
+        cause: .contradiction, touches: resting(on: stage).union(reweight.map(resting) ?? []), about: stage.name,
+        text:
+          "\(stage.name): dF of \(pair.0) and \(pair.1) under the target is \(text(one)) by forward works, which owe the target's emulator "
+          + "nothing, and \(text(other)) by the weights of \(reweight?.name ?? "its samples"): \(NumberText.fixed(errors, 1)) joint standard errors "
+          + "apart. One of the two emulators lacks something.",
+        cure:
+          "look at the torsions of the heaviest samples of both; give perturb more energies (rounds, exploration), and the first emulator frames of "
+          + "all places", states: options.isOfNamedStates ? [pair.0, pair.1] : nil)
+    }
   }
 
   // MARK: what is looked for elsewhere

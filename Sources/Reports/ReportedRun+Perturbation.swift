@@ -71,8 +71,8 @@ extension ReportedRun {
     for stage in all(CycleRecord.self) {
       guard let names = try stage.texts(record.stateNames), let shared = try stage.numbers(record.shared),
         let forward = try stage.numbers(record.forwardEffective),
-        let backward = try stage.numbers(record.backwardEffective), let from = try stage.texts(record.pairs.from),
-        let to = try stage.texts(record.pairs.to)
+        let backward = try stage.numbers(record.backwardEffective), let from = try stage.texts(record.from),
+        let to = try stage.texts(record.to)
       else { continue }
       let gained = try columns(
         stage, [record.bennett, record.forward, record.backward].map { ($0.values, $0.errors) })
@@ -85,9 +85,8 @@ extension ReportedRun {
       let ways = try columns(
         stage,
         [
-          (record.reference.values, record.reference.errors), (record.pairs.deltaF, record.pairs.standardError),
-          (record.forwardCycle.values, record.forwardCycle.errors), (record.target.values, record.target.errors),
-        ])
+          record.reference, record.bothSides, record.forwardAlone, record.target,
+        ].map { ($0.values, $0.errors) })
       for pair in from.indices {
         answers.addRow([stage.name, "\(from[pair]) - \(to[pair])"] + ways.map { Self.text($0.0, $0.1, pair, 3) })
       }

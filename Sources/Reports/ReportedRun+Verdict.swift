@@ -296,6 +296,7 @@ private struct Agreement {
 extension ReportedStage {
   /// The samples that it weights as they were drawn, also where they were carried on by annealing; nil for methods of their own.
   fileprivate var drawnSamples: String? {
+    if type == CycleRecord.stageType { return nil }
     guard let samples = inputs["samples"] ?? inputs["reweight"]?.inputs["samples"] else { return nil }
     return samples.type == AnnealRecord.stageType ? samples.inputs["samples"]?.name ?? samples.name : samples.name
   }
@@ -313,7 +314,10 @@ extension ReportedStage {
 
   /// What it calls its force field, as text of one order; an audit's is that of what it audits.
   fileprivate var forceFieldText: String? {
-    [self, inputs["reweight"]].lazy.compactMap {
+    let dynamics =
+      type == SimulateRecord.stageType ? Self.sharedText("sampled_by", in: artifact.provenance.canonical) : nil
+    if let dynamics, dynamics != "null" { return dynamics }
+    return [self, inputs["reweight"]].lazy.compactMap {
       $0.flatMap { Self.sharedText("forcefield", in: $0.artifact.provenance.canonical) }
     }.first
   }
@@ -347,6 +351,15 @@ private struct Comparison {
         return (
           .fine,
           "\(names) are of two ensembles, since bonds are held in one of them: the \(difference) between them are no error of either."
+        )
+      }
+      if let cycle = [one, other].first(where: { $0.stage.type == CycleRecord.stageType }),
+        let shared = cycle.stage.inputs["reweight"]?.drawnSamples,
+        [one, other].contains(where: { $0.stage.drawnSamples == shared })
+      {
+        return (
+          .fine,
+          "\(names) differ by \(difference); they share samples ('\(shared)'). What the cycle finds without them stands in its own section."
         )
       }
       if let reweight = other.stage.inputs["reweight"]?.name ?? one.stage.inputs["reweight"]?.name,

@@ -70,6 +70,8 @@ extension Report {
     public var energyModelError: Double
     /// An audit's correction, in its standard errors.
     public var auditBias: Double
+    /// What a cycle finds beside the weights, in joint standard errors.
+    public var contradiction: Double
     /// Least overlap that holds umbrella windows together.
     public var overlap: Double
     /// How far Stein's identity may be off: its mean, that of one coordinate, and of a torsion.
@@ -77,7 +79,8 @@ extension Report {
 
     public init(
       samplesForNumber: Double, samplesForInterval: Double, tailShape: Double, effectiveFraction: Double,
-      largestWeight: Double, energyModelError: Double, auditBias: Double, overlap: Double, thermometer: Double,
+      largestWeight: Double, energyModelError: Double, auditBias: Double, contradiction: Double, overlap: Double,
+      thermometer: Double,
       thermometerOfCoordinate: Double, thermometerOfTorsion: Double
     ) {
       (self.samplesForNumber, self.samplesForInterval, self.tailShape) = (
@@ -85,6 +88,7 @@ extension Report {
       )
       (self.effectiveFraction, self.largestWeight) = (effectiveFraction, largestWeight)
       (self.energyModelError, self.auditBias, self.overlap) = (energyModelError, auditBias, overlap)
+      self.contradiction = contradiction
       (self.thermometer, self.thermometerOfCoordinate, self.thermometerOfTorsion) = (
         thermometer, thermometerOfCoordinate, thermometerOfTorsion
       )

@@ -70,8 +70,11 @@ enum MoleculeFile {
 
   /// The file of the force field, where it is one.
   static func forceField(_ values: [String: ParameterValue]) -> URL? {
-    guard let value = values[SharedField.forcefield.name] else { return nil }
-    return (value.string ?? value.variant?.parameters["file"]?.string).map { URL(fileURLWithPath: $0) }
+    // that of the dynamics is the same for all targets
+    [SharedField.sampledBy, .forcefield].lazy.compactMap { field in
+      let value = values[field.name] ?? .null
+      return (value.string ?? value.variant?.parameters["file"]?.string).map { URL(fileURLWithPath: $0) }
+    }.first
   }
 
   /// Whether bonds of a structure file are told by distances alone. False for one that cannot be read: whoever reads it says why.

@@ -209,6 +209,46 @@ import Testing
     #expect(verdict.support.contains { $0.contains("its walking directions give up 4.72 and down 3.16 kT") })
   }
 
+  /// A cycle answers the same question as the weights. Where its forward works say otherwise, neither is believed.
+  @Test func aCycleSpeaksForTheWeightsOrAgainstThem() throws {
+    func report(_ forward: Double) throws -> (Report, Verdict) {
+      let scratch = try Scratch()
+      var fixture = RunFixture(scratch.url)
+      var compared = try fixture.compared()
+      compared.append(try fixture.cycle(beside: compared[1], forward: forward))
+      return (
+        try Report(compared: compared, options: ReportTests.options),
+        try #require(try Report.verdict(compared: compared, options: ReportTests.options))
+      )
+    }
+    let (page, near) = try report(3.85)
+    #expect(near.answers.count == 1 && near.answers[0].contains("0 < phi < 2 rad against the rest"), "\(near.answers)")
+    #expect(!near.doubts.contains { $0.text.contains("forward works") })
+    #expect(
+      near.agreement.contains(
+        "boltzmann and cycle differ by 0.01 kT; they share samples ('fresh'). What the cycle finds without them stands in its own section."
+      ), "\(near.agreement)")
+    #expect(!near.agreement.contains { $0.contains("one corrects the other") && $0.contains("cycle") })
+    let section = try #require(page.sections.first { $0.title == "Thermodynamic cycle" })
+    #expect(
+      section.tables[0].rows == [
+        ["cycle", "0 < phi < 2 rad - elsewhere", "4.200 ± 0.050", "3.800 ± 0.050", "3.850 ± 0.050", "3.790 ± 0.050"]
+      ])
+    #expect(
+      section.tables[1].rows[0] == [
+        "cycle", "0 < phi < 2 rad", "0.00 ± 0.03", "0.02 ± 0.03", "not determined", "120 / 4", "90",
+      ])
+    #expect(section.tables[1].rows[1][2] == "0.40")
+    let (_, far) = try report(4.6)
+    let told = try #require(far.doubts.first { $0.text.contains("forward works") })
+    #expect(
+      told.text.contains("4.60 ± 0.05 kT by forward works")
+        && told.text.contains("3.79 ± 0.05 kT by the weights of traced"))
+    #expect(
+      far.answers[0].contains("boltzmann") || far.answers[0].contains("umbrella"),
+      "traced is not believed: \(far.answers)")
+  }
+
   /// The ensemble is part of the answer, and the file stands as the user named it.
   @Test func theSolventAndTheFileAreNamed() throws {
     let scratch = try Scratch()

@@ -134,7 +134,7 @@ import Workflow
     func read(_ answers: CycleAnswersRecord) throws -> (Double, Double) {
       (try artifact.read(answers.values).values[0], try artifact.read(answers.errors).values[0])
     }
-    let answers = try [record.target, record.forwardCycle].map(read)
+    let answers = try [record.target, record.forwardAlone].map(read)
     let cycle = (try artifact.read(record.freeEnergy.deltaF), try artifact.read(record.freeEnergy.standardError))
     print("cycle: \(cycle), target and forward \(answers), reference \(try read(record.reference))")
     for answer in answers {

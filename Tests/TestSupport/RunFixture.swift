@@ -16,7 +16,8 @@ public struct RunFixture {
   /// As the stages have them.
   public static let limits = Report.Limits(
     samplesForNumber: 10, samplesForInterval: 50, tailShape: 0.7, effectiveFraction: 0.01, largestWeight: 0.05,
-    energyModelError: 1, auditBias: 3, overlap: 0.03, thermometer: 0.02, thermometerOfCoordinate: 0.15,
+    energyModelError: 1, auditBias: 3, contradiction: 3, overlap: 0.03, thermometer: 0.02,
+    thermometerOfCoordinate: 0.15,
     thermometerOfTorsion: 0.1)
 
   /// - Parameter full: all that a stage may write; else only what it must.
@@ -96,6 +97,35 @@ public struct RunFixture {
     _ = try writer.commit(provenance: provenance)
     return ReportedStage(
       name: name, type: type, method: method, artifact: try Artifact.open(writer.url, verify: false), inputs: inputs)
+  }
+
+  /// A cycle beside `reweighted`, whose forward works give `forward` kT; pairs only where states are named.
+  public mutating func cycle(
+    beside reweighted: ReportedStage, forward: Double, names: [String]? = nil
+  ) throws -> ReportedStage {
+    try stage("cycle", "cycle", ["reweight": reweighted], method: "cycle from system.sampled_by") { writer, _ in
+      let record = Recorded.cycle
+      let states = names ?? ["0 < phi < 2 rad", "elsewhere"]
+      try writer.write((record.freeEnergy.deltaF, 3.8), (record.freeEnergy.standardError, 0.05))
+      try writer.write(record.freeEnergy.interval, [3.7, 3.9])
+      try writer.write((record.stateNames, states), (record.from, [states[0]]), (record.to, [states[1]]))
+      if names != nil {
+        try writer.write((record.pairs.from, [states[0]]), (record.pairs.to, [states[1]]))
+        try writer.write((record.pairs.deltaF, [3.8]), (record.pairs.standardError, [0.05]))
+        try writer.write(record.pairs.interval, [3.7, 3.9], shape: [1, 2])
+      }
+      for (answers, value) in [
+        (record.reference, 4.2), (record.bothSides, 3.8), (record.forwardAlone, forward), (record.target, 3.79),
+      ] { try writer.write((answers.values, [value]), (answers.errors, [0.05])) }
+      try writer.write(record.offset, -20000.0)
+      for (gains, values) in [
+        (record.bennett, [0.0, 0.4]), (record.forward, [0.02, 0.41]), (record.backward, [.nan, 0.4]),
+      ] {
+        try writer.write((gains.values, values), (gains.errors, [0.03, .nan]))
+      }
+      try writer.write(
+        (record.forwardEffective, [120.0, 300]), (record.backwardEffective, [4.0, 80]), (record.shared, [90.0, 200]))
+    }
   }
 
   /// An audit of `reweighted`.

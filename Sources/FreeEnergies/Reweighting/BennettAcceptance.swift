@@ -45,10 +45,11 @@ public struct BennettAcceptance: Sendable {
   public let forward, backward: Double
   /// Effective samples in each of those two averages.
   public let forwardEffective, backwardEffective: Double
-  /// How many samples the two ensembles share: the sum of Bennett's acceptances, the same on both sides. Its inverse is about the variance.
+  /// How many samples the two ensembles share: the sum of Bennett's acceptances, the same on both sides. Where it is small, its inverse is
+  /// about the variance of the difference.
   public let shared: Double
 
-  /// `start`: where the solution is looked for first. nan where a side has no finite work.
+  /// `start`: where the solution is looked for first. nan where a side has no finite work, or no solution is found.
   init(_ a: Side, _ b: Side, start: Double? = nil) {
     (forward, backward) = (a.exponentialAverage, -b.exponentialAverage)
     (forwardEffective, backwardEffective) = (a.effectiveOfAverage, b.effectiveOfAverage)
@@ -57,14 +58,21 @@ public struct BennettAcceptance: Sendable {
       return
     }
     let ratio = log(a.effective / b.effective)
-    var (low, high) = (min(forward, backward) - 1, max(forward, backward) + 1)
     func excess(_ value: Double) -> (value: Double, slope: Double) {
       let (here, there) = (a.fermi(ratio - value), b.fermi(value - ratio))
       return (here.sum - there.sum, here.slope + there.slope)
     }
     // it grows with the difference
-    while excess(low).value > 0, low > -Self.farthest { low -= 2 * (high - low) }
-    while excess(high).value < 0, high < Self.farthest { high += 2 * (high - low) }
+    var (low, high) = (min(forward, backward) - 1, max(forward, backward) + 1)
+    let farthest = Self.farthest * (high - low)
+    var step = high - low
+    while excess(low).value > 0, step < farthest { (low, step) = (low - step, 2 * step) }
+    step = high - low
+    while excess(high).value < 0, step < farthest { (high, step) = (high + step, 2 * step) }
+    guard excess(low).value <= 0, excess(high).value >= 0 else {
+      (difference, shared) = (.nan, 0)
+      return
+    }
     var value = min(max(start ?? (forward + backward) / 2, low), high)
     for _ in 0..<Self.mostSteps {
       let found = excess(value)
@@ -73,7 +81,7 @@ public struct BennettAcceptance: Sendable {
       let next = newton > low && newton < high ? newton : (low + high) / 2
       let moved = abs(next - value)
       value = next
-      if moved < Self.tolerance { break }
+      if moved < Self.tolerance * max(1, abs(value)) { break }
     }
     difference = value
     shared = a.fermi(ratio - value).sum
@@ -91,5 +99,5 @@ public struct BennettAcceptance: Sendable {
       Side(works: backwardWorks, weights: normalisedWeights(logWeights: backwardWeights)))
   }
 
-  private static let (farthest, tolerance, mostSteps) = (1e6, 1e-10, 200)
+  private static let (farthest, tolerance, mostSteps) = (1e6, 1e-12, 200)
 }

@@ -1,14 +1,17 @@
 import Basics
 import Foundation
 
-/// From the free energies of states under one potential to those under another, by what each state gains: a thermodynamic cycle.
+/// From the free energies of states under one potential, A, to those under another, B, by what each state gains: a thermodynamic cycle.
+///
+/// A map leads samples of A to B, and those of B back by its inverse. A sample of A counts to the state that it is led to, so that nothing has to
+/// be true of the map: where it leaves the states as they are, these are A's own.
 public struct PotentialCycle: Sendable {
   /// Samples of one of the two potentials.
   public struct Samples: Sendable {
     public var logWeights: [Double]
-    /// Of each, by its place among the states.
+    /// Of each, by its place among the states; of samples of A by where they are led to.
     public var places: [Int]
-    /// To the other potential, kT; infinite where it gives no energy.
+    /// To the other potential, kT; infinite where it gives no energy. Of the first samples, or of all.
     public var works: [Double]
 
     public init(logWeights: [Double], places: [Int], works: [Double]) {
@@ -27,85 +30,148 @@ public struct PotentialCycle: Sendable {
     }
   }
 
-  /// What a state gains on the way from A to B, up to a constant that is the same for all states; kT.
-  public struct Gain: Sendable, Equatable {
+  /// What a state gains on the way from A to B beside `offset`; kT.
+  public struct Gain: Sendable {
     /// By Bennett's acceptance ratio, from samples of A alone, and of B alone.
     public var bennett = Estimate(), forward = Estimate(), backward = Estimate()
-    public var forwardEffective = 0.0, backwardEffective = 0.0
+    /// What the mean of exp(-work) of either side rests on.
+    public var forwardSupport = StateSupport(logWeights: []), backwardSupport = StateSupport(logWeights: [])
     /// See `BennettAcceptance.shared`.
     public var shared = 0.0
   }
 
-  /// F_from - F_to under B less the same under A, kT: what is added to A's free energy of a pair.
-  public struct Step: Sendable, Equatable {
-    public var bennett = Estimate(), forward = Estimate(), backward = Estimate()
+  /// -ln(P(from) / P(to)) of a pair, kT.
+  public struct Answer: Sendable {
+    /// Under A; with states as the map leads to them.
+    public var before = Estimate()
+    /// Under B: from A and Bennett's gains, and from A and forward works alone.
+    public var bennett = Estimate(), forward = Estimate()
   }
 
+  /// kT; what all states gain alike, about. Total energies of two potentials may lie anywhere.
+  public let offset: Double
   public let gains: [Gain]
-  public let steps: [Step]
-  /// Fewer effective samples, or shared ones, carry no number.
-  public static let fewestEffective = StateSupport.fewestForNumber
+  public let answers: [Answer]
+  /// Fewer shared samples carry no number.
+  public static let fewestShared = StateSupport.fewestForNumber
 
-  /// `pairs` by their states' places. Throws `FreeEnergiesError.shape`.
+  /// `pairs` by their states' places; `mostOfOneSample` as for `StateSupport`, of the weights of B. Throws `FreeEnergiesError.shape`.
   public init(
-    from a: Samples, to b: Samples, states: Int, pairs: [StateSet.Pair], bootstrapReplicates: Int, seed: UInt64
+    from a: Samples, to b: Samples, states: Int, pairs: [StateSet.Pair], mostOfOneSample: Double = 1,
+    bootstrapReplicates: Int, seed: UInt64
   ) throws {
     for (side, name) in [(a, "first"), (b, "second")] {
-      guard side.logWeights.count == side.works.count, side.places.count == side.works.count else {
+      guard side.logWeights.count >= side.works.count, side.places.count == side.logWeights.count else {
         throw FreeEnergiesError.shape(
           "samples of the \(name) potential: \(side.logWeights.count) weights, \(side.places.count) states, \(side.works.count) works"
         )
       }
     }
-    let weights = (normalisedWeights(logWeights: a.logWeights), normalisedWeights(logWeights: b.logWeights))
-    func side(_ samples: Samples, _ weights: [Double], _ state: Int) -> BennettAcceptance.Side? {
-      let rows = samples.places.indices.filter { samples.places[$0] == state && weights[$0] > 0 }
-      guard !rows.isEmpty else { return nil }
-      return BennettAcceptance.Side(works: rows.map { samples.works[$0] }, weights: rows.map { weights[$0] })
-    }
-    func solved(_ weights: ([Double], [Double]), from start: [BennettAcceptance?]? = nil) -> [BennettAcceptance?] {
+    let rows = [a, b].map { side in
       (0..<states).map { state in
-        guard let here = side(a, weights.0, state), let there = side(b, weights.1, state) else { return nil }
-        return BennettAcceptance(here, there, start: start?[state]?.difference)
+        side.works.indices.filter { side.places[$0] == state && side.logWeights[$0] > -.infinity }
       }
     }
+    let level = (0..<states).compactMap { state in
+      let terms = rows[0][state].map { a.logWeights[$0] - a.works[$0] }
+      let found = logSumExp(rows[0][state].map { a.logWeights[$0] }) - logSumExp(terms)
+      return found.isFinite ? found : nil
+    }.min()
+    let offset = level ?? 0
+    self.offset = offset
+    let works = [a.works.map { $0 - offset }, b.works.map { $0 + offset }]
+    func solved(_ weights: [[Double]], from start: [BennettAcceptance?]? = nil) -> [BennettAcceptance?] {
+      (0..<states).map { state in
+        let sides = [0, 1].compactMap { side -> BennettAcceptance.Side? in
+          let own = rows[side][state].filter { weights[side][$0] > 0 }
+          guard !own.isEmpty else { return nil }
+          return BennettAcceptance.Side(works: own.map { works[side][$0] }, weights: own.map { weights[side][$0] })
+        }
+        return sides.count == 2 ? BennettAcceptance(sides[0], sides[1], start: start?[state]?.difference) : nil
+      }
+    }
+    func before(_ weights: [Double], _ pair: StateSet.Pair) -> Double {
+      var sums = [Double](repeating: 0, count: states)
+      for n in weights.indices { sums[a.places[n]] += weights[n] }
+      return -log(sums[pair.from] / sums[pair.to])
+    }
+    let weights = [a, b].map { normalisedWeights(logWeights: $0.logWeights) }
     let found = solved(weights)
-    let resampled = parallelMap(bootstrapReplicates) { replicate -> [BennettAcceptance?] in
+    let replicates = parallelMap(bootstrapReplicates) { replicate -> Replicate in
       var random = RandomStream(seed: seed, "cycle bootstrap", "\(replicate)")
-      func drawn(_ weights: [Double]) -> [Double] {
-        zip(weights, bootstrapMultiplicity(weights.count, &random)).map { $0 * $1 }
-      }
-      let first = drawn(weights.0)
-      return solved((first, drawn(weights.1)), from: found)
+      let drawn = weights.map { own in zip(own, bootstrapMultiplicity(own.count, &random)).map { $0 * $1 } }
+      return Replicate(gains: solved(drawn, from: found), before: pairs.map { before(drawn[0], $0) })
     }
-    func isCarried(_ state: Int, _ carried: KeyPath<BennettAcceptance, Double>) -> Bool {
-      found[state].map { $0[keyPath: carried] >= Self.fewestEffective } ?? false
+
+    func support(_ samples: Samples, _ state: Int, mostOfOneSample: Double = 1) -> StateSupport {
+      StateSupport(
+        logWeights: samples.places.indices.filter { samples.places[$0] == state }.map { samples.logWeights[$0] },
+        mostOfOneSample: mostOfOneSample)
     }
+    let known = (0..<states).map { state in
+      Known(
+        a: support(a, state), b: support(b, state, mostOfOneSample: mostOfOneSample),
+        forward: StateSupport(logWeights: rows[0][state].map { a.logWeights[$0] - works[0][$0] }),
+        backward: StateSupport(logWeights: rows[1][state].map { b.logWeights[$0] - works[1][$0] }),
+        shared: found[state]?.shared ?? 0)
+    }
+    let ways: [(value: KeyPath<BennettAcceptance, Double>, rests: (Known) -> [StateSupport], isShared: Bool)] = [
+      (\.difference, { [$0.a, $0.b] }, true), (\.forward, { [$0.forward] }, false),
+      (\.backward, { [$0.backward, $0.b] }, false),
+    ]
     func estimate(
-      _ value: KeyPath<BennettAcceptance, Double>, _ carried: KeyPath<BennettAcceptance, Double>, _ first: Int,
-      _ second: Int? = nil
+      _ way: Int, _ involved: [Int], beside: [StateSupport] = [],
+      _ value: (_ gained: (Int) -> Double, _ replicate: Replicate?) -> Double
     ) -> Estimate {
-      guard ([first] + (second.map { [$0] } ?? [])).allSatisfy({ isCarried($0, carried) }) else { return Estimate() }
-      func picked(_ all: [BennettAcceptance?]) -> Double {
-        (all[first]?[keyPath: value] ?? .nan) - (second.map { all[$0]?[keyPath: value] ?? .nan } ?? 0)
+      let rests = involved.flatMap { ways[way].rests(known[$0]) } + beside
+      guard rests.allSatisfy(\.givesNumber),
+        !ways[way].isShared || involved.allSatisfy({ known[$0].shared >= Self.fewestShared })
+      else { return Estimate() }
+      func picked(_ gains: [BennettAcceptance?]) -> (Int) -> Double {
+        { state in gains[state]?[keyPath: ways[way].value] ?? .nan }
       }
-      return Estimate(value: picked(found), standardError: finiteStandardDeviation(resampled.map(picked)))
+      let error = finiteStandardDeviation(replicates.map { value(picked($0.gains), $0) })
+      return Estimate(
+        value: value(picked(found), nil), standardError: rests.allSatisfy(\.givesInterval) ? error : .nan)
     }
     gains = (0..<states).map { state in
       var gain = Gain()
-      guard let own = found[state] else { return gain }
-      gain.bennett = estimate(\.difference, \.shared, state)
-      gain.forward = estimate(\.forward, \.forwardEffective, state)
-      gain.backward = estimate(\.backward, \.backwardEffective, state)
-      (gain.forwardEffective, gain.backwardEffective) = (own.forwardEffective, own.backwardEffective)
-      gain.shared = own.shared
+      (gain.forwardSupport, gain.backwardSupport) = (known[state].forward, known[state].backward)
+      gain.shared = known[state].shared
+      gain.bennett = estimate(0, [state]) { gained, _ in gained(state) }
+      gain.forward = estimate(1, [state]) { gained, _ in gained(state) }
+      gain.backward = estimate(2, [state]) { gained, _ in gained(state) }
       return gain
     }
-    steps = pairs.map { pair in
-      Step(
-        bennett: estimate(\.difference, \.shared, pair.from, pair.to),
-        forward: estimate(\.forward, \.forwardEffective, pair.from, pair.to),
-        backward: estimate(\.backward, \.backwardEffective, pair.from, pair.to))
+    answers = pairs.enumerated().map { index, pair in
+      var answer = Answer()
+      let involved = [pair.from, pair.to]
+      let beside = involved.map { known[$0].a }
+      guard beside.allSatisfy(\.givesNumber) else { return answer }
+      let own = before(weights[0], pair)
+      answer.before = Estimate(
+        value: own,
+        standardError: beside.allSatisfy(\.givesInterval)
+          ? finiteStandardDeviation(replicates.map { $0.before[index] }) : .nan)
+      func total(_ way: Int) -> Estimate {
+        estimate(way, involved, beside: beside) { gained, replicate in
+          (replicate?.before[index] ?? own) + gained(pair.from) - gained(pair.to)
+        }
+      }
+      (answer.bennett, answer.forward) = (total(0), total(1))
+      return answer
     }
+  }
+
+  /// One resample of both sides.
+  private struct Replicate {
+    let gains: [BennettAcceptance?]
+    let before: [Double]
+  }
+
+  /// What a state's numbers rest on: its weights on either side, and the means of exp(-work).
+  private struct Known {
+    let a, b, forward, backward: StateSupport
+    let shared: Double
   }
 }

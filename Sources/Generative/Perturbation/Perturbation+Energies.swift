@@ -160,8 +160,8 @@ extension Perturbation {
 }
 
 extension LabelledPoints {
-  /// The first of those that the emulator gave.
-  func picked(first count: Int) -> LabelledPoints {
-    picked(Array(self.sources.indices.filter { sources[$0] == Source.emulator.rawValue }.prefix(count)))
+  /// Those that the emulator gave.
+  func ofEmulator() -> LabelledPoints {
+    picked(sources.indices.filter { sources[$0] == Source.emulator.rawValue })
   }
 }

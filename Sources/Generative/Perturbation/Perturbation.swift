@@ -105,7 +105,7 @@ public struct Perturbation {
     }
     if state.phase < Phase.first { try checkRotors() }
     let shares = try label(first: &state)
-    let found = try chart.adapted(to: state.points.picked(first: settings.first).sound())
+    let found = try chart.adapted(to: state.points.ofEmulator().sound())
     host.log(
       String(
         format:

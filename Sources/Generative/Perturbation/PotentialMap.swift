@@ -6,6 +6,8 @@ import Torch
 /// in its widths, as the forces of each tell. It can be inverted, and its volume is known.
 public struct PotentialMap {
   private let here, there: InternalChart
+  /// Energies with forces that the map has taken.
+  public let evaluations: Int
 
   /// `carried` must be what `Perturbation` made of `source`, at `points`; `forces` are the first potential's. Of its forces at those points its
   /// own affine map is made as the target's was: where the two potentials are one, nothing is moved.
@@ -17,16 +19,14 @@ public struct PotentialMap {
     guard case .internal(let first) = source.chart, case .internal(let there) = carried.chart else {
       throw PerturbationError.cartesian
     }
-    var own = points.picked(
-      points.sources.indices.filter { points.sources[$0] == LabelledPoints.Source.emulator.rawValue }
-    )
-    .sound()
+    var own = points.ofEmulator().sound()
     let (values, count) = (own.values, own.count)
     (own.logDensities, own.gradients) = ([], [])
     try forces.logDensities(first.coordinates, values, frames: count) {
       own.logDensities += $0.logDensities
       own.gradients += $0.gradients
     }
+    evaluations = count
     let here = try first.adapted(to: own.sound()).chart
     guard here.coordinates == there.coordinates, here.narrow == there.narrow, here.broad == there.broad,
       here.rotors == there.rotors, here.held == nil, there.held == nil
@@ -35,9 +35,11 @@ public struct PotentialMap {
   }
 
   /// The way back.
-  public var inverse: PotentialMap { PotentialMap(there, here) }
+  public var inverse: PotentialMap { PotentialMap(there, here, evaluations) }
 
-  private init(_ here: InternalChart, _ there: InternalChart) { (self.here, self.there) = (here, there) }
+  private init(_ here: InternalChart, _ there: InternalChart, _ evaluations: Int) {
+    (self.here, self.there, self.evaluations) = (here, there, evaluations)
+  }
 
   /// Where positions [frames, atoms, 3], nm, are led to, and ln |dx'/dx| of each frame.
   public func callAsFunction(_ positions: [Double], frames: Int) throws -> (positions: [Double], logVolumes: [Double]) {

@@ -18,6 +18,7 @@ struct AuditedSamples {
   let logWeights: [Double]
   let logDensity: [Double]
   let inside: [Bool]  // The first pair's first state
+  private let mostOfOneSample: Double
 
   init(_ reweighting: StageInput, _ context: StageContext) throws {
     self.reweighting = reweighting
@@ -33,13 +34,14 @@ struct AuditedSamples {
     logWeights = frames.states.ofFirstPair(try reweighting.artifact.read(Recorded.reweight.logWeights).values)
     logDensity = try reweighting.artifact.read(Recorded.reweight.logDensity.values).values
     inside = frames.states.inside
+    mostOfOneSample = try reweighting.artifact.readIfThere(Recorded.reweight.heaviestShare) ?? 1
   }
 
   /// Whether enough samples carry the state, and the rest, for a number: else exact likelihoods of the same few change nothing.
   var isCarried: Bool {
     [true, false].allSatisfy { side in
       let rows = inside.indices.filter { inside[$0] == side }
-      return StateSupport(logWeights: rows.map { logWeights[$0] }).givesNumber
+      return StateSupport(logWeights: rows.map { logWeights[$0] }, mostOfOneSample: mostOfOneSample).givesNumber
     }
   }
 }

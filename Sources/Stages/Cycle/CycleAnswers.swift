@@ -8,14 +8,15 @@ import Workflow
 /// Free energies of the pairs of states by all ways there are.
 struct CycleAnswers {
   typealias Estimate = PotentialCycle.Estimate
-  /// [pairs]; kT.
-  let reference, target, bennett, forward: [Estimate]
+  /// Under the first potential, and under the target by the reweighting; [pairs], kT.
+  let reference, target: [Estimate]
+  /// Under the target by the cycle: with works of both sides, and with forward works alone.
+  let bothSides, forward: [Estimate]
 
   init(
     _ reference: Reweighting, _ reweighted: StageInput, _ cycle: PotentialCycle, _ states: MolecularStates
   ) throws {
-    let first = reference.states.differences.map { Estimate(value: $0.value, standardError: $0.standardError) }
-    self.reference = first
+    self.reference = reference.states.differences.map { Estimate(value: $0.value, standardError: $0.standardError) }
     let (record, artifact) = (Recorded.reweight, reweighted.artifact)
     if states.isShort {
       target = [
@@ -28,13 +29,7 @@ struct CycleAnswers {
         artifact.read(record.states.pairs.deltaF).values, artifact.read(record.states.pairs.standardError).values
       ).map { Estimate(value: $0, standardError: $1) }
     }
-    func sum(_ gained: [Estimate]) -> [Estimate] {
-      zip(first, gained).map { own, step in
-        Estimate(value: own.value + step.value, standardError: hypot(own.standardError, step.standardError))
-      }
-    }
-    bennett = sum(cycle.steps.map(\.bennett))
-    forward = sum(cycle.steps.map(\.forward))
+    (bothSides, forward) = (cycle.answers.map(\.bennett), cycle.answers.map(\.forward))
   }
 }
 
@@ -42,26 +37,32 @@ extension CycleStage {
   static func write(
     _ cycle: PotentialCycle, _ answers: CycleAnswers, _ states: MolecularStates, to writer: ArtifactWriter
   ) throws {
-    let answer = answers.bennett[0]
     func interval(_ estimate: CycleAnswers.Estimate) -> [Double] {
       [-1.96, 1.96].map { estimate.value + $0 * estimate.standardError }
     }
+    let answer = answers.bothSides[0]
     try writer.write(
       (output.freeEnergy.deltaF, answer.value), (output.freeEnergy.standardError, answer.standardError),
       (output.freeEnergy.interval, interval(answer)))
-    let names = states.set.names
-    try writer.write(output.pairs.from, states.set.pairs.map { names[$0.from] })
-    try writer.write(output.pairs.to, states.set.pairs.map { names[$0.to] })
-    try writer.write(
-      (output.pairs.deltaF, answers.bennett.map(\.value)),
-      (output.pairs.standardError, answers.bennett.map(\.standardError)))
-    try writer.write(
-      output.pairs.interval, answers.bennett.flatMap(interval), shape: [answers.bennett.count, 2])
+    let (names, pairs) = (states.set.names, states.set.pairs)
+    try writer.write(output.stateNames, names)
+    try writer.write(output.from, pairs.map { names[$0.from] })
+    try writer.write(output.to, pairs.map { names[$0.to] })
+    if !states.isShort {
+      try writer.write(output.pairs.from, pairs.map { names[$0.from] })
+      try writer.write(output.pairs.to, pairs.map { names[$0.to] })
+      try writer.write(
+        (output.pairs.deltaF, answers.bothSides.map(\.value)),
+        (output.pairs.standardError, answers.bothSides.map(\.standardError)))
+      try writer.write(output.pairs.interval, answers.bothSides.flatMap(interval), shape: [pairs.count, 2])
+    }
     for (record, values) in [
-      (output.reference, answers.reference), (output.target, answers.target), (output.forwardCycle, answers.forward),
+      (output.reference, answers.reference), (output.target, answers.target), (output.bothSides, answers.bothSides),
+      (output.forwardAlone, answers.forward),
     ] {
       try writer.write((record.values, values.map(\.value)), (record.errors, values.map(\.standardError)))
     }
+    try writer.write(output.offset, cycle.offset)
     for (record, values) in [
       (output.bennett, cycle.gains.map(\.bennett)), (output.forward, cycle.gains.map(\.forward)),
       (output.backward, cycle.gains.map(\.backward)),
@@ -69,55 +70,86 @@ extension CycleStage {
       try writer.write((record.values, values.map(\.value)), (record.errors, values.map(\.standardError)))
     }
     try writer.write(
-      (output.forwardEffective, cycle.gains.map(\.forwardEffective)),
-      (output.backwardEffective, cycle.gains.map(\.backwardEffective)), (output.shared, cycle.gains.map(\.shared)))
+      (output.forwardEffective, cycle.gains.map(\.forwardSupport.effective)),
+      (output.backwardEffective, cycle.gains.map(\.backwardSupport.effective)),
+      (output.shared, cycle.gains.map(\.shared)))
   }
 
   /// Two ways that differ by more of their errors than this contradict each other.
   static let mostErrors = 3.0
 
   static func warn(
-    _ context: StageContext, _ cycle: PotentialCycle, _ answers: CycleAnswers, _ states: MolecularStates
+    _ context: StageContext, _ cycle: PotentialCycle, _ answers: CycleAnswers, _ reference: Reweighting,
+    _ states: MolecularStates
   ) {
     let names = states.set.names
     for state in states.asked {
       let gain = cycle.gains[state]
       let name = states.isShort ? ["the state", "the rest"][state] : states.called(state)
+      if let doubt = reference.support[state].doubt {
+        context.warn(
+          "under the first potential \(name) \(doubt)", reference.support[state].isBelievable ? .warning : .grave,
+          cure: "draw more samples of the first emulator, or train it longer")
+      }
+      for (direction, support) in [("forward", gain.forwardSupport), ("backward", gain.backwardSupport)] {
+        guard let doubt = support.doubt else { continue }
+        context.warn(
+          "\(direction) works: \(name) \(doubt)", support.isBelievable ? .note : .warning,
+          cure: "a larger count, or more samples")
+      }
       if !gain.bennett.value.isFinite {
         context.warn(
           String(
-            format: "%@: the two potentials share %.2g samples; %g are the least for a number", name, gain.shared,
-            PotentialCycle.fewestEffective), .grave, cure: "a larger count, or more samples of the target")
-      }
-      let (forward, backward) = (gain.forward, gain.backward)
-      let error = hypot(forward.standardError, backward.standardError)
-      if abs(forward.value - backward.value) > mostErrors * error {
-        context.warn(
-          String(
             format:
-              "%@ gains %.2f ± %.2f kT by forward works and %.2f ± %.2f by backward ones: one side holds conformations that the "
-              + "other lacks", name, forward.value, forward.standardError, backward.value, backward.standardError),
-          .grave)
+              "%@ gets no number from both sides: they share %.2g samples (%g are the least), or the weights of one carry none",
+            name,
+            gain.shared, PotentialCycle.fewestShared), .grave, cure: "a larger count, or more samples of the target")
       }
     }
     for (index, pair) in states.set.pairs.enumerated() {
-      let (direct, target) = (answers.forward[index], answers.target[index])
-      let error = hypot(direct.standardError, target.standardError)
+      let (forward, target) = (answers.forward[index], answers.target[index])
       let title = states.isShort ? "dF" : "dF of \(names[pair.from]) and \(names[pair.to])"
-      context.log(
-        String(
-          format:
-            "%@: %.3f ± %.3f kT under the first potential; under the target %.3f ± %.3f by the cycle, %.3f ± %.3f by forward works alone, "
-            + "%.3f ± %.3f by weights", title, answers.reference[index].value, answers.reference[index].standardError,
-          answers.bennett[index].value, answers.bennett[index].standardError, direct.value, direct.standardError,
-          target.value, target.standardError))
-      if abs(direct.value - target.value) > mostErrors * error {
-        context.warn(
-          String(
-            format:
-              "%@ under the target is %.2f ± %.2f kT by forward works, which know nothing of its emulator, and %.2f ± %.2f by weights",
-            title, direct.value, direct.standardError, target.value, target.standardError), .grave)
+      let ways = [
+        ("under the first potential", answers.reference[index]),
+        ("under the target by the cycle", answers.bothSides[index]),
+        ("by forward works alone", forward), ("by weights", target),
+      ].map { $0.0 + " " + Self.text($0.1) }
+      context.log("\(title): " + ways.joined(separator: ", "))
+      for message in [
+        contradiction(forward, target, between: ("forward works, which owe the target's emulator nothing", "weights")),
+        contradiction(
+          gain(cycle, pair, \.forward), gain(cycle, pair, \.backward),
+          between: ("forward works", "backward works"), about: "what the first state gains beside the second"),
+      ] {
+        if let message { context.warn("\(title): \(message)", .grave) }
       }
     }
+  }
+
+  private static func text(_ estimate: CycleAnswers.Estimate) -> String {
+    guard estimate.value.isFinite else { return "no number" }
+    let error = estimate.standardError
+    return NumberText.fixed(estimate.value, 3) + (error.isFinite ? " ± " + NumberText.fixed(error, 3) : "") + " kT"
+  }
+
+  /// What the first state of a pair gains beside the second.
+  private static func gain(
+    _ cycle: PotentialCycle, _ pair: StateSet.Pair, _ way: KeyPath<PotentialCycle.Gain, CycleAnswers.Estimate>
+  ) -> CycleAnswers.Estimate {
+    let (one, other) = (cycle.gains[pair.from][keyPath: way], cycle.gains[pair.to][keyPath: way])
+    return CycleAnswers.Estimate(
+      value: one.value - other.value, standardError: hypot(one.standardError, other.standardError))
+  }
+
+  /// Nil where both are near, or where one of them has no number or no error.
+  private static func contradiction(
+    _ one: CycleAnswers.Estimate, _ other: CycleAnswers.Estimate, between names: (String, String),
+    about subject: String = "dF under the target"
+  ) -> String? {
+    let errors = abs(one.value - other.value) / hypot(one.standardError, other.standardError)
+    guard errors > mostErrors else { return nil }
+    return
+      "\(subject) is \(text(one)) by \(names.0), and \(text(other)) by \(names.1): \(NumberText.fixed(errors, 1)) joint standard errors "
+      + "apart"
   }
 }

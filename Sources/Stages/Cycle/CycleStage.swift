@@ -40,6 +40,10 @@ enum CycleStage: RecordedStage {
 
   static func check(_ stage: PlannedStage) throws {
     MoleculeCheck.run(stage, needs: .energies)
+    func value(_ field: SharedField, _ of: PlannedStage) -> ParameterValue { of.shared[field.name] ?? .null }
+    if [.null, value(.forcefield, stage)].contains(value(.simulatedBy, stage)) {
+      stage.warn("\(CycleError.samePotential)", at: .stage)
+    }
     for sample in stage.inputs(\Inputs.samples) where sample.type == SampleStage.self {
       if try sample.parameters(SampleStage.Parameters.self).logDensity == .none {
         stage.refuse(
@@ -47,20 +51,29 @@ enum CycleStage: RecordedStage {
           at: .parameter("samples"))
       }
     }
-    let carried = stage.inputs(\Inputs.reweight).flatMap { $0.inputs(\ReweightStage.Inputs.samples) }
-      .flatMap { $0.inputs(\SampleStage.Inputs.emulator) }
+    let weighted = stage.inputs(\Inputs.reweight)
+    for reweight in weighted {
+      for field in [SharedField.forcefield, .temperature] where value(field, reweight) != value(field, stage) {
+        stage.refuse("\(CycleError.otherPotential(reweight.name, field: field.name))", at: .parameter("reweight"))
+      }
+      for annealed in reweight.inputs(\ReweightStage.Inputs.samples) where annealed.type == AnnealStage.self {
+        stage.refuse("\(CycleError.annealed(annealed.name))", at: .parameter("reweight"))
+      }
+    }
+    let carried = weighted.flatMap { $0.inputs(\ReweightStage.Inputs.samples) }
+      .filter { $0.type == SampleStage.self }.flatMap { $0.inputs(\SampleStage.Inputs.emulator) }
     for emulator in carried where emulator.type != PerturbStage.self {
-      stage.refuse(
-        "\(CycleError.notCarried(emulator.name))", at: .parameter("reweight"))
+      stage.refuse("\(CycleError.notCarried(emulator.name))", at: .parameter("reweight"))
     }
     let first = stage.inputs(\Inputs.samples).flatMap { $0.inputs(\SampleStage.Inputs.emulator) }
-    let source = carried.flatMap { $0.inputs(\PerturbStage.Inputs.emulator) }
-    if let first = first.first, let source = source.first, first.name != source.name {
-      stage.refuse(
-        "\(CycleError.otherEmulator(found: first.name, wanted: source.name))", at: .parameter("samples"))
-    }
-    for emulator in first where emulator.type != EmulatorStage.self {
-      stage.refuse("\(CycleError.notFirst(emulator.name))", at: .parameter("samples"))
+    let source = carried.filter { $0.type == PerturbStage.self }.flatMap { $0.inputs(\PerturbStage.Inputs.emulator) }
+    if let first = first.first, let source = source.first {
+      if source.type == PerturbStage.self {
+        stage.refuse("\(CycleError.carriedTwice(source.name))", at: .parameter("reweight"))
+      } else if first.name != source.name {
+        stage.refuse(
+          "\(CycleError.otherEmulator(found: first.name, wanted: source.name))", at: .parameter("samples"))
+      }
     }
   }
 
@@ -75,9 +88,11 @@ enum CycleStage: RecordedStage {
     let states = try system.states()
     let map = try self.map(samples, reweighted, system, threads: context.threads)
     let frames = try ReweightFrames(samples, system, states)
-    let led = try LedSamples(samples, count: min(parameters.count, frames.count), by: map)
     let targets = try reweighted.input(\ReweightStage.Inputs.samples)
-    let back = try LedSamples(targets, count: targets.frameCount, by: map.inverse)
+    let placed = try ReweightFrames(targets, target, states)
+    let led = try LedSamples(samples, count: frames.count, by: map, system, states)
+    let back = try LedSamples(targets, count: placed.count, by: map.inverse, system, states)
+    let count = min(parameters.count, frames.count)
     let (here, there) = try withAdvice {
       (
         try system.engine(for: "the cycle", threads: context.threads),
@@ -87,35 +102,33 @@ enum CycleStage: RecordedStage {
     let energies = try SavedEnergies(
       context, Recorded.cycleCheckpoint,
       [
-        .init(engine: there, count: led.count, positions: led.positions),
         .init(engine: here, count: frames.count, positions: samples.positions),
+        .init(engine: there, count: count, positions: led.positions),
         .init(engine: here, count: back.count, positions: back.positions),
       ])
     let thermal = PhysicalConstants.thermalEnergy(temperature: system.temperature)
-    let own = energies.values[1].map { $0 / thermal }
+    let own = energies.values[0].map { $0 / thermal }
     let reference = try self.reference(context, samples, frames, own, bootstrap: parameters.bootstrap)
-    let targetEnergies = try reweighted.artifact.read(Recorded.reweight.energies).values
-    let forward = led.works(from: own, to: energies.values[0].map { $0 / thermal })
+    let record = Recorded.reweight
+    let targetEnergies = try reweighted.artifact.read(record.energies).values
+    let forward = led.works(from: own, to: energies.values[1].map { $0 / thermal })
     let backward = back.works(from: targetEnergies.map { $0 / thermal }, to: energies.values[2].map { $0 / thermal })
-    let places = try states.places(targets)
-    try check(led, Array(frames.states.place.prefix(led.count)), states, samples.name)
-    try check(back, places, states, targets.name)
     let cycle = try PotentialCycle(
-      from: .init(
-        logWeights: Array(reference.logWeights.prefix(led.count)), places: Array(frames.states.place.prefix(led.count)),
-        works: forward),
+      from: .init(logWeights: reference.logWeights, places: led.places, works: forward),
       to: .init(
-        logWeights: try reweighted.artifact.read(Recorded.reweight.logWeights).values, places: places, works: backward),
-      states: states.set.names.count, pairs: states.set.pairs, bootstrapReplicates: parameters.bootstrap,
-      seed: context.seed)
+        logWeights: try reweighted.artifact.read(record.logWeights).values, places: placed.states.place, works: backward
+      ),
+      states: states.set.names.count, pairs: states.set.pairs,
+      mostOfOneSample: reweighted.artifact.readIfThere(record.heaviestShare) ?? 1,
+      bootstrapReplicates: parameters.bootstrap, seed: context.seed)
     let answers = try CycleAnswers(reference, reweighted, cycle, states)
     let writer = context.output
     try writer.write((output.forwardWorks, forward), (output.backwardWorks, backward))
     try writer.write(
-      (output.energyEvaluations, energies.values.reduce(0) { $0 + $1.count }), (output.energyMethod, there.summary))
-    try writer.write(output.stateNames, states.set.names)
+      (output.energyEvaluations, map.evaluations + energies.values.reduce(0) { $0 + $1.count }),
+      (output.energyMethod, there.summary))
     try write(cycle, answers, states, to: writer)
-    warn(context, cycle, answers, states)
+    warn(context, cycle, answers, reference, states)
   }
 
   /// Throws `CycleError`, `PerturbationError`, and the errors of force fields.
@@ -138,17 +151,11 @@ enum CycleStage: RecordedStage {
   ) throws -> Reweighting {
     var options = Reweighting.Options()
     (options.bootstrapReplicates, options.smoothing, options.seed) = (bootstrap, true, context.seed)
+    options.givesNumbers = ReweightStage.givesNumbers(frames)
     return try Reweighting(
       reducedPotential: potential, logDensities: samples.artifact.logDensityEstimates(), states: frames.states,
       angle: frames.profileAngle, noiseAngles: frames.torsions.map(\.angles),
       excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, options: options)
-  }
-
-  /// A map that moved conformations out of their states would make gains of states mean nothing.
-  private static func check(_ led: LedSamples, _ before: [Int], _ states: MolecularStates, _ name: String) throws {
-    let after = try led.places(states)
-    let moved = zip(before, after).filter { $0 != $1 }.count
-    guard moved == 0 else { throw CycleError.leavesStates(moved, of: led.count, samples: name) }
   }
 }
 
@@ -156,51 +163,44 @@ enum CycleStage: RecordedStage {
 private struct LedSamples {
   private let led: [Double]
   private let logVolumes: [Double]
+  private let isExcluded: [Bool]  // Led to another hand, or a ring torn open: not among what is weighed on the other side
   private let atoms: Int
+  /// Where they are led to, by the place among the states.
+  let places: [Int]
   var count: Int { logVolumes.count }
   private static let chunk = 2000
 
-  init(_ samples: StageInput, count: Int, by map: PotentialMap) throws {
-    var (led, logVolumes) = ([Double](), [Double]())
+  init(
+    _ samples: StageInput, count: Int, by map: PotentialMap, _ system: MolecularSystem, _ states: MolecularStates
+  ) throws {
+    var (led, logVolumes, places) = ([Double](), [Double](), [Int]())
+    var record = try ConformationRecord(topology: system.topology, torsions: [])
+    let rings = RingBonds(topology: system.topology)
+    var broken: [Bool] = []
     for start in stride(from: 0, to: count, by: Self.chunk) {
       let rows = start..<min(start + Self.chunk, count)
       let found = try map(samples.positions(rows), frames: rows.count)
       led += found.positions
       logVolumes += found.logVolumes
+      places += states.assignment(of: found.positions).place
+      try record.append(found.positions)
+      broken += try rings.broken(in: found.positions).frames
     }
-    (self.led, self.logVolumes) = (led, logVolumes)
-    atoms = count > 0 ? led.count / (3 * count) : 0
+    (self.led, self.logVolumes, self.places) = (led, logVolumes, places)
+    isExcluded = zip(record.inverted, broken).map { $0 || $1 }
+    atoms = system.topology.atoms.count
   }
 
   func positions(_ rows: Range<Int>) -> [Double] {
     Array(led[3 * atoms * rows.lowerBound..<3 * atoms * rows.upperBound])
   }
 
-  func places(_ states: MolecularStates) throws -> [Int] { states.assignment(of: led).place }
-
-  /// Reduced potentials before and after, kT; infinite where there is none afterwards.
+  /// Reduced potentials before and after, kT; infinite where there is none afterwards. As many as there are of the latter.
   func works(from before: [Double], to after: [Double]) -> [Double] {
-    logVolumes.indices.map { n in
+    after.indices.map { n in
       let work = after[n] - before[n] - logVolumes[n]
-      return work.isFinite ? work : .infinity
+      return work.isFinite && !isExcluded[n] ? work : .infinity
     }
-  }
-}
-
-extension StageInput {
-  fileprivate var frameCount: Int {
-    get throws { try artifact.shape(Recorded.sample.trajectory.coordinates).first ?? 0 }
-  }
-}
-
-extension MolecularStates {
-  fileprivate func places(_ samples: StageInput) throws -> [Int] {
-    let count = try samples.frameCount
-    var places: [Int] = []
-    for start in stride(from: 0, to: count, by: 2000) {
-      places += try assignment(of: samples.positions(start..<min(start + 2000, count))).place
-    }
-    return places
   }
 }
 
@@ -210,21 +210,28 @@ public enum CycleError: Error, Equatable, CustomStringConvertible {
   case notCarried(String)
   /// The first samples come from an emulator of another origin.
   case otherEmulator(found: String, wanted: String)
-  /// The first samples are themselves of a carried emulator.
-  case notFirst(String)
-  /// The map moves conformations from state to state.
-  case leavesStates(Int, of: Int, samples: String)
+  /// The emulator was carried from one that was itself carried.
+  case carriedTwice(String)
+  /// The target's samples were moved after they were drawn.
+  case annealed(String)
+  /// The weights are of another potential, or temperature.
+  case otherPotential(String, field: String)
+  /// The file names one potential only.
+  case samePotential
 
   public var description: String {
     switch self {
     case .notCarried(let name): "a cycle leads to samples of an emulator that perturb has made, and '\(name)' is none"
     case .otherEmulator(let found, let wanted):
       "the samples are of emulator '\(found)', and perturb began with '\(wanted)'"
-    case .notFirst(let name):
-      "a cycle begins with samples of an emulator of system.sampled_by, and '\(name)' was carried to another potential"
-    case .leavesStates(let moved, let count, let samples):
-      "the map to the other potential moves \(moved) of \(count) samples of '\(samples)' out of their states: a cycle needs states of "
-        + "torsions that it leaves as they are"
+    case .carriedTwice(let name):
+      "a cycle leads from system.sampled_by to its target in one step, and perturb began with '\(name)', which was carried itself"
+    case .annealed(let name):
+      "the samples of '\(name)' were moved after they were drawn; name a reweighting of samples as perturb's emulator draws them"
+    case .otherPotential(let name, let field):
+      "'\(name)' has another \(field) than the cycle: both must be of the same target"
+    case .samePotential:
+      "system.sampled_by is not given, or is system.forcefield itself: the cycle then leads from the target to the target"
     }
   }
 }

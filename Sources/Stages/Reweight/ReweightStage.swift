@@ -65,6 +65,10 @@ enum ReweightStage: RecordedStage {
   /// is no picture of the molecule's.
   static let mostBroken = 0.2
 
+  static func givesNumbers(_ frames: ReweightFrames) -> Bool {
+    Double(frames.broken.filter { $0 }.count) <= mostBroken * Double(max(1, frames.count))
+  }
+
   enum Smoothing: String, CaseIterable, ParameterType {
     case none, pareto
   }
@@ -124,8 +128,7 @@ enum ReweightStage: RecordedStage {
     let drawnBy = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)
     options.mostOfOneSample =
       parameters.heaviestShare ?? (drawnBy?.type == PerturbStage.type ? mostOfOneCarried : 1)
-    let torn = Double(frames.broken.filter { $0 }.count) / Double(max(1, frames.count))
-    options.givesNumbers = torn <= mostBroken
+    options.givesNumbers = givesNumbers(frames)
     let result = try Reweighting(
       reducedPotential: potential, logDensities: density.estimates, states: frames.states,
       angle: frames.profileAngle, noiseAngles: frames.torsions.map(\.angles),
@@ -137,6 +140,7 @@ enum ReweightStage: RecordedStage {
       (output.logDensity.values, density.mean), (output.logDensity.method, density.source),
       (output.energies, energies.values), (output.energyEvaluations, frames.count + density.evaluations),
       (output.energyMethod, energies.method), (output.secondsPerEnergy, energies.secondsPerEnergy))
+    if options.mostOfOneSample < 1 { try writer.write(output.heaviestShare, options.mostOfOneSample) }
     if let ensemble = held.ensemble { try writer.write(output.freeEnergy.ensemble, ensemble.summary) }
     if !volumes.isEmpty { try writer.write(output.logVolumes, volumes) }
     for torsion in frames.torsions { try writer.write(output.torsions.angles[torsion.name], torsion.angles) }

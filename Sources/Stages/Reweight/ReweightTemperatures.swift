@@ -37,9 +37,12 @@ extension ReweightStage {
     _ context: StageContext, _ dependence: TemperatureDependence, _ states: MolecularStates, isTorn: Bool
   ) {
     for row in dependence.rows where !isTorn && row.freeEnergies.contains(where: { $0.value.isNaN }) {
-      let least = states.asked.map { row.support[$0].effective }.min() ?? 0
+      let doubts = states.asked.filter { !row.support[$0].givesNumber }.map { state in
+        (states.isShort ? ["the state", "the rest"][state] : states.called(state)) + " "
+          + (row.support[state].doubt ?? "")
+      }
       context.warn(
-        "at \(NumberText.plain(row.temperature)) K a state rests on \(NumberText.fixed(least, 1)) effective samples: no number is given there",
+        "at \(NumberText.plain(row.temperature)) K " + doubts.joined(separator: "; ") + ": no number is given there",
         .warning, cure: "ask for temperatures nearer to that of the samples, or draw more of them")
     }
     for row in dependence.rows

@@ -10,6 +10,8 @@ public struct CycleRecord: StageRecord {
   public let to = Texts("results/cycle/to", axes: ["pair"], "the second")
   public let reference = CycleAnswersRecord(
     "reference", "under system.sampled_by, by weights of the first emulator's samples")
+  public let before = CycleAnswersRecord(
+    "before", "the same with states as the map leads to them: what the cycle adds to")
   public let target = CycleAnswersRecord("target", "under system.forcefield, by the reweighting's own weights")
   public let bothSides = CycleAnswersRecord("bennett", "under the target, by the cycle with works of both sides")
   public let forwardAlone = CycleAnswersRecord(
@@ -22,6 +24,9 @@ public struct CycleRecord: StageRecord {
   public let forwardEffective = Reals(
     "results/gains/forward/effective_samples", axes: ["state"], "in the mean of exp(-work): below 10 there is no number"
   )
+  public let forwardTail = Reals(
+    "results/gains/forward/tail_shape", axes: ["state"],
+    "Pareto shape of the terms of that mean; nan where there are too few to tell")
   public let backwardEffective = Reals(
     "results/gains/backward/effective_samples", axes: ["state"], "the same of backward works")
   public let shared = Reals(

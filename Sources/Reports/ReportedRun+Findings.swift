@@ -6,7 +6,7 @@ import Records
 struct Finding {
   /// What is wrong; what causes the rest comes first.
   enum Cause: Int, Comparable {
-    case constraints, noFrames, otherForceField, missingRegion, contradiction, logDensity, gap, undetermined, tail, said
+    case constraints, noFrames, otherForceField, missingRegion, logDensity, gap, undetermined, tail, contradiction, said
     case bias, disagreement, concentrated, fewSamples, unconverged, unexplored
 
     static func < (one: Self, other: Self) -> Bool { one.rawValue < other.rawValue }
@@ -220,19 +220,29 @@ extension ReportedRun {
     let (forward, weights) = (try values(record.forwardAlone), try values(record.target))
     let pairs = zip(try stage.texts(record.from) ?? [], try stage.texts(record.to) ?? [])
     let reweight = stage.inputs["reweight"]
+    let names = try stage.texts(record.stateNames) ?? []
+    let effective = try stage.numbers(record.forwardEffective) ?? []
+    let tails = try stage.numbers(record.forwardTail) ?? []
+    func isBelievable(_ name: String) -> Bool {
+      guard let state = names.firstIndex(of: name), state < effective.count, state < tails.count else { return false }
+      return effective[state] >= options.limits.samplesForInterval && !(tails[state] > options.limits.tailShape)
+    }
+    // an audit has the log-density's bias taken out
+    let audits = Set(stages.filter { $0.type == AuditRecord.stageType }.map(\.name))
     return zip(zip(forward, weights), pairs).compactMap { answers, pair in
       let (one, other) = answers
       let errors = abs(one.value - other.value) / hypot(one.error, other.error)
-      guard errors > options.limits.contradiction else { return nil }
+      guard errors > options.limits.contradiction, isBelievable(pair.0), isBelievable(pair.1) else { return nil }
       func text(_ answer: (value: Double, error: Double)) -> String {
         "\(NumberText.fixed(answer.value, 2)) ± \(NumberText.fixed(answer.error, 2)) kT"
       }
       return Finding(
-        cause: .contradiction, touches: resting(on: stage).union(reweight.map(resting) ?? []), about: stage.name,
+        cause: .contradiction, touches: resting(on: stage).union((reweight.map(resting) ?? []).subtracting(audits)),
+        about: stage.name,
         text:
           "\(stage.name): dF of \(pair.0) and \(pair.1) under the target is \(text(one)) by forward works, which owe the target's emulator "
           + "nothing, and \(text(other)) by the weights of \(reweight?.name ?? "its samples"): \(NumberText.fixed(errors, 1)) joint standard errors "
-          + "apart. One of the two emulators lacks something.",
+          + "apart. One of the two emulators lacks something, or the log-density of the weights is off.",
         cure:
           "look at the torsions of the heaviest samples of both; give perturb more energies (rounds, exploration), and the first emulator frames of "
           + "all places", states: options.isOfNamedStates ? [pair.0, pair.1] : nil)

@@ -96,7 +96,7 @@ extension ReportedRun {
       text:
         "A second way to dF under the target: that under the potential of the first emulator, and what each state gains between the two. A map of"
         + " bonds and angles, made of both potentials' forces, leads samples from one to the other; works are what that costs. Forward works are of"
-        + " samples of the first emulator alone: nothing of them comes from the target's own emulator. Gains hold a constant that all states share.",
+        + " samples of the first emulator alone: nothing of them comes from the target's own emulator. Gains are beside one constant, which all states share.",
       tables: gains.rows.isEmpty ? [] : [answers, gains])
   }
 

@@ -295,6 +295,12 @@ private struct Agreement {
 
 extension ReportedStage {
   /// The samples that it weights as they were drawn, also where they were carried on by annealing; nil for methods of their own.
+  /// Those of both sides, of a cycle.
+  fileprivate var allSamples: Set<String> {
+    guard type == CycleRecord.stageType else { return Set([drawnSamples].compactMap { $0 }) }
+    return Set([inputs["samples"]?.name, inputs["reweight"]?.drawnSamples].compactMap { $0 })
+  }
+
   fileprivate var drawnSamples: String? {
     if type == CycleRecord.stageType { return nil }
     guard let samples = inputs["samples"] ?? inputs["reweight"]?.inputs["samples"] else { return nil }
@@ -353,9 +359,8 @@ private struct Comparison {
           "\(names) are of two ensembles, since bonds are held in one of them: the \(difference) between them are no error of either."
         )
       }
-      if let cycle = [one, other].first(where: { $0.stage.type == CycleRecord.stageType }),
-        let shared = cycle.stage.inputs["reweight"]?.drawnSamples,
-        [one, other].contains(where: { $0.stage.drawnSamples == shared })
+      if [one, other].contains(where: { $0.stage.type == CycleRecord.stageType }),
+        let shared = one.stage.allSamples.intersection(other.stage.allSamples).sorted().first
       {
         return (
           .fine,

@@ -12,7 +12,7 @@ extension SharedField {
       "held_bonds", .fileOrVariant(EnergyMethods.all), optional: true,
       help: "the force field that tells what becomes of held bonds; left out: system.forcefield"),
     standIn: { surroundings in
-      HeldBonds.areUntold(surroundings) ? HeldBonds.forcefield(surroundings.values) : .null
+      HeldBonds.areUntold(surroundings) ? surroundings.values[forcefield.name] ?? .null : .null
     })
 
   /// K, of released lengths; there where `heldForcefield` is. No key of the file.
@@ -30,15 +30,10 @@ extension SharedField {
 private enum HeldBonds {
   private static let framesLookedAt = 40
 
-  /// That of the frames' dynamics.
-  static func forcefield(_ values: [String: ParameterValue]) -> ParameterValue {
-    [SharedField.sampledBy, .forcefield].lazy.compactMap { values[$0.name] }.first { $0 != .null } ?? .null
-  }
-
   /// Whether an ingest stage that is not told what to make of held bonds will find some. False where files cannot be read: whoever reads
   /// them says why.
   static func areUntold(_ surroundings: SharedField.Surroundings) -> Bool {
-    guard forcefield(surroundings.values) != .null else { return false }
+    guard let forcefield = surroundings.values[SharedField.forcefield.name], forcefield != .null else { return false }
     // a file may leave the topology to the force field's, and the structure to the trajectory
     var values = surroundings.values
     for field in SharedField.molecule where (values[field.name] ?? .null) == .null {

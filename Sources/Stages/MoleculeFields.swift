@@ -9,12 +9,12 @@ extension SharedField {
     ParameterField(
       "topology", .path, optional: true,
       help:
-        "PDB file or AMBER prmtop of the molecule, solvent and all if the trajectory has them; left out: the force field's prmtop"
+        "PDB file or AMBER prmtop of the molecule, solvent and all if the trajectory has them; left out: the prmtop of the force field, of sampled_by first"
     ),
     isNeeded: true,
     standIn: { surroundings in
-      guard let file = MoleculeFile.forceField(surroundings.values), MoleculeFile.isPrmtop(file) else { return .null }
-      return .string(file.path)
+      let file = MoleculeFile.forceFields(surroundings.values).first(where: MoleculeFile.isPrmtop)
+      return file.map { .string($0.path) } ?? .null
     })
 
   public static let atoms = SharedField(
@@ -68,13 +68,14 @@ enum MoleculeFile {
     return AMBERTopology.isPrmtop([UInt8]((try? handle.read(upToCount: 64)) ?? Data()))
   }
 
-  /// The file of the force field, where it is one.
-  static func forceField(_ values: [String: ParameterValue]) -> URL? {
-    // that of the dynamics is the same for all targets
-    [SharedField.sampledBy, .forcefield].lazy.compactMap { field in
+  /// The file of the force field, where it is one: that of the dynamics first, which is the same for all targets.
+  static func forceField(_ values: [String: ParameterValue]) -> URL? { forceFields(values).first }
+
+  static func forceFields(_ values: [String: ParameterValue]) -> [URL] {
+    [SharedField.sampledBy, .forcefield].compactMap { field in
       let value = values[field.name] ?? .null
       return (value.string ?? value.variant?.parameters["file"]?.string).map { URL(fileURLWithPath: $0) }
-    }.first
+    }
   }
 
   /// Whether bonds of a structure file are told by distances alone. False for one that cannot be read: whoever reads it says why.

@@ -136,14 +136,37 @@ import Testing
     #expect(lax.answers[0].forward.value == strict.answers[0].forward.value && strict.answers[0].forward.value.isFinite)
     #expect(strict.answers[0].bennett.value.isNaN && strict.gains[0].backward.value.isNaN)
     #expect(strict.gains[1].bennett.value.isFinite)
+    // samples without a work count in the first potential's own answer only
+    var few = near
+    few.a.works = Array(few.a.works.prefix(250))
+    let part = try PotentialCycle(
+      from: few.a, to: few.b, states: 2, pairs: pairs, bootstrapReplicates: 20, seed: 5)
+    #expect(part.answers[0].before == lax.answers[0].before && part.gains[1].forward != lax.gains[1].forward)
+    // what the second potential has no samples of still has its forward works
+    var lacking = near
+    for n in lacking.b.places.indices where lacking.b.places[n] == 0 { lacking.b.logWeights[n] = -.infinity }
+    let alone = try PotentialCycle(
+      from: lacking.a, to: lacking.b, states: 2, pairs: pairs, bootstrapReplicates: 20, seed: 5)
+    #expect(alone.answers[0].forward.value == lax.answers[0].forward.value && alone.answers[0].bennett.value.isNaN)
+    // where the map leads all to one state there is nothing in the other; works without an energy weigh nothing
+    var moved = near
+    moved.a.places = moved.a.places.map { _ in 1 }
+    moved.a.works[3] = .infinity
+    let led = try PotentialCycle(
+      from: moved.a, to: moved.b, states: 2, pairs: pairs, bootstrapReplicates: 20, seed: 5)
+    #expect(led.answers[0].before.value.isNaN && led.gains[0].forwardSupport.samples == 0)
+    #expect(led.gains[1].forward.value.isFinite)
+    let none = try PotentialCycle(
+      from: near.a, to: near.b, states: 2, pairs: pairs, givesNumbers: false, bootstrapReplicates: 20, seed: 5)
+    #expect(none.gains[1].forward.value.isNaN && none.answers[0].before.value.isNaN)
     // total energies that lie anywhere change nothing but the offset
     var apart = near
     apart.a.works = apart.a.works.map { $0 - 3e7 }
     apart.b.works = apart.b.works.map { $0 + 3e7 }
-    let moved = try PotentialCycle(
+    let shifted = try PotentialCycle(
       from: apart.a, to: apart.b, states: 2, pairs: pairs, bootstrapReplicates: 20, seed: 5)
-    #expect(abs(moved.offset - lax.offset + 3e7) < 1e-3)
-    #expect(abs(moved.gains[1].bennett.value - lax.gains[1].bennett.value) < 1e-5)
+    #expect(abs(shifted.offset - lax.offset + 3e7) < 1e-3)
+    #expect(abs(shifted.gains[1].bennett.value - lax.gains[1].bennett.value) < 1e-5)
     #expect(throws: FreeEnergiesError.self) {
       _ = try PotentialCycle(
         from: .init(logWeights: [0], places: [], works: [0]), to: far.b, states: 2, pairs: pairs,

@@ -171,6 +171,12 @@ import Workflow
         fresh: { uses: sample, emulator: target, count: 100 }
         weighted: { uses: reweight, samples: fresh, density: stochastic-trace }
         plain: { uses: reweight, samples: first, density: stochastic-trace }
+        model: { uses: energy-model, samples: fresh }
+        carried: { uses: anneal, samples: fresh, density: model }
+        moved: { uses: reweight, samples: carried, density: annealed }
+        again: { uses: perturb, emulator: target }
+        further: { uses: sample, emulator: again, count: 100 }
+        twice: { uses: reweight, samples: further, density: stochastic-trace }
       \(stages)
       """.write(to: file, atomically: true, encoding: .utf8)
       do {
@@ -185,6 +191,8 @@ import Workflow
       ("samples: other, reweight: weighted", "perturb began with 'emulator'"),
       ("samples: fresh, reweight: weighted", "perturb began with 'emulator'"),
       ("samples: bare, reweight: weighted", "log_density: none"),
+      ("samples: first, reweight: moved", "'carried' were moved"),
+      ("samples: first, reweight: twice", "'target', which was carried itself"),
     ] {
       let told = try findings("  cycle: { uses: cycle, \(inputs) }")
       #expect(message.isEmpty ? told.isEmpty : told.contains(message), "\(inputs): \(told)")

@@ -101,7 +101,7 @@ public struct RunFixture {
 
   /// A cycle beside `reweighted`, whose forward works give `forward` kT; pairs only where states are named.
   public mutating func cycle(
-    beside reweighted: ReportedStage, forward: Double, names: [String]? = nil
+    beside reweighted: ReportedStage, forward: Double, tail: Double = 0.4, names: [String]? = nil
   ) throws -> ReportedStage {
     try stage("cycle", "cycle", ["reweight": reweighted], method: "cycle from system.sampled_by") { writer, _ in
       let record = Recorded.cycle
@@ -115,7 +115,8 @@ public struct RunFixture {
         try writer.write(record.pairs.interval, [3.7, 3.9], shape: [1, 2])
       }
       for (answers, value) in [
-        (record.reference, 4.2), (record.bothSides, 3.8), (record.forwardAlone, forward), (record.target, 3.79),
+        (record.reference, 4.2), (record.before, 4.2), (record.bothSides, 3.8), (record.forwardAlone, forward),
+        (record.target, 3.79),
       ] { try writer.write((answers.values, [value]), (answers.errors, [0.05])) }
       try writer.write(record.offset, -20000.0)
       for (gains, values) in [
@@ -123,6 +124,7 @@ public struct RunFixture {
       ] {
         try writer.write((gains.values, values), (gains.errors, [0.03, .nan]))
       }
+      try writer.write(record.forwardTail, [0.3, tail])
       try writer.write(
         (record.forwardEffective, [120.0, 300]), (record.backwardEffective, [4.0, 80]), (record.shared, [90.0, 200]))
     }

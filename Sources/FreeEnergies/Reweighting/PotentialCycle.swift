@@ -13,9 +13,12 @@ public struct PotentialCycle: Sendable {
     public var places: [Int]
     /// To the other potential, kT; infinite where it gives no energy. Of the first samples, or of all.
     public var works: [Double]
+    /// Pareto shapes of the states' weights before any smoothing, [states]; left out, of the weights as they are here.
+    public var tailShapes: [Double]?
 
-    public init(logWeights: [Double], places: [Int], works: [Double]) {
+    public init(logWeights: [Double], places: [Int], works: [Double], tailShapes: [Double]? = nil) {
       (self.logWeights, self.places, self.works) = (logWeights, places, works)
+      self.tailShapes = tailShapes
     }
   }
 
@@ -55,10 +58,11 @@ public struct PotentialCycle: Sendable {
   /// Fewer shared samples carry no number.
   public static let fewestShared = StateSupport.fewestForNumber
 
-  /// `pairs` by their states' places; `mostOfOneSample` as for `StateSupport`, of the weights of B. Throws `FreeEnergiesError.shape`.
+  /// `pairs` by their states' places; `mostOfOneSample` as for `StateSupport`, of the weights of B; `givesNumbers`: false where something else
+  /// than weights and works says that no number can be made of them. Throws `FreeEnergiesError.shape`.
   public init(
     from a: Samples, to b: Samples, states: Int, pairs: [StateSet.Pair], mostOfOneSample: Double = 1,
-    bootstrapReplicates: Int, seed: UInt64
+    givesNumbers: Bool = true, bootstrapReplicates: Int, seed: UInt64
   ) throws {
     for (side, name) in [(a, "first"), (b, "second")] {
       guard side.logWeights.count >= side.works.count, side.places.count == side.logWeights.count else {
@@ -80,14 +84,22 @@ public struct PotentialCycle: Sendable {
     let offset = level ?? 0
     self.offset = offset
     let works = [a.works.map { $0 - offset }, b.works.map { $0 + offset }]
-    func solved(_ weights: [[Double]], from start: [BennettAcceptance?]? = nil) -> [BennettAcceptance?] {
+    func solved(_ weights: [[Double]], from start: [Solution]? = nil) -> [Solution] {
       (0..<states).map { state in
-        let sides = [0, 1].compactMap { side -> BennettAcceptance.Side? in
+        let sides = [0, 1].map { side -> BennettAcceptance.Side? in
           let own = rows[side][state].filter { weights[side][$0] > 0 }
           guard !own.isEmpty else { return nil }
           return BennettAcceptance.Side(works: own.map { works[side][$0] }, weights: own.map { weights[side][$0] })
         }
-        return sides.count == 2 ? BennettAcceptance(sides[0], sides[1], start: start?[state]?.difference) : nil
+        var solution = Solution()
+        // what one side says alone needs nothing of the other
+        if let a = sides[0] { solution.forward = a.exponentialAverage }
+        if let b = sides[1] { solution.backward = -b.exponentialAverage }
+        if let a = sides[0], let b = sides[1] {
+          let both = BennettAcceptance(a, b, start: start?[state].difference)
+          (solution.difference, solution.shared) = (both.difference, both.shared)
+        }
+        return solution
       }
     }
     func before(_ weights: [Double], _ pair: StateSet.Pair) -> Double {
@@ -104,8 +116,9 @@ public struct PotentialCycle: Sendable {
     }
 
     func support(_ samples: Samples, _ state: Int, mostOfOneSample: Double = 1) -> StateSupport {
-      StateSupport(
-        logWeights: samples.places.indices.filter { samples.places[$0] == state }.map { samples.logWeights[$0] },
+      let own = samples.places.indices.filter { samples.places[$0] == state }.map { samples.logWeights[$0] }
+      return StateSupport(
+        logWeights: own, tailShape: samples.tailShapes?[state] ?? ParetoSmoothing(logWeights: own).shape,
         mostOfOneSample: mostOfOneSample)
     }
     let known = (0..<states).map { state in
@@ -113,23 +126,20 @@ public struct PotentialCycle: Sendable {
         a: support(a, state), b: support(b, state, mostOfOneSample: mostOfOneSample),
         forward: StateSupport(logWeights: rows[0][state].map { a.logWeights[$0] - works[0][$0] }),
         backward: StateSupport(logWeights: rows[1][state].map { b.logWeights[$0] - works[1][$0] }),
-        shared: found[state]?.shared ?? 0)
+        shared: found[state].shared)
     }
-    let ways: [(value: KeyPath<BennettAcceptance, Double>, rests: (Known) -> [StateSupport], isShared: Bool)] = [
-      (\.difference, { [$0.a, $0.b] }, true), (\.forward, { [$0.forward] }, false),
+    let ways: [(value: KeyPath<Solution, Double>, rests: (Known) -> [StateSupport], isShared: Bool)] = [
+      (\.difference, { [$0.a, $0.b] }, true), (\.forward, { [$0.forward, $0.a] }, false),
       (\.backward, { [$0.backward, $0.b] }, false),
     ]
     func estimate(
-      _ way: Int, _ involved: [Int], beside: [StateSupport] = [],
-      _ value: (_ gained: (Int) -> Double, _ replicate: Replicate?) -> Double
+      _ way: Int, _ involved: [Int], _ value: (_ gained: (Int) -> Double, _ replicate: Replicate?) -> Double
     ) -> Estimate {
-      let rests = involved.flatMap { ways[way].rests(known[$0]) } + beside
-      guard rests.allSatisfy(\.givesNumber),
+      let rests = involved.flatMap { ways[way].rests(known[$0]) }
+      guard givesNumbers, rests.allSatisfy(\.givesNumber),
         !ways[way].isShared || involved.allSatisfy({ known[$0].shared >= Self.fewestShared })
       else { return Estimate() }
-      func picked(_ gains: [BennettAcceptance?]) -> (Int) -> Double {
-        { state in gains[state]?[keyPath: ways[way].value] ?? .nan }
-      }
+      func picked(_ gains: [Solution]) -> (Int) -> Double { { gains[$0][keyPath: ways[way].value] } }
       let error = finiteStandardDeviation(replicates.map { value(picked($0.gains), $0) })
       return Estimate(
         value: value(picked(found), nil), standardError: rests.allSatisfy(\.givesInterval) ? error : .nan)
@@ -147,14 +157,14 @@ public struct PotentialCycle: Sendable {
       var answer = Answer()
       let involved = [pair.from, pair.to]
       let beside = involved.map { known[$0].a }
-      guard beside.allSatisfy(\.givesNumber) else { return answer }
+      guard givesNumbers, beside.allSatisfy(\.givesNumber) else { return answer }
       let own = before(weights[0], pair)
       answer.before = Estimate(
         value: own,
         standardError: beside.allSatisfy(\.givesInterval)
           ? finiteStandardDeviation(replicates.map { $0.before[index] }) : .nan)
       func total(_ way: Int) -> Estimate {
-        estimate(way, involved, beside: beside) { gained, replicate in
+        estimate(way, involved) { gained, replicate in
           (replicate?.before[index] ?? own) + gained(pair.from) - gained(pair.to)
         }
       }
@@ -163,9 +173,15 @@ public struct PotentialCycle: Sendable {
     }
   }
 
+  /// What a state gains, kT; nan where it is not to be had.
+  private struct Solution {
+    var difference = Double.nan, forward = Double.nan, backward = Double.nan
+    var shared = 0.0
+  }
+
   /// One resample of both sides.
   private struct Replicate {
-    let gains: [BennettAcceptance?]
+    let gains: [Solution]
     let before: [Double]
   }
 

@@ -8,8 +8,8 @@ import Workflow
 /// Free energies of the pairs of states by all ways there are.
 struct CycleAnswers {
   typealias Estimate = PotentialCycle.Estimate
-  /// Under the first potential, and under the target by the reweighting; [pairs], kT.
-  let reference, target: [Estimate]
+  /// Under the first potential, the same with states as the map leads to them, and under the target by the reweighting; [pairs], kT.
+  let reference, before, target: [Estimate]
   /// Under the target by the cycle: with works of both sides, and with forward works alone.
   let bothSides, forward: [Estimate]
 
@@ -29,6 +29,10 @@ struct CycleAnswers {
         artifact.read(record.states.pairs.deltaF).values, artifact.read(record.states.pairs.standardError).values
       ).map { Estimate(value: $0, standardError: $1) }
     }
+    guard target.count == cycle.answers.count else {
+      throw CycleError.otherPotential(reweighted.name, field: SharedField.pairs.name)
+    }
+    before = cycle.answers.map(\.before)
     (bothSides, forward) = (cycle.answers.map(\.bennett), cycle.answers.map(\.forward))
   }
 }
@@ -57,7 +61,8 @@ extension CycleStage {
       try writer.write(output.pairs.interval, answers.bothSides.flatMap(interval), shape: [pairs.count, 2])
     }
     for (record, values) in [
-      (output.reference, answers.reference), (output.target, answers.target), (output.bothSides, answers.bothSides),
+      (output.reference, answers.reference), (output.before, answers.before), (output.target, answers.target),
+      (output.bothSides, answers.bothSides),
       (output.forwardAlone, answers.forward),
     ] {
       try writer.write((record.values, values.map(\.value)), (record.errors, values.map(\.standardError)))
@@ -72,7 +77,7 @@ extension CycleStage {
     try writer.write(
       (output.forwardEffective, cycle.gains.map(\.forwardSupport.effective)),
       (output.backwardEffective, cycle.gains.map(\.backwardSupport.effective)),
-      (output.shared, cycle.gains.map(\.shared)))
+      (output.forwardTail, cycle.gains.map(\.forwardSupport.tailShape)), (output.shared, cycle.gains.map(\.shared)))
   }
 
   /// Two ways that differ by more of their errors than this contradict each other.
@@ -97,13 +102,11 @@ extension CycleStage {
           "\(direction) works: \(name) \(doubt)", support.isBelievable ? .note : .warning,
           cure: "a larger count, or more samples")
       }
-      if !gain.bennett.value.isFinite {
+      if gain.shared < PotentialCycle.fewestShared {
         context.warn(
-          String(
-            format:
-              "%@ gets no number from both sides: they share %.2g samples (%g are the least), or the weights of one carry none",
-            name,
-            gain.shared, PotentialCycle.fewestShared), .grave, cure: "a larger count, or more samples of the target")
+          "\(name) gets no number from both sides: the two potentials share \(NumberText.fixed(gain.shared, 1)) samples there, and "
+            + "\(NumberText.plain(PotentialCycle.fewestShared)) are the least",
+          cure: "a larger count, or more samples of the target")
       }
     }
     for (index, pair) in states.set.pairs.enumerated() {
@@ -115,13 +118,19 @@ extension CycleStage {
         ("by forward works alone", forward), ("by weights", target),
       ].map { $0.0 + " " + Self.text($0.1) }
       context.log("\(title): " + ways.joined(separator: ", "))
-      for message in [
-        contradiction(forward, target, between: ("forward works, which owe the target's emulator nothing", "weights")),
-        contradiction(
-          gain(cycle, pair, \.forward), gain(cycle, pair, \.backward),
-          between: ("forward works", "backward works"), about: "what the first state gains beside the second"),
-      ] {
-        if let message { context.warn("\(title): \(message)", .grave) }
+      let isBelievable = [pair.from, pair.to].allSatisfy { state in
+        let support = cycle.gains[state].forwardSupport
+        return support.isBelievable && support.effective >= StateSupport.fewestForInterval
+      }
+      if let message = contradiction(
+        forward, target, between: ("forward works, which owe the target's emulator nothing", "weights"))
+      {
+        context.warn("\(title) under the target is \(message)", isBelievable ? .grave : .warning)
+      }
+      if let message = contradiction(
+        gain(cycle, pair, \.forward), gain(cycle, pair, \.backward), between: ("forward works", "backward works"))
+      {
+        context.warn("\(title): the difference between the two potentials is \(message)")
       }
     }
   }
@@ -143,13 +152,11 @@ extension CycleStage {
 
   /// Nil where both are near, or where one of them has no number or no error.
   private static func contradiction(
-    _ one: CycleAnswers.Estimate, _ other: CycleAnswers.Estimate, between names: (String, String),
-    about subject: String = "dF under the target"
+    _ one: CycleAnswers.Estimate, _ other: CycleAnswers.Estimate, between names: (String, String)
   ) -> String? {
     let errors = abs(one.value - other.value) / hypot(one.standardError, other.standardError)
     guard errors > mostErrors else { return nil }
     return
-      "\(subject) is \(text(one)) by \(names.0), and \(text(other)) by \(names.1): \(NumberText.fixed(errors, 1)) joint standard errors "
-      + "apart"
+      "\(text(one)) by \(names.0), and \(text(other)) by \(names.1): \(NumberText.fixed(errors, 1)) joint standard errors apart"
   }
 }

@@ -53,7 +53,8 @@ enum CycleStage: RecordedStage {
     }
     let weighted = stage.inputs(\Inputs.reweight)
     for reweight in weighted {
-      for field in [SharedField.forcefield, .temperature] where value(field, reweight) != value(field, stage) {
+      for field in SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
+      where value(field, reweight) != value(field, stage) {
         stage.refuse("\(CycleError.otherPotential(reweight.name, field: field.name))", at: .parameter("reweight"))
       }
       for annealed in reweight.inputs(\ReweightStage.Inputs.samples) where annealed.type == AnnealStage.self {
@@ -114,13 +115,19 @@ enum CycleStage: RecordedStage {
     let forward = led.works(from: own, to: energies.values[1].map { $0 / thermal })
     let backward = back.works(from: targetEnergies.map { $0 / thermal }, to: energies.values[2].map { $0 / thermal })
     let cycle = try PotentialCycle(
-      from: .init(logWeights: reference.logWeights, places: led.places, works: forward),
+      from: .init(
+        logWeights: reference.logWeights, places: led.places, works: forward,
+        tailShapes: reference.support.map(\.tailShape)),
       to: .init(
-        logWeights: try reweighted.artifact.read(record.logWeights).values, places: placed.states.place, works: backward
-      ),
+        logWeights: try reweighted.artifact.read(record.logWeights).values, places: placed.states.place,
+        works: backward, tailShapes: reweighted.artifact.read(record.tailShape).values),
       states: states.set.names.count, pairs: states.set.pairs,
       mostOfOneSample: reweighted.artifact.readIfThere(record.heaviestShare) ?? 1,
+      givesNumbers: ReweightStage.givesNumbers(frames) && ReweightStage.givesNumbers(placed),
       bootstrapReplicates: parameters.bootstrap, seed: context.seed)
+    for (name, seen) in [(samples.name, frames), (targets.name, placed)] where !ReweightStage.givesNumbers(seen) {
+      context.warn("so many rings of '\(name)' are torn open that no number can be given", .grave)
+    }
     let answers = try CycleAnswers(reference, reweighted, cycle, states)
     let writer = context.output
     try writer.write((output.forwardWorks, forward), (output.backwardWorks, backward))
@@ -214,7 +221,7 @@ public enum CycleError: Error, Equatable, CustomStringConvertible {
   case carriedTwice(String)
   /// The target's samples were moved after they were drawn.
   case annealed(String)
-  /// The weights are of another potential, or temperature.
+  /// The weights are of another potential, temperature, or set of states.
   case otherPotential(String, field: String)
   /// The file names one potential only.
   case samePotential
@@ -229,7 +236,7 @@ public enum CycleError: Error, Equatable, CustomStringConvertible {
     case .annealed(let name):
       "the samples of '\(name)' were moved after they were drawn; name a reweighting of samples as perturb's emulator draws them"
     case .otherPotential(let name, let field):
-      "'\(name)' has another \(field) than the cycle: both must be of the same target"
+      "'\(name)' has another \(field) than the cycle: both must be of one target, molecule and set of states"
     case .samePotential:
       "system.sampled_by is not given, or is system.forcefield itself: the cycle then leads from the target to the target"
     }

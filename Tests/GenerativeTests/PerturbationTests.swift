@@ -170,4 +170,9 @@ extension Tensor {
     let parts = try singularValueDecomposition()
     return (parts.s, parts.u)
   }
+
+  @Test func aNearPotentialIsSaidToBeNear() {
+    #expect(Perturbation.hint(0.07)?.contains("only 0.07 widths apart") == true)
+    #expect(Perturbation.hint(0.5) == nil && Perturbation.hint(.nan) == nil)
+  }
 }

@@ -164,6 +164,7 @@ import Workflow
     var told: [String] = []
     _ = try chain.run(PerturbStage.self, "near", given, ["emulator": [emulator]], on: longer, warned: { told += $0 })
     #expect(!told.contains { $0.contains("not reached") }, "one that can be reached is: \(told)")
+    #expect(!told.contains { $0.contains("widths apart") }, "four widths in one bond are no small matter: \(told)")
     let found = try chain.run(
       PerturbStage.self, "mirror", given, ["emulator": [emulator]], on: target, warned: { told += $0 })
     let samples = try chain.run(

@@ -163,16 +163,16 @@ import Torch
       #expect(try largestDifference(change, found.slice(column..<column + 1, axis: 1).reshaped(-1)) < 2e-2)
     }
   }
+
+  @Test func aNearPotentialIsSaidToBeNear() {
+    #expect(Perturbation.hint(0.07)?.contains("only 0.07 widths apart") == true)
+    #expect(Perturbation.hint(0.5) == nil && Perturbation.hint(.nan) == nil)
+  }
 }
 
 extension Tensor {
   fileprivate func singularPair() throws -> (Tensor, Tensor) {
     let parts = try singularValueDecomposition()
     return (parts.s, parts.u)
-  }
-
-  @Test func aNearPotentialIsSaidToBeNear() {
-    #expect(Perturbation.hint(0.07)?.contains("only 0.07 widths apart") == true)
-    #expect(Perturbation.hint(0.5) == nil && Perturbation.hint(.nan) == nil)
   }
 }

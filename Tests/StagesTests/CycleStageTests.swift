@@ -20,15 +20,7 @@ import Workflow
 
   init() throws { chain = try GenerativeStagesTests() }
 
-  private func target() throws -> MoleculeFiles {
-    let text = try String(contentsOf: AlanineFixture.systemXML, encoding: .utf8)
-    let bond = "<Bond d=\".1229\" k=\"476976\" p1=\"4\" p2=\"5\"/>"
-    try #require(text.contains(bond))
-    let file = chain.folder.appendingPathComponent("longer.xml")
-    try text.replacing(bond, with: bond.replacing(".1229", with: ".1289")).write(
-      to: file, atomically: true, encoding: .utf8)
-    return MoleculeFiles(topology: cheap.topology, forcefield: file)
-  }
+  private func target() throws -> MoleculeFiles { try AlanineFixture.withBond(of: 0.1289, in: chain.folder) }
 
   /// Works are those of the map, whose volume is that of finite differences; both ways and both sides agree with the weights of the target.
   @Test func fromOneForceFieldToTheOther() throws {

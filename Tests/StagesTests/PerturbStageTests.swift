@@ -24,16 +24,7 @@ import Workflow
 
   init() throws { chain = try GenerativeStagesTests() }
 
-  /// The same molecule whose bond between atoms 4 and 5 is 0.1329 nm long in place of 0.1229.
-  private func target() throws -> MoleculeFiles {
-    let text = try String(contentsOf: AlanineFixture.systemXML, encoding: .utf8)
-    let bond = "<Bond d=\".1229\" k=\"476976\" p1=\"4\" p2=\"5\"/>"
-    try #require(text.contains(bond))
-    let file = chain.folder.appendingPathComponent("longer.xml")
-    try text.replacing(bond, with: bond.replacing(".1229", with: ".1329")).write(
-      to: file, atomically: true, encoding: .utf8)
-    return MoleculeFiles(topology: cheap.topology, forcefield: file)
-  }
+  private func target() throws -> MoleculeFiles { try AlanineFixture.withBond(of: 0.1329, in: chain.folder) }
 
   private func emulator() throws -> StageInput {
     try chain.run(

@@ -28,3 +28,18 @@ public func largestRelativeError(_ values: [Double], _ expected: [Double]) -> Do
   guard values.count == expected.count else { return .infinity }
   return zip(values, expected).map { abs($0 - $1) / max(1, abs($1)) }.max() ?? 0
 }
+
+extension AlanineFixture {
+  /// The molecule with another force field, in which the bond between atoms 4 and 5 is so long (nm) in place of 0.1229.
+  public static func withBond(of length: Double, in folder: URL) throws -> MoleculeFiles {
+    let text = try String(contentsOf: systemXML, encoding: .utf8)
+    let bond = "<Bond d=\".1229\" k=\"476976\" p1=\"4\" p2=\"5\"/>"
+    guard text.contains(bond) else { throw NoSuchBond() }
+    let file = folder.appendingPathComponent("longer.xml")
+    try text.replacing(bond, with: bond.replacing(".1229", with: "\(length)")).write(
+      to: file, atomically: true, encoding: .utf8)
+    return MoleculeFiles(topology: MoleculeFiles.alanine.topology, forcefield: file)
+  }
+
+  private struct NoSuchBond: Error {}
+}

@@ -170,7 +170,8 @@ enum CycleStage: RecordedStage {
 private struct LedSamples {
   private let led: [Double]
   private let logVolumes: [Double]
-  private let isExcluded: [Bool]  // Led to another hand, or a ring torn open: not among what is weighed on the other side
+  /// Led to another hand, or with a ring torn open: not among what is weighed on the other side.
+  private let isExcluded: [Bool]
   private let atoms: Int
   /// Where they are led to, by the place among the states.
   let places: [Int]

@@ -65,7 +65,8 @@ public enum ReportDrawing {
     samplesForNumber: StateSupport.fewestForNumber, samplesForInterval: StateSupport.fewestForInterval,
     tailShape: ParetoSmoothing.largestShape, effectiveFraction: ReweightStage.leastEffectiveFraction,
     largestWeight: ReweightStage.mostOfOneSample, energyModelError: EnergyModelStage.largestError,
-    auditBias: AuditStage.largestBias, contradiction: CycleStage.mostErrors, overlap: UmbrellaAnalysis.Options().overlapThreshold,
+    auditBias: AuditStage.largestBias, contradiction: CycleStage.mostErrors,
+    overlap: UmbrellaAnalysis.Options().overlapThreshold,
     thermometer: SteinCheck.tolerance, thermometerOfCoordinate: SteinCheck.coordinateTolerance,
     thermometerOfTorsion: SteinCheck.torsionTolerance)
 

@@ -248,6 +248,23 @@ import Testing
     #expect(near.answers[0].contains("by traced") && far.answers[0].contains("by umbrella"), "\(far.answers)")
   }
 
+  /// With named states each pair has its answer. Works whose tail is too heavy to be believed speak against nothing.
+  @Test(arguments: [0.4, 0.9]) func aCycleOfNamedStates(tail: Double) throws {
+    let scratch = try Scratch()
+    var fixture = RunFixture(scratch.url)
+    let weighted = try fixture.compared()[1]
+    let cycle = try fixture.cycle(beside: weighted, forward: 4.6, tail: tail, names: ["alpha", "beta"])
+    let options = Report.Options(
+      title: "alanine", temperature: 300, state: "alpha against beta", torsion: "phi", isOfNamedStates: true,
+      limits: RunFixture.limits)
+    let verdict = try #require(try Report.verdict(compared: [cycle], options: options))
+    #expect(verdict.answers.count == 1 && verdict.answers[0].contains("dF of alpha against beta"), "\(verdict.answers)")
+    let told = verdict.doubts.contains {
+      $0.isGrave && $0.text.contains("dF of alpha and beta under the target is 4.60")
+    }
+    #expect(told == (tail < 0.7), "\(verdict.doubts)")
+  }
+
   /// The ensemble is part of the answer, and the file stands as the user named it.
   @Test func theSolventAndTheFileAreNamed() throws {
     let scratch = try Scratch()

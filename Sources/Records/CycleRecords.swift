@@ -47,7 +47,8 @@ public struct CycleGainsRecord: Record {
   init(_ name: String, _ meaning: String) {
     values = Reals(
       "results/gains/\(name)/delta_f", unit: "kT", axes: ["state"],
-      "free energy of each state under the second potential less that under the first, \(meaning); nan where too few samples carry it"
+      "free energy of each state under the second potential less that under the first and less the offset, \(meaning); nan where too few "
+        + "samples carry it"
     )
     errors = Reals(
       "results/gains/\(name)/standard_error", unit: "kT", axes: ["state"], "one standard error, by bootstrap")

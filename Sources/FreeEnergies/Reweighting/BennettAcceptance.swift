@@ -14,18 +14,14 @@ public struct BennettAcceptance: Sendable {
     /// What the weights are worth.
     let effective: Double
 
-    init(works: [Double], weights: [Double], effective: Double? = nil) {
+    init(works: [Double], weights: [Double]) {
       let total = weights.reduce(0, +)
       (self.works, self.weights) = (works, weights.map { $0 / total })
-      self.effective = effective ?? 1 / self.weights.reduce(0) { $0 + $1 * $1 }
+      effective = 1 / self.weights.reduce(0) { $0 + $1 * $1 }
     }
 
     /// -ln of the mean of exp(-W), kT.
-    var exponentialAverage: Double { -logSumExp(logTerms) }
-    /// What the terms of that mean are worth.
-    var effectiveOfAverage: Double { kishEffectiveSampleSize(logWeights: logTerms) }
-
-    private var logTerms: [Double] { zip(weights, works).map { $0 > 0 ? log($0) - $1 : -.infinity } }
+    var exponentialAverage: Double { -logSumExp(zip(weights, works).map { $0 > 0 ? log($0) - $1 : -.infinity }) }
 
     /// Sum of w f and w f (1 - f), with f = 1 / (1 + exp(x)) at x = W + shift; times what the weights are worth.
     func fermi(_ shift: Double) -> (sum: Double, slope: Double) {
@@ -43,8 +39,6 @@ public struct BennettAcceptance: Sendable {
   public let difference: Double
   /// The same from samples of A alone, and from samples of B alone.
   public let forward, backward: Double
-  /// Effective samples in each of those two averages.
-  public let forwardEffective, backwardEffective: Double
   /// How many samples the two ensembles share: the sum of Bennett's acceptances, the same on both sides. Where it is small, its inverse is
   /// about the variance of the difference.
   public let shared: Double
@@ -52,7 +46,6 @@ public struct BennettAcceptance: Sendable {
   /// `start`: where the solution is looked for first. nan where a side has no finite work, or no solution is found.
   init(_ a: Side, _ b: Side, start: Double? = nil) {
     (forward, backward) = (a.exponentialAverage, -b.exponentialAverage)
-    (forwardEffective, backwardEffective) = (a.effectiveOfAverage, b.effectiveOfAverage)
     guard forward.isFinite, backward.isFinite else {
       (difference, shared) = (.nan, 0)
       return

@@ -81,7 +81,7 @@ public struct Perturbation {
   let host: any PerturbationHost
 
   /// Root mean square of the narrow coordinates' shifts, in widths: below it weights alone have kept 19 to 52 % of the samples.
-  static let near = 0.15
+  static let near = 0.1
 
   /// Where another potential is so near that its own weights may do; nil elsewhere.
   static func hint(_ shift: Double) -> String? {

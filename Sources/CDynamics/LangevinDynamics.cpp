@@ -52,6 +52,21 @@ struct Rotation {
   }
 };
 
+/// Forces that the caller computes.
+class ExternalProvider : public ForceProvider {
+ public:
+  ExternalProvider(double (*function)(void *, int32_t, const double *, double *), void *context, int worker)
+      : function(function), context(context), worker(worker) {}
+
+  std::string name() const override { return "the caller"; }
+  double compute(const double *x, double *f, bool) override { return function(context, worker, x, f); }
+
+ private:
+  double (*function)(void *, int32_t, const double *, double *);
+  void *context;
+  int worker;
+};
+
 struct Settings {
   double temperature, friction, timestep;
   int threads, recordInterval;
@@ -81,6 +96,7 @@ class Walker {
   }
 
   std::string providerName() const { return provider->name(); }
+  ForceProvider &forceProvider() { return *provider; }
 
   /// Potential energy with the bias, and forces.
   double compute(const double *x, const double *centers, double *f, bool wantEnergy) {
@@ -219,12 +235,18 @@ struct bm_dynamics {
   std::shared_ptr<const MoleculeParameters> parameters;  // of the built-in kernel, where it is in use
   std::string refusal;  // why that is not in use, where it could have been
   bool verified = false;
+  double (*external)(void *, int32_t, const double *, double *) = nullptr;
+  void *externalContext = nullptr;
 
   size_t coordinates() const { return 3 * masses.size(); }
 
   Walker &walker(int index) {
     if (!walkers[index]) {
-      auto provider = parameters ? makeMoleculeProvider(parameters) : makeReferenceProvider(system);
+      std::unique_ptr<ForceProvider> provider;
+      if (external)
+        provider = std::make_unique<ExternalProvider>(external, externalContext, index);
+      else
+        provider = parameters ? makeMoleculeProvider(parameters) : makeReferenceProvider(system);
       walkers[index] = std::make_unique<Walker>(std::move(provider), settings, masses, constraints);
     }
     return *walkers[index];
@@ -247,6 +269,47 @@ struct bm_dynamics {
       }
     }
     return largest;
+  }
+
+  /// The nearby minimum of the unbiased energy where the forces are the caller's, in place: up to `iterations` steps, 0 for as many as it
+  /// takes, until the root mean square force is below the tolerance or no step goes down.
+  /// Source: FIRE, Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006), with unit masses. Lengths in nm: a step moves no atom by more than
+  /// 0.01 nm, and one that would raise the energy is taken back.
+  void descend(double *x, double tolerance, int iterations) {
+    constexpr double longest = 0.01, largestStep = 0.003;  // nm; of time where a unit mass is a dalton, ps
+    const size_t n = coordinates();
+    ForceProvider &forces = walker(0).forceProvider();
+    std::vector<double> f(n), v(n, 0), tried(n), triedForces(n);
+    double energy = forces.compute(x, f.data(), true);
+    if (!std::isfinite(energy)) throw Failure(BM_ERROR_UNSTABLE, "the structure to begin with has no finite energy");
+    double step = 0.001, mixing = 0.1;
+    int downhill = 0;
+    for (int iteration = 0, last = iterations > 0 ? iterations : 5000; iteration < last; iteration++) {
+      double ff = 0, vv = 0, fv = 0;
+      for (size_t i = 0; i < n; i++) ff += f[i] * f[i], vv += v[i] * v[i], fv += f[i] * v[i];
+      if (std::sqrt(ff / double(n)) <= tolerance || step < 1e-7) return;
+      if (fv > 0) {
+        const double along = mixing * std::sqrt(vv / ff);
+        for (size_t i = 0; i < n; i++) v[i] = (1 - mixing) * v[i] + along * f[i];
+        if (++downhill > 5) step = std::min(1.1 * step, largestStep), mixing *= 0.99;
+      } else {
+        std::fill(v.begin(), v.end(), 0);
+        step *= 0.5, mixing = 0.1, downhill = 0;
+      }
+      double farthest = 0;
+      for (size_t i = 0; i < n; i++) v[i] += step * f[i], farthest = std::max(farthest, std::abs(step * v[i]));
+      const double scale = farthest > longest ? longest / farthest : 1;
+      for (size_t i = 0; i < n; i++) v[i] *= scale, tried[i] = x[i] + step * v[i];
+      const double there = forces.compute(tried.data(), triedForces.data(), true);
+      if (there <= energy) {  // false for NaN
+        std::copy(tried.begin(), tried.end(), x);
+        std::swap(f, triedForces);
+        energy = there;
+      } else {
+        std::fill(v.begin(), v.end(), 0);
+        step *= 0.5, mixing = 0.1, downhill = 0;
+      }
+    }
   }
 
   /// Compares the built-in kernel with OpenMM on a frame, once; where they differ, OpenMM computes every force from here on.
@@ -330,7 +393,10 @@ bm_dynamics *bm_dynamics_create(const bm_system *system, const bm_dynamics_setti
       }
       dynamics->settings.moves.push_back(std::move(move));
     }
-    if (!dynamics->settings.plainForces) dynamics->parameters = moleculeParameters(*system->system, &dynamics->refusal);
+    dynamics->external = given->external;
+    dynamics->externalContext = given->external_context;
+    if (given->external && !dynamics->constraints.empty()) refuse("a System with constraints has forces of its own");
+    if (!given->external && !dynamics->settings.plainForces) dynamics->parameters = moleculeParameters(*system->system, &dynamics->refusal);
     dynamics->walkers.resize(dynamics->settings.threads);
     dynamics->providerName = dynamics->walker(0).providerName();
     return dynamics.release();
@@ -348,6 +414,7 @@ int32_t bm_dynamics_force_deviation(bm_dynamics *dynamics, const double *coordin
 int32_t bm_dynamics_minimise(bm_dynamics *dynamics, double *positions, double tolerance, int32_t iterations) {
   return guarded([&] {
     if (!allFinite(positions, dynamics->coordinates())) throw Failure(BM_ERROR_UNSTABLE, "the positions are not finite");
+    if (dynamics->external) return dynamics->descend(positions, tolerance, iterations);
     OpenMM::VerletIntegrator integrator(0.001);
     std::unique_ptr<OpenMM::Context> made;
     {

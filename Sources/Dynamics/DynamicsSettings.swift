@@ -24,13 +24,17 @@ public struct DynamicsSettings: Equatable, Sendable {
   public var plainForces: Bool
   /// One of them, drawn at random, is tried after each record interval.
   public var moves: [TorsionMove]
+  /// Forces in place of those of the System's terms; nil: the System's.
+  public var externalForces: ExternalForces?
 
   public init(
     temperature: Double, timestep: Double = 0.001, friction: Double = 1, threads: Int, seed: UInt64 = 0,
-    masses: [Double]? = nil, plainForces: Bool = false, moves: [TorsionMove] = []
+    masses: [Double]? = nil, plainForces: Bool = false, moves: [TorsionMove] = [],
+    externalForces: ExternalForces? = nil
   ) {
     (self.temperature, self.timestep, self.friction, self.threads) = (temperature, timestep, friction, threads)
     (self.seed, self.masses, self.plainForces, self.moves) = (seed, masses, plainForces, moves)
+    self.externalForces = externalForces
   }
 }
 

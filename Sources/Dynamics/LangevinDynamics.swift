@@ -44,11 +44,13 @@ public final class LangevinDynamics {
   /// Steps between records, and between torsion moves.
   public let recordInterval: Int
   private let handle: OpaquePointer
+  private let external: ExternalCalls?
 
   /// `torsions`, `forceConstants`, `recordInterval`: see the properties.
   ///
   /// Throws `OpenMMError.invalidArgument` for settings or a System that it cannot run (virtual sites, constraints of massless particles, a
-  /// barostat or thermostat of its own, torsions of atoms that are not there), `.openMM` when OpenMM refuses the System.
+  /// barostat or thermostat of its own, torsions of atoms that are not there), `.openMM` when OpenMM refuses the System; what external forces
+  /// throw where they are made.
   public init(
     system: System, settings: DynamicsSettings, torsions: [[Int]] = [], forceConstants: [Double] = [],
     recordInterval: Int
@@ -66,6 +68,10 @@ public final class LangevinDynamics {
     guard moves.allSatisfy({ $0.axis.count == 2 && !$0.atoms.isEmpty }) else {
       throw OpenMMError.invalidArgument("a torsion move is about two atoms and turns others; given were \(moves)")
     }
+    let external = try settings.externalForces.map {
+      try ExternalCalls($0, atoms: system.atomCount, threads: settings.threads)
+    }
+    self.external = external
     let lists = [
       torsions.flatMap { $0 }, moves.flatMap(\.axis), moves.map { $0.isThird ? 1 : 0 }, moves.map(\.atoms.count),
       moves.flatMap(\.atoms),
@@ -81,6 +87,14 @@ public final class LangevinDynamics {
         (native.plain_forces, native.moves) = (settings.plainForces ? 1 : 0, Int32(moves.count))
         (native.move_axes, native.move_thirds) = (lists[1], lists[2])
         (native.move_sizes, native.move_atoms) = (lists[3], lists[4])
+        if let external {
+          native.external_context = external.context
+          native.external = { context, worker, positions, forces in
+            guard let context, let positions, let forces else { return .nan }
+            return Unmanaged<ExternalCalls>.fromOpaque(context).takeUnretainedValue()
+              .evaluate(Int(worker), positions, forces)
+          }
+        }
         return bm_dynamics_create(system.handle, &native)
       }
     }
@@ -91,8 +105,13 @@ public final class LangevinDynamics {
 
   deinit { bm_dynamics_free(handle) }
 
-  /// What computes the forces: "OpenMM Reference", or the built-in kernel.
-  public var forceProvider: String { String(cString: bm_dynamics_force_provider(handle)) }
+  /// What computes the forces: "OpenMM Reference", the built-in kernel, or the name of external forces.
+  public var forceProvider: String { external?.name ?? String(cString: bm_dynamics_force_provider(handle)) }
+
+  /// s that external forces of a frame have taken on one thread so far, the mean over all calls; nil where there are none, or were not asked.
+  public var secondsPerForce: Double? { external?.secondsPerCall }
+
+  private func watching<T>(_ body: () throws -> T) throws -> T { try external.map { try $0.watching(body) } ?? body() }
 
   /// Why the built-in kernel does not compute the forces, which is many times slower; nil where it does, or was not asked to.
   public var kernelRefusal: String? {
@@ -113,7 +132,9 @@ public final class LangevinDynamics {
   public func minimised(_ positions: [Double], tolerance: Double = 10, iterations: Int = 0) throws -> [Double] {
     try requireOneFrame(positions)
     var result = positions
-    try OpenMMError.check(bm_dynamics_minimise(handle, &result, tolerance, Int32(clamping: iterations)))
+    try watching {
+      try OpenMMError.check(bm_dynamics_minimise(handle, &result, tolerance, Int32(clamping: iterations)))
+    }
     return result
   }
 
@@ -129,7 +150,7 @@ public final class LangevinDynamics {
     try requireOneFrame(positions)
     try requireCenters(centers)
     var (energy, forces) = (0.0, [Double](repeating: 0, count: positions.count))
-    try OpenMMError.check(bm_dynamics_forces(handle, positions, centers, &energy, &forces))
+    try watching { try OpenMMError.check(bm_dynamics_forces(handle, positions, centers, &energy, &forces)) }
     return (energy, forces)
   }
 
@@ -168,11 +189,13 @@ public final class LangevinDynamics {
     var records = [Double](repeating: 0, count: all.count * capacity * torsionCount)
     var ends = [Double](repeating: 0, count: all.count * atoms3)
     var moves = [Int64](repeating: 0, count: 2 * settings.moves.count)
-    try OpenMMError.check(
-      bm_dynamics_run(
-        handle, Int32(states.count), Int32(longest), &positions, &velocities, all.flatMap(\.centers),
-        all.map { Int64($0.equilibrationSteps) }, all.map { Int64($0.productionSteps) }, all.map(\.seed),
-        Int64(capacity), &records, &ends, &moves))
+    try watching {
+      try OpenMMError.check(
+        bm_dynamics_run(
+          handle, Int32(states.count), Int32(longest), &positions, &velocities, all.flatMap(\.centers),
+          all.map { Int64($0.equilibrationSteps) }, all.map { Int64($0.productionSteps) }, all.map(\.seed),
+          Int64(capacity), &records, &ends, &moves))
+    }
     for move in settings.moves.indices {
       work.movesTried[move] += Int(moves[2 * move])
       work.movesTaken[move] += Int(moves[2 * move + 1])

@@ -16,6 +16,8 @@ extension DynamicsRun {
   public var forceProvider: String { dynamics.forceProvider }
   /// Why that is not the built-in kernel, which would be many times faster; nil where it is, or was not asked for.
   public var kernelRefusal: String? { dynamics.kernelRefusal }
+  /// s that one step takes on one thread, where the forces are external and have been asked for; nil where they are quick.
+  public var secondsPerStep: Double? { dynamics.secondsPerForce }
   /// ps done so far.
   public var simulatedTime: Double { Double(work.steps) * dynamics.settings.timestep }
   /// Energies and forces computed so far: one a step, and two a torsion move.

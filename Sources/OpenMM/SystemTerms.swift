@@ -52,6 +52,12 @@ public struct SystemTerms: Sendable {
 }
 
 extension System {
+  /// Particles of these masses, dalton, that no term moves: for dynamics whose forces come from elsewhere. Throws `OpenMMError`.
+  public convenience init(masses: [Double]) throws {
+    let none = [Double](repeating: 0, count: masses.count)
+    try self.init(SystemTerms(masses: masses, charges: none, sigmas: none.map { _ in 0.1 }, epsilons: none))
+  }
+
   /// Throws `OpenMMError.invalidArgument` where lists do not fit each other, `.openMM` where OpenMM refuses a term.
   public convenience init(_ terms: SystemTerms) throws {
     let (count, hasBorn) = (terms.masses.count, terms.implicitSolvent != .none)

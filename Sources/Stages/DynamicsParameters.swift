@@ -28,9 +28,18 @@ struct DynamicsParameters: ParameterGroup {
 
   /// Throws `MoleculesError.hydrogenMass`.
   func settings(
-    _ context: StageContext, _ molecule: MolecularSystem, _ system: System, moves: TorsionMoves
+    _ context: StageContext, _ molecule: MolecularSystem, _ system: System, external: ExternalForces?,
+    moves: TorsionMoves
   ) throws -> DynamicsSettings {
-    try langevin.settings(context, molecule, system, moves: moves)
+    try langevin.settings(context, molecule, system, external: external, moves: moves)
+  }
+
+  /// Refuses what needs an OpenMM System where the force field has none.
+  func check(_ stage: PlannedStage, _ molecule: MolecularSystem) {
+    guard langevin.forces == .openmm, let external = try? molecule.externalForces() else { return }
+    stage.refuse(
+      "forces: openmm is for force fields that OpenMM runs; the forces here are by \(external.name): leave it out",
+      at: .parameter("forces"))
   }
 }
 
@@ -64,7 +73,8 @@ struct LangevinParameters: ParameterGroup {
 
   /// Throws `MoleculesError.hydrogenMass`.
   func settings(
-    _ context: StageContext, _ molecule: MolecularSystem, _ system: System, moves: TorsionMoves
+    _ context: StageContext, _ molecule: MolecularSystem, _ system: System, external: ExternalForces? = nil,
+    moves: TorsionMoves
   ) throws -> DynamicsSettings {
     if system.constraintCount > 0, hydrogenMass != nil {
       context.warn(
@@ -77,11 +87,24 @@ struct LangevinParameters: ParameterGroup {
       temperature: molecule.temperature, timestep: timestep, friction: friction, threads: context.threads,
       seed: context.seed,
       masses: try heavy.map { try molecule.topology.repartitionedMasses(system.masses, hydrogenMass: $0) },
-      plainForces: forces == .openmm, moves: moves.moves)
+      plainForces: forces == .openmm, moves: moves.moves, externalForces: external)
   }
 }
 
 extension StageContext {
+  /// Says what dynamics will cost where its forces are dear: `most`: whether it may end sooner.
+  func logCost(of run: some DynamicsRun, most: Bool) {
+    let timestep = run.dynamics.settings.timestep
+    let steps = ((run.totalTime - run.simulatedTime) / timestep).rounded()
+    guard let seconds = run.secondsPerStep, steps >= 1 else { return }
+    let threads = max(1, run.dynamics.settings.threads)
+    let wait = NumberText.duration(seconds: seconds * steps / Double(threads))
+    log(
+      "forces by \(run.forceProvider): \(NumberText.significant(1000 * seconds, 3)) ms a step on one thread; "
+        + "\(most ? "at most " : "")\(NumberText.count(Int(steps))) steps of \(NumberText.significant(timestep)) ps are to do, "
+        + "\(wait) on \(threads) \(threads == 1 ? "thread" : "threads")")
+  }
+
   /// Says how quick the dynamics was since it stood at `already` ps.
   func logSpeed(of run: some DynamicsRun, since already: Double, seconds: Double) {
     let simulated = run.simulatedTime - already

@@ -1,4 +1,5 @@
 import Basics
+import Dynamics
 import ForceFields
 import Foundation
 import Molecules
@@ -117,6 +118,17 @@ struct MolecularSystem {
     }
     return system
   }
+
+  /// What dynamics runs on that asks for no more than forces: the OpenMM System, or, where the method has none, the molecule's particles
+  /// and the forces on them. Throws as `dynamicsSystem`.
+  func dynamicsForces(for purpose: String) throws -> (system: System, external: ExternalForces?) {
+    guard let external = try externalForces() else { return (try dynamicsSystem(for: purpose), nil) }
+    try energyMethod?.warnings(for: topology).forEach(warn)
+    return (try System(masses: topology.masses), external)
+  }
+
+  /// The forces of a method that has no OpenMM System; nil where it has one, and where there is none. Throws the method's own errors.
+  func externalForces() throws -> ExternalForces? { try energyMethod?.externalForces(for: topology) }
 
   /// Masses of the force field, or of the elements where it has none, dalton. Throws the method's own errors.
   func masses() throws -> [Double] {

@@ -5,10 +5,12 @@ enum MoleculeCheck {
   /// What a stage wants of the force field.
   enum Need {
     case energies, dynamics
+    /// Dynamics that needs an OpenMM System.
+    case systemDynamics
     /// Of samples whose bonds may be constant: a System may hold them.
     case rigidEnergies
 
-    fileprivate var purpose: String { self == .dynamics ? "dynamics" : "reweighting" }
+    fileprivate var purpose: String { [.dynamics, .systemDynamics].contains(self) ? "dynamics" : "reweighting" }
   }
 
   /// The topology is readable and, where the stage needs it, the force field too, and of the same molecule. What is found is told at the
@@ -33,7 +35,8 @@ enum MoleculeCheck {
           switch need {
           case .energies: _ = try molecule.engine(for: need.purpose, threads: 1)
           case .rigidEnergies: _ = try molecule.allowing(.bonds).engine(for: need.purpose, threads: 1)
-          case .dynamics: _ = try molecule.dynamicsSystem(for: need.purpose)
+          case .dynamics: _ = try molecule.dynamicsForces(for: need.purpose)
+          case .systemDynamics: _ = try molecule.dynamicsSystem(for: need.purpose)
           }
         }
         return true

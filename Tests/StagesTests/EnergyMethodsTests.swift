@@ -63,7 +63,7 @@ import Workflow
     }
     #expect(
       text(EnergyMethodError.noSystem(method: "GFN2-xTB"))
-        == "dynamics needs a force field that OpenMM runs, and GFN2-xTB is none: give system.forcefield a serialised OpenMM "
+        == "a force field that OpenMM runs is needed here, and GFN2-xTB is none: give system.forcefield a serialised OpenMM "
         + "System or an AMBER prmtop")
     #expect(
       text(AMBERForceFieldError.noBornRadii(file: "a.prmtop"))

@@ -190,14 +190,6 @@ import Workflow
     #expect(throws: MolecularSystemError.noDynamics(purpose: "umbrella sampling")) {
       try run([:], system: SystemFiles(topology: alanine.system.topology))
     }
-    let quantum = SystemFiles(
-      topology: alanine.system.topology,
-      method: ("gfn2-xtb", ["solvent": "water", "charge": 0, "unpaired_electrons": 0]))
-    #expect {
-      try run([:], system: quantum)
-    } throws: {
-      "\($0)".hasSuffix("GFN2-xTB is none: give system.forcefield a serialised OpenMM System or an AMBER prmtop")
-    }
     #expect(throws: MoleculesError.self) {
       try run(["coordinates": ["phi", "chi9"], "windows": [24, 24], "force_constant": [.number(100), .number(100)]])
     }

@@ -45,6 +45,10 @@ typedef struct {
   const int32_t *move_thirds;  // [moves]: not 0: by about a third of a full turn, either way; 0: by any angle
   const int32_t *move_sizes;   // [moves]: how many particles turn
   const int32_t *move_atoms;   // [sum of move_sizes]: which
+  // Forces of somebody else, in place of the System's terms; or NULL. Called by one thread at a time for each worker, from 0. Writes the
+  // forces [particles, 3] and returns the potential energy; where there are none, NaN in both: the dynamics is then unstable.
+  double (*external)(void *external_context, int32_t worker, const double *positions, double *forces);
+  void *external_context;  // must outlive the dynamics
 } bm_dynamics_settings;
 
 typedef struct bm_dynamics bm_dynamics;

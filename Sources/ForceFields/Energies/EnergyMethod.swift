@@ -1,4 +1,5 @@
 import Basics
+import Dynamics
 import Molecules
 import OpenMM
 
@@ -14,6 +15,9 @@ public protocol EnergyMethod: Sendable {
 
   /// The OpenMM System that molecular dynamics runs on. Throws as `engine` does; `EnergyMethodError.noSystem` where there is none.
   func system(for topology: Topology) throws -> System
+
+  /// The forces that molecular dynamics runs on where the method has no OpenMM System; nil where it has one. Throws as `engine` does.
+  func externalForces(for topology: Topology) throws -> ExternalForces?
 
   /// What whoever uses the energies must know: what is left out, what the method was not made for. Throws as `engine` does.
   func warnings(for topology: Topology) throws -> [Remark]
@@ -32,17 +36,18 @@ extension EnergyMethod {
   public func allowing(_ constraints: AllowedConstraints) -> any EnergyMethod { self }
 
   public func system(for topology: Topology) throws -> System { throw EnergyMethodError.noSystem(method: name) }
+  public func externalForces(for topology: Topology) throws -> ExternalForces? { nil }
   public func warnings(for topology: Topology) throws -> [Remark] { [] }
 }
 
 /// What an energy method cannot give.
 public enum EnergyMethodError: Error, Equatable, CustomStringConvertible {
-  /// Dynamics was asked for, and the method has no OpenMM System.
+  /// An OpenMM System was asked for, and the method has none.
   case noSystem(method: String)
 
   public var description: String {
     switch self {
-    case .noSystem(let method): "dynamics needs a force field that OpenMM runs, and \(method) is none"
+    case .noSystem(let method): "a force field that OpenMM runs is needed here, and \(method) is none"
     }
   }
 }

@@ -1,7 +1,8 @@
+import Dynamics
 import Molecules
 import XTB
 
-/// GFN2-xTB, which needs the elements and nothing else. It has no OpenMM System.
+/// GFN2-xTB, which needs the elements and nothing else. It has no OpenMM System; dynamics takes its forces from libxtb.
 public struct GFN2xTB: EnergyMethod, Equatable {
   public var settings: XTBEngine.Settings
 
@@ -10,6 +11,24 @@ public struct GFN2xTB: EnergyMethod, Equatable {
 
   /// Throws `XTBError`, also for an element that nobody knows.
   public func engine(for topology: Topology, threads: Int) throws -> any EnergyEngine {
+    try xTBEngine(for: topology, threads: threads)
+  }
+
+  /// Every frame begins with the same first guess of its charges. Keeping those of the frame before would save a tenth of the time, since most
+  /// of it goes into integrals and their derivatives, and would make a frame's forces depend on the walk that came there.
+  public func externalForces(for topology: Topology) throws -> ExternalForces? {
+    ExternalForces(name: try xTBEngine(for: topology, threads: 1).summary) { threads in
+      try (0..<threads).map { _ in
+        let engine = try xTBEngine(for: topology, threads: 1)
+        return { positions in
+          let found = try engine.energiesAndForces(positions)
+          return (found.energies.first ?? .infinity, found.forces)
+        }
+      }
+    }
+  }
+
+  private func xTBEngine(for topology: Topology, threads: Int) throws -> XTBEngine {
     let numbers = topology.atoms.map { Element(symbol: $0.element)?.number ?? 0 }
     return try XTBEngine(atomicNumbers: numbers, settings: settings, threads: threads)
   }

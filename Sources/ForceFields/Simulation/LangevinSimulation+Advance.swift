@@ -9,7 +9,12 @@ extension LangevinSimulation {
   /// next call meets the same end.
   public func advance() throws {
     guard let phase = state.runs.map(\.phase).min(by: { $0.rawValue < $1.rawValue }), phase != .finished else { return }
-    let runs = state.runs.indices.filter { state.runs[$0].phase == phase }
+    var runs = state.runs.indices.filter { state.runs[$0].phase == phase }
+    if settings.dynamics.externalForces != nil {
+      // a piece is work enough: those that are least far, one for each thread
+      let least = runs.map { state.runs[$0].done }.min()
+      runs = Array(runs.filter { state.runs[$0].done == least }.prefix(max(1, settings.dynamics.threads)))
+    }
     let watch = Stopwatch()
     do {
       try move(runs, pieces: piecesPerCall)

@@ -54,7 +54,7 @@ extension UmbrellaSampler {
   /// Some of the windows go on by one piece. Returns those that have what was planned.
   func advanceRounds() throws -> [Visit] {
     let time = Double(samplesPerPiece) * settings.sampleInterval
-    let count = max(1, settings.dynamics.threads) * max(1, Int(100 / max(1, time)))
+    let count = max(1, settings.dynamics.threads) * max(1, Int(settings.callLength / max(1, time)))
     let walks = Array(state.done.indices.lazy.filter { self.missing($0) > 0 }.prefix(count))
     guard !walks.isEmpty else { return [] }
     let segments = walks.map { walk in

@@ -19,6 +19,11 @@ public final class UmbrellaSampler: DynamicsRun {
     public var production = 40.0
     /// ps between recorded torsions.
     public var sampleInterval = 0.2
+    /// ps of the pieces that a visit of a window is cut into, at the end of which a run can stop. Pieces have random streams of their own: a
+    /// run with other pieces is another run.
+    public var pieceLength = 20.0
+    /// ps of one walk in a call of `advance`, if that holds more than one piece.
+    public var callLength = 100.0
     /// ps between exchanges of neighbouring windows; nil: windows do not exchange.
     public var exchangeInterval: Double?
     /// ps per window, both directions together, that the visits record where windows are then given further samples
@@ -86,7 +91,7 @@ public final class UmbrellaSampler: DynamicsRun {
           "an exchange interval of \(time) ps is shorter than the sample interval, \(settings.sampleInterval) ps")
       }
     } else {
-      samplesPerPiece = max(1, try steps("a piece", 20) / interval)
+      samplesPerPiece = max(1, try steps("a piece", settings.pieceLength) / interval)
     }
     (self.grid, self.settings, torsionCount) = (grid, settings, torsions.count)
     dynamics = try LangevinDynamics(
@@ -240,7 +245,7 @@ public final class UmbrellaSampler: DynamicsRun {
   /// The walks to move next: those least far, as many as make about a second's work. nil when all have `pieces` pieces.
   func nextWalks(pieces: Int, timePerPiece: Double) -> [Int]? {
     guard let least = state.done.min(), least < pieces else { return nil }
-    let count = max(1, settings.dynamics.threads) * max(1, Int(100 / max(1, timePerPiece)))
+    let count = max(1, settings.dynamics.threads) * max(1, Int(settings.callLength / max(1, timePerPiece)))
     return Array(state.done.indices.filter { state.done[$0] == least }.prefix(count))
   }
 

@@ -52,7 +52,7 @@ enum ExploreStage: RecordedStage {
   }
 
   static func check(_ stage: PlannedStage) throws {
-    guard let molecule = MoleculeCheck.run(stage, needs: .dynamics) else { return }
+    guard let molecule = MoleculeCheck.run(stage, needs: .systemDynamics) else { return }
     let parameters = try stage.parameters(Parameters.self)
     _ = stage.checking(.shared(.torsions)) { try molecule.exploredTorsions() }
     _ = stage.checking(.parameter("length")) { try parameters.checkTimes() }

@@ -16,7 +16,7 @@ extension SimulateSetup {
     try writer.begin(output.trajectory.coordinates, rowShape: [atoms, 3])
     try writer.write(output.trajectory.origin, "centre of mass")
     try writer.write(output.trajectory.time, times)
-    let engine = try OpenMMEngine(system: system, threads: context.threads)
+    let engine = try engine(threads: context.threads)
     var energies: [Double] = []
     var angles = torsions.names.map { _ in [Double]() }
     var columns: [[[Double]]] = []  // Of the states' coordinates, [runs][coordinates][frames]

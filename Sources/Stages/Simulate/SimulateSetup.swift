@@ -19,7 +19,8 @@ struct SimulateSetup {
     self.parameters = parameters
     let molecule = try MolecularSystem(context)
     self.molecule = molecule
-    system = try molecule.dynamicsSystem(for: "dynamics")
+    let external: ExternalForces?
+    (system, external) = try molecule.dynamicsForces(for: "dynamics")
     torsions = try molecule.namedTorsions()
     states = try molecule.states()
     let targets = try SimulationTargets(parameters, molecule, states)
@@ -29,7 +30,13 @@ struct SimulateSetup {
     if parameters.rotamers { starts.spreadSideChains(of: molecule.topology, seed: context.seed) }
     self.starts = starts
     moves = parameters.dynamics.moves(of: molecule)
-    dynamics = try parameters.dynamics.settings(context, molecule, system, moves: moves)
+    dynamics = try parameters.dynamics.settings(context, molecule, system, external: external, moves: moves)
+  }
+
+  /// What gives the energies of the frames. Throws the method's own errors.
+  func engine(threads: Int) throws -> any EnergyEngine {
+    dynamics.externalForces == nil
+      ? try OpenMMEngine(system: system, threads: threads) : try molecule.engine(for: "dynamics", threads: threads)
   }
 
   func simulation() throws -> LangevinSimulation {

@@ -44,6 +44,7 @@ enum SimulateStage: RecordedStage {
   static func check(_ stage: PlannedStage) throws {
     guard let molecule = MoleculeCheck.run(stage, needs: .dynamics), let states = try? molecule.states() else { return }
     let parameters = try stage.parameters(Parameters.self)
+    parameters.dynamics.check(stage, molecule)
     guard let targets = stage.checking(.stage, { try SimulationTargets(parameters, molecule, states) }) else { return }
     let frames = Double(parameters.runs * targets.starts.count) * parameters.length / parameters.saveInterval
     // the frames stand in the artifact and in a NetCDF file beside it
@@ -56,6 +57,7 @@ enum SimulateStage: RecordedStage {
       let setup = try SimulateSetup(context, context.parameters(Parameters.self))
       let simulation = try setup.simulation()
       var frames = try SimulateFrames(context, setup: setup, simulation: simulation)
+      context.logCost(of: simulation, most: false)
       let already = simulation.simulatedTime
       let watch = Stopwatch()
       try sample(context, simulation, &frames)

@@ -9,6 +9,8 @@ import Workflow
 /// What an umbrella stage samples: the molecule, its force field, the biased torsions and those to watch.
 struct UmbrellaSetup {
   private static let directionNames = ["up", "down"]
+  /// ps of a piece where a step takes milliseconds: a run that is asked to stop does so after the pieces at hand.
+  private static let dearPiece = 0.5
 
   let parameters: UmbrellaStage.Parameters
   let molecule: MolecularSystem
@@ -36,7 +38,7 @@ struct UmbrellaSetup {
     self.parameters = parameters
     let molecule = try MolecularSystem(context)
     self.molecule = molecule
-    let system = try molecule.dynamicsSystem(for: "umbrella sampling")
+    let (system, external) = try molecule.dynamicsForces(for: "umbrella sampling")
     self.system = system
     check = try StructureCheck(molecule.topology)
     let names = parameters.coordinates
@@ -69,7 +71,7 @@ struct UmbrellaSetup {
       BarrierLowering(share: $0, of: system, torsions: torsions, staggered: staggered)
     }
     moves = parameters.dynamics.moves(of: molecule, besides: biased)
-    dynamics = try parameters.dynamics.settings(context, molecule, system, moves: moves)
+    dynamics = try parameters.dynamics.settings(context, molecule, system, external: external, moves: moves)
   }
 
   /// Which of the biased coordinates the state is of: the first that the first pair's states depend on.
@@ -110,6 +112,7 @@ struct UmbrellaSetup {
     (settings.equilibration, settings.production) = (parameters.equilibration, parameters.production)
     settings.sampleInterval = parameters.sampleInterval
     settings.exchangeInterval = parameters.exchange ? parameters.exchangeInterval : nil
+    if dynamics.externalForces != nil { (settings.pieceLength, settings.callLength) = (Self.dearPiece, 1) }
     settings.firstPass = parameters.targetError.map { _ in UmbrellaRounds.firstShare * parameters.production }
     return try UmbrellaSampler(
       system: lowering?.applied(to: system, torsions: torsions) ?? system, grid: grid, torsions: torsions,

@@ -58,6 +58,14 @@ enum UmbrellaStage: RecordedStage {
       stage.refuse("\(UmbrellaError.exchangeInRounds)")
     }
     guard let molecule = MoleculeCheck.run(stage, needs: .dynamics), let states = try? molecule.states() else { return }
+    if let parameters = try? stage.parameters(Parameters.self) {
+      parameters.dynamics.check(stage, molecule)
+      if parameters.barrierLowering != nil, let external = try? molecule.externalForces() {
+        stage.refuse(
+          "barrier_lowering takes away torsion terms of a force field, and \(external.name) has none: leave it out",
+          at: .parameter("barrier_lowering"))
+      }
+    }
     _ = stage.checking(stage.placeOfStates) {
       try UmbrellaSetup.stateAxis(states, coordinates: stage.parameters(Parameters.self).coordinates)
     }
@@ -75,6 +83,7 @@ enum UmbrellaStage: RecordedStage {
         try sampler.resume(UmbrellaState(saved))
         context.log("going on from \(Int(sampler.simulatedTime)) of \(Int(sampler.totalTime)) ps")
       }
+      context.logCost(of: sampler, most: parameters.targetError != nil)
       let already = sampler.simulatedTime
       var seconds = 0.0
       let sampling = {

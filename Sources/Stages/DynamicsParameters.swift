@@ -1,4 +1,5 @@
 import Artifacts
+import Basics
 import Dynamics
 import ForceFields
 import Foundation

@@ -65,7 +65,9 @@ struct ExternalForcesTests {
         return { try inner.biasedForces($0, centers: []) }
       }
     }
-    func walks(_ forces: ExternalForces?, threads: Int) throws -> ([[LangevinDynamics.Record]], [LangevinDynamics.State]) {
+    func walks(_ forces: ExternalForces?, threads: Int) throws -> (
+      [[LangevinDynamics.Record]], [LangevinDynamics.State]
+    ) {
       var settings = plain
       (settings.threads, settings.externalForces) = (threads, forces)
       settings.masses = system.masses

@@ -18,7 +18,7 @@ extension InternalCoordinates {
       throw MoleculesError.coordinateCount(
         count: values.count, expected: "\(frames) frames x \(dimension) internal coordinates")
     }
-    let fans = (0..<atomCount).map { $0 >= 2 && kinds[atomCount - 1 + $0 - 2] == .distance }
+    let fans = fanRows
     var result = [Double](repeating: 0, count: values.count)
     // gradients over positions, which grow from the last atom placed to the first
     var pulls = [Vector3](repeating: Vector3(0, 0, 0), count: atomCount)
@@ -28,7 +28,7 @@ extension InternalCoordinates {
           rows.withUnsafeBufferPointer { rows in
             for frame in 0..<frames {
               for atom in 0..<atomCount { pulls[atom] = Vector3(f, frame * size + 3 * atom) }
-              pull(&pulls, q, x, frame, rows, fans, jacobian, &result)
+              pull(&pulls, q, x, frame, rows, fans, jacobian, &result, standing: [])
             }
           }
         }
@@ -37,9 +37,11 @@ extension InternalCoordinates {
     return result
   }
 
-  private func pull(
+  /// From the gradient over positions, `pulls`, that over the internal coordinates of one frame. Atoms that are `standing`, by atom, are placed
+  /// by nothing: in `pulls` stays the gradient over their positions, with what hangs on them carried along.
+  func pull(
     _ pulls: inout [Vector3], _ q: UnsafeBufferPointer<Double>, _ x: UnsafeBufferPointer<Double>, _ frame: Int,
-    _ rows: UnsafeBufferPointer<Row>, _ fans: [Bool], _ jacobian: Double, _ result: inout [Double]
+    _ rows: UnsafeBufferPointer<Row>, _ fans: [Bool], _ jacobian: Double, _ result: inout [Double], standing: [Bool]
   ) {
     let (base, out) = (frame * dimension, 3 * atomCount * frame)
     let angles = base + atomCount - 1
@@ -47,6 +49,7 @@ extension InternalCoordinates {
     func position(_ atom: Int) -> Vector3 { Vector3(x, out + 3 * atom) }
     for i in (1..<atomCount).reversed() {
       let row = rows[i]
+      if !standing.isEmpty, standing[row.atom] { continue }
       let g = pulls[row.atom]
       let r = q[base + i - 1]
       if i == 1 {

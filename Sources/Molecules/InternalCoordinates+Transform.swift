@@ -55,7 +55,7 @@ extension InternalCoordinates {
       coordinates.withUnsafeMutableBufferPointer { x in
         rows.withUnsafeBufferPointer { rows in
           for frame in 0..<frames {
-            jacobians[frame] = place(q, dimension * frame, x, 3 * atomCount * frame, rows, fans)
+            jacobians[frame] = place(q, dimension * frame, x, 3 * atomCount * frame, rows, fans, standing: [])
           }
         }
       }
@@ -64,7 +64,7 @@ extension InternalCoordinates {
   }
 
   /// For each row, whether its atom is placed by a distance in place of an angle.
-  private var fanRows: [Bool] {
+  var fanRows: [Bool] {
     [false, false] + (2..<atomCount).map { kinds[atomCount - 1 + $0 - 2] == .distance }
   }
 
@@ -115,9 +115,11 @@ extension InternalCoordinates {
     return logVolume + log(volume)
   }
 
-  private func place(
+  /// Places the atoms of one frame but those that are `standing`, by atom, which are there already (none where it is empty); returns ln |dx/dq| of
+  /// those it places.
+  func place(
     _ q: UnsafeBufferPointer<Double>, _ base: Int, _ x: UnsafeMutableBufferPointer<Double>, _ out: Int,
-    _ rows: UnsafeBufferPointer<Row>, _ fans: [Bool]
+    _ rows: UnsafeBufferPointer<Row>, _ fans: [Bool], standing: [Bool]
   ) -> Double {
     let angles = base + atomCount - 1
     let (torsions, read) = (angles + atomCount - 2, UnsafeBufferPointer(x))
@@ -125,6 +127,7 @@ extension InternalCoordinates {
     var valid = true
     for i in 0..<atomCount {
       let row = rows[i]
+      if !standing.isEmpty, standing[row.atom] { continue }
       var position = Vector3(0, 0, 0)
       if i >= 1 {
         let r = q[base + i - 1]

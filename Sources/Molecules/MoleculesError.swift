@@ -25,6 +25,8 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
   /// The four neighbours of a stereocentre lie in a plane in the reference: it has no hand to compare with.
   case flatCentre(atom: String)
   case tooFewAtoms(Int)
+  /// Fewer than three heavy atoms, or one that is placed from this hydrogen: hydrogens cannot be placed from heavy atoms alone.
+  case heavyAtoms(count: Int, placedFrom: String?)
   /// A selection of atoms that cannot be read, or that names atoms which are not there.
   case selection(String)
   /// Two bonded atoms of a structure are farther apart than any bond is long, and no box tells why. nm.
@@ -74,6 +76,11 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
       "stereocentre \(atom) is flat in the reference structure; give a reference with sound geometry"
     case .tooFewAtoms(let count):
       "a molecule of \(count) atom(s) has no internal coordinates here; at least 3 are needed"
+    case .heavyAtoms(let count, let light):
+      light.map {
+        "a heavy atom can only be placed from the hydrogen \($0): hydrogens cannot be placed from heavy atoms alone; take coordinates: internal or "
+          + "cartesian"
+      } ?? "\(count) heavy atom(s) are too few to place hydrogens from: at least 3 are needed; take coordinates: internal or cartesian"
     case .selection(let reason): "the selection of atoms: \(reason)"
     case .stretchedBond(let first, let second, let length):
       "\(first) and \(second) are bonded and stand \(String(format: "%.3g", length)) nm apart in the structure; give one with sound "

@@ -39,6 +39,25 @@ public struct BoltzmannForces {
     return gradients
   }
 
+  /// Gradients of -u over positions in nm, both [frames, atoms, 3]: forces in kT/nm.
+  func logGradients(_ positions: [Double], frames: Int, _ host: any TrainingHost) throws -> [Double] {
+    let thermal = PhysicalConstants.thermalEnergy(temperature: temperature)
+    let size = positions.count / max(1, frames)
+    var gradients: [Double] = []
+    gradients.reserveCapacity(positions.count)
+    host.progress.begin("forces", total: frames, unit: "frames")
+    defer { host.progress.end() }
+    for first in stride(from: 0, to: frames, by: framesPerCall) {
+      let rows = first..<min(first + framesPerCall, frames)
+      gradients += try evaluate(Array(positions[rows.lowerBound * size..<rows.upperBound * size])).forces.map {
+        $0 / thermal
+      }
+      host.progress.update(completed: rows.upperBound)
+      try host.checkInterruption()
+    }
+    return gradients
+  }
+
   /// ln p = -u + ln |dx/dq| and its gradients over the internal coordinates `values` of frames, handed to `found` piece by piece: kT [rows] and
   /// [rows, dimension]. -infinity and NaN where there is no finite energy.
   func logDensities(

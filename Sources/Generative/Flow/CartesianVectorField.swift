@@ -24,6 +24,8 @@ public struct CartesianVectorField<Net: CartesianNetwork>: VectorField {
     Self(network: network, space: space, networkTimeIsReversed: networkTimeIsReversed, frame: frame)
   }
 
+  public var drawsBothHands: Bool { true }
+
   public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { try frame?.oriented(probes, at: x) ?? probes }
 
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {

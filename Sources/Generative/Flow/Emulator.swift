@@ -18,9 +18,9 @@ public struct Emulator {
     /// The network gives the data point it expects and not the velocity.
     public var predictsEndpoint = false
 
-    /// A vector field with fresh parameters.
-    func field(_ chart: Chart, _ generator: Generator) throws -> any FlowModel {
-      let field = try architecture.field(chart, interpolant, generator)
+    /// A vector field with fresh parameters; `data` as for `EmulatorArchitecture.field`.
+    func field(_ chart: Chart, data: Tensor? = nil, _ generator: Generator) throws -> any FlowModel {
+      let field = try architecture.field(chart, interpolant, data: data, generator)
       guard predictsEndpoint, let field = field as? any VectorField else { return field }
       return Self.endpoint(field, interpolant)
     }
@@ -49,6 +49,8 @@ public enum EmulatorError: Error, CustomStringConvertible, Equatable {
   case forcesNeeded(Lever, reason: String)
   /// Two flows of a molecule without torsions that go all the way round.
   case noBroadTorsions
+  /// A network over pairs with another objective, coupling or path.
+  case pairsNeedLinearPaths
 
   public var description: String {
     switch self {
@@ -60,6 +62,8 @@ public enum EmulatorError: Error, CustomStringConvertible, Equatable {
       "the coupling \(coupling.rawValue) aligns positions; internal coordinates have no orientation to align"
     case .forcesNeeded(let lever, let reason): "\(lever.rawValue) cannot be had: \(reason)"
     case .noBroadTorsions: "two flows need a torsion that goes all the way round, and no frame shows one"
+    case .pairsNeedLinearPaths:
+      "a network over pairs learns velocities of linear paths from independent pairs: leave objective, coupling and interpolant out"
     case .heldNeedsInternal(let bonds):
       "\(bonds) bonds are to keep their lengths, and Cartesian coordinates keep none: take internal ones"
     }
@@ -74,6 +78,10 @@ public struct EmulatorSettings {
     /// Positions times `scale` (1/nm); `atomClasses` one per atom, nil for those that the bond graph does not tell apart; `meanFree`
     /// where noise has no centre of mass of its own.
     case cartesian(atomClasses: [Int]? = nil, scale: Double = 10, meanFree: Bool = true)
+    /// Positions of all atoms with unit variance, for a network over pairs.
+    case pairs
+    /// The same of the heavy atoms, and internal coordinates of the hydrogens given these. Needs forces.
+    case heavy
   }
 
   public var coordinates = Coordinates.internal
@@ -222,14 +230,14 @@ extension Emulator {
     let loss = EmulatorLoss(
       plain: FlowMatchingLoss(
         interpolant: settings.interpolant, objective: settings.objective, coupling: settings.coupling),
-      forces: data.targets, times: data.timeWeights)
+      forces: data.targets, times: data.timeWeights, pairs: data.pairs)
     let weights = data.factors.isEmpty ? [] : split.training.map { data.weights[$0] }
     let (field, state) = try optimize(
-      header.field(data.chart, generator), loss, on: training, weights: weights, validation: validation,
-      settings.optimization(data.targets != nil), settings, generator, host)
+      header.field(data.chart, data: training.slice(0..<data.chart.space.dimension, axis: 1), generator), loss, on: training, weights: weights, validation: validation,
+      settings.optimization(data.usesForces), settings, generator, host)
     return TrainedEmulator(
       emulator: Emulator(header: header, chart: data.chart, field: field), check: data.check,
-      usesForces: data.targets != nil, state: state, trainingFrames: training.shape[0])
+      usesForces: data.usesForces, state: state, trainingFrames: training.shape[0])
   }
 
   /// The field with the averaged network, and the training's last state.

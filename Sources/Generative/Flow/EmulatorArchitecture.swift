@@ -7,9 +7,13 @@ public enum EmulatorArchitecture: Codable, Equatable, Sendable {
   case egnn(EGNNConfiguration)
   /// Torsions first, then the rest given them; internal coordinates alone.
   case twoFlows(torsions: ResidualConfiguration, rest: ResidualConfiguration)
+  /// All pairs of atoms; Cartesian coordinates.
+  case pairs(PairConfiguration)
+  /// Heavy atoms' positions first, then hydrogens given these; torsions and rest are nil where there are none.
+  case heavy(positions: PairConfiguration, torsions: ResidualConfiguration?, rest: ResidualConfiguration?)
 
   /// What suits a chart: residual networks on internal coordinates, of 256 x 4, and for torsions alone of 128 x 4; the published GVP on
-  /// Cartesian ones.
+  /// Cartesian ones, pairs on heavy atoms.
   public static func standard(for chart: Chart, inTwo: Bool) -> EmulatorArchitecture {
     switch chart {
     case .internal where inTwo:
@@ -18,12 +22,47 @@ public enum EmulatorArchitecture: Codable, Equatable, Sendable {
         rest: ResidualConfiguration(width: 256, depth: 4, outputs: chart.space.euclidean))
     case .internal: return .residual(ResidualConfiguration(width: 256, depth: 4, outputs: chart.space.dimension))
     case .cartesian(let chart): return .gvp(GVPConfiguration(atomClasses: chart.classCount), timeIsReversed: false)
+    case .heavy(let chart): return .heavy(chart)
     }
   }
 
-  /// A vector field with fresh parameters. Throws `ChartError` where network and chart do not fit.
-  public func field(_ chart: Chart, _ interpolant: Interpolant, _ generator: Generator) throws -> any FlowModel {
+  /// For heavy atoms and hydrogens, with residual networks as for two flows.
+  public static func heavy(
+    _ chart: HeavyChart, width: Int = 256, depth: Int = 2, hydrogens: ResidualConfiguration? = nil
+  ) -> EmulatorArchitecture {
+    let space = chart.space
+    let narrow = space.euclidean - chart.positionColumns
+    var rest = hydrogens ?? ResidualConfiguration(width: 256, depth: 3, outputs: narrow)
+    rest.outputs = narrow
+    return .heavy(
+      positions: PairConfiguration(geometry: chart.geometry, width: width, depth: depth, secondDepth: depth),
+      torsions: space.angles == 0
+        ? nil : ResidualConfiguration(width: 128, depth: 2, harmonics: 4, outputs: space.angles),
+      rest: narrow == 0 ? nil : rest)
+  }
+
+  /// A vector field with fresh parameters. `data` [n, d] are latents whose distances and volumes a network over pairs is made for; without them its
+  /// constants are of the right shape and nothing else. Throws `ChartError` where network and chart do not fit.
+  public func field(
+    _ chart: Chart, _ interpolant: Interpolant, data: Tensor? = nil, _ generator: Generator
+  ) throws -> any FlowModel {
     switch self {
+    case .pairs(let configuration):
+      return PairField(
+        network: try PairNetwork(configuration: configuration, data: data, generator: generator), space: chart.space)
+    case .heavy(let positions, let torsions, let rest):
+      let columns = 3 * positions.geometry.atoms
+      func network(_ configuration: ResidualConfiguration, beside euclidean: Int) throws -> ResidualNetwork {
+        try ResidualNetwork(
+          space: LatentSpace(euclidean: positions.geometry.features + euclidean, angles: chart.space.angles),
+          configuration: configuration, generator: generator)
+      }
+      return HeavyFlows(
+        network: HeavyNetwork(
+          positions: try PairNetwork(
+            configuration: positions, data: data?.slice(0..<columns, axis: 1), generator: generator),
+          torsions: try torsions.map { try network($0, beside: 0) },
+          rest: try rest.map { try network($0, beside: chart.space.euclidean - columns) }), space: chart.space)
     case .residual(let configuration):
       return ResidualVectorField(
         network: try ResidualNetwork(space: chart.space, configuration: configuration, generator: generator),

@@ -70,9 +70,13 @@ struct EmulatorLoss {
   /// Nil without forces: rows are latents; with them, rows are latents and gradients side by side.
   let forces: ForceTargets?
   let times: TimeWeights
+  /// Of positions, where a network over pairs moves them; nil with plain targets.
+  var pairs: PairForceTargets?
 
   /// rows [n, d] or [n, 2 d]. Returns the mean over rows and dimensions, a scalar.
   func callAsFunction(_ field: some FlowModel, _ rows: Tensor, _ generator: Generator) throws -> Tensor {
+    if let field = field as? PairField { return try loss(field, rows, generator) }
+    if let flows = field as? HeavyFlows, let forces { return try loss(flows, rows, forces, generator) }
     if let flows = field as? TwoFlows, let forces { return try loss(flows, rows, forces, generator) }
     guard let field = field as? any VectorField else { throw FlowModelError.needsForces }
     return try one(field, rows, generator)
@@ -89,6 +93,43 @@ struct EmulatorLoss {
     let euclidean = try Self.sum(output.euclidean - point.velocity, point.weights.euclidean)
     let torus = try Self.sum(output.angles - point.turn, point.weights.torus)
     return try (euclidean + torus) / Double(rows.shape[0] * space.dimension)
+  }
+
+  /// Of a network over pairs, on rows of positions first; with forces their gradients come after `field.space.dimension` columns.
+  private func loss(_ field: PairField, _ rows: Tensor, _ generator: Generator) throws -> Tensor {
+    let (columns, d) = (field.movedColumns, field.space.dimension)
+    let positions = LatentSpace(atoms: columns.count / 3, meanFree: true)
+    let y = try rows.slice(columns, axis: 1)
+    let g = try pairs == nil ? nil : rows.slice(d..<d + columns.count, axis: 1)
+    return try PairLoss(targets: pairs, space: positions)(field.network, y, g, generator)
+  }
+
+  /// Of heavy atoms, and of hydrogens given these, each a mean over its own dimensions.
+  private func loss(
+    _ flows: HeavyFlows, _ rows: Tensor, _ forces: ForceTargets, _ generator: Generator
+  ) throws -> Tensor {
+    let space = flows.space
+    var total = try loss(flows.positions, rows, generator)
+    let still = try rows.slice(0..<space.centred, axis: 1)
+    let n = Double(rows.shape[0])
+    if let torsions = flows.torsions {
+      let turning = try Path(rows, forces, times, generator)
+      let f = try torsions.network(torsions.seen(space.joined(joined(still, turning.euclidean), turning.angles)), turning.t)
+      total = try total + Self.sum(f - turning.turn, turning.weights.torus) / (n * Double(space.angles))
+    }
+    if let rest = flows.rest {
+      let point = try Path(rows, forces, times, generator)
+      let theta = try rows.slice(space.euclidean..<space.dimension, axis: 1)
+      let v = try rest.euclideanVelocity(space.joined(joined(still, point.euclidean), theta), point.t)
+      let target = try point.velocity.slice(rest.movedColumns, axis: 1)
+      total = try total + Self.sum(v - target, point.weights.euclidean) / (n * Double(rest.movedColumns.count))
+    }
+    return total
+  }
+
+  /// Positions that stand, and the other Euclidean columns of points on paths.
+  private func joined(_ still: Tensor, _ euclidean: Tensor) throws -> Tensor {
+    try Tensor.concatenated([still, euclidean.slice(still.shape[1]..<euclidean.shape[1], axis: 1)], axis: 1)
   }
 
   /// Of the torsions' flow and of that of the rest given them, each a mean over its own dimensions.

@@ -42,11 +42,11 @@ public struct MolecularFlow {
   }
 
   /// The molecules of a flow, all of the reference's hand where that can be had by mirroring: those of a Cartesian emulator in which every
-  /// stereocentre has the other hand are replaced by their mirror images, in `flow` too. A network that commutes with
-  /// reflections draws both hands alike, with equal densities.
+  /// stereocentre has the other hand are replaced by their mirror images, in `flow` too. That is right for a network that commutes with reflections
+  /// alone: it draws both hands, with equal densities.
   public func molecules(_ flow: inout FlowSamples) throws -> MolecularSamples {
     let samples = try asDrawn(flow)
-    guard case .cartesian = chart, !chirality.centres.isEmpty else { return samples }
+    guard field.drawsBothHands, !chirality.centres.isEmpty else { return samples }
     let signs = (0..<samples.count).map { frame -> Float in
       chirality.invertedCentres(in: samples.coordinates, frame: frame).count == chirality.centres.count ? -1 : 1
     }

@@ -10,11 +10,14 @@ public protocol FlowModel {
   var parts: [any VectorField] { get }
   /// Not to be integrated beyond this time; 1 where it is smooth up to the data.
   var latestTime: Double { get }
+  /// Whether it commutes with reflections: a molecule and its mirror image are equally likely.
+  var drawsBothHands: Bool { get }
 }
 
 extension FlowModel {
   public var scalarType: ScalarType { network.scalarType }
   public var latestTime: Double { 1 }
+  public var drawsBothHands: Bool { false }
 }
 
 extension VectorField {
@@ -66,20 +69,52 @@ public struct TwoFlowNetwork: Network {
   }
 }
 
-/// The flow of the torsions: columns of the narrow coordinates stand still. Velocity sigma'(t) f on the torus.
+/// What a flow of some columns is told of others that stand still: distances and signed volumes of the positions among them, standardised.
+struct StandingShape {
+  let incidence: PairIncidence
+  /// Of the data, [features].
+  let mean, width: Tensor
+  let atoms: Int
+  var features: Int { mean.shape[0] }
+  var columns: Int { 3 * atoms }
+
+  /// [n, features] of points [n, d].
+  func callAsFunction(_ x: Tensor) throws -> Tensor {
+    let positions = try x.slice(0..<columns, axis: 1).reshaped(x.shape[0], atoms, 3).permuted(0, 2, 1)
+    let softening = try Tensor.full([1, 1, 1], PairStatisticsTables.guessSoftening, x.scalarType ?? .float32)
+    return try (PairShapes(positions, softening: softening, incidence).values - mean) / width
+  }
+}
+
+/// The flow of the torsions: columns of all others stand still. Velocity sigma'(t) f on the torus.
 struct TorsionField: JacobianField {
-  /// On a space of the torsions alone.
+  /// On a space of the torsions alone, or of what stands still and the torsions.
   let network: ResidualNetwork
   let space: LatentSpace
+  /// Nil where torsions come first.
+  var given: StandingShape?
   var movedColumns: Range<Int> { space.euclidean..<space.dimension }
 
-  func replacing(network: ResidualNetwork) -> Self { Self(network: network, space: space) }
+  func replacing(network: ResidualNetwork) -> Self { Self(network: network, space: space, given: given) }
 
   func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
-    try moved(x, network(space.split(x).angles, t) * TorusPath.sigmaDerivative(t).unsqueezed(-1))
+    try moved(x, network(seen(x), t) * TorusPath.sigmaDerivative(t).unsqueezed(-1))
   }
 
-  func trainingOutput(_ x: Tensor, _ t: Tensor) throws -> Tensor { try moved(x, network(space.split(x).angles, t)) }
+  func trainingOutput(_ x: Tensor, _ t: Tensor) throws -> Tensor { try moved(x, network(seen(x), t)) }
+
+  /// What the network sees of points [n, d].
+  func seen(_ x: Tensor) throws -> Tensor {
+    let angles = try space.split(x).angles
+    return try given.map { try Tensor.concatenated([$0(x), angles], axis: -1) } ?? angles
+  }
+
+  /// Directions [m, n, angles] as the network has them: none along what stands still.
+  private func seen(directions: Tensor) throws -> Tensor {
+    guard let given else { return directions }
+    let still = try Tensor.zeros(directions.shape.dropLast() + [given.features], directions.scalarType ?? .float32)
+    return try Tensor.concatenated([still, directions], axis: -1)
+  }
 
   private func moved(_ x: Tensor, _ angles: Tensor) throws -> Tensor {
     try space.joined(Tensor.zeros([x.shape[0], space.euclidean], x.scalarType ?? .float32), angles)
@@ -88,60 +123,79 @@ struct TorsionField: JacobianField {
   func quadraticForms(_ x: Tensor, _ t: Tensor, _ directions: Tensor) throws -> (Tensor, Tensor) {
     let slope = try TorusPath.sigmaDerivative(t)
     let turns = try space.split(directions).angles
-    let (value, tangents) = try network.withTangents(space.split(x).angles, t, directions: turns)
+    let (value, tangents) = try network.withTangents(seen(x), t, directions: seen(directions: turns))
     return (try moved(x, value * slope.unsqueezed(-1)), try (turns * tangents).sum(-1) * slope)
   }
 
   func withJacobian(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor) {
-    let angles = try space.split(x).angles
     let slope = try TorusPath.sigmaDerivative(t).unsqueezed(-1)
     let directions = try Tensor.identity(space.angles, x.scalarType ?? .float32).unsqueezed(1)
       .expanded([space.angles, x.shape[0], space.angles])
-    let (value, tangents) = try network.withTangents(angles, t, directions: directions)
+    let (value, tangents) = try network.withTangents(seen(x), t, directions: seen(directions: directions))
     return (try moved(x, value * slope), try (tangents * slope).permuted(1, 2, 0))
   }
 }
 
-/// The flow of the narrow coordinates given the torsions, which stand still: velocity c(t) y + s(t) f(y, theta, t).
+/// The flow of the narrow coordinates given all else, which stands still: velocity c(t) y + s(t) f(y, theta, t).
 struct ConditionalField: ForwardModeField {
   let network: ResidualNetwork
   let space: LatentSpace
   let interpolant: Interpolant
-  var movedColumns: Range<Int> { 0..<space.euclidean }
+  /// Positions among the Euclidean columns that stand still; nil without.
+  var given: StandingShape?
+  var movedColumns: Range<Int> { (given?.columns ?? 0)..<space.euclidean }
   var isNearlyStraight: Bool { true }
 
   func replacing(network: ResidualNetwork) -> Self {
-    Self(network: network, space: space, interpolant: interpolant)
+    Self(network: network, space: space, interpolant: interpolant, given: given)
   }
 
-  /// Of the narrow columns alone, [n, euclidean].
+  /// Of the narrow columns alone, [n, moved].
   func euclideanVelocity(_ x: Tensor, _ t: Tensor) throws -> Tensor {
     let (c, s) = try interpolant.velocityPreconditioning(t.unsqueezed(-1))
-    return try c * space.split(x).euclidean + s * network(x, t)
+    return try c * narrow(x) + s * network(seen(x), t)
   }
 
   func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor { try moved(euclideanVelocity(x, t)) }
   func trainingOutput(_ x: Tensor, _ t: Tensor) throws -> Tensor { try self(x, t) }
 
-  private func moved(_ velocity: Tensor) throws -> Tensor {
-    try space.joined(velocity, Tensor.zeros([velocity.shape[0], space.angles], velocity.scalarType ?? .float32))
+  private func narrow(_ x: Tensor) throws -> Tensor { try x.slice(movedColumns, axis: -1) }
+
+  /// What the network sees of points [n, d].
+  private func seen(_ x: Tensor) throws -> Tensor {
+    guard let given else { return x }
+    return try Tensor.concatenated([given(x), x.slice(given.columns..<space.dimension, axis: -1)], axis: -1)
   }
 
-  /// `directions` as `confined` gives them: none along the torsions.
+  /// Columns before and after the moved ones, of zeros.
+  private func moved(_ velocity: Tensor) throws -> Tensor {
+    func still(_ columns: Int) throws -> [Tensor] {
+      columns == 0
+        ? [] : [try Tensor.zeros(velocity.shape.dropLast() + [columns], velocity.scalarType ?? .float32)]
+    }
+    let parts = try still(movedColumns.lowerBound) + [velocity] + still(space.dimension - movedColumns.upperBound)
+    return parts.count == 1 ? velocity : try Tensor.concatenated(parts, axis: -1)
+  }
+
+  /// `directions` as `confined` gives them: none along what stands still.
   func quadraticForms(_ x: Tensor, _ t: Tensor, _ directions: Tensor) throws -> (Tensor, Tensor) {
     let (c, s) = try interpolant.velocityPreconditioning(t)
-    let (value, tangents) = try network.withTangents(x, t, directions: directions)
-    let along = try space.split(directions).euclidean
+    let along = try narrow(directions)
+    var turned = directions
+    if let given {
+      let still = try Tensor.zeros(directions.shape.dropLast() + [given.features], directions.scalarType ?? .float32)
+      turned = try Tensor.concatenated(
+        [still, directions.slice(given.columns..<space.dimension, axis: -1)], axis: -1)
+    }
+    let (value, tangents) = try network.withTangents(seen(x), t, directions: turned)
     let forms = try (along * tangents).sum(-1) * s + along.square().sum(-1) * c
-    let velocity = try space.split(x).euclidean * c.unsqueezed(-1) + value * s.unsqueezed(-1)
+    let velocity = try narrow(x) * c.unsqueezed(-1) + value * s.unsqueezed(-1)
     return (try moved(velocity), forms)
   }
 
-  /// A direction's part along the torsions adds noise and no mean.
+  /// A direction's part along what stands still adds noise and no mean.
   func confined(_ directions: Tensor) throws -> Tensor {
-    guard space.angles > 0 else { return directions }
-    let along = try space.split(directions).euclidean
-    return try space.joined(
-      along, Tensor.zeros(along.shape.dropLast() + [space.angles], along.scalarType ?? .float32))
+    guard movedColumns.count < space.dimension else { return directions }
+    return try moved(narrow(directions))
   }
 }

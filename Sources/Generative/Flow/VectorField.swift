@@ -218,6 +218,7 @@ public struct EndpointVectorField<Base: VectorField>: VectorField {
   public var network: Base.Net { base.network }
   public var space: LatentSpace { base.space }
   public var latestTime: Double { 1 - 1e-3 }
+  public var drawsBothHands: Bool { base.drawsBothHands }
   public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { try base.oriented(probes: probes, at: x) }
 
   public func replacing(network: Base.Net) -> Self {

@@ -33,6 +33,8 @@ public struct CartesianChart: Codable, Equatable, Sendable {
   }
 
   public var space: LatentSpace { LatentSpace(atoms: atoms, meanFree: meanFree) }
+  /// Distances and volumes of the atoms.
+  public var geometry: PairGeometry { PairGeometry(atoms: atoms, bonds: bonds) }
   /// Classes are 0 ..< this, whether all of them occur or not.
   public var classCount: Int { (atomClasses.max() ?? -1) + 1 }
   /// ln |det d latent / d position|: log-densities over positions in nm are those over latents plus this.
@@ -51,15 +53,17 @@ public struct CartesianChart: Codable, Equatable, Sendable {
   }
 }
 
-/// Where a model of molecules works: internal or Cartesian coordinates.
+/// Where a model of molecules works: internal or Cartesian coordinates, or Cartesian ones of the heavy atoms and internal ones of the hydrogens.
 public enum Chart: Codable, Equatable, Sendable {
   case `internal`(InternalChart)
   case cartesian(CartesianChart)
+  case heavy(HeavyChart)
 
   public var space: LatentSpace {
     switch self {
     case .internal(let chart): return chart.space
     case .cartesian(let chart): return chart.space
+    case .heavy(let chart): return chart.space
     }
   }
 
@@ -68,6 +72,7 @@ public enum Chart: Codable, Equatable, Sendable {
     switch self {
     case .internal(let chart): return chart.logDeterminant
     case .cartesian(let chart): return chart.logDeterminant
+    case .heavy(let chart): return chart.logDeterminant
     }
   }
 
@@ -75,6 +80,7 @@ public enum Chart: Codable, Equatable, Sendable {
     switch self {
     case .internal(let chart): return (chart.coordinates.dimension + 6) / 3
     case .cartesian(let chart): return chart.atoms
+    case .heavy(let chart): return chart.carried.atomCount
     }
   }
 
@@ -83,8 +89,7 @@ public enum Chart: Codable, Equatable, Sendable {
     try latentsAndJacobians(coordinates, frames: frames).latents
   }
 
-  /// Latents [frames, d] in Float64 of positions [frames, atoms, 3] in nm, and ln |dx/dq| of internal coordinates, [frames]; 0 for
-  /// Cartesian ones.
+  /// Latents [frames, d] in Float64 of positions [frames, atoms, 3] in nm, and ln |dx/dq| of the internal coordinates among them, [frames].
   public func latentsAndJacobians(
     _ coordinates: [Double], frames: Int
   ) throws -> (latents: Tensor, logJacobian: [Double]) {
@@ -94,6 +99,12 @@ public enum Chart: Codable, Equatable, Sendable {
       return (try chart.latents(internal: values, frames: frames), logJacobian)
     case .cartesian(let chart):
       return (try chart.latents(coordinates, frames: frames), [Double](repeating: 0, count: frames))
+    case .heavy(let chart):
+      let (values, _) = try chart.carried.coordinates.internalCoordinates(coordinates, frames: frames)
+      return (
+        try chart.latents(coordinates, internal: values, frames: frames),
+        chart.carried.logJacobians(values: values, frames: frames)
+      )
     }
   }
 
@@ -125,9 +136,9 @@ public enum Chart: Codable, Equatable, Sendable {
   public struct Conformations {
     /// [n, atoms, 3], nm.
     public var coordinates: [Double]
-    /// ln |dx/dq| of internal coordinates q, [n]; 0 for Cartesian ones.
+    /// ln |dx/dq| of the internal coordinates q among them, [n].
     public var logJacobian: [Double]
-    /// [n, dimension], nm and rad; nil for Cartesian ones.
+    /// [n, dimension], nm and rad; nil where not all are internal.
     public var internalCoordinates: [Double]?
   }
 
@@ -142,6 +153,9 @@ public enum Chart: Codable, Equatable, Sendable {
       return Conformations(
         coordinates: try chart.coordinates(latents: latents), logJacobian: [Double](repeating: 0, count: n),
         internalCoordinates: nil)
+    case .heavy(let chart):
+      let (coordinates, logJacobian) = try chart.cartesian(latents: latents)
+      return Conformations(coordinates: coordinates, logJacobian: logJacobian, internalCoordinates: nil)
     }
   }
 }

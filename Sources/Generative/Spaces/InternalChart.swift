@@ -66,6 +66,8 @@ public struct InternalChart: Codable, Equatable, Sendable {
     public var rotors: [Rotor] = []
     /// The mean of the narrow coordinates depends on the broad torsions.
     public var hasConditionalMean = false
+    /// The internal coordinates that have latents, where it is not all: the others are left out of everything.
+    public var only: Set<Int>?
     /// How much a frame counts for means and covariance; all the same where empty. [frames]
     public var weights: [Double] = []
 
@@ -88,8 +90,9 @@ public struct InternalChart: Codable, Equatable, Sendable {
     let constants = Set((held ?? []).map(\.coordinate))
     // on a circle that all three namings share there is no arc to be narrow in
     let turning = Set(options.rotors.map(\.torsion))
-    broad = (0..<dimension).filter { turning.contains($0) || broad.contains($0) }
-    let narrow = (0..<dimension).filter { !broad.contains($0) && !constants.contains($0) }
+    let looked = (0..<dimension).filter { options.only?.contains($0) ?? true }
+    broad = looked.filter { turning.contains($0) || broad.contains($0) }
+    let narrow = looked.filter { !broad.contains($0) && !constants.contains($0) }
     let squares = options.weights.reduce(0) { $0 + $1 * $1 }
     let sum = options.weights.reduce(0, +)
     let effective = options.weights.isEmpty ? frames : Int((sum * sum / max(squares, .leastNormalMagnitude)).rounded())

@@ -4,28 +4,35 @@ import Torch
 ///
 /// A point is a row [euclidean | angles]. A 2-D toy system has no angles; a molecule in internal coordinates has its whitened
 /// narrow coordinates first and its broad torsions after them; a molecule in Cartesian coordinates has [atoms, 3] of them, flattened,
-/// and where `meanFree`, only points whose mean over atoms vanishes: a subspace of 3 (atoms - 1) dimensions.
+/// and where they are mean-free, only points whose mean over atoms vanishes: a subspace of 3 (atoms - 1) dimensions.
 public struct LatentSpace: Codable, Equatable, Sendable {
   public let euclidean, angles: Int
-  /// Euclidean coordinates are positions [atoms, 3] whose mean over atoms is zero.
-  public let meanFree: Bool
+  /// The first so many Euclidean columns are positions [atoms, 3] whose mean over atoms is zero; 0 where none are.
+  public let centred: Int
 
-  public init(euclidean: Int, angles: Int, meanFree: Bool = false) {
-    (self.euclidean, self.angles, self.meanFree) = (euclidean, angles, meanFree)
+  public init(euclidean: Int, angles: Int, centred: Int = 0) {
+    (self.euclidean, self.angles, self.centred) = (euclidean, angles, centred)
   }
 
   /// Positions of `atoms` atoms.
-  public init(atoms: Int, meanFree: Bool) { self.init(euclidean: 3 * atoms, angles: 0, meanFree: meanFree) }
+  public init(atoms: Int, meanFree: Bool) {
+    self.init(euclidean: 3 * atoms, angles: 0, centred: meanFree ? 3 * atoms : 0)
+  }
+  /// Whether some columns are positions without a centre of mass of their own.
+  public var meanFree: Bool { centred > 0 }
   /// Columns of a point.
   public var dimension: Int { euclidean + angles }
   /// Dimensions of the space that densities refer to: 3 fewer than columns where points are mean-free.
   public var degreesOfFreedom: Int { dimension - (meanFree ? 3 : 0) }
 
-  /// Euclidean columns [..., euclidean] without their mean over atoms, where points are mean-free; else unchanged.
+  /// Euclidean columns [..., euclidean] without the mean over atoms of those that are mean-free positions; else unchanged.
   public func projected(_ x: Tensor) throws -> Tensor {
     guard meanFree else { return x }
-    let positions = try x.reshaped(Array(x.shape.dropLast()) + [euclidean / 3, 3])
-    return try (positions - positions.mean(-2, keepingDimensions: true)).reshaped(x.shape)
+    let columns = centred < euclidean ? try x.slice(0..<centred, axis: -1) : x
+    let positions = try columns.reshaped(Array(x.shape.dropLast()) + [centred / 3, 3])
+    let moved = try (positions - positions.mean(-2, keepingDimensions: true)).reshaped(columns.shape)
+    return centred < euclidean
+      ? try Tensor.concatenated([moved, x.slice(centred..<euclidean, axis: -1)], axis: -1) : moved
   }
 
   /// Standard normal noise of the Euclidean columns, [count, euclidean]; mean-free where points are.

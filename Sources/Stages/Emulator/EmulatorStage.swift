@@ -20,7 +20,8 @@ enum EmulatorStage: RecordedStage {
   struct Parameters: ParameterGroup {
     @Parameter(
       "internal: whitened bonds, angles and narrow torsions on R^n, broad torsions on the torus; "
-        + "cartesian: positions, by equivariant networks")
+        + "cartesian: positions, by equivariant networks; heavy: positions of the heavy atoms, then internal coordinates of the hydrogens given "
+        + "these, which needs forces")
     var coordinates = Coordinates.internal
     @Parameter(
       "cartesian: noise without a centre of mass of its own, or with one (which no network that ignores translations can move: "
@@ -74,9 +75,16 @@ enum EmulatorStage: RecordedStage {
     var validationFraction = 0.05
     @Parameter("steps between two rows of the loss curve", in: .count) var recordEvery = 50
 
+    /// Whether these coordinates and this network have a use for forces.
+    var mayUseForces: Bool { coordinates != .cartesian || network.type == .pairs }
+
     func settings(seed: UInt64) -> EmulatorSettings {
       var settings = EmulatorSettings()
-      if coordinates == .cartesian {
+      switch coordinates {
+      case .internal: settings.coordinates = .internal
+      case .heavy: settings.coordinates = .heavy
+      case .cartesian where network.type == .pairs: settings.coordinates = .pairs
+      case .cartesian:
         settings.coordinates = .cartesian(atomClasses: atomClasses, scale: lengthScale, meanFree: prior == .meanFree)
       }
       (settings.architecture, settings.interpolant) = (network.architecture, interpolant)
@@ -94,7 +102,7 @@ enum EmulatorStage: RecordedStage {
     }
   }
 
-  enum Coordinates: String, CaseIterable, ParameterType { case `internal`, cartesian }
+  enum Coordinates: String, CaseIterable, ParameterType { case `internal`, cartesian, heavy }
   enum Objective: String, CaseIterable, ParameterType { case velocity, endpoint }
   enum Targets: String, CaseIterable, ParameterType { case auto, forces, plain }
   enum Flows: String, CaseIterable, ParameterType { case auto, one, two }
@@ -111,7 +119,7 @@ enum EmulatorStage: RecordedStage {
     let coordinates = parameters.coordinates
     TargetForces.check(stage, parameters)
     let rigid = IngestConstraints.Treatment.rigid.rawValue
-    if coordinates == .cartesian,
+    if coordinates != .internal,
       stage.inputs(\Inputs.frames).contains(where: { $0.values["constraints"]?.string == rigid })
     {
       stage.refuse(
@@ -119,7 +127,8 @@ enum EmulatorStage: RecordedStage {
         at: .parameter("coordinates"))
     }
     // asked for by a word, forces have to be there
-    let isWanted = parameters.targets == .forces && coordinates == .internal && stage.forcefield != .null
+    let isWanted =
+      (parameters.targets == .forces && parameters.mayUseForces || coordinates == .heavy) && stage.forcefield != .null
     let mayHold = stage.inputs(\Inputs.frames).contains(where: IngestStage.mayKeepBonds)
     guard let system = MoleculeCheck.run(stage, needs: isWanted ? (mayHold ? .rigidEnergies : .energies) : nil)
     else { return }
@@ -127,6 +136,9 @@ enum EmulatorStage: RecordedStage {
       _ = stage.checking(.parameter(parameters.stateShares == nil ? "state_share" : "state_shares")) {
         try StateShares.asked(parameters, system.states())
       }
+    }
+    if coordinates == .heavy {
+      _ = stage.checking(.shared(.topology)) { try CarriedHydrogens(topology: system.topology) }
     }
     guard coordinates == .internal else { return }
     let warnings = stage.checking(.shared(.topology)) { try RingWarnings.beforeTraining(system.topology) }

@@ -37,15 +37,19 @@ struct EnergyNetworkParameters: ParameterGroup {
     case (.cartesian, _):
       throw EmulatorStageError.networkAndCoordinates(
         network: type.rawValue, coordinates: "cartesian", fitting: "graphormer or egnn")
+    case (.heavy, _):
+      throw EmulatorStageError.energyOfHeavy
     }
   }
 }
 
 /// The network of an emulator: a residual one on internal coordinates, an equivariant one on Cartesian ones.
 struct EmulatorNetworkParameters: ParameterGroup {
-  enum Kind: String, CaseIterable, ParameterType { case auto, mlp, gvp, egnn }
+  enum Kind: String, CaseIterable, ParameterType { case auto, mlp, gvp, egnn, pairs }
 
-  @Parameter("auto: mlp on internal coordinates, gvp on Cartesian ones; egnn is the other for Cartesian ones")
+  @Parameter(
+    "auto: mlp on internal coordinates, pairs on heavy atoms, gvp on all atoms; egnn and pairs are the others for all atoms"
+  )
   var type = Kind.auto
   @Parameter("mlp: units of a hidden layer", in: 1...8192) var width = 256
   @Parameter("mlp: residual blocks", in: 0...64) var depth = 4
@@ -53,6 +57,8 @@ struct EmulatorNetworkParameters: ParameterGroup {
   @Parameter("mlp: random Fourier features of time", in: 0...256) var timeFrequencies = 16
   @Parameter("mlp of the torsions alone, of two flows: units of a hidden layer", in: 1...8192) var torsionWidth = 128
   @Parameter("the same: torsions enter as sin and cos of k theta, k up to this", in: 1...32) var torsionHarmonics = 4
+  @Parameter("pairs: units of a hidden layer", in: 1...8192) var pairWidth = 256
+  @Parameter("pairs: residual blocks of each of its two stages", in: 0...64) var pairDepth = 2
   @Parameter("gvp, egnn: rounds of messages", in: 1...32) var layers = 5
   @Parameter("gvp, egnn: scalar features of an atom", in: 1...1024) var scalars = 64
   @Parameter("gvp: vector features of an atom", in: 1...256) var vectors = 16
@@ -70,6 +76,13 @@ struct EmulatorNetworkParameters: ParameterGroup {
         torsions: ResidualConfiguration(
           width: torsionWidth, depth: depth, harmonics: torsionHarmonics, timeFrequencies: timeFrequencies,
           outputs: chart.space.angles), rest: residual(chart.space.euclidean))
+    case (.heavy(let chart), .auto), (.heavy(let chart), .pairs):
+      return .heavy(chart, width: pairWidth, depth: pairDepth, hydrogens: residual(1))
+    case (.heavy, _):
+      throw EmulatorStageError.networkAndCoordinates(network: type.rawValue, coordinates: "heavy", fitting: "pairs")
+    case (.cartesian(let chart), .pairs):
+      return .pairs(
+        PairConfiguration(geometry: chart.geometry, width: pairWidth, depth: pairDepth, secondDepth: pairDepth))
     case (.cartesian(let chart), .auto), (.cartesian(let chart), .gvp):
       return .gvp(
         GVPConfiguration(layers: layers, scalars: scalars, vectors: vectors, atomClasses: chart.classCount),
@@ -80,7 +93,7 @@ struct EmulatorNetworkParameters: ParameterGroup {
       throw EmulatorStageError.networkAndCoordinates(network: type.rawValue, coordinates: "internal", fitting: "mlp")
     case (.cartesian, _):
       throw EmulatorStageError.networkAndCoordinates(
-        network: type.rawValue, coordinates: "cartesian", fitting: "gvp or egnn")
+        network: type.rawValue, coordinates: "cartesian", fitting: "gvp, egnn or pairs")
     }
   }
 }
@@ -88,6 +101,8 @@ struct EmulatorNetworkParameters: ParameterGroup {
 public enum EmulatorStageError: Error, CustomStringConvertible, Equatable {
   case networkAndCoordinates(network: String, coordinates: String, fitting: String)
   case heads(Int, scalars: Int)
+  /// An energy model on the latents of heavy atoms and hydrogens.
+  case energyOfHeavy
   case badWeights(file: String, reason: String)
 
   public var description: String {
@@ -95,6 +110,8 @@ public enum EmulatorStageError: Error, CustomStringConvertible, Equatable {
     case .networkAndCoordinates(let network, let coordinates, let fitting):
       "network.type \(network) does not work on \(coordinates) coordinates; use \(fitting)"
     case .heads(let heads, let scalars): "network.heads \(heads) does not divide network.scalars \(scalars)"
+    case .energyOfHeavy:
+      "there is no energy model on positions of heavy atoms and internal coordinates of hydrogens; give coordinates: internal"
     case .badWeights(let file, let reason): "\(file) does not hold the weights of a gvp network: \(reason)"
     }
   }

@@ -40,13 +40,24 @@ enum TargetForces {
   /// Whether an emulator with these parameters may use forces: only then do its results depend on a force field.
   static func areWanted(_ text: (String) -> String?) -> Bool {
     func says(_ name: String, _ words: [String]) -> Bool { text(name).map(words.contains) ?? true }
-    return says("coordinates", ["internal"]) && says("targets", ["auto", "forces"]) && says("objective", ["velocity"])
+    let hasUse = says("coordinates", ["internal", "heavy"]) || text("network.type") == "pairs"
+    return hasUse && says("targets", ["auto", "forces"]) && says("objective", ["velocity"])
       && says("coupling", ["independent"])
   }
 
   static func areWanted(_ stage: StageDefinition?) -> Bool {
-    stage.map { stage in areWanted { stage.parameters[$0]?.string } } ?? false
+    stage.map { stage in
+      areWanted { name in
+        let keys = name.split(separator: ".").map(String.init)
+        return keys.dropFirst().reduce(stage.parameters[keys[0]]) { $0?[$1] }?.string
+      }
+    } ?? false
   }
+
+  private static let pairsSay = [
+    "objective": "the objective is the velocity", "coupling": "noise and frames are paired as drawn",
+    "interpolant": "paths are linear", "prior": "noise has no centre of mass", "atom_classes": "each atom is itself",
+  ]
 
   /// Refuses what forces alone can carry where there can be none.
   static func check(_ stage: PlannedStage, _ parameters: EmulatorStage.Parameters) {
@@ -55,11 +66,33 @@ enum TargetForces {
       ("rotors", parameters.rotors == .folded), ("time_weights", parameters.timeWeights == .likelihood),
     ]
     var reason: String?
-    if parameters.coordinates == .cartesian, parameters.conditionalMean == true {
-      stage.refuse("conditional_mean needs coordinates: internal", at: .parameter("conditional_mean"))
+    if parameters.coordinates != .internal {
+      if parameters.conditionalMean == true {
+        stage.refuse("conditional_mean needs coordinates: internal", at: .parameter("conditional_mean"))
+      }
+      if parameters.flows == .two { stage.refuse("flows: two needs coordinates: internal", at: .parameter("flows")) }
     }
-    if parameters.coordinates == .cartesian {
-      reason = "coordinates: internal"
+    if parameters.coordinates == .heavy || (parameters.coordinates == .cartesian && parameters.network.type == .pairs) {
+      let plain: [(name: String, isPlain: Bool)] = [
+        ("objective", parameters.objective == .velocity), ("coupling", parameters.coupling == .independent),
+        ("interpolant", parameters.interpolant == .linear), ("prior", parameters.prior == .meanFree),
+        ("atom_classes", parameters.atomClasses == nil),
+      ]
+      for (name, isPlain) in plain where !isPlain {
+        stage.refuse(
+          "\(name) does not go with a network over pairs, for which \(pairsSay[name] ?? ""): leave it out",
+          at: .parameter(name))
+      }
+    }
+    if parameters.coordinates == .heavy, parameters.targets == .plain || stage.forcefield == .null {
+      stage.refuse(
+        "coordinates: heavy learns hydrogens given heavy atoms, which needs forces: "
+          + (parameters.targets == .plain
+            ? "targets: forces or auto" : "system.forcefield (or system.sampled_by, where the frames come from another one)"),
+        at: .parameter("coordinates"))
+    }
+    if !parameters.mayUseForces {
+      reason = "coordinates: internal or heavy, or network.type: pairs"
     } else if parameters.objective != .velocity || parameters.coupling != .independent {
       reason = "objective: velocity and coupling: independent"
     } else if parameters.targets == .plain {
@@ -78,10 +111,10 @@ enum TargetForces {
   static func engine(
     _ context: StageContext, _ parameters: EmulatorStage.Parameters, rigid: RigidBonds?
   ) throws -> BoltzmannForces? {
-    guard parameters.coordinates == .internal, parameters.targets != .plain, context.forcefield != .null,
+    guard parameters.mayUseForces, parameters.targets != .plain, context.forcefield != .null,
       context.temperature.isFinite
     else {
-      if parameters.coordinates == .internal, parameters.targets == .auto {
+      if parameters.mayUseForces, parameters.targets == .auto {
         context.log("targets are plain: there is no force field")
       }
       return nil
@@ -91,7 +124,7 @@ enum TargetForces {
         MolecularSystem(context), rigid: rigid, for: "forces in the targets", threads: context.threads
       ).forces
     } catch {
-      if parameters.targets == .forces { throw error }
+      if parameters.targets == .forces || parameters.coordinates == .heavy { throw error }
       context.warn("targets are plain: \(error)")
       return nil
     }

@@ -94,7 +94,11 @@ enum EnergyModelStage: RecordedStage {
     let topology = try context.molecule().topology
     let flow = try emulator.emulator.flow(for: topology)
     var chart = EnergyModelChart(of: flow)
-    if parameters.coordinates == "internal", case .cartesian = flow.chart {
+    var isAsked = parameters.coordinates == "internal"
+    if case .internal = flow.chart { isAsked = false }
+    // there is none on heavy atoms' positions beside hydrogens' internal coordinates
+    if case .heavy = flow.chart { isAsked = true }
+    if isAsked {
       chart = try EnergyModelChart(
         internalOf: topology, samples: samples.artifact.read(Recorded.sample.trajectory.coordinates))
     }

@@ -92,6 +92,10 @@ struct ConfigurationNode {
   }
 
   subscript(key: String) -> ConfigurationNode? { entries?.first { $0.key == key }?.value }
+  /// "network.type": an entry of an entry.
+  func at(_ path: String) -> ConfigurationNode? {
+    path.split(separator: ".").reduce(self) { $0?[String($1)] }
+  }
 
   /// This node with `other` laid over it: groups are merged key by key, everything else is replaced. A key that `other`
   /// sets to null disappears, so that a file can drop what the file it extends has.

@@ -110,7 +110,7 @@ struct MatrixExpansion {
       found |= bits(node(field))
       // a value that the file gives has no stand-in, in whatever entry
       if isGiven(field.name) { continue }
-      for other in field.standsFor?({ stage.entry.value[$0]?.text }) ?? [] { found |= bits(node(other)) }
+      for other in field.standsFor?({ stage.entry.value.at($0)?.text }) ?? [] { found |= bits(node(other)) }
     }
     return found
   }

@@ -12,6 +12,7 @@ public struct BatchPage {
     public let state: String  // "done", "3 of 8"
     public let isDone: Bool
     public let why: String?  // What the rest waits for
+    public let verdict: Verdict.Standing?  // Of its report; nil where it has none that is finished
     public let values: [Double?]  // By column
     public let errors: [Double?]  // One standard error of each; nil where none is known
     public let seconds: Double?
@@ -19,11 +20,11 @@ public struct BatchPage {
     public let page: String?  // Of its own report, as seen from this page
 
     public init(
-      cell: [String], state: String, isDone: Bool, why: String?, values: [Double?], errors: [Double?],
+      cell: [String], state: String, isDone: Bool, why: String?, verdict: Verdict.Standing? = nil, values: [Double?], errors: [Double?],
       seconds: Double?, profiles: [Profile], page: String?
     ) {
       (self.cell, self.state, self.isDone, self.why, self.values) = (cell, state, isDone, why, values)
-      self.errors = errors
+      (self.verdict, self.errors) = (verdict, errors)
       (self.seconds, self.profiles, self.page) = (seconds, profiles, page)
     }
   }
@@ -68,7 +69,8 @@ public struct BatchPage {
   public func html() throws -> String {
     let done = rows.filter(\.isDone).count
     let hasProfiles = rows.contains { !$0.profiles.isEmpty }
-    let leading = axes + ["finished"]
+    let hasVerdicts = rows.contains { $0.verdict != nil }
+    let leading = axes + ["finished"] + (hasVerdicts ? ["verdict"] : [])
     // profiles stand between what a row is and its numbers
     let first = leading.count + (hasProfiles ? 1 : 0)
     func headers(_ titles: [String], from place: Int, right: Bool) -> [[String: Any]] {
@@ -82,12 +84,12 @@ public struct BatchPage {
           + (done < rows.count ? ". The others show what there is of them, and what they wait for." : "."),
         "leading": headers(leading, from: 0, right: false),
         "numbers": headers(columns.map(\.title) + ["time"], from: first, right: true),
-        "hasProfiles": hasProfiles, "hasErrors": rows.contains { $0.errors.contains { $0 != nil } },
-        "rows": rows.map(row),
+        "hasProfiles": hasProfiles, "hasVerdicts": hasVerdicts, "hasErrors": rows.contains { $0.errors.contains { $0 != nil } },
+        "rows": rows.map { row($0, hasVerdicts: hasVerdicts) },
       ] as [String: Any])
   }
 
-  private func row(_ row: Row) -> [String: Any] {
+  private func row(_ row: Row, hasVerdicts: Bool) -> [String: Any] {
     func cell(_ text: String, _ value: Double?, right: Bool = true) -> [String: Any] {
       ["text": text, "value": value.flatMap { $0.isFinite ? "\($0)" : nil } ?? "", "right": right]
     }
@@ -100,6 +102,8 @@ public struct BatchPage {
     return [
       "name": row.cell.first ?? "", "further": Array(row.cell.dropFirst()), "hasPage": row.page != nil,
       "page": row.page ?? "", "state": row.state, "isDone": row.isDone, "hasWhy": row.why != nil, "why": row.why ?? "",
+      "hasVerdict": hasVerdicts, "verdict": row.verdict?.rawValue ?? NumberText.absent,
+      "rank": row.verdict.map { "\($0.rank)" } ?? "", "isSound": row.verdict == .sound || row.verdict == nil,
       "numbers": numbers + [cell(NumberText.duration(seconds: row.seconds), row.seconds)],
       "profile": Self.drawing(row.profiles, label: "profile of \(row.cell.joined(separator: ", "))"),
     ]
@@ -138,7 +142,7 @@ public struct BatchPage {
     th[aria-sort=ascending] button::after { content: " \\25B2"; }
     th[aria-sort=descending] button::after { content: " \\25BC"; }
     .small { width: 9.4rem; height: 2.5rem; background: #fff; border: 1px solid var(--line); display: block; }
-    tr.open td { background: var(--warn-panel); }
+    tr.open td, td.doubt { background: var(--warn-panel); }
     .why { display: block; color: var(--soft); font-size: .9em; white-space: normal; min-width: 16rem; }
     @media print { .why { min-width: 0; } .small { width: 3.6rem; height: 1rem; } }
     tbody th { font-weight: 600; border-bottom: 1px solid var(--line); }
@@ -155,14 +159,14 @@ public struct BatchPage {
     </header>
     <main id="main" tabindex="-1">
     <h2>Batch</h2>
-    <p>A heading sorts by its column, once more the other way.{{#hasErrors}} Behind ± stands one standard error; intervals, doubts and what a state is stand on the page that a row links to.{{/hasErrors}}{{#hasProfiles}} Profiles are free energies along the state's torsion, up to 12 kT.{{/hasProfiles}}</p>
+    <p>A heading sorts by its column, once more the other way.{{#hasErrors}} Behind ± stands one standard error; intervals, doubts and what a state is stand on the page that a row links to.{{/hasErrors}}{{#hasVerdicts}} The verdict is that of the row's own page: sound; doubts, something to look at; not believed, numbers that something grave speaks against; no number, too few samples.{{/hasVerdicts}}{{#hasProfiles}} Profiles are free energies along the state's torsion, up to 12 kT.{{/hasProfiles}}</p>
     <div class="scroll" tabindex="0" role="region" aria-label="Combinations">
     <table>
     <caption>Combinations</caption>
     <thead><tr>{{#leading}}<th scope="col" data-place="{{place}}"><button type="button">{{text}}</button></th>{{/leading}}{{#hasProfiles}}<th scope="col">profiles</th>{{/hasProfiles}}{{#numbers}}<th scope="col" data-place="{{place}}" class="right"><button type="button">{{text}}</button></th>{{/numbers}}</tr></thead>
     <tbody>
     {{#rows}}
-    <tr{{^isDone}} class="open"{{/isDone}}><th scope="row">{{#hasPage}}<a href="{{page}}">{{name}}</a>{{/hasPage}}{{^hasPage}}{{name}}{{/hasPage}}</th>{{#further}}<td>{{.}}</td>{{/further}}<td>{{state}}{{#hasWhy}}<span class="why">{{why}}</span>{{/hasWhy}}</td>{{#hasProfiles}}<td>{{{profile}}}</td>{{/hasProfiles}}{{#numbers}}<td data-value="{{value}}"{{#right}} class="right"{{/right}}>{{text}}</td>{{/numbers}}</tr>
+    <tr{{^isDone}} class="open"{{/isDone}}><th scope="row">{{#hasPage}}<a href="{{page}}">{{name}}</a>{{/hasPage}}{{^hasPage}}{{name}}{{/hasPage}}</th>{{#further}}<td>{{.}}</td>{{/further}}<td>{{state}}{{#hasWhy}}<span class="why">{{why}}</span>{{/hasWhy}}</td>{{#hasVerdict}}<td data-value="{{rank}}"{{^isSound}} class="doubt"{{/isSound}}>{{verdict}}</td>{{/hasVerdict}}{{#hasProfiles}}<td>{{{profile}}}</td>{{/hasProfiles}}{{#numbers}}<td data-value="{{value}}"{{#right}} class="right"{{/right}}>{{text}}</td>{{/numbers}}</tr>
     {{/rows}}
     </tbody>
     </table>

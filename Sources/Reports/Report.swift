@@ -85,6 +85,8 @@ public struct Report {
   /// The compared stages' answers side by side: the report's first table. Free-energy differences, where there are any.
   public let summary: TextTable
   public let untimedSummary: TextTable  // The same without what a clock gave, so that equal runs have equal artifacts
+  /// dF of each pair of states by each stage, where there are several pairs: the tables above hold the first one alone.
+  public let pairs: TextTable?
   let subtitle: String  // What stands below the title
   let note: String?  // What the page leaves out
   let sections: [Section]
@@ -99,10 +101,12 @@ public struct Report {
     let known = try run.freeEnergyTable()
     summary = try known.rows.isEmpty ? run.divergenceTable() : known
     untimedSummary = try known.rows.isEmpty ? run.divergenceTable(timed: false) : known
+    let pairs = try run.pairSection()
+    self.pairs = pairs.tables.first.flatMap { Set($0.rows.map { $0.prefix(2).joined(separator: "\n") }).count > 1 ? $0 : nil }
     let about = "\(NumberText.significant(options.temperature)) K, state \(options.state)"
     subtitle = known.rows.isEmpty ? "systems whose density is known" : about
     sections = try [
-      run.freeEnergySection(), run.pairSection(), run.comparisonSection(), run.densitySection(),
+      run.freeEnergySection(), pairs, run.comparisonSection(), run.densitySection(),
       run.populationSection(), run.inFull.moleculeSection(),
       run.inFull.sampleSection(), run.energyModelSection(), run.perturbationSection(), run.cycleSection(),
       run.auditSection(),
@@ -129,12 +133,17 @@ public struct Report {
     try ReportedRun(compared: compared, options: options).verdict()
   }
 
+  /// The tables as an artifact keeps them, without what a clock gave: the answers, and those of all pairs.
+  public var recordedTable: String {
+    [untimedSummary, pairs].compactMap { $0?.rendered() }.joined(separator: "\n\n")
+  }
+
   /// What is printed when the report is done: the verdict, warnings, the summary, and nothing that scrolls away.
   public var terminalText: String {
     let said = warnings.map { warning in
       "\(warning.remark.gravity == .note ? "note    " : "WARNING ") \(warning.stage): \(warning.remark.message)"
     }
-    return [verdict?.terminalText, said.isEmpty ? nil : said.joined(separator: "\n"), summary.rendered()]
+    return [verdict?.terminalText, said.isEmpty ? nil : said.joined(separator: "\n"), summary.rendered(), pairs?.rendered()]
       .compactMap { $0 }.joined(separator: "\n\n")
   }
 }

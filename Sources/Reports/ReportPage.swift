@@ -43,6 +43,7 @@ public struct ReportPage {
         "hasWarnings": !report.warnings.isEmpty,
         "warnings": report.warnings.map(warning),
         "sections": report.sections.map { section($0, interactive: interactive) },
+        "wordCount": "\(Words.all.count)", "words": Words.all.map { ["word": $0.word, "meaning": $0.meaning] },
         "stages": report.stages.map { ["name": $0.name, "canonical": $0.canonical] },
       ] as [String: Any])
   }

@@ -27,7 +27,7 @@ enum ReportTemplate {
     <header>
     <h1>{{title}}</h1>
     <p>{{subtitle}}</p>
-    <nav aria-label="Sections">{{#hasVerdict}}<a href="#verdict">Verdict</a> {{/hasVerdict}}{{#hasWarnings}}<a href="#warnings">Warnings</a> {{/hasWarnings}}{{#sections}}<a href="#{{id}}">{{title}}</a> {{/sections}}<a href="#parameters">Parameters</a></nav>
+    <nav aria-label="Sections">{{#hasVerdict}}<a href="#verdict">Verdict</a> {{/hasVerdict}}{{#hasWarnings}}<a href="#warnings">Warnings</a> {{/hasWarnings}}{{#sections}}<a href="#{{id}}">{{title}}</a> {{/sections}}<a href="#parameters">Parameters</a> <a href="#words">Words</a></nav>
     </header>
     <main id="main" tabindex="-1">
     {{#verdict}}
@@ -138,6 +138,17 @@ enum ReportTemplate {
     <details><summary>{{name}}</summary><pre>{{canonical}}</pre></details>
     {{/stages}}
     </section>
+    <section id="words">
+    <h2>Words</h2>
+    <p>What words of this page mean; docs/glossary.md has more.</p>
+    <details><summary>{{wordCount}} words</summary>
+    <dl>
+    {{#words}}
+    <dt>{{word}}</dt><dd>{{meaning}}</dd>
+    {{/words}}
+    </dl>
+    </details>
+    </section>
     </main>
     {{#interactive}}
     <script>
@@ -234,6 +245,7 @@ enum ReportTemplate {
     .skip { position: absolute; left: -100rem; top: 0; padding: .5rem 1rem; background: var(--paper); z-index: 1; }
     .skip:focus { left: .5rem; }
     code { background: var(--panel); padding: .1rem .3rem; border-radius: 3px; font-size: .9em; overflow-wrap: anywhere; }
+    dt { font-weight: 600; margin-top: .5rem; } dd { margin: 0 0 0 1.3rem; }
     .verdict h3 { margin-top: 1rem; }
     .verdict ul, .warnings ul { margin: .2rem 0; padding-left: 1.3rem; }
     .answer { font-size: 1.25rem; line-height: 1.4; }

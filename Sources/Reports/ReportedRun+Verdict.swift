@@ -19,12 +19,16 @@ extension ReportedRun {
     var (said, agreement, disagreements): ([String], Agreement, [Finding]) = ([], Agreement(), [])
     var open: [String] = []
     var firstHeadline: Answer?
+    var standing = Verdict.Standing.sound
     for (place, group) in groups.enumerated() {
       let headline = headline(of: group.filter(isBelieved))
       firstHeadline = firstHeadline ?? headline
       let told = sentence(group, headline) + (said.isEmpty ? surroundings(of: headline) : "")
       if place < Self.mostSentences { said.append(told) }
-      if headline == nil { open.append(told) }
+      if headline == nil {
+        open.append(told)
+        standing = max(standing, group.allSatisfy(\.value.isNaN) ? .noNumber : .notBelieved)
+      }
       guard let first = headline ?? group.first(where: { !$0.value.isNaN }) else { continue }
       for other in group where other.stage.name != first.stage.name && !other.value.isNaN {
         let comparison = Comparison(first, other)
@@ -46,8 +50,9 @@ extension ReportedRun {
     let agreed = try agreement.sentences + trajectorySentences(groups)
     let doubts = (findings + disagreements).sorted { $0.cause < $1.cause }
     let nextStep = try doubts.first?.cure ?? furtherStep(groups, firstHeadline, open: open)
+    if !doubts.isEmpty || !open.isEmpty { standing = max(standing, .doubts) }
     return Verdict(
-      answers: said, agreement: Self.shortened(agreed, "further comparisons"),
+      standing: standing, answers: said, agreement: Self.shortened(agreed, "further comparisons"),
       support: Self.shortened(try support(), "further stages"),
       doubts: Self.shortened(doubts), next: nextStep)
   }

@@ -14,6 +14,24 @@ public struct Verdict: Equatable, Sendable {
     public let cure: String
   }
 
+  /// All of it in a word, the best first.
+  public enum Standing: String, CaseIterable, Comparable, Sendable {
+    /// Every pair of states has a number that may be believed, and nothing speaks against any.
+    case sound
+    /// Every pair has one, and something is to be looked at.
+    case doubts
+    /// A pair has numbers, and none that may be believed.
+    case notBelieved = "not believed"
+    /// Of a pair nothing is determined.
+    case noNumber = "no number"
+
+    public static func < (one: Self, other: Self) -> Bool { one.rank < other.rank }
+
+    /// Its place among all, from 0.
+    public var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+  }
+
+  public let standing: Standing
   /// dF of each pair of states, with its interval and the stage it is of.
   public let answers: [String]
   public let agreement: [String]

@@ -1,5 +1,6 @@
 import Artifacts
 import FreeEnergies
+import Molecules
 import Records
 
 extension SlowTorsions {
@@ -19,5 +20,12 @@ extension SlowTorsions {
     try writer.write(output.population, padded(.nan, \.population), shape: shape)
     try writer.write(output.basinChanges, padded(-1, \.changes), shape: shape)
     try writer.write(output.halves, padded([.nan, .nan], \.halves).flatMap { $0 }, shape: shape + [2])
+  }
+}
+
+extension NamedTorsions {
+  /// What the pipeline file calls a torsion of these atoms; the molecule's own name of one that it does not name.
+  func called(_ torsion: RotatableTorsion) -> String {
+    zip(names, atoms).first { $1 == torsion.atoms || $1 == torsion.atoms.reversed() }?.0 ?? torsion.name
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Stages
 import Workflow
 
 struct CheckCommand: PipelineCommand {
@@ -20,7 +21,15 @@ struct CheckCommand: PipelineCommand {
       let names = Set(definition.stages.map(\.name))
       let warnings = try definition.check(names, folder: pipeline.folder(definition))
       for warning in warnings { printError("warning: \(warning)") }
-      if !results.json { print("\(definition.source): \(names.count) stages, nothing wrong was found") }
+      if !results.json {
+        print("\(definition.source): \(names.count) stages, nothing wrong was found")
+        let engine = Engine(pipeline: definition, folder: pipeline.folder(definition), console: Console())
+        let open = StatusTable.toRun((try? engine.assess(keys: false)) ?? [], selected: names)
+        let estimates = TimeEstimates(engine, paces: StageCatalog.paces, measured: StageCatalog.measured).of(open)
+        if let total = TimeEstimates.total(estimates, of: open.map(\.stage.name)) {
+          print("a run takes \(total); 'run --dry-run' says what that rests on")
+        }
+      }
       tell(definition.source, stages: names.count, warnings.map { "\($0)" }, [])
     } catch let error as PipelineFileError {
       tell(pipeline.file, stages: nil, [], error.findings)

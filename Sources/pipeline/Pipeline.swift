@@ -30,6 +30,11 @@ struct Pipeline: ParsableCommand {
 
   static func main() {
     signal(SIGXFSZ, SIG_IGN)  // a file that may not grow is an error of the write, not the end of the program
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if let text = Misspelt.command(arguments) {
+      printError(text)
+      Foundation.exit(2)
+    }
     var command: (any ParsableCommand)?
     do {
       command = try parseAsRoot()
@@ -60,7 +65,9 @@ struct Pipeline: ParsableCommand {
       case .success:
         print(Completions.completed(message))
         Foundation.exit(0)
-      case .validationFailure: fail(message, 2)
+      case .validationFailure:
+        let next = Misspelt.option(message, Array(CommandLine.arguments.dropFirst()))
+        fail([message, next].compactMap { $0 }.joined(separator: "\n"), 2)
       default: stop("error: \(error)", 1)
       }
     }

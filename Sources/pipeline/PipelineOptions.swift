@@ -146,8 +146,10 @@ enum CommandLineText {
   static func command(_ words: [String]) -> String {
     let name = CommandLine.arguments.first ?? "pipeline"
     let built = name.contains("/release/") ? "swift run -c release pipeline" : "swift run pipeline"
-    // `swift run` works where the package is the working folder, or one of those above it
-    let program = name.contains("/.build/") && isInPackage ? built : ShellText.quoted(name)
+    // `swift run` works where the package is the working folder, or one of those above it. It starts the program in the folder of the
+    // platform; whoever has its path under .build/debug typed that, or an alias of it
+    let isTyped = ["/.build/debug/", "/.build/release/"].contains(where: name.contains)
+    let program = name.contains("/.build/") && !isTyped && isInPackage ? built : ShellText.quoted(name)
     return ([program] + words.map(ShellText.quoted)).joined(separator: " ")
   }
 }

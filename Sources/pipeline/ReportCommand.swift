@@ -41,6 +41,7 @@ struct ReportCommand: PipelineCommand {
       throw ValidationError("\(engine.pipeline.source) has no stage of type \(ReportRecord.stageType)")
     }
     var found: [ParameterValue] = []
+    var standings: [String: Verdict.Standing] = [:]
     // a page of a batch is of what there is
     for report in reports where batch == nil || report.provenance != nil {
       let isFinished: Bool
@@ -51,17 +52,21 @@ struct ReportCommand: PipelineCommand {
       }
       let folder = figures.map { URL(fileURLWithPath: $0, isDirectory: true) }
       let own = reports.count > 1 ? folder?.appendingPathComponent(report.stage.name, isDirectory: true) : folder
-      found.append(try told ?? finished(report, engine, figures: own))
+      found.append(try told ?? finished(report, engine, figures: own, &standings))
     }
     // last, so that it links to pages that were just drawn
-    if let batch { try writeBatch(all, engine, to: URL(fileURLWithPath: batch)) }
+    let table = try batch.map { try writeBatch(all, engine, standings, to: URL(fileURLWithPath: $0)) }
     results.print([
       "pipeline": .string(engine.pipeline.name), "reports": .list(found),
       "batch": .optional(batch.map { URL(fileURLWithPath: $0).relativePath }),
+      "rows": table?.json ?? .list([]),
     ])
   }
 
-  private func finished(_ report: StageAssessment, _ engine: Engine, figures: URL?) throws -> ParameterValue {
+  /// Notes what it says in a word.
+  private func finished(
+    _ report: StageAssessment, _ engine: Engine, figures: URL?, _ standings: inout [String: Verdict.Standing]
+  ) throws -> ParameterValue {
     let name = report.stage.name
     let url = try pipeline.artifact(of: name, in: engine)
     let page = url.deletingPathExtension().appendingPathExtension(Self.ending)
@@ -74,7 +79,7 @@ struct ReportCommand: PipelineCommand {
       do { try redraw(name) } catch { printError("the page cannot be drawn: \(error)") }
     }
     if isDrawable { engine.removePreview(name, keeping: Self.ending) }
-    var verdict: String?
+    var verdict: Verdict?
     if isDrawable {
       // where artifacts it was made from are gone, the table is still told
       do { verdict = try look(name, in: engine, figures: figures) } catch let error where figures == nil {
@@ -83,6 +88,7 @@ struct ReportCommand: PipelineCommand {
     } else if figures != nil {
       printError("\(name): no figures are written")
     }
+    standings[name] = verdict?.standing
     let isThere = FileManager.default.fileExists(atPath: page.path)
     return tell(
       name, verdict: verdict, table: try Artifact.open(url, verify: false).read(Recorded.report.table),
@@ -106,46 +112,53 @@ struct ReportCommand: PipelineCommand {
   }
 
   private func tell(
-    _ name: String, verdict: String?, table: String, page: URL?, missing: [String], _ remark: String?
+    _ name: String, verdict: Verdict?, table: String, page: URL?, missing: [String], _ remark: String?
   ) -> ParameterValue {
     if !results.json {
-      if let verdict { print(verdict + "\n") }
+      if let verdict { print(verdict.terminalText + "\n") }
       print(table)
       if !missing.isEmpty { print("not finished: \(missing.joined(separator: ", "))") }
       if let page { print("page: \(page.relativePath)") }
     }
     return [
-      "stage": .string(name), "verdict": .optional(verdict), "table": .string(table),
+      "stage": .string(name), "verdict": .optional(verdict?.terminalText),
+      "standing": .optional(verdict?.standing.rawValue), "table": .string(table),
       "page": .optional(page?.relativePath),
       "missing": .list(missing.map { .string($0) }), "reason": .optional(remark),
     ]
   }
 
-  /// The verdict in words; writes the figures where a folder for them is given.
-  private func look(_ stage: String, in engine: Engine, figures: URL?) throws -> String? {
-    var text: String?
+  /// The verdict; writes the figures where a folder for them is given.
+  private func look(_ stage: String, in engine: Engine, figures: URL?) throws -> Verdict? {
+    var found: Verdict?
     try engine.revisit(stage) { context in
       let (compared, options) = try ReportDrawing.material(context, title: engine.folder.url.lastPathComponent)
-      if compared.count <= Self.mostWithVerdict, let verdict = try Report.verdict(compared: compared, options: options)
-      {
-        text = verdict.terminalText
+      if compared.count <= Self.mostWithVerdict {
+        found = try Report.verdict(compared: compared, options: options)
       }
       guard let figures else { return }
       let names = try ReportFigures(Report(compared: compared, options: options)).write(
         to: figures, check: engine.requireReplaceable)
       if !results.json { print("figures: \(names.count) files in \(figures.relativePath)") }
     }
-    return text
+    return found
   }
 
   /// Of more stages the page alone has a verdict: their artifacts are not all read for a few lines.
   private static let mostWithVerdict = 100
 
-  private func writeBatch(_ assessments: [StageAssessment], _ engine: Engine, to page: URL) throws {
+  /// Returns the table of what is on the page.
+  private func writeBatch(
+    _ assessments: [StageAssessment], _ engine: Engine, _ standings: [String: Verdict.Standing], to page: URL
+  ) throws -> BatchTable {
     let (definition, folder) = (engine.pipeline, engine.folder)
-    guard let table = BatchTable(assessments, pipeline: definition, folder: folder, columns: StageCatalog.columns())
+    guard var table = BatchTable(assessments, pipeline: definition, folder: folder, columns: StageCatalog.columns())
     else { throw ValidationError("\(definition.source) has no matrix, and so no batch to show") }
     let known = Dictionary(assessments.map { ($0.stage.name, $0) }, uniquingKeysWith: { first, _ in first })
+    func report(of row: BatchTable.Row) -> String? {
+      row.stages.last { known[$0]?.stage.type.type == ReportRecord.stageType }
+    }
+    table.verdicts = table.rows.map { row in report(of: row).flatMap { standings[$0] }?.rawValue }
     let rows = try table.rows.map { row -> BatchPage.Row in
       let stages = row.stages.compactMap { known[$0] }
       let open = stages.first { !$0.isFinished }
@@ -154,12 +167,12 @@ struct ReportCommand: PipelineCommand {
         guard FileManager.default.fileExists(atPath: url.path) else { return nil }
         return try BatchPage.Profile(of: Artifact.open(url, verify: false), stage: stage.stage.base)
       }
-      let own = stages.last { $0.stage.type.type == ReportRecord.stageType }?.stage.name
+      let own = report(of: row)
       let report = own.map { folder.artifact($0).deletingPathExtension().appendingPathExtension("html") }
         .flatMap { FileManager.default.fileExists(atPath: $0.path) ? $0 : nil }
       return BatchPage.Row(
         cell: row.cell, state: row.state, isDone: row.isDone, why: open.map { "\($0.stage.name): \($0.why)" },
-        values: row.values, errors: row.errors, seconds: row.seconds, profiles: profiles,
+        verdict: own.flatMap { standings[$0] }, values: row.values, errors: row.errors, seconds: row.seconds, profiles: profiles,
         page: report.map { RelativePath.of($0.path, from: page.deletingLastPathComponent()) })
     }
     let columns = table.columns.map { base, column in
@@ -169,7 +182,8 @@ struct ReportCommand: PipelineCommand {
     let html = try BatchPage(title: definition.name, axes: table.axes, columns: columns, rows: rows).html()
     try engine.requireReplaceable(page)
     try FileSystem.write(Data(html.utf8), to: page)
-    if !results.json { print("page of the batch: \(page.relativePath)") }
+    if !results.json { print("\n\(table.text)\npage of the batch: \(page.relativePath)") }
+    return table
   }
 
   private func redraw(_ stage: String) throws {

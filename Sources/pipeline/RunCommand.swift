@@ -51,8 +51,11 @@ struct RunCommand: PipelineCommand {
       try engine.requireFiles(of: selected, assessments, archived: true)
       if let warning = engine.otherFileWarning(selected, assessments) { printError("warning: \(warning)") }
       try engine.checkBeforehand(selected, assessments, keepGoing: options.keepGoing)
-      let found = StatusTable.json(assessments, pipeline: definition)
-      return print(results.json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected))
+      let estimates = TimeEstimates(engine, paces: StageCatalog.paces, measured: StageCatalog.measured)
+        .of(StatusTable.toRun(assessments, selected: selected))
+      let found = StatusTable.json(assessments, pipeline: definition, estimates: estimates)
+      return print(
+        results.json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected, estimates: estimates))
     }
     let looking = Engine(pipeline: definition, folder: folder, console: Console())
     let selected = try looking.selection(options)
@@ -64,6 +67,11 @@ struct RunCommand: PipelineCommand {
     if assessments.contains(where: { selected.contains($0.stage.name) && !$0.isFinished }) {
       ProcessEnvironment.prepare()
       try looking.checkBeforehand(selected, assessments, keepGoing: options.keepGoing)
+      let running = StatusTable.toRun(assessments, selected: selected)
+      let estimates = TimeEstimates(looking, paces: StageCatalog.paces, measured: StageCatalog.measured).of(running)
+      if let total = TimeEstimates.total(estimates, of: running.map(\.stage.name)) {
+        printError("time: \(total); 'run --dry-run' says what that rests on")
+      }
     }
     let interruption = Interruption()
     interruption.observeSignals(

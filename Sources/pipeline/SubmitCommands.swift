@@ -10,6 +10,7 @@ struct SubmitCommand: PipelineCommand {
       What is in the queue already is not submitted again. 'status' shows where the jobs are, 'watch' how far they get.
 
       Example: pipeline submit batch.yaml --profile slurm.yaml
+      Example: pipeline submit batch.yaml --profile slurm.yaml --dry-run --verbose
       """)
 
   @OptionGroup var pipeline: PipelineOptions
@@ -19,7 +20,7 @@ struct SubmitCommand: PipelineCommand {
   var profile: String
   @OptionGroup var work: WorkOptions
   @Flag(help: "Print the jobs, and submit nothing.") var dryRun = false
-  @Flag(help: "With --dry-run: also their sbatch lines.") var verbose = false
+  @Flag(help: "With --dry-run: also their sbatch lines, and the scripts that they run.") var verbose = false
   @Flag(help: "Wait until all jobs have ended, then print what became of them; exit as 'run' does.") var wait = false
   @OptionGroup var results: JSONOption
 

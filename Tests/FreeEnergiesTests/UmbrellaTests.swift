@@ -48,6 +48,24 @@ import Testing
     #expect(worst < 4.5, "largest deviation of the profile: \(worst) standard errors")
   }
 
+  /// Two widths of a window are the spacing of the centres at 4 kT / spacing^2: soft windows are sent there, others to stiffer and closer ones.
+  @Test func softWindowsAreToldWhichForceConstantToTry() throws {
+    let spacing = 2 * Double.pi / 12
+    func stiffness(_ constant: Double) -> WindowStiffness {
+      WindowStiffness(coordinate: "phi", unit: "rad", constant: constant, spacing: spacing, kT: 2.494, windows: 12)
+    }
+    #expect(abs(2 * (2.494 / stiffness(1).matching).squareRoot() - spacing) < 1e-12)
+    #expect(stiffness(10).cure.contains("phi try 36.4 kJ/mol/rad2 (now 10)"), "\(stiffness(10).cure)")
+    #expect(stiffness(40).cure.contains("phi try 80 kJ/mol/rad2 (now 40) with 17 windows in the place of 12"))
+    // through the analysis: windows too soft for the barriers of phi
+    let soft = try ModelSurface().umbrella(
+      windows: [24, 12], forceConstants: [12, 8], samples: 120, stepsPerSample: 12, seed: 4)
+    let check = UmbrellaCoverageCheck(data: soft)
+    let coverage = try check.run()
+    #expect(coverage.slidAlong.count == 2 && coverage.slidAlong[0] > 0, "\(coverage)")
+    #expect(check.cures(coverage).first?.hasPrefix("For phi try 58.4 kT/rad2 (now 12)") == true, "\(check.cures(coverage))")
+  }
+
   /// Over seeds (estimate - exact) / error has mean 0 and standard deviation about 1.
   /// A part without any sample of a state has no difference, and does not agree with one that has.
   @Test func aPartThatLacksAStateDoesNotAgree() throws {

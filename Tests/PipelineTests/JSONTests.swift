@@ -166,6 +166,7 @@ import Testing
     for words in [["status"], ["explain"], ["graph"], ["verify"], ["report"], ["check"]] {
       try call(words[0], "mini.yaml")
     }
+    try call("report", "mini.yaml", "--batch", "mini.html")
     try call("explain", "mini.yaml", "model")
     try call("explain", "mini.yaml", "--set", "model.training.steps=5")
     for words in ["frames", "samples"] { try call("inspect", "mini.yaml", words) }

@@ -15,10 +15,33 @@ import Testing
     }
     let unknown = try program.run("rum")
     #expect(unknown.code == 2)
-    #expect(unknown.errors.contains("Unexpected argument 'rum'") || unknown.errors.contains("rum"))
+    #expect(unknown.errors.hasPrefix("error: there is no command 'rum'; did you mean 'run'?\nnext: "), "\(unknown.errors)")
     #expect(try program.run("run").code == 2)
     #expect(try program.run("run", "x.yaml", "--threads", "0").errors.contains("--threads must be 1 to 4096"))
     #expect(try program.run("run", "x.yaml", "--checkpoint-interval", "-1").code == 2)
+  }
+
+  /// What is nearly right is told as it was meant, with the rest of the line as it was.
+  @Test func misspeltWordsAreToldAsALineToPaste() throws {
+    let program = try Program()
+    try program.write("stages: { s: { uses: toy-samples, system: checkerboard, count: 300 } }\n", to: "toy.yaml")
+    func last(_ words: [String]) throws -> String {
+      let refused = try program.finish(program.start(words))
+      #expect(refused.code == 2, "\(words)")
+      #expect(refused.output.isEmpty)
+      return refused.errors.split(separator: "\n").last.map(String.init) ?? ""
+    }
+    for (typed, meant) in [
+      (["rnu", "toy.yaml", "--jobs", "2"], "run toy.yaml --jobs 2"),
+      (["statsu", "toy.yaml"], "status toy.yaml"),
+      (["run", "toy.yaml", "--dry-rum"], "run toy.yaml --dry-run"),
+      (["run", "toy.yaml", "--job=2", "--set", "s.count=9"], "run toy.yaml --jobs=2 --set s.count=9"),
+      (["toy.yaml"], "run toy.yaml"), (["frobnicate"], "--help"),
+      (["status", "toy.yaml", "--xylophone"], "status --help"),
+    ] {
+      let line = try last(typed)
+      #expect(line.hasPrefix("next: ") && line.hasSuffix("pipeline \(meant)"), "\(typed): \(line)")
+    }
   }
 
   @Test func aValueThatIsNotThereIsSaidToBeMissing() throws {

@@ -254,6 +254,17 @@ import Testing
   }
 }
 
+@Suite struct WordsTests {
+  /// A word has one meaning, on pages and in the documentation.
+  @Test func pagesExplainWordsAsTheGlossaryDoes() throws {
+    let glossary = try String(contentsOf: Package.root.appendingPathComponent("docs/glossary.md"), encoding: .utf8)
+    for (word, meaning) in Words.all {
+      #expect(glossary.contains("**\(word).** \(meaning)\n"), "\(word)")
+    }
+    #expect(Set(Words.all.map(\.word)).count == Words.all.count)
+  }
+}
+
 @Suite struct BatchPageTests {
   @Test func aRowSaysWhatThereIsAndWhyTheRestIsNot() throws {
     let scratch = try Scratch()
@@ -266,8 +277,8 @@ import Testing
       columns: [.init(title: "dF boltzmann / kT", decimals: 2), .init(title: "ESS boltzmann / %", decimals: 1)],
       rows: [
         .init(
-          cell: ["AC", "2000"], state: "done", isDone: true, why: nil, values: [3.81, 34], errors: [0.04, nil],
-          seconds: 61,
+          cell: ["AC", "2000"], state: "done", isDone: true, why: nil, verdict: .doubts, values: [3.81, 34],
+          errors: [0.04, nil], seconds: 61,
           profiles: [profile], page: "runs/batch/report@AC.html"),
         .init(
           cell: ["<ET>", "2000"], state: "1 of 4", isDone: false, why: "emulator@ET: no artifact yet",
@@ -277,11 +288,14 @@ import Testing
     ).html()
     #expect(page.contains("2 combinations, 1 of them finished. The others show what there is of them"))
     #expect(
-      page.contains("<th scope=\"row\"><a href=\"runs/batch/report@AC.html\">AC</a></th><td>2000</td><td>done</td>"))
+      page.contains("<th scope=\"row\"><a href=\"runs/batch/report@AC.html\">AC</a></th><td>2000</td><td>done</td><td data-value=\"1\" class=\"doubt\">doubts</td>"))
     #expect(page.contains("<td data-value=\"3.81\" class=\"right\">3.81 ± 0.04</td>"))
     #expect(
       page.contains(
-        "&lt;ET&gt;</th><td>2000</td><td>1 of 4<span class=\"why\">emulator@ET: no artifact yet</span></td>"))
+        "&lt;ET&gt;</th><td>2000</td><td>1 of 4<span class=\"why\">emulator@ET: no artifact yet</span></td><td data-value=\"\">–</td>"))
+    // headings point at the columns they sort by: the profiles stand between words and numbers
+    #expect(page.contains("<th scope=\"col\" data-place=\"3\"><button type=\"button\">verdict</button></th><th scope=\"col\">profiles</th>"))
+    #expect(page.contains("data-place=\"5\" class=\"right\"><button type=\"button\">dF boltzmann / kT"))
     #expect(page.contains("<td data-value=\"\" class=\"right\">–</td>"))
     #expect(page.components(separatedBy: "<svg class=\"small\"").count == 2)
     #expect(ReportTests.unclosedElements(page) == [])

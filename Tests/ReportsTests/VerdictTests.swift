@@ -37,6 +37,7 @@ import Testing
         "umbrella: 40 windows; its halves give 3.87 and 3.84 kT.",
       ])
     #expect(verdict.doubts.isEmpty)
+    #expect(verdict.standing == .sound)
     #expect(verdict.next.hasPrefix("nothing need be done. The answer is dF = 3.81 kT (95 %: 3.74 to 3.88)"))
   }
 
@@ -62,6 +63,7 @@ import Testing
         )
       ])
     #expect(verdict.next == verdict.doubts.first?.cure)
+    #expect(verdict.standing == .doubts)
     #expect(
       verdict.terminalText.components(separatedBy: "\n").map { $0.drop { $0 == " " } }.joined(separator: " ").contains(
         "NOT TO BE BELIEVED: explored: the emulator misses phi from 0.52 to 1.31 rad"))
@@ -97,6 +99,7 @@ import Testing
       verdict.answers == [
         "No stage gives a dF of 0 < phi < 2 rad against the rest that may be believed; traced gives 2.10 kT (95 %: 1.90 to 2.30), and the reasons against stand below."
       ])
+    #expect(verdict.standing == .notBelieved)
     #expect(
       verdict.doubts.first
         == .init(
@@ -111,6 +114,7 @@ import Testing
     let verdict = try verdict { try $0.weighted(.untrained) }
     #expect(
       verdict.answers == ["dF of 0 < phi < 2 rad against the rest is not determined by traced (stochastic-trace)."])
+    #expect(verdict.standing == .noNumber)
     #expect(
       verdict.doubts == [
         .init(

@@ -55,9 +55,10 @@ public struct WeightDiagnosis: Sendable {
   ///   - terms: the force field's harmonic terms; empty where they are not known.
   ///   - rigid: bonds that are meant to keep their lengths.
   ///   - thermalEnergy: kJ/mol.
+  ///   - called: what a torsion is called, where somebody has named it.
   public init(
     topology: Topology, samples: [Double], logWeights: [Double], frames: [Double], terms: [HarmonicTerm] = [],
-    rigid: RigidBonds? = nil, thermalEnergy: Double
+    rigid: RigidBonds? = nil, thermalEnergy: Double, called: (RotatableTorsion) -> String = { $0.name }
   ) {
     let atoms = topology.atoms.count
     let rings = (try? InternalCoordinates(topology: topology))?.openRings(in: topology, flat: true) ?? []
@@ -111,7 +112,7 @@ public struct WeightDiagnosis: Sendable {
     if let worst = foreign.max(by: { abs(log($0.ratio)) < abs(log($1.ratio)) }) {
       findings.append(.otherForceField(term: worst.name, ratio: worst.ratio, count: foreign.count))
     }
-    if let rare = Self.rarePlace(topology, samples, spoilt, frames) { findings.append(rare) }
+    if let rare = Self.rarePlace(topology, samples, spoilt, frames, called) { findings.append(rare) }
     // a bond that nothing holds bends the angles beside it
     let torn = found.filter { $0.finding.isOfRing }
     if let worst = (torn.isEmpty ? found : torn).max(by: { $0.badness < $1.badness }) { findings.append(worst.finding) }
@@ -123,7 +124,8 @@ public struct WeightDiagnosis: Sendable {
 
   /// The place of a torsion that samples are rarest in for its weight.
   private static func rarePlace(
-    _ topology: Topology, _ samples: [Double], _ logWeights: [Double], _ frames: [Double]
+    _ topology: Topology, _ samples: [Double], _ logWeights: [Double], _ frames: [Double],
+    _ called: (RotatableTorsion) -> String
   ) -> Finding? {
     let atoms = topology.atoms.count
     let top = logWeights.filter(\.isFinite).max() ?? 0
@@ -146,7 +148,7 @@ public struct WeightDiagnosis: Sendable {
         worst = (
           ratio,
           .rarePlace(
-            torsion: torsion.name, center: basin.center, samples: unweighted[place], weight: weighted[place],
+            torsion: called(torsion), center: basin.center, samples: unweighted[place], weight: weighted[place],
             frames: inFrames[place])
         )
       }

@@ -54,18 +54,22 @@ public struct SlowTorsions: Sendable {
 
   /// One sentence for each torsion whose populations are not known. `what`: "frames", "samples". `mended`: whether weights will give the
   /// populations of places that were seen; of those that never were nothing is told all the same.
-  public func warnings(_ what: String, mended: Bool = false) -> [Remark] {
+  /// `called`: what a torsion is called in them, where somebody has named it.
+  public func warnings(
+    _ what: String, mended: Bool = false, called: (RotatableTorsion) -> String = { $0.name }
+  ) -> [Remark] {
     zip(torsions, found).compactMap { torsion, sampling in
+      let name = called(torsion)
       func place(_ basin: Int) -> String {
         let share = String(format: "%.1f", 100 * sampling.basins[basin].population)
         return "near \(String(format: "%.2f", sampling.basins[basin].center)) rad (\(share) % of \(what))"
       }
-      let seen = "\(torsion.name) changed its basin \(sampling.changes) times in \(sampling.samples) \(what)"
+      let seen = "\(name) changed its basin \(sampling.changes) times in \(sampling.samples) \(what)"
       switch sampling.verdict(expectsSeveral: torsion.hasPlaces) {
       case .sampled, .tooShort: return nil
       case .oneBasin:
         return Remark(
-          "\(torsion.name) was always \(place(0)): whether it has other places, and how populated they are, these \(what) cannot tell"
+          "\(name) was always \(place(0)): whether it has other places, and how populated they are, these \(what) cannot tell"
         )
       case .fewChanges(let basin):
         return Remark(

@@ -167,7 +167,8 @@ public struct UmbrellaAnalysis: Sendable {
     if result.coverage.slidWindows.count * 4 > data.windowCount {
       result.warnings.append(
         "\(result.coverage.slidWindows.count) of \(data.windowCount) windows have their mean far from their centre: the force "
-          + "constant is small for this surface.")
+          + "constant is small for this surface. "
+          + UmbrellaCoverageCheck(data: data).cures(result.coverage).joined(separator: " "))
     }
   }
 }

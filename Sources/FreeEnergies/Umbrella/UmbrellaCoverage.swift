@@ -7,10 +7,48 @@ public struct UmbrellaCoverage: Sendable, Equatable {
   public var fewestSamplesBetweenLines: [Int]
   /// Windows whose mean is further from the centre than the spacing and two thermal widths.
   public var slidWindows: [Int]
+  /// How many of them slid along each torsion.
+  public var slidAlong: [Int] = []
   /// Largest distance of a window's mean from its centre, rad, per torsion.
   public var largestShift: [Double]
   /// The weakest link without which the overlap graph would fall apart: O_ij / sqrt(O_ii O_jj).
   public var weakestLink: Double
+}
+
+/// What to try where windows slide away from their centres.
+///
+/// Two widths of a window, 2 sqrt(kT / k), are what it may be off its centre. Where they are wider than the spacing of the centres, windows are
+/// soft: at k = 4 kT / spacing^2 the two are equal, and neighbours still overlap. Where they are not, the surface is steep: windows have to be
+/// stiffer and closer in step.
+struct WindowStiffness {
+  let coordinate: String
+  /// Of the coordinate.
+  let unit: String
+  /// In `energyUnit` per unit^2.
+  let constant: Double
+  /// Of neighbouring centres, in the unit.
+  let spacing: Double
+  /// In `energyUnit`.
+  let kT: Double
+  var energyUnit = "kJ/mol"
+  /// Distinct centres along the coordinate.
+  let windows: Int
+
+  /// In `energyUnit` per unit^2.
+  var matching: Double { 4 * kT / (spacing * spacing) }
+
+  /// A sentence.
+  var cure: String {
+    func text(_ value: Double) -> String { String(format: "%.3g", value) }
+    let now = "now \(text(constant))"
+    if constant < 0.9 * matching {
+      return "For \(coordinate) try \(text(matching)) \(energyUnit)/\(unit)2 (\(now)): two widths of a window, 2 sqrt(kT/k), are then the spacing of "
+        + "the centres, \(text(spacing)) \(unit)."
+    }
+    let more = Int((Double(windows) * 2.0.squareRoot()).rounded(.up))
+    return "For \(coordinate) try \(text(2 * constant)) \(energyUnit)/\(unit)2 (\(now)) with \(more) windows in the place of \(windows), so that "
+      + "neighbours still overlap."
+  }
 }
 
 /// Tests whether windows cover their path before any free energy is computed from them.
@@ -21,7 +59,7 @@ struct UmbrellaCoverageCheck {
   /// region of a grid falls apart.
   func run() throws -> UmbrellaCoverage {
     var slid = Set<Int>()
-    var shifts: [Double] = []
+    var (shifts, along) = ([Double](), [Int]())
     for t in 0..<data.torsionCount {
       let distance = (0..<data.windowCount).map { k in
         let angles = data.angles(window: k, torsion: t).joined()
@@ -29,13 +67,28 @@ struct UmbrellaCoverageCheck {
         return abs(wrapped(mean - data.centers[k][t]))
       }
       let allowed = max(spacing(torsion: t), 2 / data.forceConstants[t].squareRoot())
-      for k in distance.indices where distance[k] > allowed { slid.insert(k) }
+      let away = distance.indices.filter { distance[$0] > allowed }
+      slid.formUnion(away)
+      along.append(away.count)
       shifts.append(distance.max() ?? 0)
     }
     let fewest = try (0..<data.torsionCount).map { try checkLines(torsion: $0, slid: slid) }
     if data.torsionCount == 2 { try checkConnected() }
     return UmbrellaCoverage(
-      fewestSamplesBetweenLines: fewest, slidWindows: slid.sorted(), largestShift: shifts, weakestLink: 0)
+      fewestSamplesBetweenLines: fewest, slidWindows: slid.sorted(), slidAlong: along,
+      largestShift: shifts, weakestLink: 0)
+  }
+
+  /// What to try for each torsion along which windows slid: a sentence each.
+  func cures(_ coverage: UmbrellaCoverage) -> [String] {
+    let kT = data.thermalEnergy ?? 1
+    return coverage.slidAlong.indices.filter { coverage.slidAlong[$0] > 0 }.map { t in
+      WindowStiffness(
+        coordinate: data.torsionNames[t], unit: "rad", constant: data.forceConstants[t] * kT,
+        spacing: spacing(torsion: t), kT: kT, energyUnit: data.thermalEnergy == nil ? "kT" : "kJ/mol",
+        windows: lines(torsion: t).count
+      ).cure
+    }
   }
 
   /// Edges between windows whose overlap, relative to their own, reaches `threshold`, must join all of them. Returns the

@@ -39,6 +39,8 @@ public struct UmbrellaData: Sendable {
   /// Samples per walk of each window, where they differ: [windows], the same in all walks; nil: they are the same in
   /// all windows.
   public var lengths: [Int]?
+  /// kT in kJ/mol, for messages that name force constants; nil where nobody said: they are in kT then.
+  public var thermalEnergy: Double?
 
   public var windowCount: Int { centers.count }
   public var torsionCount: Int { forceConstants.count }
@@ -181,6 +183,6 @@ extension UmbrellaData {
       torsionNames: Array(torsionNames.prefix(biased)), otherNames: others.map { torsionNames[$0] },
       stateNames: stateColumns.map(\.name), centers: centers, forceConstants: forceConstants.map { $0 / kT },
       neighbours: neighbours, walks: walks,
-      sampleInterval: sampleInterval, lengths: lengths)
+      sampleInterval: sampleInterval, lengths: lengths, thermalEnergy: kT)
   }
 }

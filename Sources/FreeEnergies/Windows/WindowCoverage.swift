@@ -91,9 +91,19 @@ struct WindowCoverage {
         center: data.windows[first].centers[place.t], unit: data.coordinates[place.t].unit)
     }
     if count * 4 > all {
+      let cures = Set(slid.values.map(\.t)).sorted().compactMap { t -> String? in
+        // of the softest window that slid along it
+        let own = slid.filter { $0.value.t == t }.keys.map { data.windows[$0] }
+        guard let window = own.min(by: { $0.forceConstants[t] < $1.forceConstants[t] }) else { return nil }
+        return WindowStiffness(
+          coordinate: data.coordinates[t].name, unit: data.coordinates[t].unit, constant: window.forceConstants[t],
+          spacing: spacing(t), kT: PhysicalConstants.thermalEnergy(temperature: window.temperature),
+          windows: lines(t).count
+        ).cure
+      }
       found.warnings.append(
         "\(count) of \(all) windows have their mean far from their centre: the force constant is small for this surface, or files and "
-          + "centres are not in the same order.")
+          + "centres are not in the same order. Where it is the force constant: \(cures.joined(separator: " "))")
     }
   }
 

@@ -64,6 +64,8 @@ struct DraftedMolecule {
   private(set) var states: [State] = []
   /// The states' count of frames or their lack, and why these.
   private(set) var reason = ""
+  /// Why the borders of the states are where they are, in a few words.
+  private(set) var borders = ""
   /// Where dynamics begins besides the middles of the states: angles of `torsions`, rad.
   private(set) var starts: [[Double]] = []
 
@@ -124,6 +126,7 @@ struct DraftedMolecule {
         }, share: Double(proposal.counts[index]) / total)
     }
     let changes = zip(names, proposal.chosen).map { "\($0) has \($1.places) places and changed \($1.changes) times" }
+    borders = "borders where the frames' histogram is lowest"
     reason = "the places of the slowest torsion\(torsions.count == 1 ? "" : "s"): " + changes.joined(separator: ", ")
     if proposal.arcs.count > states.count {
       reason += "; \(proposal.arcs.count - states.count) rarer places are in the rest"
@@ -150,6 +153,7 @@ struct DraftedMolecule {
       states =
         [state("right", left: nil)]
         + zip(names.indices, phis).map { state(names.count == 1 ? "left" : "left\($1.residue)", left: $0) }
+      borders = "phi > 0 is left-handed"
       reason = "\(why); phi of a peptide turns slowest, so each is asked for its left-handed place"
       if topology.turningPhis.count == 1, let psi = try? topology.torsion(named: "psi") {
         torsions.append(("psi", psi))
@@ -161,6 +165,7 @@ struct DraftedMolecule {
     let name = ProposedStates.name(middle, topology) ?? "t"
     torsions = [(name, middle.atoms)]
     states = [State(name: "trans", box: [(name, "2", "-2")], share: nil)]
+    borders = "borders around pi, trans"
     reason =
       "\(why); \(middle.name) is the torsion in the molecule's middle, and its trans place is set against the rest"
   }

@@ -181,7 +181,7 @@ struct DraftedStages {
     let shares = drafted.states.map { $0.share.map { String(format: "%.1f", 100 * $0) } }
     let asked = drafted.states.count == 1 ? "against the rest" : "of each against \(drafted.states[0].name)"
     guard drafted.states.count + 1 > room else {
-      return [DraftText.line("  states:", "rad; dF \(asked)")]
+      return [DraftText.line("  states:", "rad; dF \(asked); \(drafted.borders)")]
         + zip(drafted.states, shares).map { state, share in
           DraftText.line("    \(state.text)", share.map { "\($0) % of the frames" })
         }
@@ -195,7 +195,7 @@ struct DraftedStages {
       let list = told.isEmpty ? [] : ["\(told.joined(separator: ", ")) % of the frames"]
       return DraftText.line(
         (first == 0 ? "  states: { " : "            ") + text + (places.upperBound == count ? " }" : ","),
-        ((first == 0 ? ["rad; dF \(asked)"] : []) + list).joined(separator: "; ").nonEmpty)
+        ((first == 0 ? ["rad; dF \(asked); \(drafted.borders)"] : []) + list).joined(separator: "; ").nonEmpty)
     }
   }
 

@@ -187,7 +187,7 @@ struct IngestOutput {
     try writer.write(record.droppedCount, badCount)
     let found = slow.finish()
     try found.write(to: writer)
-    for warning in found.warnings("frames", mended: true) { context.warn(warning) }
+    for warning in found.warnings("frames", mended: true, called: torsions.called) { context.warn(warning) }
     if let occupancy {
       if let summary = occupancy.summary { context.log(summary) }
       for warning in occupancy.warnings { context.warn(warning) }

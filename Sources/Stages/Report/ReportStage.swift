@@ -46,7 +46,7 @@ enum ReportStage: RecordedStage {
       context.log("plotly.min.js is not in .deps (./bootstrap fetches it): figures are static drawings")
     }
     let page = try context.writeSideFile("html", Data(ReportPage(report).html(plotly: plotly).utf8))
-    try write(compared, table: report.untimedSummary.rendered(), to: context.output)
+    try write(compared, table: report.recordedTable, to: context.output)
     context.log("\n\(report.terminalText)\n\npage: \(page.relativePath)")
   }
 

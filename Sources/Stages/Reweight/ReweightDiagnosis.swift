@@ -29,7 +29,8 @@ struct ReweightDiagnosis {
     let diagnosis = WeightDiagnosis(
       topology: system.topology, samples: drawn.coordinates, logWeights: drawn.rows.map { logWeights[$0] },
       frames: frames.coordinates, terms: try system.harmonicTerms(), rigid: rigid,
-      thermalEnergy: PhysicalConstants.thermalEnergy(temperature: system.temperature))
+      thermalEnergy: PhysicalConstants.thermalEnergy(temperature: system.temperature),
+      called: try system.namedTorsions().called)
     let counts = states.assignment(of: frames.coordinates).counts
     var causes: [Remark] = []
     for state in states.asked where counts[state] == 0 {

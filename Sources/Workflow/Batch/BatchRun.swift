@@ -48,6 +48,7 @@ public final class BatchRun {
       public let number: String?  // The system's number; nil where nothing was submitted
       public let stages: [[String]]  // One list of stages for each task
       public let command: String  // The whole command
+      public let script: String  // What it runs, line by line
       public let after, resources: String
     }
 
@@ -147,14 +148,14 @@ public final class BatchRun {
         tasks: job.tasks.compactMap(\.id), resources: job.resources,
         dependencies: job.dependencies.map { $0.named(name) })
       let command = try system.command(for: batchJob)
+      let text = ShellText.script(
+        title: "\(job.name) of \(engine.pipeline.name), written by 'pipeline submit'",
+        prologue: job.resources.prologue,
+        command: [
+          request.program, "run-job", "--folder", engine.folder.url.standardizedFileURL.path, "--submission",
+          "\(number)", "--job", "\(index)",
+        ])
       if !dryRun {
-        let text = ShellText.script(
-          title: "\(job.name) of \(engine.pipeline.name), written by 'pipeline submit'",
-          prologue: job.resources.prologue,
-          command: [
-            request.program, "run-job", "--folder", engine.folder.url.standardizedFileURL.path, "--submission",
-            "\(number)", "--job", "\(index)",
-          ])
         do { try FileSystem.write(Data(text.utf8), to: script) } catch {
           throw EngineError.folder(path: script.path, reason: "cannot be written: \(error)")
         }
@@ -164,7 +165,7 @@ public final class BatchRun {
       submission.jobs.append(
         Submission.Job(
           name: job.name, number: record.jobs[index].number, stages: job.tasks.map(\.stages),
-          command: command.map(ShellText.quoted).joined(separator: " "), after: system.condition(of: batchJob) ?? "",
+          command: command.map(ShellText.quoted).joined(separator: " "), script: text, after: system.condition(of: batchJob) ?? "",
           resources: system.summary(of: job.resources)))
     }
   }

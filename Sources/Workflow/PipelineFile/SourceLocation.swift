@@ -150,7 +150,8 @@ public enum Suggestion {
     nearest(to: word, among: known).map { "; did you mean '\($0)'?" } ?? ""
   }
 
-  static func nearest(to word: String, among known: [String]) -> String? {
+  /// Nil where none is near: a third of the letters may differ.
+  public static func nearest(to word: String, among known: [String]) -> String? {
     guard word.count <= 100 else { return nil }
     let lowered = word.lowercased().replacingOccurrences(of: "-", with: "_")
     let scored = known.map { candidate in

@@ -43,6 +43,8 @@ public struct BatchTable {
   private let pipeline: PipelineDefinition
   public let columns: [(base: String, column: BatchColumn)]
   public let rows: [Row]
+  /// What each row's report says, in a word; nil where nobody asked. Of a row: nil where it has no finished report.
+  public var verdicts: [String?]?
   public var axes: [String] { pipeline.axes }
 
   /// After a run. Nil for a pipeline without a matrix.
@@ -131,11 +133,11 @@ public struct BatchTable {
   public var text: String {
     var table = TextTable(
       columns: pipeline.axes.map { .init($0) } + [.init("finished")]
-        + columns.map { .init("\($0.column.title) \($0.base)", unit: $0.column.unit, alignment: .right) }
+        + (verdicts == nil ? [] : [.init("verdict")]) + columns.map { .init("\($0.column.title) \($0.base)", unit: $0.column.unit, alignment: .right) }
         + [.init("time", alignment: .right)])
-    for row in rows {
+    for (place, row) in rows.enumerated() {
       table.addRow(
-        row.cell + [row.state]
+        row.cell + [row.state] + (verdicts.map { [$0[place] ?? NumberText.absent] } ?? [])
           + columns.indices.map { columns[$0].column.text(row.values[$0], error: row.errors[$0]) } + [
             NumberText.duration(seconds: row.seconds)
           ])
@@ -145,7 +147,7 @@ public struct BatchTable {
 
   public var json: ParameterValue {
     .list(
-      rows.map { row in
+      rows.enumerated().map { place, row in
         let cell = Dictionary(zip(pipeline.axes, row.cell.map { ParameterValue.string($0) }), uniquingKeysWith: { $1 })
         var results: [String: ParameterValue] = [:]
         for (place, (base, column)) in columns.enumerated() {
@@ -153,10 +155,12 @@ public struct BatchTable {
           results["\(base)/\(column.dataset)"] = number(row.values[place])
           if let error = column.error { results["\(base)/\(error)"] = number(row.errors[place]) }
         }
-        return [
+        var found: [String: ParameterValue] = [
           "cell": .object(cell), "state": .string(row.state), "results": .object(results),
           "wall_seconds": row.seconds.map { .number($0) } ?? .null,
         ]
+        if let verdicts { found["verdict"] = .optional(verdicts[place]) }
+        return .object(found)
       })
   }
 }

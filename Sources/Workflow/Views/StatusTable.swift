@@ -39,11 +39,11 @@ public enum StatusTable {
 
   public static func json(
     _ assessments: [StageAssessment], pipeline: PipelineDefinition, batch: BatchTable? = nil,
-    jobs: [String: JobStatus] = [:], progress: [String: StageProgress] = [:]
+    jobs: [String: JobStatus] = [:], progress: [String: StageProgress] = [:], estimates: [String: TimeEstimate]? = nil
   ) -> ParameterValue {
     let stages = assessments.map { assessment -> ParameterValue in
       let provenance = assessment.provenance
-      return [
+      var members: [String: ParameterValue] = [
         "job": jobs[assessment.stage.name]?.json ?? .null, "progress": progress[assessment.stage.name]?.json ?? .null,
         "stage": .string(assessment.stage.name),
         "type": .string(assessment.stage.type.type), "cell": cell(assessment.stage),
@@ -56,12 +56,28 @@ public enum StatusTable {
         "checkpoint_step": assessment.checkpointStep.map { .integer($0) } ?? .null,
         "warnings": .list((provenance?.warnings ?? []).map { .string($0) }),
       ]
+      if let estimates { members["estimate"] = estimates[assessment.stage.name]?.json ?? .null }
+      return .object(members)
     }
     return ["pipeline": .string(pipeline.name), "stages": .list(stages), "batch": batch?.json ?? .list([])]
   }
 
-  public static func dryRun(_ assessments: [StageAssessment], selected: Set<String>) -> String {
-    var table = TextTable(columns: ["stage", "type", "action", "why"])
+  /// Those of the selected stages that a run would run, or may run.
+  public static func toRun(_ assessments: [StageAssessment], selected: Set<String>) -> [StageAssessment] {
+    assessments.filter { assessment in
+      guard selected.contains(assessment.stage.name) else { return false }
+      return !assessment.isFinished
+    }
+  }
+
+  /// `estimates`: about how long stages will take, by their names.
+  public static func dryRun(
+    _ assessments: [StageAssessment], selected: Set<String>, estimates: [String: TimeEstimate] = [:]
+  ) -> String {
+    let running = toRun(assessments, selected: selected).map(\.stage.name)
+    let total = TimeEstimates.total(estimates, of: running)
+    var table = TextTable(
+      columns: ["stage", "type", "action", "why"] + (total == nil ? [] : [.init("about", alignment: .right)]))
     for assessment in assessments {
       let action: String
       switch assessment.state {
@@ -70,9 +86,19 @@ public enum StatusTable {
       case .waiting: action = "run, or skip if nothing changes"
       default: action = "run"
       }
-      table.addRow([assessment.stage.name, assessment.stage.type.type, action, why(assessment)])
+      table.addRow(
+        [assessment.stage.name, assessment.stage.type.type, action, why(assessment)]
+          + (total == nil
+            ? [] : [estimates[assessment.stage.name]?.text ?? NumberText.absent]))
     }
-    return table.rendered()
+    guard let total else {
+      return table.rendered()
+        + (running.isEmpty ? "" : "\nno estimate of the time: no finished stage of this run or of those beside it is alike")
+    }
+    let lines =
+      [table.rendered(), "\(total). It rests on:"] + TimeEstimates.bases(estimates, of: running)
+      + ["times depend on the machine, and on what else it does"]
+    return lines.joined(separator: "\n")
   }
 
   public static func summary(_ outcome: RunOutcome) -> String {

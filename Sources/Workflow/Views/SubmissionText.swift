@@ -2,7 +2,7 @@ import Basics
 import Foundation
 
 public enum SubmissionText {
-  /// `showsCommands`: of a dry run, the lines that would be handed to the batch system.
+  /// `showsCommands`: of a dry run, the lines that would be handed to the batch system, each with the script that its job runs.
   public static func submission(_ submission: BatchRun.Submission, dryRun: Bool, showsCommands: Bool = false) -> String
   {
     var lines = submission.remarks
@@ -18,9 +18,14 @@ public enum SubmissionText {
       }
       lines.append(table.rendered())
     }
-    if dryRun, showsCommands { lines += submission.jobs.map(\.command) }
+    if dryRun, showsCommands {
+      for job in submission.jobs {
+        lines += ["", job.command]
+        lines += job.script.split(separator: "\n").map { "    \($0)" }
+      }
+    }
     if dryRun, !showsCommands, !submission.jobs.isEmpty {
-      lines.append("nothing was submitted; --verbose shows the lines that would be")
+      lines.append("nothing was submitted; --verbose shows the lines and scripts that would be")
     }
     if !submission.alreadyQueued.isEmpty {
       let stages = submission.alreadyQueued.prefix(20).map { "\($0.stage) (\($0.job))" }.joined(separator: ", ")
@@ -40,6 +45,7 @@ public enum SubmissionText {
           [
             "job": .optional(job.number), "name": .string(job.name),
             "tasks": .list(job.stages.map { .list($0.map { .string($0) }) }), "command": .string(job.command),
+            "script": .string(job.script),
             "after": .string(job.after), "resources": .string(job.resources),
           ]
         }),

@@ -20,7 +20,8 @@ public struct BatchPage {
     public let page: String?  // Of its own report, as seen from this page
 
     public init(
-      cell: [String], state: String, isDone: Bool, why: String?, verdict: Verdict.Standing? = nil, values: [Double?], errors: [Double?],
+      cell: [String], state: String, isDone: Bool, why: String?, verdict: Verdict.Standing? = nil, values: [Double?],
+      errors: [Double?],
       seconds: Double?, profiles: [Profile], page: String?
     ) {
       (self.cell, self.state, self.isDone, self.why, self.values) = (cell, state, isDone, why, values)
@@ -84,7 +85,8 @@ public struct BatchPage {
           + (done < rows.count ? ". The others show what there is of them, and what they wait for." : "."),
         "leading": headers(leading, from: 0, right: false),
         "numbers": headers(columns.map(\.title) + ["time"], from: first, right: true),
-        "hasProfiles": hasProfiles, "hasVerdicts": hasVerdicts, "hasErrors": rows.contains { $0.errors.contains { $0 != nil } },
+        "hasProfiles": hasProfiles, "hasVerdicts": hasVerdicts,
+        "hasErrors": rows.contains { $0.errors.contains { $0 != nil } },
         "rows": rows.map { row($0, hasVerdicts: hasVerdicts) },
       ] as [String: Any])
   }

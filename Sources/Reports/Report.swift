@@ -102,7 +102,9 @@ public struct Report {
     summary = try known.rows.isEmpty ? run.divergenceTable() : known
     untimedSummary = try known.rows.isEmpty ? run.divergenceTable(timed: false) : known
     let pairs = try run.pairSection()
-    self.pairs = pairs.tables.first.flatMap { Set($0.rows.map { $0.prefix(2).joined(separator: "\n") }).count > 1 ? $0 : nil }
+    self.pairs = pairs.tables.first.flatMap {
+      Set($0.rows.map { $0.prefix(2).joined(separator: "\n") }).count > 1 ? $0 : nil
+    }
     let about = "\(NumberText.significant(options.temperature)) K, state \(options.state)"
     subtitle = known.rows.isEmpty ? "systems whose density is known" : about
     sections = try [
@@ -143,8 +145,10 @@ public struct Report {
     let said = warnings.map { warning in
       "\(warning.remark.gravity == .note ? "note    " : "WARNING ") \(warning.stage): \(warning.remark.message)"
     }
-    return [verdict?.terminalText, said.isEmpty ? nil : said.joined(separator: "\n"), summary.rendered(), pairs?.rendered()]
-      .compactMap { $0 }.joined(separator: "\n\n")
+    return [
+      verdict?.terminalText, said.isEmpty ? nil : said.joined(separator: "\n"), summary.rendered(), pairs?.rendered(),
+    ]
+    .compactMap { $0 }.joined(separator: "\n\n")
   }
 }
 

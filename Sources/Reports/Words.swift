@@ -9,12 +9,18 @@ enum Words {
       "Standard error, interval",
       "\"3.83 ± 0.01\" is a standard error; \"3.82 to 3.85\" is a 95 % interval. Both come from the data themselves (bootstrap) and know nothing of places that were never visited."
     ),
-    ("Bootstrap", "The same estimate from samples drawn anew out of the samples there are, many times: its spread is the error."),
+    (
+      "Bootstrap",
+      "The same estimate from samples drawn anew out of the samples there are, many times: its spread is the error."
+    ),
     (
       "Emulator",
       "A generative model that draws conformations quickly, with populations like those of its training frames, right or wrong. (Also: Boltzmann emulator, flow.)"
     ),
-    ("Log-density (ln q)", "The logarithm of the density with which the emulator draws a conformation. Weights need it."),
+    (
+      "Log-density (ln q)",
+      "The logarithm of the density with which the emulator draws a conformation. Weights need it."
+    ),
     (
       "Thermometer",
       "Temperature of the frames over that of the force field, coordinate by coordinate, by Stein's identity. 1 where frames and force field belong together."

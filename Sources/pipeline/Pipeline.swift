@@ -14,6 +14,8 @@ struct Pipeline: ParsableCommand {
       Exit codes: 0 done; 1 a stage failed; 2 wrong usage, a wrong pipeline file, or the run folder is in use; \
       75 interrupted, resumable by the command that is printed.
 
+      Words of verdicts and tables: docs/glossary.md, and the end of every report's page.
+
       Completions for bash, zsh and fish: pipeline --generate-completion-script SHELL
 
       Example: pipeline run alanine.yaml

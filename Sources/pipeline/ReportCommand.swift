@@ -172,7 +172,8 @@ struct ReportCommand: PipelineCommand {
         .flatMap { FileManager.default.fileExists(atPath: $0.path) ? $0 : nil }
       return BatchPage.Row(
         cell: row.cell, state: row.state, isDone: row.isDone, why: open.map { "\($0.stage.name): \($0.why)" },
-        verdict: own.flatMap { standings[$0] }, values: row.values, errors: row.errors, seconds: row.seconds, profiles: profiles,
+        verdict: own.flatMap { standings[$0] }, values: row.values, errors: row.errors, seconds: row.seconds,
+        profiles: profiles,
         page: report.map { RelativePath.of($0.path, from: page.deletingLastPathComponent()) })
     }
     let columns = table.columns.map { base, column in

@@ -63,7 +63,8 @@ import Testing
     let check = UmbrellaCoverageCheck(data: soft)
     let coverage = try check.run()
     #expect(coverage.slidAlong.count == 2 && coverage.slidAlong[0] > 0, "\(coverage)")
-    #expect(check.cures(coverage).first?.hasPrefix("For phi try 58.4 kT/rad2 (now 12)") == true, "\(check.cures(coverage))")
+    #expect(
+      check.cures(coverage).first?.hasPrefix("For phi try 58.4 kT/rad2 (now 12)") == true, "\(check.cures(coverage))")
   }
 
   /// Over seeds (estimate - exact) / error has mean 0 and standard deviation about 1.

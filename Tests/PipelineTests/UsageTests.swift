@@ -15,7 +15,8 @@ import Testing
     }
     let unknown = try program.run("rum")
     #expect(unknown.code == 2)
-    #expect(unknown.errors.hasPrefix("error: there is no command 'rum'; did you mean 'run'?\nnext: "), "\(unknown.errors)")
+    #expect(
+      unknown.errors.hasPrefix("error: there is no command 'rum'; did you mean 'run'?\nnext: "), "\(unknown.errors)")
     #expect(try program.run("run").code == 2)
     #expect(try program.run("run", "x.yaml", "--threads", "0").errors.contains("--threads must be 1 to 4096"))
     #expect(try program.run("run", "x.yaml", "--checkpoint-interval", "-1").code == 2)

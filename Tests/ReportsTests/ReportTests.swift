@@ -288,13 +288,19 @@ import Testing
     ).html()
     #expect(page.contains("2 combinations, 1 of them finished. The others show what there is of them"))
     #expect(
-      page.contains("<th scope=\"row\"><a href=\"runs/batch/report@AC.html\">AC</a></th><td>2000</td><td>done</td><td data-value=\"1\" class=\"doubt\">doubts</td>"))
+      page.contains(
+        "<th scope=\"row\"><a href=\"runs/batch/report@AC.html\">AC</a></th><td>2000</td><td>done</td><td data-value=\"1\" class=\"doubt\">doubts</td>"
+      ))
     #expect(page.contains("<td data-value=\"3.81\" class=\"right\">3.81 ± 0.04</td>"))
     #expect(
       page.contains(
-        "&lt;ET&gt;</th><td>2000</td><td>1 of 4<span class=\"why\">emulator@ET: no artifact yet</span></td><td data-value=\"\">–</td>"))
+        "&lt;ET&gt;</th><td>2000</td><td>1 of 4<span class=\"why\">emulator@ET: no artifact yet</span></td><td data-value=\"\">–</td>"
+      ))
     // headings point at the columns they sort by: the profiles stand between words and numbers
-    #expect(page.contains("<th scope=\"col\" data-place=\"3\"><button type=\"button\">verdict</button></th><th scope=\"col\">profiles</th>"))
+    #expect(
+      page.contains(
+        "<th scope=\"col\" data-place=\"3\"><button type=\"button\">verdict</button></th><th scope=\"col\">profiles</th>"
+      ))
     #expect(page.contains("data-place=\"5\" class=\"right\"><button type=\"button\">dF boltzmann / kT"))
     #expect(page.contains("<td data-value=\"\" class=\"right\">–</td>"))
     #expect(page.components(separatedBy: "<svg class=\"small\"").count == 2)

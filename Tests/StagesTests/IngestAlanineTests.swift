@@ -1,5 +1,6 @@
 import Artifacts
 import Foundation
+import FreeEnergies
 import Molecules
 import TestSupport
 import Testing
@@ -32,6 +33,21 @@ import Workflow
     // one file from each basin; the counts are MDTraj's for the same files
     #expect(phi[..<16_000].filter { $0 > 0 }.count == 14_949)
     #expect(phi[16_000...].filter { $0 > 0 }.count == 2)
+  }
+
+  /// Notes call a torsion what the file calls it, whichever way round it names the atoms; others keep the molecule's own name.
+  @Test func notesCallATorsionWhatTheFileCallsIt() throws {
+    let topology = try Topology.read(pdb: Package.alanine.appendingPathComponent("alanine.pdb"))
+    let named = try NamedTorsions(["twist": [14, 8, 6, 4]], of: topology)
+    let turning = topology.rotatableTorsions.filter { ["phi2", "psi2"].contains($0.name) }
+    #expect(Set(turning.map(named.called)) == ["twist", "psi2"])
+    // a torsion that hardly ever leaves its place, on either side of it
+    let phi = try #require(turning.first { $0.name == "phi2" })
+    let walk = (0..<400).map { $0 < 200 ? -1.2 + 0.3 * sin(Double($0)) : 1.0 + 0.3 * sin(Double($0)) }
+    let slow = SlowTorsions([phi], series: [[walk]])
+    #expect(slow.warnings("frames").map(\.text).allSatisfy { $0.hasPrefix("phi2 changed its basin 1 times") })
+    #expect(
+      slow.warnings("frames", called: named.called).first?.text.hasPrefix("twist changed its basin 1 times") == true)
   }
 
   @Test func aDAlanineFrameIsRefusedByName() throws {

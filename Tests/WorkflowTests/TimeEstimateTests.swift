@@ -7,7 +7,9 @@ import Testing
 
 /// How long stages will take, by those that are finished: a number where all that counts is alike, and none elsewhere.
 @Suite struct TimeEstimateTests {
-  private static let paces = [StagePace("scale", work: [("training.steps", nil), ("of.steps", nil)], indifferent: ["mode"])]
+  private static let paces = [
+    StagePace("scale", work: [("training.steps", nil), ("of.steps", nil)], indifferent: ["mode"])
+  ]
   private static let measured = [
     MeasuredStage("scale", given: ["factor": 3], seconds: 4, place: "on paper")
   ]
@@ -49,8 +51,12 @@ import Testing
     #expect(table.contains("one stage after the other; no estimate of counted, first. It rests on:"), "\(table)")
     // what counts is another
     #expect(try estimates(place, text("next", steps: 250, further: ", factor: 5")).found.isEmpty)
-    #expect(try estimates(place, text("next", steps: 250, further: ", training: { steps: 1, learning_rate: 0.5 }")
-      .replacingOccurrences(of: ", training: { steps: 250 }", with: "")).found.isEmpty)
+    #expect(
+      try estimates(
+        place,
+        text("next", steps: 250, further: ", training: { steps: 1, learning_rate: 0.5 }")
+          .replacingOccurrences(of: ", training: { steps: 250 }", with: "")
+      ).found.isEmpty)
   }
 
   @Test func aStageThatWasMadeWithOtherParametersTellsWhatItTook() throws {

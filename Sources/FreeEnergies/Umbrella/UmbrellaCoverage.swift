@@ -42,11 +42,13 @@ struct WindowStiffness {
     func text(_ value: Double) -> String { String(format: "%.3g", value) }
     let now = "now \(text(constant))"
     if constant < 0.9 * matching {
-      return "For \(coordinate) try \(text(matching)) \(energyUnit)/\(unit)2 (\(now)): two widths of a window, 2 sqrt(kT/k), are then the spacing of "
+      return
+        "For \(coordinate) try \(text(matching)) \(energyUnit)/\(unit)2 (\(now)): two widths of a window, 2 sqrt(kT/k), are then the spacing of "
         + "the centres, \(text(spacing)) \(unit)."
     }
     let more = Int((Double(windows) * 2.0.squareRoot()).rounded(.up))
-    return "For \(coordinate) try \(text(2 * constant)) \(energyUnit)/\(unit)2 (\(now)) with \(more) windows in the place of \(windows), so that "
+    return
+      "For \(coordinate) try \(text(2 * constant)) \(energyUnit)/\(unit)2 (\(now)) with \(more) windows in the place of \(windows), so that "
       + "neighbours still overlap."
   }
 }

@@ -66,7 +66,8 @@ extension PipelineDraft {
           "  state: { torsion: t, from: \"${molecule.from}\", to: \"${molecule.to}\" }",
           with.isEmpty
             ? "rad, against the rest: trans of the torsion in each molecule's middle"
-            : "rad, against the rest; each molecule's own place with the fewest frames, borders where its histogram is lowest"))
+            : "rad, against the rest; each molecule's own place with the fewest frames, borders where its histogram is lowest"
+        ))
     }
     lines.append("stages:")
     lines += DraftedStages.batch(drafted, arePeptides: arePeptides)

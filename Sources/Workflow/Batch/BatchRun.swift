@@ -165,7 +165,8 @@ public final class BatchRun {
       submission.jobs.append(
         Submission.Job(
           name: job.name, number: record.jobs[index].number, stages: job.tasks.map(\.stages),
-          command: command.map(ShellText.quoted).joined(separator: " "), script: text, after: system.condition(of: batchJob) ?? "",
+          command: command.map(ShellText.quoted).joined(separator: " "), script: text,
+          after: system.condition(of: batchJob) ?? "",
           resources: system.summary(of: job.resources)))
     }
   }

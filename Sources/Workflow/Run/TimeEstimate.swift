@@ -84,9 +84,11 @@ public struct TimeEstimates {
       for (name, record) in found {
         guard let pace = paces[record.provenance.stageType], let type = types[pace.type],
           type.version == record.provenance.stageVersion,
-          let work = Self.work(pace, record.value["parameters"], inputs: { slot in
-            Self.input(slot, of: record.value).flatMap { found[$0]?.value["parameters"] }
-          })
+          let work = Self.work(
+            pace, record.value["parameters"],
+            inputs: { slot in
+              Self.input(slot, of: record.value).flatMap { found[$0]?.value["parameters"] }
+            })
         else { continue }
         known[pace.type, default: []].append(
           Sample(
@@ -100,7 +102,8 @@ public struct TimeEstimates {
     for one in measured {
       guard let pace = paces[one.type], let type = types[one.type] else { continue }
       let fields = type.parameters.filter { !$0.kind.isInput }
-      guard let parameters = fields.resolved(with: one.given), let work = Self.work(pace, parameters, inputs: { _ in nil })
+      guard let parameters = fields.resolved(with: one.given),
+        let work = Self.work(pace, parameters, inputs: { _ in nil })
       else { continue }
       known[one.type, default: []].append(
         Sample(

@@ -133,7 +133,8 @@ public struct BatchTable {
   public var text: String {
     var table = TextTable(
       columns: pipeline.axes.map { .init($0) } + [.init("finished")]
-        + (verdicts == nil ? [] : [.init("verdict")]) + columns.map { .init("\($0.column.title) \($0.base)", unit: $0.column.unit, alignment: .right) }
+        + (verdicts == nil ? [] : [.init("verdict")])
+        + columns.map { .init("\($0.column.title) \($0.base)", unit: $0.column.unit, alignment: .right) }
         + [.init("time", alignment: .right)])
     for (place, row) in rows.enumerated() {
       table.addRow(

@@ -93,7 +93,8 @@ public enum StatusTable {
     }
     guard let total else {
       return table.rendered()
-        + (running.isEmpty ? "" : "\nno estimate of the time: no finished stage of this run or of those beside it is alike")
+        + (running.isEmpty
+          ? "" : "\nno estimate of the time: no finished stage of this run or of those beside it is alike")
     }
     let lines =
       [table.rendered(), "\(total). It rests on:"] + TimeEstimates.bases(estimates, of: running)

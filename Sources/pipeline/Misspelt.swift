@@ -6,14 +6,17 @@ import Workflow
 enum Misspelt {
   /// What to say where the first of the arguments is no command; nil where it is one, or none was typed.
   static func command(_ arguments: [String]) -> String? {
-    let commands = Pipeline.configuration.subcommands.map(\.configuration)
-    guard let word = arguments.first, !word.hasPrefix("-"), word != "help",
-      !commands.contains(where: { $0.commandName == word })
-    else { return nil }
-    let known = commands.filter(\.shouldDisplay).compactMap(\.commandName)
+    guard let word = arguments.first, !word.hasPrefix("-"), word != "help" else { return nil }
+    var known: [String] = []
+    for command in Pipeline.configuration.subcommands {
+      let configuration = command.configuration
+      let name = configuration.commandName ?? ""
+      if name == word { return nil }
+      if configuration.shouldDisplay { known.append(name) }
+    }
+    let rest = Array(arguments.dropFirst())
     if let meant = Suggestion.nearest(to: word, among: known) {
-      return "error: there is no command '\(word)'; did you mean '\(meant)'?\n"
-        + next([meant] + arguments.dropFirst())
+      return "error: there is no command '\(word)'; did you mean '\(meant)'?\n" + next([meant] + rest)
     }
     if (try? PipelineLoader.find(word)) != nil {
       return "error: \(word) is a file, and a command comes first\n" + next(["run"] + arguments)

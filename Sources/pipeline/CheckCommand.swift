@@ -25,8 +25,7 @@ struct CheckCommand: PipelineCommand {
         print("\(definition.source): \(names.count) stages, nothing wrong was found")
         let engine = Engine(pipeline: definition, folder: pipeline.folder(definition), console: Console())
         let open = StatusTable.toRun((try? engine.assess(keys: false)) ?? [], selected: names)
-        let estimates = TimeEstimates(engine, paces: StageCatalog.paces, measured: StageCatalog.measured).of(open)
-        if let total = TimeEstimates.total(estimates, of: open.map(\.stage.name)) {
+        if let total = StageCatalog.estimates(engine).of(open).total {
           print("a run takes \(total); 'run --dry-run' says what that rests on")
         }
       }

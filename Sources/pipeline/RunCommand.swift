@@ -51,11 +51,10 @@ struct RunCommand: PipelineCommand {
       try engine.requireFiles(of: selected, assessments, archived: true)
       if let warning = engine.otherFileWarning(selected, assessments) { printError("warning: \(warning)") }
       try engine.checkBeforehand(selected, assessments, keepGoing: options.keepGoing)
-      let estimates = TimeEstimates(engine, paces: StageCatalog.paces, measured: StageCatalog.measured)
-        .of(StatusTable.toRun(assessments, selected: selected))
-      let found = StatusTable.json(assessments, pipeline: definition, estimates: estimates)
+      let outlook = StageCatalog.estimates(engine).of(StatusTable.toRun(assessments, selected: selected))
+      let found = StatusTable.json(assessments, pipeline: definition, estimates: outlook.estimates)
       return print(
-        results.json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected, estimates: estimates))
+        results.json ? found.prettyJSON : StatusTable.dryRun(assessments, selected: selected, outlook: outlook))
     }
     let looking = Engine(pipeline: definition, folder: folder, console: Console())
     let selected = try looking.selection(options)
@@ -68,8 +67,7 @@ struct RunCommand: PipelineCommand {
       ProcessEnvironment.prepare()
       try looking.checkBeforehand(selected, assessments, keepGoing: options.keepGoing)
       let running = StatusTable.toRun(assessments, selected: selected)
-      let estimates = TimeEstimates(looking, paces: StageCatalog.paces, measured: StageCatalog.measured).of(running)
-      if let total = TimeEstimates.total(estimates, of: running.map(\.stage.name)) {
+      if let total = StageCatalog.estimates(looking).of(running).total {
         printError("time: \(total); 'run --dry-run' says what that rests on")
       }
     }

@@ -26,7 +26,7 @@ import Testing
 
   private func estimates(
     _ place: Workplace, _ text: String, measured: [MeasuredStage] = []
-  ) throws -> (found: [String: TimeEstimate], assessments: [StageAssessment]) {
+  ) throws -> (outlook: TimeOutlook, assessments: [StageAssessment]) {
     let engine = place.engine(try place.load(text))
     let assessments = try engine.assess()
     return (
@@ -41,28 +41,29 @@ import Testing
     let took = try Artifact.open(place.folder.appendingPathComponent("runs/done/scaled.h5"), verify: false).provenance
       .wallSeconds
     // two and a half times the steps, twice the input's; the mode does not count
-    let (found, assessments) = try estimates(place, text("next", steps: 250, count: 20, further: ", mode: fail"))
+    let (outlook, assessments) = try estimates(place, text("next", steps: 250, count: 20, further: ", mode: fail"))
+    let found = outlook.estimates
     let scaled = try #require(found["scaled"])
     #expect(abs(scaled.seconds - 5 * took) < 1e-9 + 1e-9 * took)
     #expect(scaled.basis.hasPrefix("as 'scaled' in ") && scaled.basis.contains("runs/done took ("), "\(scaled)")
     #expect(scaled.basis.contains(", 5 times the work"))
     #expect(found.count == 1, "of types without a pace nothing is told")
-    let table = StatusTable.dryRun(assessments, selected: Set(assessments.map(\.stage.name)), estimates: found)
+    let table = StatusTable.dryRun(assessments, selected: Set(assessments.map(\.stage.name)), outlook: outlook)
     #expect(table.contains("one stage after the other; no estimate of counted, first. It rests on:"), "\(table)")
     // what counts is another
-    #expect(try estimates(place, text("next", steps: 250, further: ", factor: 5")).found.isEmpty)
+    #expect(try estimates(place, text("next", steps: 250, further: ", factor: 5")).outlook.estimates.isEmpty)
     #expect(
       try estimates(
         place,
         text("next", steps: 250, further: ", training: { steps: 1, learning_rate: 0.5 }")
           .replacingOccurrences(of: ", training: { steps: 250 }", with: "")
-      ).found.isEmpty)
+      ).outlook.estimates.isEmpty)
   }
 
   @Test func aStageThatWasMadeWithOtherParametersTellsWhatItTook() throws {
     let place = try Workplace()
     _ = try place.run(text("done", steps: 100))
-    let found = try estimates(place, text("done", steps: 100, further: ", factor: 5")).found
+    let found = try estimates(place, text("done", steps: 100, further: ", factor: 5")).outlook.estimates
     #expect(found["scaled"]?.basis == "as it took when it was made last, with other parameters")
   }
 
@@ -71,12 +72,12 @@ import Testing
     let paces = [StagePace("scale", work: [("training.steps", nil)])]
     let engine = place.engine(try place.load(text("next", steps: 5000, further: ", factor: 3")))
     let all = try engine.assess()
-    let found = TimeEstimates(engine, paces: paces, measured: Self.measured).of(all)
+    let found = TimeEstimates(engine, paces: paces, measured: Self.measured).of(all).estimates
     #expect(found["scaled"] == TimeEstimate(seconds: 1, basis: "as on paper took (4.0 s), 0.25 times the work"))
     // without anything to rest on there is no number
     let none = TimeEstimates(engine, paces: paces, measured: []).of(all)
-    #expect(none.isEmpty)
-    let table = StatusTable.dryRun(all, selected: Set(all.map(\.stage.name)), estimates: none)
+    #expect(none.estimates.isEmpty)
+    let table = StatusTable.dryRun(all, selected: Set(all.map(\.stage.name)), outlook: none)
     #expect(table.contains("no estimate of the time"), "\(table)")
     #expect(!table.contains("about"))
   }

@@ -10,9 +10,13 @@ public struct StagePace: Sendable {
   public let work: [(path: String, leftOut: Double?)]
   /// Parameters on which it hardly depends.
   public let indifferent: [String]
+  /// Parameters of its inputs that have to be alike: `emulator.network` is the `network` of the stage in the slot `emulator`.
+  public let alike: [String]
 
-  public init(_ type: String, work: [(path: String, leftOut: Double?)], indifferent: [String] = []) {
-    (self.type, self.work, self.indifferent) = (type, work, indifferent)
+  public init(
+    _ type: String, work: [(path: String, leftOut: Double?)], indifferent: [String] = [], alike: [String] = []
+  ) {
+    (self.type, self.work, self.indifferent, self.alike) = (type, work, indifferent, alike)
   }
 }
 
@@ -21,12 +25,17 @@ public struct MeasuredStage: Sendable {
   public let type: String
   /// What was given; the rest had its defaults.
   public let given: [String: ParameterValue]
+  /// By slot, the types of its inputs, which had their defaults.
+  public let inputs: [String: String]
   public let seconds: Double
   /// Where it was measured, for people: "with pipelines/alanine.yaml on two cores".
   public let place: String
 
-  public init(_ type: String, given: [String: ParameterValue] = [:], seconds: Double, place: String) {
-    (self.type, self.given, self.seconds, self.place) = (type, given, seconds, place)
+  public init(
+    _ type: String, given: [String: ParameterValue] = [:], inputs: [String: String] = [:], seconds: Double,
+    place: String
+  ) {
+    (self.type, self.given, self.inputs, self.seconds, self.place) = (type, given, inputs, seconds, place)
   }
 }
 
@@ -54,6 +63,7 @@ public struct TimeEstimates {
   /// What is compared.
   private struct Sample {
     let parameters: ParameterValue  // Without inputs, files, and what the pace leaves out
+    let ofInputs: [ParameterValue]  // What the pace compares of them
     let work: Double
     let molecule: String?  // Digest of its topology
     let seconds: Double
@@ -82,53 +92,63 @@ public struct TimeEstimates {
       let found = Self.records(in: folder, atMost: left)
       left -= found.count
       for (name, record) in found {
+        func input(_ slot: String) -> ParameterValue? {
+          Self.input(slot, of: record.value).flatMap { found[$0]?.value["parameters"] }
+        }
         guard let pace = paces[record.provenance.stageType], let type = types[pace.type],
           type.version == record.provenance.stageVersion,
-          let work = Self.work(
-            pace, record.value["parameters"],
-            inputs: { slot in
-              Self.input(slot, of: record.value).flatMap { found[$0]?.value["parameters"] }
-            })
+          let work = Self.work(pace, record.value["parameters"], inputs: input)
         else { continue }
+        let seconds = record.provenance.wallSeconds
+        let took = "took (\(NumberText.duration(seconds: seconds)))"
         known[pace.type, default: []].append(
           Sample(
-            parameters: Self.plain(record.value["parameters"] ?? [:], pace, type.parameters), work: work,
-            molecule: record.value["system"]?["topology"]?.string, seconds: record.provenance.wallSeconds,
-            place:
-              "as '\(name)' in \(folder.relativePath) took (\(NumberText.duration(seconds: record.provenance.wallSeconds)))",
-            end: record.provenance.end))
+            parameters: Self.plain(record.value["parameters"] ?? [:], pace, type.parameters),
+            ofInputs: Self.alike(pace, input), work: work, molecule: record.value["system"]?["topology"]?.string,
+            seconds: seconds, place: "as '\(name)' in \(folder.relativePath) \(took)", end: record.provenance.end))
       }
     }
     for one in measured {
       guard let pace = paces[one.type], let type = types[one.type] else { continue }
+      func input(_ slot: String) -> ParameterValue? {
+        one.inputs[slot].flatMap { types[$0] }?.parameters.filter { !$0.kind.isInput }.resolved(with: [:])
+      }
       let fields = type.parameters.filter { !$0.kind.isInput }
-      guard let parameters = fields.resolved(with: one.given),
-        let work = Self.work(pace, parameters, inputs: { _ in nil })
+      guard let parameters = fields.resolved(with: one.given), let work = Self.work(pace, parameters, inputs: input)
       else { continue }
       known[one.type, default: []].append(
         Sample(
-          parameters: Self.plain(parameters, pace, type.parameters), work: work, molecule: nil, seconds: one.seconds,
+          parameters: Self.plain(parameters, pace, type.parameters), ofInputs: Self.alike(pace, input), work: work,
+          molecule: nil, seconds: one.seconds,
           place: "as \(one.place) took (\(NumberText.duration(seconds: one.seconds)))"))
     }
     self.known = known
   }
 
-  /// By the full names of stages that are to run; those of which nothing is known are left out.
-  public func of(_ assessments: [StageAssessment]) -> [String: TimeEstimate] {
-    Dictionary(
-      assessments.compactMap { found in estimate(found).map { (found.stage.name, $0) } }, uniquingKeysWith: { $1 })
+  /// Of stages that are to run.
+  public func of(_ assessments: [StageAssessment]) -> TimeOutlook {
+    var outlook = TimeOutlook(stages: assessments.map(\.stage.name))
+    for assessment in assessments {
+      let name = assessment.stage.name
+      outlook.estimates[name] = estimate(assessment)
+      if outlook.estimates[name] == nil, paces[assessment.stage.type.type] != nil { outlook.isPartial = true }
+    }
+    return outlook
   }
 
   private func estimate(_ assessment: StageAssessment) -> TimeEstimate? {
     let stage = assessment.stage
-    guard let pace = paces[stage.type.type] else { return nil }
-    let work = Self.work(pace, stage.parameters) { slot in
+    func input(_ slot: String) -> ParameterValue? {
       stage.inputs(slot).first.flatMap { engine.pipeline[$0]?.parameters }
     }
-    guard let work else { return nil }
+    guard let pace = paces[stage.type.type], let work = Self.work(pace, stage.parameters, inputs: input) else {
+      return nil
+    }
     let parameters = Self.plain(stage.parameters, pace, stage.type.parameters)
-    let molecule = self.molecule(of: stage)
-    let alike = (known[pace.type] ?? []).filter { $0.parameters == parameters && $0.work > 0 }
+    let (molecule, ofInputs) = (self.molecule(of: stage), Self.alike(pace, input))
+    let alike = (known[pace.type] ?? []).filter {
+      $0.parameters == parameters && $0.ofInputs == ofInputs && $0.work > 0
+    }
     func isBetter(_ one: Sample, _ other: Sample) -> Bool {
       let same = (one.molecule == molecule && molecule != nil, other.molecule == molecule && molecule != nil)
       return same.0 != same.1 ? same.0 : one.end > other.end
@@ -140,9 +160,10 @@ public struct TimeEstimates {
       }
     }
     let factor = work / best.work
-    let amount = factor == 1 ? "" : ", \(NumberText.significant(factor)) times the work"
-    let other = molecule == nil || best.molecule == molecule ? "" : ", another molecule"
-    return TimeEstimate(seconds: best.seconds * factor, basis: best.place + amount + other)
+    let amount = factor == 1 ? "" : ", \(NumberText.significant(factor, 3)) times the work"
+    let isOther = best.molecule != nil && molecule != nil && best.molecule != molecule
+    return TimeEstimate(
+      seconds: best.seconds * factor, basis: best.place + amount + (isOther ? ", another molecule" : ""))
   }
 
   private func molecule(of stage: StageDefinition) -> String? {
@@ -202,6 +223,14 @@ public struct TimeEstimates {
     return kept(value, fields, "")
   }
 
+  /// Of inputs, in the order of the pace; null where there is none.
+  private static func alike(_ pace: StagePace, _ inputs: (String) -> ParameterValue?) -> [ParameterValue] {
+    pace.alike.map { path in
+      let names = path.split(separator: ".").map(String.init)
+      return names.dropFirst().reduce(names.first.flatMap(inputs)) { $0?[$1] } ?? .null
+    }
+  }
+
   private static func input(_ slot: String, of record: ParameterValue) -> String? {
     record["inputs"]?[slot]?[0]?["stage"]?.string
   }
@@ -239,22 +268,32 @@ public struct TimeEstimates {
   }
 }
 
-extension TimeEstimates {
-  /// "about 12 min, one stage after the other; no estimate of frames, report"; nil where there is none of any.
-  public static func total(_ estimates: [String: TimeEstimate], of stages: [String]) -> String? {
-    let known = stages.compactMap { estimates[$0]?.seconds }
-    guard !known.isEmpty else { return nil }
+/// How long stages that are to run will take, one after the other.
+public struct TimeOutlook {
+  /// Their names, in order.
+  let stages: [String]
+  /// By name, of those of which something is known.
+  public internal(set) var estimates: [String: TimeEstimate] = [:]
+  /// Nothing is known of a stage that may take long.
+  var isPartial = false
+
+  init(stages: [String]) { self.stages = stages }
+
+  /// "about 12 min, one stage after the other; no estimate of frames, report"; nil where nothing is known of any.
+  public var total: String? {
+    guard !estimates.isEmpty else { return nil }
+    let seconds = stages.compactMap { estimates[$0]?.seconds }.reduce(0, +)
     let without = stages.filter { estimates[$0] == nil }
     let shown = without.prefix(6).joined(separator: ", ") + (without.count > 6 ? ", ..." : "")
-    return "about \(TimeEstimate.text(known.reduce(0, +))), one stage after the other"
+    return "\(isPartial ? "more than" : "about") \(TimeEstimate.text(seconds)), one stage after the other"
       + (without.isEmpty ? "" : "; no estimate of \(shown)")
   }
 
   /// What the estimates rest on, a line for each of the first stages.
-  static func bases(_ estimates: [String: TimeEstimate], of stages: [String]) -> [String] {
+  var bases: [String] {
     let known = stages.filter { estimates[$0] != nil }
-    let lines = known.prefix(mostLines).map { "  \($0): \(estimates[$0]?.basis ?? "")" }
-    return lines + (known.count > mostLines ? ["  and \(known.count - mostLines) more"] : [])
+    let lines = known.prefix(Self.mostLines).map { "  \($0): \(estimates[$0]?.basis ?? "")" }
+    return lines + (known.count > Self.mostLines ? ["  and \(known.count - Self.mostLines) more"] : [])
   }
 
   private static let mostLines = 12

@@ -70,12 +70,11 @@ public enum StatusTable {
     }
   }
 
-  /// `estimates`: about how long stages will take, by their names.
+  /// `outlook`: about how long those of them will take that are to run.
   public static func dryRun(
-    _ assessments: [StageAssessment], selected: Set<String>, estimates: [String: TimeEstimate] = [:]
+    _ assessments: [StageAssessment], selected: Set<String>, outlook: TimeOutlook? = nil
   ) -> String {
-    let running = toRun(assessments, selected: selected).map(\.stage.name)
-    let total = TimeEstimates.total(estimates, of: running)
+    let total = outlook?.total
     var table = TextTable(
       columns: ["stage", "type", "action", "why"] + (total == nil ? [] : [.init("about", alignment: .right)]))
     for assessment in assessments {
@@ -89,15 +88,15 @@ public enum StatusTable {
       table.addRow(
         [assessment.stage.name, assessment.stage.type.type, action, why(assessment)]
           + (total == nil
-            ? [] : [estimates[assessment.stage.name]?.text ?? NumberText.absent]))
+            ? [] : [outlook?.estimates[assessment.stage.name]?.text ?? NumberText.absent]))
     }
+    guard let outlook, !outlook.stages.isEmpty else { return table.rendered() }
     guard let total else {
       return table.rendered()
-        + (running.isEmpty
-          ? "" : "\nno estimate of the time: no finished stage of this run or of those beside it is alike")
+        + "\nno estimate of the time: no finished stage of this run or of those beside it is alike"
     }
     let lines =
-      [table.rendered(), "\(total). It rests on:"] + TimeEstimates.bases(estimates, of: running)
+      [table.rendered(), "\(total). It rests on:"] + outlook.bases
       + ["times depend on the machine, and on what else it does"]
     return lines.joined(separator: "\n")
   }

@@ -156,14 +156,24 @@ class Checks:
     def umbrella(self):
         for stage in self.of("umbrella"):
             thermal = GAS_CONSTANT * stage.system["temperature"]
-            centers = stage["centers"]
+            # windows above the ceiling are left out of the estimate, and have no free energy
+            kept = np.flatnonzero(np.isfinite(stage["results/window_free_energy"]))
+            centers = np.asarray(stage["centers"])[kept]
             constants = np.asarray(stage["force_constants"]) / thermal
             windows, dimensions = centers.shape
-            # [direction, window, sample, torsion] -> windows outermost, as u_kn wants its columns
-            series = np.moveaxis(stage["torsions"], 1, 0)[..., :dimensions]
-            per_window = series.shape[1] * series.shape[2]
-            angles = series.reshape(windows * per_window, dimensions)
-            ours = np.asarray(stage["results/window_free_energy"])
+            # the window of each sample; windows outermost, as u_kn wants its columns
+            if "walks/count" in stage:          # windows of their own lengths: [direction, window by window], torsion
+                series, own = np.asarray(stage["walks/torsions"]), np.asarray(stage["walks/count"])
+                window = np.tile(np.repeat(np.arange(len(own)), own), 2)
+            else:                               # [direction, window, sample, torsion]
+                series = np.asarray(stage["torsions"])
+                window = np.broadcast_to(np.arange(series.shape[1])[None, :, None], series.shape[:3]).reshape(-1)
+                series = series.reshape(-1, series.shape[-1])
+            order = np.argsort(window, kind="stable")
+            order = order[np.isin(window[order], kept)]
+            angles = series[order, :dimensions]
+            counts = np.bincount(window[order], minlength=len(stage["centers"]))[kept]
+            ours = np.asarray(stage["results/window_free_energy"])[kept]
             if windows * len(angles) > LARGEST_MBAR:
                 print(f"        MBAR of {stage.name}: {windows} x {len(angles)} is too much for pymbar here")
                 continue
@@ -172,7 +182,6 @@ class Checks:
                 offset = angles[None, :, axis] - centers[:, None, axis]
                 offset -= 2 * np.pi * np.round(offset / (2 * np.pi))
                 u_kn += 0.5 * constants[axis] * offset**2
-            counts = np.full(windows, per_window)
             with contextlib.redirect_stdout(io.StringIO()):
                 mbar = pymbar.MBAR(u_kn, counts, solver_protocol=(
                     {"method": "adaptive", "tol": 1e-13, "options": {"min_sc_iter": 0, "maxiter": 200}},))
@@ -181,14 +190,16 @@ class Checks:
             state = stage.system["state"]
             axis = stage.texts("torsion_names").index(state["torsion"])
             inside = within(angles[:, axis], state["from"], state["to"])
-            log_denominator = np.logaddexp.reduce(np.log(per_window) + mbar.f_k[:, None] - u_kn, axis=0)
+            log_denominator = np.logaddexp.reduce(np.log(counts)[:, None] + mbar.f_k[:, None] - u_kn, axis=0)
             if "shared_bias" in stage:
-                log_denominator -= np.moveaxis(stage["shared_bias"], 1, 0).reshape(-1) / thermal
+                log_denominator -= np.asarray(stage["shared_bias"]).reshape(-1)[order] / thermal
+            elif "walks/shared_bias" in stage:
+                log_denominator -= np.asarray(stage["walks/shared_bias"])[order] / thermal
             weights = np.exp(log_denominator.min() - log_denominator)
             difference = -math.log(weights[inside].sum() / weights[~inside].sum())
             self.near(f"pymbar's dF of {stage.name}", stage["results/delta_f"], difference, 1e-6, "kT")
             overlap = mbar.compute_overlap()["matrix"]
-            self.near(f"pymbar's overlap of {stage.name}", stage["results/overlap"], overlap, 1e-6)
+            self.near(f"pymbar's overlap of {stage.name}", np.asarray(stage["results/overlap"])[np.ix_(kept, kept)], overlap, 1e-6)
 
 
 def within(angles, start, end):

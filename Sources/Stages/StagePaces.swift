@@ -21,7 +21,7 @@ extension StageCatalog {
 
   /// Times of the stages of an engine's pipeline.
   public static func estimates(_ engine: Engine) -> TimeEstimates {
-    TimeEstimates(engine, paces: paces, measured: measured)
+    TimeEstimates(engine, paces: paces, measured: measured, subject: (.topology, "molecule"))
   }
 
   private static let place = "with pipelines/alanine.yaml (22 atoms) on two cores of a server"

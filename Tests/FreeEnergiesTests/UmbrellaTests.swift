@@ -59,12 +59,12 @@ import Testing
     #expect(stiffness(40).cure.contains("phi try 80 kJ/mol/rad2 (now 40) with 17 windows in the place of 12"))
     // through the analysis: windows too soft for the barriers of phi
     let soft = try ModelSurface().umbrella(
-      windows: [24, 12], forceConstants: [12, 8], samples: 120, stepsPerSample: 12, seed: 4)
+      windows: [24, 12], forceConstants: [40, 8], samples: 120, stepsPerSample: 12, seed: 4)
     let check = UmbrellaCoverageCheck(data: soft)
     let coverage = try check.run()
     #expect(coverage.slidAlong.count == 2 && coverage.slidAlong[0] > 0, "\(coverage)")
     #expect(
-      check.cures(coverage).first?.hasPrefix("For phi try 58.4 kT/rad2 (now 12)") == true, "\(check.cures(coverage))")
+      check.cures(coverage).first?.hasPrefix("For phi try 58.4 kT/rad2 (now 40)") == true, "\(check.cures(coverage))")
   }
 
   /// Over seeds (estimate - exact) / error has mean 0 and standard deviation about 1.

@@ -30,7 +30,7 @@ import Testing
     let engine = place.engine(try place.load(text))
     let assessments = try engine.assess()
     return (
-      TimeEstimates(engine, paces: Self.paces, measured: measured).of(
+      TimeEstimates(engine, paces: Self.paces, measured: measured, subject: (.topology, "molecule")).of(
         StatusTable.toRun(assessments, selected: Set(assessments.map(\.stage.name)))), assessments
     )
   }
@@ -72,10 +72,11 @@ import Testing
     let paces = [StagePace("scale", work: [("training.steps", nil)])]
     let engine = place.engine(try place.load(text("next", steps: 5000, further: ", factor: 3")))
     let all = try engine.assess()
-    let found = TimeEstimates(engine, paces: paces, measured: Self.measured).of(all).estimates
+    let found = TimeEstimates(engine, paces: paces, measured: Self.measured, subject: (.topology, "molecule")).of(all)
+      .estimates
     #expect(found["scaled"] == TimeEstimate(seconds: 1, basis: "as on paper took (4.0 s), 0.25 times the work"))
     // without anything to rest on there is no number
-    let none = TimeEstimates(engine, paces: paces, measured: []).of(all)
+    let none = TimeEstimates(engine, paces: paces, measured: [], subject: (.topology, "molecule")).of(all)
     #expect(none.estimates.isEmpty)
     let table = StatusTable.dryRun(all, selected: Set(all.map(\.stage.name)), outlook: none)
     #expect(table.contains("no estimate of the time"), "\(table)")

@@ -62,25 +62,31 @@ public struct TimeEstimate: Equatable, Sendable {
 public struct TimeEstimates {
   /// What is compared.
   private struct Sample {
-    let parameters: ParameterValue  // Without inputs, files, and what the pace leaves out
-    let ofInputs: [ParameterValue]  // What the pace compares of them
+    let parameters: String  // Without inputs, files, and what the pace leaves out; in canonical form, in which 2.0 is 2
+    let ofInputs: [String]  // What the pace compares of them
     let work: Double
-    let molecule: String?  // Digest of its topology
+    let subject: String?  // Digest of the file that tells what it is of
     let seconds: Double
     let place: String
     var end = Date.distantPast
   }
 
   private let engine: Engine
+  private let subject, subjectName: String
   private let paces: [String: StagePace]
   private let known: [String: [Sample]]  // By type
 
   /// Run folders beside this one, and artifacts in all, that are looked at: the newest.
   private static let (mostFolders, mostArtifacts) = (20, 500)
 
-  /// Nothing that is looked at here is checked; what cannot be read is left out.
-  public init(_ engine: Engine, paces: [StagePace], measured: [MeasuredStage]) {
+  /// `subject`: the shared value whose file tells what a run is of, and what people call that. Nothing that is looked at here is checked;
+  /// what cannot be read is left out.
+  public init(
+    _ engine: Engine, paces: [StagePace], measured: [MeasuredStage], subject: (field: SharedField, name: String)
+  ) {
     self.engine = engine
+    (self.subject, subjectName) = (subject.field.name, subject.name)
+    let subject = subject.field.name
     let paces = Dictionary(paces.map { ($0.type, $0) }, uniquingKeysWith: { first, _ in first })
     self.paces = paces
     var known: [String: [Sample]] = [:]
@@ -104,7 +110,7 @@ public struct TimeEstimates {
         known[pace.type, default: []].append(
           Sample(
             parameters: Self.plain(record.value["parameters"] ?? [:], pace, type.parameters),
-            ofInputs: Self.alike(pace, input), work: work, molecule: record.value["system"]?["topology"]?.string,
+            ofInputs: Self.alike(pace, input), work: work, subject: record.value["system"]?[subject]?.string,
             seconds: seconds, place: "as '\(name)' in \(folder.relativePath) \(took)", end: record.provenance.end))
       }
     }
@@ -119,7 +125,7 @@ public struct TimeEstimates {
       known[one.type, default: []].append(
         Sample(
           parameters: Self.plain(parameters, pace, type.parameters), ofInputs: Self.alike(pace, input), work: work,
-          molecule: nil, seconds: one.seconds,
+          subject: nil, seconds: one.seconds,
           place: "as \(one.place) took (\(NumberText.duration(seconds: one.seconds)))"))
     }
     self.known = known
@@ -145,12 +151,12 @@ public struct TimeEstimates {
       return nil
     }
     let parameters = Self.plain(stage.parameters, pace, stage.type.parameters)
-    let (molecule, ofInputs) = (self.molecule(of: stage), Self.alike(pace, input))
+    let (own, ofInputs) = (digest(of: stage), Self.alike(pace, input))
     let alike = (known[pace.type] ?? []).filter {
       $0.parameters == parameters && $0.ofInputs == ofInputs && $0.work > 0
     }
     func isBetter(_ one: Sample, _ other: Sample) -> Bool {
-      let same = (one.molecule == molecule && molecule != nil, other.molecule == molecule && molecule != nil)
+      let same = (one.subject == own && own != nil, other.subject == own && own != nil)
       return same.0 != same.1 ? same.0 : one.end > other.end
     }
     guard let best = alike.min(by: isBetter) else {
@@ -161,13 +167,13 @@ public struct TimeEstimates {
     }
     let factor = work / best.work
     let amount = factor == 1 ? "" : ", \(NumberText.significant(factor, 3)) times the work"
-    let isOther = best.molecule != nil && molecule != nil && best.molecule != molecule
+    let isOther = best.subject != nil && own != nil && best.subject != own
     return TimeEstimate(
-      seconds: best.seconds * factor, basis: best.place + amount + (isOther ? ", another molecule" : ""))
+      seconds: best.seconds * factor, basis: best.place + amount + (isOther ? ", another \(subjectName)" : ""))
   }
 
-  private func molecule(of stage: StageDefinition) -> String? {
-    guard let path = stage.shared["topology"]?.string,
+  private func digest(of stage: StageDefinition) -> String? {
+    guard let path = stage.shared[subject]?.string,
       let found = try? engine.assessor.files.reading(URL(fileURLWithPath: path))
     else { return nil }
     return "sha256:" + found.digest
@@ -202,7 +208,7 @@ public struct TimeEstimates {
   }
 
   /// Parameters without inputs and files, without what is proportional or hardly counts, and without what is left out.
-  private static func plain(_ value: ParameterValue, _ pace: StagePace, _ fields: [ParameterField]) -> ParameterValue {
+  private static func plain(_ value: ParameterValue, _ pace: StagePace, _ fields: [ParameterField]) -> String {
     let left = Set(pace.work.map(\.path) + pace.indifferent)
     func kept(_ value: ParameterValue, _ fields: [ParameterField], _ path: String) -> ParameterValue {
       var found: [String: ParameterValue] = [:]
@@ -220,14 +226,14 @@ public struct TimeEstimates {
       }
       return .object(found)
     }
-    return kept(value, fields, "")
+    return kept(value, fields, "").canonicalJSON
   }
 
   /// Of inputs, in the order of the pace; null where there is none.
-  private static func alike(_ pace: StagePace, _ inputs: (String) -> ParameterValue?) -> [ParameterValue] {
+  private static func alike(_ pace: StagePace, _ inputs: (String) -> ParameterValue?) -> [String] {
     pace.alike.map { path in
       let names = path.split(separator: ".").map(String.init)
-      return names.dropFirst().reduce(names.first.flatMap(inputs)) { $0?[$1] } ?? .null
+      return names.dropFirst().reduce(names.first.flatMap(inputs)) { $0?[$1] }?.canonicalJSON ?? ""
     }
   }
 

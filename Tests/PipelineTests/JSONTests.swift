@@ -163,6 +163,7 @@ import Testing
       code: 1)
     try call("run", "mini.yaml", "--threads", "1")
     try call("run", "mini.yaml", "--dry-run", page: "status")
+    try call("run", "\(Package.root.path)/pipelines/alanine.yaml", "--dry-run", page: "status")
     for words in [["status"], ["explain"], ["graph"], ["verify"], ["report"], ["check"]] {
       try call(words[0], "mini.yaml")
     }

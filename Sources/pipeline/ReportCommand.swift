@@ -82,7 +82,7 @@ struct ReportCommand: PipelineCommand {
     var verdict: Verdict?
     if isDrawable {
       // where artifacts it was made from are gone, the table is still told
-      do { verdict = try look(name, in: engine, figures: figures) } catch let error where figures == nil {
+      do { verdict = try look(name, in: engine, figures: figures, &standings) } catch let error where figures == nil {
         printError("\(name): no verdict: \(error)")
       }
     } else if figures != nil {
@@ -129,18 +129,30 @@ struct ReportCommand: PipelineCommand {
   }
 
   /// The verdict; writes the figures where a folder for them is given.
-  private func look(_ stage: String, in engine: Engine, figures: URL?) throws -> Verdict? {
+  ///
+  /// Of a page of a batch also the words of each row that the report is of, by the names of its stages: for rows without a report of their own.
+  private func look(
+    _ stage: String, in engine: Engine, figures: URL?, _ standings: inout [String: Verdict.Standing]
+  ) throws -> Verdict? {
     var found: Verdict?
+    var words: [String: Verdict.Standing] = [:]
     try engine.revisit(stage) { context in
       let (compared, options) = try ReportDrawing.material(context, title: engine.folder.url.lastPathComponent)
       if compared.count <= Self.mostWithVerdict {
         found = try Report.verdict(compared: compared, options: options)
+      }
+      let cells =
+        batch == nil ? [:] : Dictionary(grouping: compared) { $0.name.split(separator: "@").dropFirst().joined() }
+      for own in cells.values where cells.count > 1 {
+        guard let word = try Report.verdict(compared: own, options: options)?.standing else { continue }
+        for one in own { words[one.name] = word }
       }
       guard let figures else { return }
       let names = try ReportFigures(Report(compared: compared, options: options)).write(
         to: figures, check: engine.requireReplaceable)
       if !results.json { print("figures: \(names.count) files in \(figures.relativePath)") }
     }
+    standings.merge(words) { $1 }
     return found
   }
 
@@ -158,7 +170,11 @@ struct ReportCommand: PipelineCommand {
     func report(of row: BatchTable.Row) -> String? {
       row.stages.last { known[$0]?.stage.type.type == ReportRecord.stageType }
     }
-    table.verdicts = table.rows.map { row in report(of: row).flatMap { standings[$0] }?.rawValue }
+    // a report of its own, or what one of all says of its stages
+    func standing(of row: BatchTable.Row) -> Verdict.Standing? {
+      report(of: row).flatMap { standings[$0] } ?? row.stages.lazy.compactMap { standings[$0] }.first
+    }
+    table.verdicts = table.rows.map { standing(of: $0)?.rawValue }
     let rows = try table.rows.map { row -> BatchPage.Row in
       let stages = row.stages.compactMap { known[$0] }
       let open = stages.first { !$0.isFinished }
@@ -172,7 +188,7 @@ struct ReportCommand: PipelineCommand {
         .flatMap { FileManager.default.fileExists(atPath: $0.path) ? $0 : nil }
       return BatchPage.Row(
         cell: row.cell, state: row.state, isDone: row.isDone, why: open.map { "\($0.stage.name): \($0.why)" },
-        verdict: own.flatMap { standings[$0] }, values: row.values, errors: row.errors, seconds: row.seconds,
+        verdict: standing(of: row), values: row.values, errors: row.errors, seconds: row.seconds,
         profiles: profiles,
         page: report.map { RelativePath.of($0.path, from: page.deletingLastPathComponent()) })
     }

@@ -11,11 +11,13 @@ struct TrainingParameters: ParameterGroup {
 
 /// The same for an emulator, whose number of steps depends on what its targets are.
 struct EmulatorTrainingParameters: ParameterGroup {
-  @Parameter("optimisation steps; left out: 3000 with forces in the targets, 8000 without", in: .count) var steps: Int?
+  @Parameter(
+    "optimisation steps; left out: 3000 with forces in the targets, 8000 without, 6000 for a network over pairs", in: .count)
+  var steps: Int?
   var schedule = ScheduleParameters()
 
-  func settings(withForces: Bool) -> OptimizationSettings {
-    schedule.settings(steps: steps ?? (withForces ? 3000 : 8000))
+  func settings(withForces: Bool, overPairs: Bool) -> OptimizationSettings {
+    schedule.settings(steps: steps ?? (overPairs ? 6000 : withForces ? 3000 : 8000))
   }
 }
 

@@ -31,6 +31,11 @@ import Testing
     ("rotors: folded, objective: endpoint", "rotors: folded needs objective: velocity"),
     ("time_weights: likelihood, coupling: optimal-transport", "time_weights: likelihood needs objective: velocity"),
     ("conditional_mean: true, coordinates: cartesian", "conditional_mean needs coordinates: internal"),
+    ("coordinates: heavy, targets: plain", "coordinates: heavy learns hydrogens given heavy atoms, which needs forces"),
+    ("coordinates: heavy, objective: endpoint", "objective does not go with a network over pairs"),
+    ("coordinates: heavy, flows: two", "flows: two needs coordinates: internal"),
+    ("coordinates: cartesian, network: { type: pairs }, prior: free", "prior does not go with a network over pairs"),
+    ("coordinates: cartesian, targets: forces", "targets: forces needs coordinates: internal or heavy, or network.type: pairs"),
     ("state_shares: { nowhere: 0.2 }", "there is no state 'nowhere'"),
     ("state_share: 0.2, state_shares: { rest: 0.5 }", "say the same twice"),
   ]) func whatCannotBeHadIsSaidFirst(_ emulator: String, _ message: String) throws {
@@ -55,6 +60,15 @@ import Testing
     try program.write(file("targets: forces", forcefield: "", extra: "sampled_by: nothing.xml"), to: "p.yaml")
     let missing = try program.run("check", "p.yaml")
     #expect(missing.code == 2 && missing.errors.contains("nothing.xml"), "\(missing.errors)")
+  }
+
+  /// Heavy atoms need a force field, and at least three of them.
+  @Test func heavyAtomsNeedForcesAndEachOther() throws {
+    let program = try Program()
+    try program.take("held")
+    try program.write(file("coordinates: heavy", forcefield: ""), to: "p.yaml")
+    let found = try program.run("check", "p.yaml")
+    #expect(found.code == 2 && found.errors.contains("which needs forces: system.forcefield"), "\(found.errors)")
   }
 
   /// Entries of a matrix that differ in the temperature have emulators of their own, where these may use forces.

@@ -94,14 +94,15 @@ import Testing
       if try artifact.isGroup(path) { return try lines(artifact, path) }
       let attributes = try ["units", "dims"].map { try artifact.attribute(path, $0) ?? "-" }
       return [
-        ([path, Self.typeName(try artifact.typeName(path)), "\(try artifact.shape(path))"] + attributes)
+        ([path, Self.typeName(try artifact.typeName(path), at: path), "\(try artifact.shape(path))"] + attributes)
           .joined(separator: " | ")
       ]
     }
   }
 
-  /// How long a long text is hangs on the digits of its numbers, and these on the kind of processor.
-  private static func typeName(_ name: String) -> String {
+  /// How long a long text is hangs on the digits of its numbers, and these on the kind of processor; the name of the kernel names it.
+  private static func typeName(_ name: String, at path: String) -> String {
+    if path.hasSuffix("force_provider") { return "string" }
     guard let match = name.wholeMatch(of: #/string of (\d+) bytes/#), let bytes = Int(match.1), bytes > 4096 else {
       return name
     }

@@ -28,14 +28,14 @@ public enum EmulatorArchitecture: Codable, Equatable, Sendable {
 
   /// For heavy atoms and hydrogens, with residual networks as for two flows.
   public static func heavy(
-    _ chart: HeavyChart, width: Int = 256, depth: Int = 2, hydrogens: ResidualConfiguration? = nil
+    _ chart: HeavyChart, width: Int? = nil, depth: Int? = nil, hydrogens: ResidualConfiguration? = nil
   ) -> EmulatorArchitecture {
     let space = chart.space
     let narrow = space.euclidean - chart.positionColumns
     var rest = hydrogens ?? ResidualConfiguration(width: 256, depth: 3, outputs: narrow)
     rest.outputs = narrow
     return .heavy(
-      positions: PairConfiguration(geometry: chart.geometry, width: width, depth: depth, secondDepth: depth),
+      positions: PairConfiguration(geometry: chart.geometry, width: width, depth: depth),
       torsions: space.angles == 0
         ? nil : ResidualConfiguration(width: 128, depth: 2, harmonics: 4, outputs: space.angles),
       rest: narrow == 0 ? nil : rest)

@@ -7,8 +7,10 @@ public struct PairConfiguration: Codable, Equatable, Sendable {
   /// Units of a hidden layer, and residual blocks of the first and of the second stage.
   public var width, depth, secondDepth: Int
 
-  public init(geometry: PairGeometry, width: Int = 256, depth: Int = 2, secondDepth: Int = 2) {
-    (self.geometry, self.width, self.depth, self.secondDepth) = (geometry, width, depth, secondDepth)
+  /// nil: 256 units, two blocks in each stage.
+  public init(geometry: PairGeometry, width: Int? = nil, depth: Int? = nil, secondDepth: Int? = nil) {
+    (self.geometry, self.width) = (geometry, width ?? 256)
+    (self.depth, self.secondDepth) = (depth ?? 2, secondDepth ?? depth ?? 2)
   }
 }
 

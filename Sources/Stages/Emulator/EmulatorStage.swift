@@ -91,7 +91,10 @@ enum EmulatorStage: RecordedStage {
       if objective == .endpoint {
         settings.objective = .endpoint(minimumWeight: endpointWeights[0], maximumWeight: endpointWeights[1])
       }
-      (settings.coupling, settings.optimization) = (coupling, { training.settings(withForces: $0) })
+      let overPairs = settings.coordinates == .heavy || settings.coordinates == .pairs
+      (settings.coupling, settings.optimization) = (
+        coupling, { training.settings(withForces: $0, overPairs: overPairs) }
+      )
       settings.levers.forces = [.auto: nil, .forces: true, .plain: false][targets] ?? nil
       settings.levers.twoFlows = [.auto: nil, .one: false, .two: true][flows] ?? nil
       settings.levers.foldsRotors = [.auto: nil, .free: false, .folded: true][rotors] ?? nil

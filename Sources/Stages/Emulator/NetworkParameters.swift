@@ -57,8 +57,8 @@ struct EmulatorNetworkParameters: ParameterGroup {
   @Parameter("mlp: random Fourier features of time", in: 0...256) var timeFrequencies = 16
   @Parameter("mlp of the torsions alone, of two flows: units of a hidden layer", in: 1...8192) var torsionWidth = 128
   @Parameter("the same: torsions enter as sin and cos of k theta, k up to this", in: 1...32) var torsionHarmonics = 4
-  @Parameter("pairs: units of a hidden layer", in: 1...8192) var pairWidth = 256
-  @Parameter("pairs: residual blocks of each of its two stages", in: 0...64) var pairDepth = 2
+  @Parameter("pairs: units of a hidden layer; left out: 256", in: 1...8192) var pairWidth: Int?
+  @Parameter("pairs: residual blocks of each of its two stages; left out: 2", in: 0...64) var pairDepth: Int?
   @Parameter("gvp, egnn: rounds of messages", in: 1...32) var layers = 5
   @Parameter("gvp, egnn: scalar features of an atom", in: 1...1024) var scalars = 64
   @Parameter("gvp: vector features of an atom", in: 1...256) var vectors = 16
@@ -81,8 +81,7 @@ struct EmulatorNetworkParameters: ParameterGroup {
     case (.heavy, _):
       throw EmulatorStageError.networkAndCoordinates(network: type.rawValue, coordinates: "heavy", fitting: "pairs")
     case (.cartesian(let chart), .pairs):
-      return .pairs(
-        PairConfiguration(geometry: chart.geometry, width: pairWidth, depth: pairDepth, secondDepth: pairDepth))
+      return .pairs(PairConfiguration(geometry: chart.geometry, width: pairWidth, depth: pairDepth))
     case (.cartesian(let chart), .auto), (.cartesian(let chart), .gvp):
       return .gvp(
         GVPConfiguration(layers: layers, scalars: scalars, vectors: vectors, atomClasses: chart.classCount),

@@ -30,7 +30,9 @@ public struct CarriedHydrogens: Codable, Sendable, Equatable {
         continue
       }
       // the chain leads through heavy atoms where three follow each other
-      guard i >= 3 else { throw MoleculesError.heavyAtoms(count: heavy.count, placedFrom: topology.label(of: row.atom)) }
+      guard i >= 3 else {
+        throw MoleculesError.heavyAtoms(count: heavy.count, placedFrom: topology.label(of: row.atom))
+      }
       own += [i - 1, count - 1 + i - 2, 2 * count - 3 + i - 3]
     }
     self.own = own.sorted()

@@ -80,7 +80,8 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
       light.map {
         "a heavy atom can only be placed from the hydrogen \($0): hydrogens cannot be placed from heavy atoms alone; take coordinates: internal or "
           + "cartesian"
-      } ?? "\(count) heavy atom(s) are too few to place hydrogens from: at least 3 are needed; take coordinates: internal or cartesian"
+      }
+        ?? "\(count) heavy atom(s) are too few to place hydrogens from: at least 3 are needed; take coordinates: internal or cartesian"
     case .selection(let reason): "the selection of atoms: \(reason)"
     case .stretchedBond(let first, let second, let length):
       "\(first) and \(second) are bonded and stand \(String(format: "%.3g", length)) nm apart in the structure; give one with sound "

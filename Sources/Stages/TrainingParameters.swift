@@ -12,7 +12,8 @@ struct TrainingParameters: ParameterGroup {
 /// The same for an emulator, whose number of steps depends on what its targets are.
 struct EmulatorTrainingParameters: ParameterGroup {
   @Parameter(
-    "optimisation steps; left out: 3000 with forces in the targets, 8000 without, 6000 for a network over pairs", in: .count)
+    "optimisation steps; left out: 3000 with forces in the targets, 8000 without, 6000 for a network over pairs",
+    in: .count)
   var steps: Int?
   var schedule = ScheduleParameters()
 

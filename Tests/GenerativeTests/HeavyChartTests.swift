@@ -26,7 +26,9 @@ import Torch
       var row = start
       for k in row.indices {
         row[k] += (coordinates.kinds[k].isLength ? 0.003 : 0.05) * stream.normal()
-        if coordinates.kinds[k] == .torsion || coordinates.kinds[k] == .relativeTorsion { row[k] = wrappedAngle(row[k]) }
+        if coordinates.kinds[k] == .torsion || coordinates.kinds[k] == .relativeTorsion {
+          row[k] = wrappedAngle(row[k])
+        }
       }
       for rotor in found { row[rotor.torsion] = (2 * stream.uniform() - 1) * .pi }
       rows += row
@@ -38,7 +40,8 @@ import Torch
       for atom in 0..<22 {
         let p = (0..<3).map { placed[3 * (frame * 22 + atom) + $0] }
         positions += [
-          cos(angle) * p[0] - sin(angle) * p[1] + shift[0], sin(angle) * p[0] + cos(angle) * p[1] + shift[1], p[2] + shift[2],
+          cos(angle) * p[0] - sin(angle) * p[1] + shift[0], sin(angle) * p[0] + cos(angle) * p[1] + shift[1],
+          p[2] + shift[2],
         ]
       }
     }
@@ -59,7 +62,8 @@ import Torch
     let (latents, jacobian) = try chart.latentsAndJacobians(positions, frames: Self.frames)
     let x = try latents.slice(0..<30, axis: 1)
     #expect(try abs(x.square().sum().item() / Double(27 * Self.frames) - 1) < 1e-9)
-    #expect(try largestDifference(space.projected(latents.slice(0..<63, axis: 1)), latents.slice(0..<63, axis: 1)) < 1e-9)
+    #expect(
+      try largestDifference(space.projected(latents.slice(0..<63, axis: 1)), latents.slice(0..<63, axis: 1)) < 1e-9)
     let back = try chart.conformations(latents: latents)
     #expect(zip(back.logJacobian, jacobian).allSatisfy { abs($0 - $1) < 1e-6 })
     #expect(back.internalCoordinates == nil)

@@ -35,7 +35,10 @@ import Testing
     ("coordinates: heavy, objective: endpoint", "objective does not go with a network over pairs"),
     ("coordinates: heavy, flows: two", "flows: two needs coordinates: internal"),
     ("coordinates: cartesian, network: { type: pairs }, prior: free", "prior does not go with a network over pairs"),
-    ("coordinates: cartesian, targets: forces", "targets: forces needs coordinates: internal or heavy, or network.type: pairs"),
+    (
+      "coordinates: cartesian, targets: forces",
+      "targets: forces needs coordinates: internal or heavy, or network.type: pairs"
+    ),
     ("state_shares: { nowhere: 0.2 }", "there is no state 'nowhere'"),
     ("state_share: 0.2, state_shares: { rest: 0.5 }", "say the same twice"),
   ]) func whatCannotBeHadIsSaidFirst(_ emulator: String, _ message: String) throws {

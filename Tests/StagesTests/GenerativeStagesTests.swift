@@ -233,7 +233,8 @@ import Workflow
     #expect(density.count == count && density.allSatisfy(\.isFinite))
     #expect(throws: EmulatorStageError.networkAndCoordinates(network: "gvp", coordinates: "heavy", fitting: "pairs")) {
       _ = try run(
-        EmulatorStage.self, "other", ["coordinates": "heavy", "network": ["type": "gvp"]], ["frames": [frames()]])
+        EmulatorStage.self, "other", ["coordinates": "heavy", "network": ["type": "gvp"]], ["frames": [frames()]],
+        on: .alanine)
     }
   }
 
@@ -318,7 +319,8 @@ import Workflow
   }
 
   /// Interrupted twice, resumed twice: the artifact's content is bit for bit that of the run nobody touched.
-  @Test(arguments: ["internal", "heavy"]) func endToEndInterruptedTrainingsResumeBitForBit(_ coordinates: String) throws {
+  @Test(arguments: ["internal", "heavy"]) func endToEndInterruptedTrainingsResumeBitForBit(_ coordinates: String) throws
+  {
     let input = try frames()
     let on: SystemFiles = coordinates == "heavy" ? .alanine : system
     let values: [String: ParameterValue] = [
@@ -351,7 +353,8 @@ import Workflow
 
     // hardly trained, a flow of positions loses some
     let draw: [String: ParameterValue] =
-      coordinates == "heavy" ? ["count": 200, "ode_steps": 8, "batch": 30] : ["count": 128, "ode_steps": 3, "batch": 20]
+      coordinates == "heavy"
+      ? ["count": 200, "ode_steps": 8, "batch": 30] : ["count": 128, "ode_steps": 3, "batch": 20]
     let samples = try run(SampleStage.self, "samples", draw, ["emulator": [straight]], on: on)
     let drawnAgain = try interrupted(SampleStage.self, draw, ["emulator": [straight]], after: [0, 2])
     #expect(drawnAgain.artifact.provenance.contentDigest == samples.artifact.provenance.contentDigest)

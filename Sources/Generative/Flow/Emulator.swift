@@ -233,7 +233,8 @@ extension Emulator {
       forces: data.targets, times: data.timeWeights, pairs: data.pairs)
     let weights = data.factors.isEmpty ? [] : split.training.map { data.weights[$0] }
     let (field, state) = try optimize(
-      header.field(data.chart, data: training.slice(0..<data.chart.space.dimension, axis: 1), generator), loss, on: training, weights: weights, validation: validation,
+      header.field(data.chart, data: training.slice(0..<data.chart.space.dimension, axis: 1), generator), loss,
+      on: training, weights: weights, validation: validation,
       settings.optimization(data.usesForces), settings, generator, host)
     return TrainedEmulator(
       emulator: Emulator(header: header, chart: data.chart, field: field), check: data.check,

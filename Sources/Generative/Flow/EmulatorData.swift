@@ -133,7 +133,9 @@ private struct PositionData {
       let scale = try Self.unitScale(positions, atoms: topology.atoms.count, weights)
       let chart = try CartesianChart(topology: topology, atomClasses: topology.symmetryClasses, scale: scale)
       self.chart = .cartesian(chart)
-      host.log("\(count) frames of \(chart.atoms) atoms; \(chart.geometry.pairs.count) distances, \(chart.geometry.volumes.count) volumes")
+      host.log(
+        "\(count) frames of \(chart.atoms) atoms; \(chart.geometry.pairs.count) distances, \(chart.geometry.volumes.count) volumes"
+      )
       let latents = try chart.latents(positions, frames: count)
       let slopes = try forces.map { try chart.space.projected(Tensor($0, shape: latents.shape) / scale) }
       rows = try (slopes.map { try Tensor.concatenated([latents, $0], axis: 1) } ?? latents).cast(.float32)

@@ -116,7 +116,8 @@ struct EmulatorLoss {
     let n = Double(rows.shape[0])
     if let torsions = flows.torsions {
       let turning = try Path(rows, forces, times, generator)
-      let f = try torsions.network(torsions.seen(space.joined(joined(still, turning.euclidean), turning.angles)), turning.t)
+      let f = try torsions.network(
+        torsions.seen(space.joined(joined(still, turning.euclidean), turning.angles)), turning.t)
       total = try total + Self.sum(f - turning.turn, turning.weights.torus) / (n * Double(space.angles))
     }
     if let rest = flows.rest {

@@ -88,7 +88,8 @@ enum TargetForces {
       stage.refuse(
         "coordinates: heavy learns hydrogens given heavy atoms, which needs forces: "
           + (parameters.targets == .plain
-            ? "targets: forces or auto" : "system.forcefield (or system.sampled_by, where the frames come from another one)"),
+            ? "targets: forces or auto"
+            : "system.forcefield (or system.sampled_by, where the frames come from another one)"),
         at: .parameter("coordinates"))
     }
     if !parameters.mayUseForces {

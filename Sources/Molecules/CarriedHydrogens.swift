@@ -12,8 +12,8 @@ public struct CarriedHydrogens: Codable, Sendable, Equatable {
   public let own: [Int]
   public var atomCount: Int { coordinates.atomCount }
 
-  /// Throws `MoleculesError.tooFewAtoms` below three atoms, `.heavyAtoms` where fewer than three are heavy or one of them is placed from a
-  /// hydrogen.
+  /// Throws `MoleculesError.tooFewAtoms` below three atoms, `.heavyAtoms` where fewer than three are heavy, or a hydrogen is more than
+  /// an end: one from which a heavy atom is placed, or one in a ring.
   public init(topology: Topology) throws {
     let coordinates = try InternalCoordinates(topology: topology)
     self.coordinates = coordinates
@@ -31,6 +31,10 @@ public struct CarriedHydrogens: Codable, Sendable, Equatable {
       }
       // the chain leads through heavy atoms where three follow each other
       guard i >= 3 else {
+        throw MoleculesError.heavyAtoms(count: heavy.count, placedFrom: topology.label(of: row.atom))
+      }
+      // a hydrogen in a ring is placed by a distance
+      guard coordinates.kinds[count - 1 + i - 2] == .angle else {
         throw MoleculesError.heavyAtoms(count: heavy.count, placedFrom: topology.label(of: row.atom))
       }
       own += [i - 1, count - 1 + i - 2, 2 * count - 3 + i - 3]

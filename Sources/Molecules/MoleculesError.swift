@@ -78,8 +78,7 @@ public enum MoleculesError: Error, Equatable, CustomStringConvertible {
       "a molecule of \(count) atom(s) has no internal coordinates here; at least 3 are needed"
     case .heavyAtoms(let count, let light):
       light.map {
-        "a heavy atom can only be placed from the hydrogen \($0): hydrogens cannot be placed from heavy atoms alone; take coordinates: internal or "
-          + "cartesian"
+        "the hydrogen \($0) is more than an end of the molecule: it cannot be placed from heavy atoms alone; take coordinates: internal or cartesian"
       }
         ?? "\(count) heavy atom(s) are too few to place hydrogens from: at least 3 are needed; take coordinates: internal or cartesian"
     case .selection(let reason): "the selection of atoms: \(reason)"

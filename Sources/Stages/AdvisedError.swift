@@ -49,6 +49,8 @@ extension EmulatorError: AdvisableError {
       "coupling: \(coupling.rawValue) is for coordinates: cartesian; internal ones have no orientation to align"
     case .heldNeedsInternal(let bonds):
       "\(bonds) bonds are to keep their lengths (constraints: rigid), which needs coordinates: internal"
+    case .forcesNeeded(.hydrogens, _):
+      "\(self); name the frames' own force field and temperature as system.sampled_by and sampled_at, or take coordinates: internal"
     case .forcesNeeded(let lever, _):
       "\(self); leave \([.targets: "targets", .flows: "flows", .rotors: "rotors", .times: "time_weights"][lever] ?? "") to auto, or name "
         + "the frames' own force field and temperature as system.sampled_by and sampled_at"
@@ -59,7 +61,9 @@ extension EmulatorError: AdvisableError {
 }
 
 extension SamplePoolError: AdvisableError {
-  var advised: String? { "losses.score_label above 0 needs coordinates: emulator; \(self)" }
+  var advised: String? {
+    "losses.score_label above 0 needs an energy model on the emulator's own coordinates, internal or cartesian; \(self)"
+  }
 }
 
 extension SamplingError: AdvisableError {

@@ -103,7 +103,7 @@ extension StageContext {
     log(
       "forces by \(run.forceProvider): \(NumberText.significant(1000 * seconds, 3)) ms a step on one thread; "
         + "\(most ? "at most " : "")\(NumberText.count(Int(steps))) steps of \(NumberText.significant(timestep)) ps are to do, "
-        + "\(wait) on \(threads) \(threads == 1 ? "thread" : "threads")")
+        + "\(wait) on \(threads) \(threads == 1 ? "thread" : "threads, where as many walks go side by side")")
   }
 
   /// Says how quick the dynamics was since it stood at `already` ps.

@@ -3,20 +3,19 @@ import Workflow
 extension StageCatalog {
   /// What the times of stage types grow with. Of those that are left out there is no estimate: they take seconds, or nobody can tell.
   static let paces = [
-    StagePace(SimulateStage.type, work: [("runs", nil), ("length", nil)]),
+    StagePace(SimulateStage.type, work: [("runs", false), ("length", false)]),
     StagePace(
-      EmulatorStage.type, work: [("training.steps", 3000)],
+      EmulatorStage.type, work: [("training.steps", true)],
       indifferent: ["state_share", "state_shares", "validation_fraction", "record_every"]),
     StagePace(
-      SampleStage.type, work: [("count", nil), ("ode_steps", nil)], indifferent: ["batch"],
-      alike: ["emulator.network"]),
-    StagePace(EnergyModelStage.type, work: [("training.steps", 1500)]),
-    StagePace(AnnealStage.type, work: [("samples.count", nil), ("steps", nil)], indifferent: ["batch"]),
-    StagePace(ReweightStage.type, work: [("samples.count", nil)]),
-    StagePace(AuditStage.type, work: [("samples", nil)], indifferent: ["batch", "bootstrap"]),
-    StagePace(
-      UmbrellaStage.type, work: [("windows", nil), ("production", nil)],
-      indifferent: ["coordinates", "force_constant", "equilibration", "profile_bins", "overlap_threshold", "bootstrap"]),
+      SampleStage.type, work: [("count", false), ("ode_steps", false)], indifferent: ["batch"],
+      alike: ["emulator.network", "emulator.coordinates", "emulator.flows"]),
+    StagePace(EnergyModelStage.type, work: [("training.steps", true)]),
+    StagePace(AnnealStage.type, work: [("samples.count", false), ("steps", false)], indifferent: ["batch"]),
+    StagePace(ReweightStage.type, work: [("samples.count", false)]),
+    StagePace(AuditStage.type, work: [("samples", false)], indifferent: ["batch", "bootstrap"]),
+    // how long windows become until an error is reached nobody can tell in proportion
+    StagePace(UmbrellaStage.type, work: [], indifferent: ["profile_bins", "overlap_threshold", "bootstrap"]),
   ]
 
   /// Times of the stages of an engine's pipeline.
@@ -28,7 +27,7 @@ extension StageCatalog {
 
   /// The stages of pipelines/alanine.yaml as docs/results/alanine.md has them.
   static let measured = [
-    MeasuredStage(EmulatorStage.type, seconds: 107, place: place),
+    MeasuredStage(EmulatorStage.type, methods: ["sampled_by": "file"], seconds: 107, place: place),
     MeasuredStage(
       SampleStage.type, given: ["count": 30_000, "ode_steps": 6, "scores": true],
       inputs: ["emulator": EmulatorStage.type],
@@ -41,7 +40,8 @@ extension StageCatalog {
       UmbrellaStage.type,
       given: [
         "windows": [24, 12], "force_constant": [140, 25], "production": 300.0, "equilibration": 4.0,
-        "hydrogen_mass": 3.0, "timestep": 0.002, "ceiling": 12.0, "target_error": 0.04,
-      ], seconds: 227, place: place),
+        "hydrogen_mass": 3.0, "timestep": 0.002, "ceiling": 12.0, "target_error": 0.04, "coordinates": ["phi", "psi"],
+        "bootstrap": 50,
+      ], methods: ["forcefield": "file"], seconds: 227, place: place),
   ]
 }

@@ -170,9 +170,9 @@ struct ReportCommand: PipelineCommand {
     func report(of row: BatchTable.Row) -> String? {
       row.stages.last { known[$0]?.stage.type.type == ReportRecord.stageType }
     }
-    // a report of its own, or what one of all says of its stages
+    // a report of its own, or the worst of what one of all says of its stages
     func standing(of row: BatchTable.Row) -> Verdict.Standing? {
-      report(of: row).flatMap { standings[$0] } ?? row.stages.lazy.compactMap { standings[$0] }.first
+      report(of: row).flatMap { standings[$0] } ?? row.stages.compactMap { standings[$0] }.max()
     }
     table.verdicts = table.rows.map { standing(of: $0)?.rawValue }
     let rows = try table.rows.map { row -> BatchPage.Row in

@@ -36,6 +36,7 @@ public enum EmulatorError: Error, CustomStringConvertible, Equatable {
   public enum Lever: String, Sendable {
     case targets = "forces in the targets"
     case flows = "two flows"
+    case hydrogens = "hydrogens given heavy atoms (coordinates: heavy)"
     case rotors = "folded rotors"
     case times = "times that count by likelihoods"
   }

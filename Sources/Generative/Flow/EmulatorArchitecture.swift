@@ -32,7 +32,7 @@ public enum EmulatorArchitecture: Codable, Equatable, Sendable {
   ) -> EmulatorArchitecture {
     let space = chart.space
     let narrow = space.euclidean - chart.positionColumns
-    var rest = hydrogens ?? ResidualConfiguration(width: 256, depth: 3, outputs: narrow)
+    var rest = hydrogens ?? ResidualConfiguration(width: 256, depth: 4, outputs: narrow)
     rest.outputs = narrow
     return .heavy(
       positions: PairConfiguration(geometry: chart.geometry, width: width, depth: depth),

@@ -121,12 +121,20 @@ private struct PositionData {
     let (values, _) = try coordinates.internalCoordinates(positions, frames: count)
     var options = InternalChart.Options()
     if isWeighted { options.weights = weights }
-    let plain = try InternalChart(coordinates: coordinates, values: values, frames: count, options)
     let isHeavy = settings.coordinates == .heavy
-    var asked = settings
-    // hydrogens given heavy atoms would be learnt by heart
-    if isHeavy { asked.levers.forces = true }
-    let found = try FrameForces(coordinates, values, count, plain, topology, asked, host)
+    var found = FrameForces()
+    // positions of all atoms with plain targets need no chart, which some frames do not give
+    if isHeavy || (settings.forces != nil && settings.levers.forces != false) {
+      let plain = try InternalChart(coordinates: coordinates, values: values, frames: count, options)
+      var asked = settings
+      // hydrogens given heavy atoms would be learnt by heart
+      if isHeavy { asked.levers.forces = true }
+      do {
+        found = try FrameForces(coordinates, values, count, plain, topology, asked, host)
+      } catch EmulatorError.forcesNeeded(_, let reason) where isHeavy {
+        throw EmulatorError.forcesNeeded(.hydrogens, reason: reason)
+      }
+    }
     check = found.check
     let forces = found.gradients == nil ? nil : try settings.forces?.logGradients(positions, frames: count, host)
     guard isHeavy else {
@@ -174,6 +182,9 @@ struct FrameForces {
   var rotors: [Rotor] = []
   /// Energies of ends that are named otherwise are equal to this, kT.
   static let equalEnergies = 1e-2
+
+  /// Nothing known.
+  init() {}
 
   init(
     _ coordinates: InternalCoordinates, _ values: [Double], _ count: Int, _ chart: InternalChart,

@@ -110,8 +110,8 @@ struct EmulatorLoss {
   ) throws -> Tensor {
     let space = flows.space
     var total = try loss(flows.positions, rows, generator)
-    // hydrogens are learnt faster: half of the rows do
-    let rows = try rows.slice(0..<(rows.shape[0] + 1) / 2)
+    // hydrogens are learnt faster: every second row does
+    let rows = try rows.selected(Tensor(stride(from: 0, to: rows.shape[0], by: 2).map(Int64.init)))
     let still = try rows.slice(0..<space.centred, axis: 1)
     let n = Double(rows.shape[0])
     if let torsions = flows.torsions {

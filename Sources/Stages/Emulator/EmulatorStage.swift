@@ -44,7 +44,7 @@ enum EmulatorStage: RecordedStage {
     var endpointWeights = [0.05, 100]
     @Parameter("path from noise to data") var interpolant = Interpolant.linear
     @Parameter(
-      "internal: forces of the frames, by system.sampled_by, take most of the noise out of what the network learns from; auto: where "
+      "internal, heavy and pairs: forces of the frames, by system.sampled_by, take most of the noise out of what the network learns from; auto: where "
         + "frames are found to be that force field's, plain where not, with the reason")
     var targets = Targets.auto
     @Parameter(
@@ -52,14 +52,14 @@ enum EmulatorStage: RecordedStage {
     )
     var flows = Flows.auto
     @Parameter(
-      "internal: folded: three equal ends (a methyl group's) on one circle, whatever their names; needs forces, by which they are found equal; "
+      "internal and heavy: folded: three equal ends (a methyl group's) on one circle, whatever their names; needs forces, by which they are found equal; "
         + "auto: where there are forces")
     var rotors = Rotors.auto
     @Parameter(
       "internal: the mean of narrow coordinates depends on the broad torsions; left out: where there are forces")
     var conditionalMean: Bool?
     @Parameter(
-      "internal: how times count: likelihood, as errors of that time count for the density, or all the same; auto: likelihood where "
+      "internal, and hydrogens of heavy: how times count: likelihood, as errors of that time count for the density, or all the same; auto: likelihood where "
         + "there are forces")
     var timeWeights = Times.auto
     @Parameter(

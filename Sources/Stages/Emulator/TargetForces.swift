@@ -57,6 +57,7 @@ enum TargetForces {
   private static let pairsSay = [
     "objective": "the objective is the velocity", "coupling": "noise and frames are paired as drawn",
     "interpolant": "paths are linear", "prior": "noise has no centre of mass", "atom_classes": "each atom is itself",
+    "length_scale": "positions have unit variance", "rotors": "positions of all atoms have no torsions to fold",
   ]
 
   /// Refuses what forces alone can carry where there can be none.
@@ -76,7 +77,8 @@ enum TargetForces {
       let plain: [(name: String, isPlain: Bool)] = [
         ("objective", parameters.objective == .velocity), ("coupling", parameters.coupling == .independent),
         ("interpolant", parameters.interpolant == .linear), ("prior", parameters.prior == .meanFree),
-        ("atom_classes", parameters.atomClasses == nil),
+        ("atom_classes", parameters.atomClasses == nil), ("length_scale", parameters.lengthScale == 10),
+        ("rotors", parameters.coordinates == .heavy || parameters.rotors != .folded),
       ]
       for (name, isPlain) in plain where !isPlain {
         stage.refuse(

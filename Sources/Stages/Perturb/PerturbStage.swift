@@ -56,8 +56,10 @@ enum PerturbStage: RecordedStage {
 
   static func check(_ stage: PlannedStage) throws {
     for emulator in stage.inputs(\Inputs.emulator) where emulator.type == EmulatorStage.self {
-      if try emulator.parameters(EmulatorStage.Parameters.self).coordinates == .cartesian {
-        stage.refuse("\(PerturbationError.cartesian): '\(emulator.name)' is cartesian", at: .parameter("emulator"))
+      let coordinates = try emulator.parameters(EmulatorStage.Parameters.self).coordinates
+      if coordinates != .internal {
+        stage.refuse(
+          "\(PerturbationError.cartesian): '\(emulator.name)' is \(coordinates.rawValue)", at: .parameter("emulator"))
       }
       let rigid = IngestConstraints.Treatment.rigid.rawValue
       if emulator.inputs(\EmulatorStage.Inputs.frames).contains(where: { $0.values["constraints"]?.string == rigid }) {

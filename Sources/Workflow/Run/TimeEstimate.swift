@@ -6,15 +6,15 @@ import Foundation
 public struct StagePace: Sendable {
   public let type: String
   /// Numbers, or lists whose product counts, in proportion to which it takes longer; `samples.count` is the `count` of the stage in the
-  /// slot `samples`. With what stands for one that is left out.
-  public let work: [(path: String, leftOut: Double?)]
+  /// slot `samples`. One that may be left out stands for something that hangs on others: two stages are alike where both leave it out.
+  public let work: [(path: String, mayBeLeftOut: Bool)]
   /// Parameters on which it hardly depends.
   public let indifferent: [String]
   /// Parameters of its inputs that have to be alike: `emulator.network` is the `network` of the stage in the slot `emulator`.
   public let alike: [String]
 
   public init(
-    _ type: String, work: [(path: String, leftOut: Double?)], indifferent: [String] = [], alike: [String] = []
+    _ type: String, work: [(path: String, mayBeLeftOut: Bool)], indifferent: [String] = [], alike: [String] = []
   ) {
     (self.type, self.work, self.indifferent, self.alike) = (type, work, indifferent, alike)
   }
@@ -27,15 +27,18 @@ public struct MeasuredStage: Sendable {
   public let given: [String: ParameterValue]
   /// By slot, the types of its inputs, which had their defaults.
   public let inputs: [String: String]
+  /// By name, the methods that shared values name, "file" for a file.
+  public let methods: [String: String]
   public let seconds: Double
   /// Where it was measured, for people: "with pipelines/alanine.yaml on two cores".
   public let place: String
 
   public init(
-    _ type: String, given: [String: ParameterValue] = [:], inputs: [String: String] = [:], seconds: Double,
-    place: String
+    _ type: String, given: [String: ParameterValue] = [:], inputs: [String: String] = [:],
+    methods: [String: String] = [:], seconds: Double, place: String
   ) {
     (self.type, self.given, self.inputs, self.seconds, self.place) = (type, given, inputs, seconds, place)
+    self.methods = methods
   }
 }
 
@@ -64,7 +67,8 @@ public struct TimeEstimates {
   private struct Sample {
     let parameters: String  // Without inputs, files, and what the pace leaves out; in canonical form, in which 2.0 is 2
     let ofInputs: [String]  // What the pace compares of them
-    let work: Double
+    let methods: [String: String]  // Of shared values that are a file or a method
+    let work: Work
     let subject: String?  // Digest of the file that tells what it is of
     let seconds: Double
     let place: String
@@ -106,12 +110,15 @@ public struct TimeEstimates {
           let work = Self.work(pace, record.value["parameters"], inputs: input)
         else { continue }
         let seconds = record.provenance.wallSeconds
-        let took = "took (\(NumberText.duration(seconds: seconds)))"
+        let device = record.provenance.device
+        let place = device == "cpu" || device.isEmpty ? "" : " on \(device)"
+        let took = "took (\(NumberText.duration(seconds: seconds))\(place))"
         known[pace.type, default: []].append(
           Sample(
             parameters: Self.plain(record.value["parameters"] ?? [:], pace, type.parameters),
-            ofInputs: Self.alike(pace, input), work: work, subject: record.value["system"]?[subject]?.string,
-            seconds: seconds, place: "as '\(name)' in \(folder.relativePath) \(took)", end: record.provenance.end))
+            ofInputs: Self.alike(pace, input), methods: Self.methods(type) { record.value["system"]?[$0] }, work: work,
+            subject: record.value["system"]?[subject]?.string, seconds: seconds,
+            place: "as '\(name)' in \(folder.relativePath) \(took)", end: record.provenance.end))
       }
     }
     for one in measured {
@@ -124,8 +131,8 @@ public struct TimeEstimates {
       else { continue }
       known[one.type, default: []].append(
         Sample(
-          parameters: Self.plain(parameters, pace, type.parameters), ofInputs: Self.alike(pace, input), work: work,
-          subject: nil, seconds: one.seconds,
+          parameters: Self.plain(parameters, pace, type.parameters), ofInputs: Self.alike(pace, input),
+          methods: one.methods, work: work, subject: nil, seconds: one.seconds,
           place: "as \(one.place) took (\(NumberText.duration(seconds: one.seconds)))"))
     }
     self.known = known
@@ -152,20 +159,17 @@ public struct TimeEstimates {
     }
     let parameters = Self.plain(stage.parameters, pace, stage.type.parameters)
     let (own, ofInputs) = (digest(of: stage), Self.alike(pace, input))
+    let methods = Self.methods(stage.type) { stage.shared[$0] }
     let alike = (known[pace.type] ?? []).filter {
-      $0.parameters == parameters && $0.ofInputs == ofInputs && $0.work > 0
+      $0.parameters == parameters && $0.ofInputs == ofInputs && $0.methods == methods
+        && $0.work.leftOut == work.leftOut && $0.work.amount > 0
     }
     func isBetter(_ one: Sample, _ other: Sample) -> Bool {
       let same = (one.subject == own && own != nil, other.subject == own && own != nil)
       return same.0 != same.1 ? same.0 : one.end > other.end
     }
-    guard let best = alike.min(by: isBetter) else {
-      // made before, with other parameters
-      return assessment.provenance.map { before in
-        TimeEstimate(seconds: before.wallSeconds, basis: "as it took when it was made last, with other parameters")
-      }
-    }
-    let factor = work / best.work
+    guard let best = alike.min(by: isBetter) else { return nil }
+    let factor = work.amount / best.work.amount
     let amount = factor == 1 ? "" : ", \(NumberText.significant(factor, 3)) times the work"
     let isOther = best.subject != nil && own != nil && best.subject != own
     return TimeEstimate(
@@ -181,17 +185,41 @@ public struct TimeEstimates {
 
   // MARK: What is compared
 
-  /// Nil where a number that counts is not told.
+  /// What a stage has to do, and what of it is left out.
+  private struct Work {
+    var amount = 1.0
+    var leftOut: [String] = []
+  }
+
+  /// Nil where a number that counts is not told and may not be left out.
   private static func work(
     _ pace: StagePace, _ parameters: ParameterValue?, inputs: (String) -> ParameterValue?
-  ) -> Double? {
-    pace.work.reduce(1.0) { product, entry in
-      guard let product else { return nil }
+  ) -> Work? {
+    var work = Work()
+    for entry in pace.work {
       let names = entry.path.split(separator: ".").map(String.init)
       let own = number(parameters, names)
-      let found = own ?? (names.count > 1 ? number(inputs(names[0]), Array(names.dropFirst())) : nil) ?? entry.leftOut
-      return found.map { product * $0 }
+      if let found = own ?? (names.count > 1 ? number(inputs(names[0]), Array(names.dropFirst())) : nil) {
+        work.amount *= found
+      } else if entry.mayBeLeftOut {
+        work.leftOut.append(entry.path)
+      } else {
+        return nil
+      }
     }
+    return work
+  }
+
+  /// By name, of the shared values that a type reads and that are a file or a method: the method's name, or "file".
+  private static func methods(
+    _ type: any StageType.Type, _ value: (String) -> ParameterValue?
+  ) -> [String: String] {
+    var found: [String: String] = [:]
+    for field in type.reads(where: { _ in false }) {
+      guard case .fileOrVariant = field.field.kind, let given = value(field.name), given != .null else { continue }
+      found[field.name] = given["method"]?.string ?? "file"
+    }
+    return found
   }
 
   private static func number(_ value: ParameterValue?, _ names: [String]) -> Double? {

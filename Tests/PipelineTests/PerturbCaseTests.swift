@@ -19,9 +19,12 @@ import Testing
     """
   }
 
-  /// `sampled_by` is what dynamics runs on; without it the method that is wanted would have to, and cannot.
+  /// `sampled_by` is what dynamics runs on; without it the method that is wanted has to, and cannot by OpenMM.
   @Test func dynamicsIsByTheForceFieldOfTheFrames() throws {
     let program = try Program()
+    func text(_ more: String) -> String {
+      self.text(more).replacingOccurrences(of: "uses: simulate,", with: "uses: simulate, forces: openmm,")
+    }
     try program.write(text(""), to: "one.yaml")
     let refused = try program.run("check", "one.yaml")
     #expect(refused.code != 0 && (refused.output + refused.errors).contains("GFN2-xTB"), "\(refused.errors)")

@@ -163,7 +163,8 @@ struct UmbrellaSetup {
 extension UmbrellaSetup {
   /// Warnings of torsions that are neither biased nor recorded (those without a name of the field), and that stand in one place at the end of
   /// every walk though they should have others.
-  func unrecordedPlaces(_ sampler: UmbrellaSampler) -> [String] {
+  func unrecordedPlaces(_ sampler: UmbrellaSampler) throws -> [String] {
+    let called = try molecule.namedTorsions().called
     let topology = molecule.topology
     let recorded = Set(torsions.map { Set($0[1...2]) })
     let others = topology.rotatableTorsions.filter { !recorded.contains(Set($0.atoms[1...2])) }
@@ -175,7 +176,7 @@ extension UmbrellaSetup {
     let angles = torsionAngles(
       frames.flatMap { $0 }, atoms: topology.atoms.count, torsions: others.map(\.atoms))
     return SlowTorsions.inOnePlace(others, angles: angles).map { torsion, center in
-      "\(torsion.name) was near \(NumberText.fixed(center, 2)) rad at the end of all \(frames.count) walks. If it has other places, they are rare "
+      "\(called(torsion)) was near \(NumberText.fixed(center, 2)) rad at the end of all \(frames.count) walks. If it has other places, they are rare "
         + "or were never reached, and the free energies are those of this place; bias it too (coordinates) where that matters"
     }
   }

@@ -121,7 +121,7 @@ enum UmbrellaStage: RecordedStage {
       try setup.write(result, to: context.output)
       try context.write(output, sampler, moves: setup.moves, seconds: seconds)
       try writeSlowTorsions(context, setup, sampler)
-      for warning in setup.unrecordedPlaces(sampler) { context.warn(warning) }
+      for warning in try setup.unrecordedPlaces(sampler) { context.warn(warning) }
     }
   }
 
@@ -136,10 +136,11 @@ enum UmbrellaStage: RecordedStage {
     guard !slow.torsions.isEmpty else { return }
     try slow.write(to: context.output)
     try context.output.write(output.slowTorsions.disagreeingWindows, disagreeing)
-    for warning in slow.warnings("samples") { context.warn(warning) }
+    let called = try setup.molecule.namedTorsions().called
+    for warning in slow.warnings("samples", called: called) { context.warn(warning) }
     for (torsion, count) in zip(slow.torsions, disagreeing) where count * 5 > windows {
       context.warn(
-        "\(torsion.name) stands in another basin in each of the two walks in \(count) of \(windows) windows: it does not come to rest "
+        "\(called(torsion)) stands in another basin in each of the two walks in \(count) of \(windows) windows: it does not come to rest "
           + "within a window, and what hangs on it averages over windows only",
         cure: "longer windows (production) would cure it")
     }

@@ -65,8 +65,8 @@ import Testing
     #expect(missing.code == 2 && missing.errors.contains("nothing.xml"), "\(missing.errors)")
   }
 
-  /// Heavy atoms need a force field, and at least three of them.
-  @Test func heavyAtomsNeedForcesAndEachOther() throws {
+  /// Hydrogens given heavy atoms need a force field.
+  @Test func heavyAtomsNeedForces() throws {
     let program = try Program()
     try program.take("held")
     try program.write(file("coordinates: heavy", forcefield: ""), to: "p.yaml")

@@ -151,6 +151,7 @@ private struct PositionData {
       targets = nil
       return
     }
+    guard let forces else { throw EmulatorError.forcesNeeded(.hydrogens, reason: "there are none") }
     let carried = try CarriedHydrogens(topology: topology)
     let own = Set(carried.own)
     options.rotors = found.rotors.filter { own.contains($0.torsion) }
@@ -160,7 +161,7 @@ private struct PositionData {
     host.log(
       "\(count) frames; \(carried.heavy.count) heavy atoms with \(chart.geometry.pairs.count) distances and \(chart.geometry.volumes.count) volumes, "
         + "\(chart.hydrogens?.narrow.count ?? 0) narrow and \(chart.space.angles) broad coordinates of hydrogens")
-    let (latents, slopes) = try chart.latents(positions, internal: values, forces: forces ?? [], frames: count)
+    let (latents, slopes) = try chart.latents(positions, internal: values, forces: forces, frames: count)
     rows = try Tensor.concatenated([latents, slopes], axis: 1).cast(.float32)
     targets = try ForceTargets(slopes, weights: weights, space: chart.space, interpolant: .linear)
     pairs = try PairForceTargets(slopes.slice(0..<chart.positionColumns, axis: 1), weights: weights)

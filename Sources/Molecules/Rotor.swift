@@ -25,12 +25,7 @@ public struct Rotor: Codable, Equatable, Sendable {
   func fold(
     _ q: UnsafeMutableBufferPointer<Double>, gradient: UnsafeMutableBufferPointer<Double>? = nil, _ base: Int
   ) {
-    // the relative torsions without the turn at pi
-    let first = Self.near(q[base + relatives[0]], Self.third)
-    let second = Self.near(q[base + relatives[1]], -Self.third)
-    let shift = -(first + second) / 3
-    let waves = Waves(q[base + torsion] - shift)
-    let differences = Triple(shift, first - Self.third + shift, second + Self.third + shift)
+    let (shift, waves, differences) = turned(q, base)
     var pull = gradient.map { g in
       Pull(turning: g[base + torsion], waves: waves)
     }
@@ -72,6 +67,41 @@ public struct Rotor: Codable, Equatable, Sendable {
       q[base + triple[1]] = middle + parts.b
       q[base + triple[2]] = middle + parts.c
     }
+  }
+
+  /// From a gradient over the folded coordinates, in place, that over the internal ones, `q`: what `fold` does to gradients, backwards.
+  func unfold(gradient g: UnsafeMutableBufferPointer<Double>, at q: UnsafeMutableBufferPointer<Double>, _ base: Int) {
+    let (_, waves, differences) = turned(q, base)
+    var turning = 3 * g[base + torsion]
+    func parts(_ values: Triple, _ cosine: Double, _ sine: Double) -> Triple {
+      let wave = waves.projected(values)
+      turning -= wave.sine * cosine - wave.cosine * sine
+      return waves.along((2 * cosine / 3, 2 * sine / 3))
+    }
+    for triple in triples {
+      let values = Triple(q[base + triple[0]], q[base + triple[1]], q[base + triple[2]])
+      let (mean, part) = (g[base + triple[0]] / 3, parts(values, g[base + triple[1]], g[base + triple[2]]))
+      g[base + triple[0]] = mean + part.a
+      g[base + triple[1]] = mean + part.b
+      g[base + triple[2]] = mean + part.c
+    }
+    let part = parts(differences, g[base + relatives[0]], g[base + relatives[1]])
+    g[base + torsion] = turning
+    g[base + relatives[0]] = turning / 3 + part.b
+    g[base + relatives[1]] = turning / 3 + part.c
+  }
+
+  /// How far the first end is behind the mean torsion, the waves at that, and how far each end is from where it would stand if they stood
+  /// evenly.
+  private func turned(_ q: UnsafeMutableBufferPointer<Double>, _ base: Int) -> (Double, Waves, Triple) {
+    // the relative torsions without the turn at pi
+    let first = Self.near(q[base + relatives[0]], Self.third)
+    let second = Self.near(q[base + relatives[1]], -Self.third)
+    let shift = -(first + second) / 3
+    return (
+      shift, Waves(q[base + torsion] - shift),
+      Triple(shift, first - Self.third + shift, second + Self.third + shift)
+    )
   }
 
   /// The same torsion, within half a turn of `place`.
@@ -162,6 +192,18 @@ extension [Rotor] {
         for frame in 0..<frames {
           for rotor in self { rotor.fold(q, gradient: g.isEmpty ? nil : g, frame * dimension) }
         }
+      }
+    }
+  }
+
+  /// A `gradient` over folded coordinates, [frames, dimension], to that over the internal coordinates `values`, in place.
+  public func unfold(gradient: inout [Double], at values: [Double], frames: Int) {
+    guard !isEmpty, frames > 0 else { return }
+    let dimension = values.count / frames
+    var values = values
+    values.withUnsafeMutableBufferPointer { q in
+      gradient.withUnsafeMutableBufferPointer { g in
+        for frame in 0..<frames { for rotor in self { rotor.unfold(gradient: g, at: q, frame * dimension) } }
       }
     }
   }

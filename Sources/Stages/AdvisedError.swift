@@ -60,12 +60,6 @@ extension EmulatorError: AdvisableError {
   }
 }
 
-extension SamplePoolError: AdvisableError {
-  var advised: String? {
-    "losses.score_label above 0 needs an energy model on the emulator's own coordinates, internal or cartesian; \(self)"
-  }
-}
-
 extension SamplingError: AdvisableError {
   var advice: String? {
     switch self {

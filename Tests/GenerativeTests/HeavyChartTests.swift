@@ -121,4 +121,46 @@ import Torch
       #expect(abs(slope - found[k]) < 1e-4 * max(1, abs(slope)), "column \(k)")
     }
   }
+
+  /// Scores of any chart are carried over to internal coordinates: of a log-density whose gradients over both are known.
+  @Test(arguments: [false, true]) func scoresOfAllChartsAreCarriedOver(rotors: Bool) throws {
+    let (heavy, positions, values) = try Self.chart(rotors: rotors)
+    let coordinates = heavy.carried.coordinates
+    let topology = try Topology.read(pdb: InternalChartTests.pdb)
+    let n = 50
+    let (x, q) = (Array(positions[..<(66 * n)]), Array(values[..<(60 * n)]))
+    // any gradient of ln q over positions, without net force and torque: springs between all atoms
+    var forces = [Double](repeating: 0, count: x.count)
+    for frame in 0..<n {
+      for i in 0..<22 {
+        for j in 0..<i {
+          for axis in 0..<3 {
+            let (a, b) = (66 * frame + 3 * i + axis, 66 * frame + 3 * j + axis)
+            forces[a] += 10 * Double(1 + (i * j) % 5) * (x[a] - x[b])
+            forces[b] -= 10 * Double(1 + (i * j) % 5) * (x[a] - x[b])
+          }
+        }
+      }
+    }
+    let plain = try InternalChart(coordinates: coordinates, values: values, frames: Self.frames)
+    let over = try coordinates.gradients(of: forces, at: x, values: q, frames: n, jacobian: 1)
+    let wanted = try plain.latents(internal: q, gradient: over, frames: n).gradient
+    var options = InternalChart.Options()
+    options.hasConditionalMean = true
+    options.rotors = rotors ? coordinates.rotors(topology: topology, values: values[..<60]) : []
+    let folded = try InternalChart(coordinates: coordinates, values: values, frames: Self.frames, options)
+    let cartesian = try CartesianChart(
+      topology: topology, atomClasses: topology.symmetryClasses, scale: 10, meanFree: true)
+    let own: [(Chart, Tensor)] = [
+      (.heavy(heavy), try heavy.latents(x, internal: q, forces: forces, frames: n).gradient),
+      (.internal(folded), try folded.latents(internal: q, gradient: over, frames: n).gradient),
+      (.cartesian(cartesian), try Tensor(forces, shape: [n, 66]) / 10),
+    ]
+    let target = EnergyModelChart(chart: .internal(plain), isEmulators: false)
+    for (chart, scores) in own {
+      let found = try target.scores(scores, of: chart, positions: x, frames: n)
+      #expect(try largestDifference(found.cast(.float64), wanted) < 1e-4 * wanted.abs().maximum(over: 0, 1).item())
+      #expect(try wanted.abs().maximum(over: 0, 1).item() > 1)
+    }
+  }
 }

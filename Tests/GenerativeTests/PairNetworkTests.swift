@@ -11,16 +11,22 @@ import Torch
   static let geometry = PairGeometry(atoms: 6, bonds: [[0, 1], [1, 2], [2, 3], [1, 4], [3, 5]])
 
   /// Parameters away from their start, where heads are zero; Float64.
-  static func rough(_ seed: UInt64, scale: Double = 0.1) throws -> PairNetwork {
+  static func rough(_ seed: UInt64, scale: Double = 0.1, _ messages: PairMessages? = nil) throws -> PairNetwork {
     let generator = try Generator(seed: seed)
     let data = try LatentSpace(atoms: 6, meanFree: true).noise(500, generator)
     let fresh = try PairNetwork(
-      configuration: PairConfiguration(geometry: geometry, width: 16, depth: 2, secondDepth: 1), data: data,
-      generator: generator
+      configuration: PairConfiguration(geometry: geometry, width: 16, depth: 2, secondDepth: 1, messages: messages),
+      data: data, generator: generator
     ).cast(.float64)
     return fresh.replacing(
       parameters: try fresh.parameters.map { try $0 + generator.normal($0.shape, .float64) * scale })
   }
+
+  /// Perceptrons, and messages of both kinds; an odd number of rounds.
+  static let kinds: [PairMessages?] = [
+    nil, PairMessages(kind: .egnn, layers: 3, scalars: 12),
+    PairMessages(kind: .gvp, layers: 3, scalars: 12, vectors: 4),
+  ]
 
   static func points(_ n: Int, _ seed: UInt64) throws -> (x: Tensor, t: Tensor) {
     let generator = try Generator(seed: seed)
@@ -41,8 +47,8 @@ import Torch
   }
 
   /// Rotated points have rotated velocities; there is no net force, and of the first stage no torque; a mirror image is another molecule.
-  @Test func fieldsRotateWithTheMolecule() throws {
-    let network = try Self.rough(1)
+  @Test(arguments: kinds) func fieldsRotateWithTheMolecule(_ messages: PairMessages?) throws {
+    let network = try Self.rough(1, messages)
     let (x, t) = try Self.points(20, 2)
     let v = try network(x, t)
     let turn = try Tensor([0.36, 0.48, -0.8, -0.8, 0.6, 0, 0.48, 0.64, 0.6], shape: [3, 3])
@@ -52,7 +58,7 @@ import Torch
     #expect(try largestDifference(network(rotated(x, mirror), t), rotated(v, mirror)) > 1e-3)
     #expect(try v.reshaped(20, 6, 3).sum(1).abs().values(as: Double.self).allSatisfy { $0 < 1e-9 })
     // of the first stage: the second pulls along another shape
-    let first = try network.stages(x, t, detached: false).first
+    let first = try network.stages(Dual(x), t, detached: false).first.value
     let (p, f) = (try x.reshaped(20, 6, 3), try first.reshaped(20, 6, 3))
     for (i, j) in [(0, 1), (1, 2), (2, 0)] {
       func axis(_ a: Tensor, _ k: Int) throws -> Tensor { try a.slice(k..<(k + 1), axis: 2) }
@@ -61,8 +67,8 @@ import Torch
     }
   }
 
-  @Test func tangentsEqualBackPropagation() throws {
-    let network = try Self.rough(3)
+  @Test(arguments: kinds) func tangentsEqualBackPropagation(_ messages: PairMessages?) throws {
+    let network = try Self.rough(3, messages)
     let (x, t) = try Self.points(7, 4)
     let generator = try Generator(seed: 5)
     let directions = try generator.normal([4, 7, 18], .float64)

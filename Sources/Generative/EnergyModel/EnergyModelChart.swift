@@ -28,6 +28,25 @@ extension EnergyModelChart {
     return (try latents.cast(.float32), logJacobian)
   }
 
+  /// Gradients of ln q over this chart's latents, [n, d] in Float32, of those over the latents of the emulator's chart, `scores`, at positions
+  /// [n, atoms, 3], nm.
+  public func scores(_ scores: Tensor, of emulator: Chart, positions: [Double], frames: Int) throws -> Tensor {
+    guard !isEmulators, case .internal(let chart) = chart else { return scores }
+    let coordinates = chart.coordinates
+    let (values, _) = try coordinates.internalCoordinates(positions, frames: frames)
+    let slopes: [Double]
+    switch emulator {
+    case .internal(let own): slopes = try own.slopes(of: scores, internal: values, frames: frames)
+    case .cartesian(let own):
+      slopes = try coordinates.gradients(
+        of: (scores.cast(.float64) * own.scale).values(as: Double.self), at: positions, values: values, frames: frames,
+        jacobian: 1)
+    case .heavy(let own):
+      slopes = try own.internalSlopes(of: scores, at: positions, internal: values, frames: frames)
+    }
+    return try chart.latents(internal: values, gradient: slopes, frames: frames).gradient.cast(.float32)
+  }
+
   func latents(of samples: MolecularSamples) throws -> (latents: Tensor, logJacobian: [Double]) {
     if isEmulators { return (samples.latents, samples.logJacobian) }
     return try latents(positions: samples.coordinates, frames: samples.count)

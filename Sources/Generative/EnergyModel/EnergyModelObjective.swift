@@ -34,9 +34,7 @@ public struct EnergyModelObjective: Codable, Equatable, Sendable {
   }
 
   /// Whether scores of the samples are of use, beside labels of their own.
-  func usesScores(_ samples: LabelledSamples, _ chart: EnergyModelChart) -> Bool {
-    controlsNoise && score != 0 && samples.scores != nil && chart.isEmulators
-  }
+  func usesScores(_ samples: LabelledSamples) -> Bool { controlsNoise && score != 0 && samples.scores != nil }
 
   /// Sums over dimensions are divided by this, so that the four losses are of one size.
   static let scoreDivisor = 6.0

@@ -84,7 +84,7 @@ extension MolecularEnergyModel {
   /// Fits a model to the emulator that `emulator` names, beginning with `samples` of it.
   ///
   /// Where the settings ask for fresh samples, they are drawn from the emulator all along the training and take the place of the oldest: a
-  /// model that sees the same samples again and again learns their labels, not the density, unless scores come with them. Throws `SamplePoolError`, `TrainingError`, `SamplingError`.
+  /// model that sees the same samples again and again learns their labels, not the density, unless scores come with them. Throws `TrainingError`, `SamplingError`.
   public static func train(
     on samples: LabelledSamples, _ source: EnergyModelSource, emulator: String, settings: EnergyModelSettings,
     host: any TrainingHost = UnattendedHost()
@@ -98,7 +98,7 @@ extension MolecularEnergyModel {
     let blank = try header.architecture.model(chart.chart, header.interpolant, data: some, generator)
     let pool = try SamplePool(
       samples, chart, labelled: settings.objective.label > 0,
-      scored: settings.objective.scoreLabel > 0 || settings.objective.usesScores(samples, chart))
+      scored: settings.objective.scoreLabel > 0 || settings.objective.usesScores(samples))
     let (model, state) = try optimize(blank, pool, source, settings, generator, host)
     return TrainedEnergyModel(model: MolecularEnergyModel(header: header, chart: chart, model: model), state: state)
   }

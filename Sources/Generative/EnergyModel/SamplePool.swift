@@ -2,11 +2,6 @@ import Basics
 import Molecules
 import Torch
 
-public enum SamplePoolError: Error, CustomStringConvertible, Equatable {
-  case scoresElsewhere
-  public var description: String { "scores are not carried over to other coordinates" }
-}
-
 /// What a checkpoint keeps of a `SamplePool`.
 public struct SavedPool: Equatable, Sendable {
   /// [n, d]
@@ -39,16 +34,12 @@ final class SamplePool {
   var count: Int { rows.latents.shape[0] }
   init(_ rows: Rows) { self.rows = rows }
 
-  /// Throws `SamplePoolError.scoresElsewhere` where score labels are asked for on another chart than the emulator's.
   init(_ samples: LabelledSamples, _ chart: EnergyModelChart, labelled: Bool, scored: Bool) throws {
     rows = Rows(latents: samples.latents)
     if labelled, let density = samples.logDensity {
       rows.labels = try Tensor(chart.chart.latentLogDensities(density, samples.logJacobian).map(Float.init))
     }
-    if scored {
-      guard chart.isEmulators else { throw SamplePoolError.scoresElsewhere }
-      rows.scores = try samples.scores ?? Tensor.full(samples.latents.shape, .nan)
-    }
+    if scored { rows.scores = try samples.scores ?? Tensor.full(samples.latents.shape, .nan) }
   }
 
   /// Mean square of each coordinate's score over the rows whose scores are known, [d], but for tails: near the edge of an emulator's support
@@ -124,7 +115,7 @@ public struct LabelledSamples {
   public var logJacobian: [Double]
   /// ln q over Cartesian coordinates, [n]; nil where it is not known.
   public var logDensity: [Double]?
-  /// Gradient of ln q over latents, [n, d]; nil where it is not known.
+  /// Gradient of ln q over these latents, [n, d]; nil where it is not known.
   public var scores: Tensor?
   /// How they were drawn; nil where it is not known.
   public var integrator: Integrator?
@@ -159,6 +150,9 @@ struct FreshSamples {
       latents: latents,
       labels: estimates.isEmpty
         ? nil : try Tensor(estimates, shape: [drawn.logDensities.count, drawn.count]).mean(0).cast(.float32),
-      scores: source.chart.isEmulators ? drawn.scores : nil)
+      scores: try drawn.scores.map {
+        try source.chart.scores(
+          $0, of: source.flow.chart, positions: drawn.coordinates, frames: drawn.count)
+      })
   }
 }

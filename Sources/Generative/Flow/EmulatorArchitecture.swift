@@ -22,20 +22,20 @@ public enum EmulatorArchitecture: Codable, Equatable, Sendable {
         rest: ResidualConfiguration(width: 256, depth: 4, outputs: chart.space.euclidean))
     case .internal: return .residual(ResidualConfiguration(width: 256, depth: 4, outputs: chart.space.dimension))
     case .cartesian(let chart): return .gvp(GVPConfiguration(atomClasses: chart.classCount), timeIsReversed: false)
-    case .heavy(let chart): return .heavy(chart)
+    case .heavy(let chart): return .heavy(chart, PairConfiguration(geometry: chart.geometry))
     }
   }
 
   /// For heavy atoms and hydrogens, with residual networks as for two flows.
   public static func heavy(
-    _ chart: HeavyChart, width: Int? = nil, depth: Int? = nil, hydrogens: ResidualConfiguration? = nil
+    _ chart: HeavyChart, _ positions: PairConfiguration, hydrogens: ResidualConfiguration? = nil
   ) -> EmulatorArchitecture {
     let space = chart.space
     let narrow = space.euclidean - chart.positionColumns
     var rest = hydrogens ?? ResidualConfiguration(width: 256, depth: 4, outputs: narrow)
     rest.outputs = narrow
     return .heavy(
-      positions: PairConfiguration(geometry: chart.geometry, width: width, depth: depth),
+      positions: positions,
       torsions: space.angles == 0
         ? nil : ResidualConfiguration(width: 128, depth: 2, harmonics: 4, outputs: space.angles),
       rest: narrow == 0 ? nil : rest)

@@ -126,8 +126,8 @@ struct PairLoss {
     let x = try y * time + z * (1 - time)
     var target = try y - z
     if let targets, let g { target = try target + targets.addition(z: z, g: g, t: time) }
-    let (first, second) = try network.stages(x, t, detached: true)
-    func loss(_ v: Tensor) throws -> Tensor { try ((v - target).square() * weight).sum() }
+    let (first, second) = try network.stages(Dual(x), t, detached: true)
+    func loss(_ v: Dual) throws -> Tensor { try ((v.value - target).square() * weight).sum() }
     let total = try loss(second) * (1 - Self.firstShare) + loss(first) * Self.firstShare
     return try total / Double(n * space.degreesOfFreedom)
   }

@@ -82,7 +82,7 @@ struct StandingShape {
   func callAsFunction(_ x: Tensor) throws -> Tensor {
     let positions = try x.slice(0..<columns, axis: 1).reshaped(x.shape[0], atoms, 3).permuted(0, 2, 1)
     let softening = try Tensor.full([1, 1, 1], PairStatisticsTables.guessSoftening, x.scalarType ?? .float32)
-    return try (PairShapes(positions, softening: softening, incidence).values - mean) / width
+    return try (PairShapes(Dual(positions), softening: softening, incidence).values.value - mean) / width
   }
 }
 

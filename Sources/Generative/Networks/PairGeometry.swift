@@ -44,30 +44,36 @@ public struct PairGeometry: Codable, Equatable, Sendable {
 struct PairShapes {
   private let incidence: PairIncidence
   /// [n, features].
-  let values: Tensor
-  /// r / d of each pair and 1 / d, [n, 3, pairs] and [n, 1, pairs]; d is softened.
-  private let along, inverse: Tensor
-  /// p - o, q - o and r - o of each volume, and their gradients, [n, 3, volumes].
-  private let arms, areas: [Tensor]
+  let values: Dual
+  /// r / d of each pair, [n, 3, pairs]; d is softened.
+  let along: Dual
+  /// Gradients of the volumes over p - o, q - o and r - o, [n, 3, volumes].
+  private let areas: [Dual]
 
   /// `softening` [n, 1, 1]: distances are (r^2 + softening^2)^(1/2), smooth where atoms meet.
-  init(_ x: Tensor, softening: Tensor, _ incidence: PairIncidence) throws {
+  init(_ x: Dual, softening: Tensor, _ incidence: PairIncidence) throws {
     self.incidence = incidence
     let r = try x.linear(incidence.pairs, nil)
-    let squares = try r.square().sum(-2, keepingDimensions: true) + softening.square()
-    inverse = try squares.rsqrt()
-    along = try r * inverse
+    let squares = try r.value.square().sum(-2, keepingDimensions: true) + softening.square()
+    let inverse = try squares.rsqrt()
+    let unit = try r.value * inverse
+    let moves = try r.tangent.map { rho in
+      let change = try (rho * unit).sum(-2, keepingDimensions: true)
+      return (distance: change, unit: try (rho - unit * change) * inverse)
+    }
+    along = Dual(unit, moves?.unit)
+    let distances = Dual(try squares * inverse, moves?.distance)
     let arms = try incidence.volumes.map { try x.linear($0, nil) }
-    self.arms = arms
     areas = try (0..<3).map { try Self.cross(arms[($0 + 1) % 3], arms[($0 + 2) % 3]) }
-    let distances = try (squares * inverse).reshaped(x.shape[0], -1)
-    values = try Tensor.concatenated([distances, (arms[0] * areas[0]).sum(-2)], axis: -1)
+    values = try Dual.concatenated([
+      distances.reshaped([incidence.pairs.shape[0]]), (arms[0] * areas[0]).sum(-2),
+    ])
   }
 
   /// [..., 3, m] x [..., 3, m].
-  private static func cross(_ a: Tensor, _ b: Tensor) throws -> Tensor {
-    func part(_ v: Tensor, _ axis: Int) throws -> Tensor { try v.slice(axis..<(axis + 1), axis: -2) }
-    return try Tensor.concatenated(
+  private static func cross(_ a: Dual, _ b: Dual) throws -> Dual {
+    func part(_ v: Dual, _ axis: Int) throws -> Dual { try v.slice(axis..<(axis + 1), axis: -2) }
+    return try Dual.concatenated(
       (0..<3).map { k in
         let (i, j) = ((k + 1) % 3, (k + 2) % 3)
         return try part(a, i) * part(b, j) - part(a, j) * part(b, i)
@@ -75,61 +81,22 @@ struct PairShapes {
   }
 
   /// sum_f c_f grad f, [n, 3, atoms], of coefficients [n, features].
-  func field(_ coefficients: Tensor) throws -> Tensor {
-    let (c, k) = try split(coefficients)
-    var sum = try (along * c).matmul(incidence.pairs)
-    for (area, arm) in zip(areas, incidence.volumes) { sum = try sum + (area * k).matmul(arm) }
+  func field(_ coefficients: Dual) throws -> Dual {
+    let pairs = incidence.pairs.shape[0]
+    let c = try coefficients.slice(0..<pairs).unsqueezed(-2)
+    let k = try coefficients.slice(pairs..<coefficients.value.shape[1]).unsqueezed(-2)
+    var sum = try (along * c).map { try $0.matmul(incidence.pairs) }
+    for (area, arm) in zip(areas, incidence.volumes) { sum = try sum + (area * k).map { try $0.matmul(arm) } }
     return sum
   }
 
   /// Mean square of |grad f| over points, [features].
   func meanSquareGradients() throws -> Tensor {
     // of a volume the first atom feels the sum of the other three
+    let areas = areas.map(\.value)
     let sum = try areas[0] + areas[1] + areas[2]
     let squares = try areas.reduce(sum.square()) { try $0 + $1.square() }
-    return try Tensor.concatenated([2 * along.square().sum(-2), squares.sum(-2)], axis: -1).mean(0)
-  }
-
-  private func split(_ coefficients: Tensor) throws -> (Tensor, Tensor) {
-    let (pairs, all) = (along.shape[2], coefficients.shape[coefficients.shape.count - 1])
-    return (
-      try coefficients.slice(0..<pairs, axis: -1).unsqueezed(-2),
-      try coefficients.slice(pairs..<all, axis: -1).unsqueezed(-2)
-    )
-  }
-
-  /// How everything moves along directions.
-  struct Moves {
-    /// [m, n, features].
-    let values: Tensor
-    fileprivate let along: Tensor
-    fileprivate let areas: [Tensor]
-  }
-
-  /// `directions` [m, n, 3, atoms].
-  func moves(_ directions: Tensor) throws -> Moves {
-    let rho = try directions.linear(incidence.pairs, nil)
-    let change = try (rho * along).sum(-2, keepingDimensions: true)
-    let turned = try (rho - along * change) * inverse
-    let moved = try incidence.volumes.map { try directions.linear($0, nil) }
-    let areas = try (0..<3).map { k in
-      let (i, j) = ((k + 1) % 3, (k + 2) % 3)
-      return try Self.cross(moved[i], arms[j]) + Self.cross(arms[i], moved[j])
-    }
-    var volumes = try (moved[0] * self.areas[0]).sum(-2)
-    for k in 1..<3 { volumes = try volumes + (moved[k] * self.areas[k]).sum(-2) }
-    let distances = try change.reshaped(Array(rho.shape[..<2]) + [rho.shape[3]])
-    return Moves(values: try Tensor.concatenated([distances, volumes], axis: -1), along: turned, areas: areas)
-  }
-
-  /// Derivatives of `field` along the directions of `moves`, [m, n, 3, atoms], where coefficients [n, features] change by `changes` [m, n, features].
-  func field(_ coefficients: Tensor, _ changes: Tensor, _ moves: Moves) throws -> Tensor {
-    let ((c, k), (dc, dk)) = (try split(coefficients), try split(changes))
-    var sum = try (along * dc + moves.along * c).matmul(incidence.pairs)
-    for (index, arm) in incidence.volumes.enumerated() {
-      sum = try sum + (areas[index] * dk + moves.areas[index] * k).matmul(arm)
-    }
-    return sum
+    return try Tensor.concatenated([2 * along.value.square().sum(-2), squares.sum(-2)], axis: -1).mean(0)
   }
 }
 
@@ -151,6 +118,16 @@ struct PairIncidence {
     }
     pairs = try matrix(geometry.pairs.map { ($0[1], $0[0]) })
     volumes = try (1...3).map { arm in try matrix(geometry.volumes.map { ($0[0], $0[arm]) }) }
+  }
+
+  /// One at the first, and at the second atom of each pair, [pairs, atoms].
+  func ends() throws -> (first: Tensor, second: Tensor) {
+    (try (-pairs).clamped(0...1), try pairs.clamped(0...1))
+  }
+
+  /// One at each of a volume's four atoms in turn, four of [volumes, atoms].
+  func corners() throws -> [Tensor] {
+    try (volumes.first.map { [try (-$0).clamped(0...1)] } ?? []) + volumes.map { try $0.clamped(0...1) }
   }
 
   var constants: [(name: String, tensor: Tensor)] {

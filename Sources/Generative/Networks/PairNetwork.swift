@@ -4,21 +4,53 @@ import Torch
 /// Shape of a network over pairs of atoms: everything needed to rebuild it from its parameters.
 public struct PairConfiguration: Codable, Equatable, Sendable {
   public var geometry: PairGeometry
-  /// Units of a hidden layer, and residual blocks of the first and of the second stage.
+  /// Of perceptrons: units of a hidden layer, and residual blocks of the first and of the second stage.
   public var width, depth, secondDepth: Int
+  /// Messages between atoms in place of perceptrons; nil: perceptrons.
+  public var messages: PairMessages?
 
-  /// nil: 256 units, two blocks in each stage.
-  public init(geometry: PairGeometry, width: Int? = nil, depth: Int? = nil, secondDepth: Int? = nil) {
-    (self.geometry, self.width) = (geometry, width ?? 256)
+  /// nil: perceptrons, 256 units, two blocks in each stage.
+  public init(
+    geometry: PairGeometry, width: Int? = nil, depth: Int? = nil, secondDepth: Int? = nil, messages: PairMessages? = nil
+  ) {
+    (self.geometry, self.width, self.messages) = (geometry, width ?? 256, messages)
     (self.depth, self.secondDepth) = (depth ?? 2, secondDepth ?? depth ?? 2)
+  }
+
+  /// The stages' names, and their parts of the network.
+  fileprivate var parameters: [ParameterShape] {
+    (0..<2).flatMap { stage in
+      let name = Self.names[stage]
+      return messages.map { messageShape($0, stage).parameters(name) } ?? trunkShape(stage).parameters(name)
+    }
+  }
+  private static let names = ["first", "second"]
+
+  /// Coefficients by stage 0 or 1; the second sees the features of the guess too.
+  fileprivate func coefficients(
+    _ stage: Int, _ incidence: PairIncidence, _ next: inout ParameterReader
+  ) -> any PairCoefficients {
+    messages.map { PairMessageTrunk(messageShape($0, stage), incidence, &next) } ?? PairTrunk(trunkShape(stage), &next)
+  }
+
+  private func trunkShape(_ stage: Int) -> PairTrunk.Shape {
+    PairTrunk.Shape(
+      inputs: (stage + 1) * geometry.features, outputs: geometry.features, width: width,
+      depth: stage == 0 ? depth : secondDepth, clock: PairClock.features)
+  }
+
+  private func messageShape(_ messages: PairMessages, _ stage: Int) -> PairMessageTrunk.Shape {
+    PairMessageTrunk.Shape(
+      geometry: geometry, messages: messages, rounds: (messages.layers + 1 - stage) / 2, clock: PairClock.features,
+      sets: stage + 1)
   }
 }
 
 /// A velocity for the positions of a few atoms, by all their distances and signed volumes.
 ///
-/// Distances and volumes of a point, each standardised by its mean and width at that time, go through a perceptron; out comes one coefficient for
-/// each, and the field is the sum of their gradients with these coefficients. A second stage sees besides the shape of the data point
-/// which the first one expects, x + (1 - t) v, and corrects the velocity along that shape's gradients. The velocity is c(t) x + s(t) F, by which F
+/// Distances and volumes of a point, each standardised by its mean and width at that time, go through a perceptron, or into messages between the
+/// atoms; out comes one coefficient for each, and the field is the sum of their gradients with these coefficients. A second stage sees
+/// besides the shape of the data point which the first one expects, x + (1 - t) v, and corrects the velocity along that shape's gradients. The velocity is c(t) x + s(t) F, by which F
 /// has targets of unit variance. Paths are linear. It commutes with rotations, and with nothing else: each atom is itself.
 public struct PairNetwork: Network {
   public let configuration: PairConfiguration
@@ -26,11 +58,11 @@ public struct PairNetwork: Network {
   public let parameters: [Tensor]
   /// What is known of features before training.
   let statistics: PairStatisticsTables
-  private let first, second: PairTrunk
+  private let first, second: any PairCoefficients
   private let incidence: PairIncidence
   private let clock: PairClock
 
-  public var parameterNames: [String] { Self.shapes(configuration).map(\.name) }
+  public var parameterNames: [String] { configuration.parameters.map(\.name) }
   public var constants: [(name: String, tensor: Tensor)] {
     incidence.constants + [("clock", clock.centres)] + statistics.constants
   }
@@ -42,8 +74,8 @@ public struct PairNetwork: Network {
     (self.configuration, self.parameters, self.statistics) = (configuration, parameters, statistics)
     (self.incidence, self.clock) = (incidence, clock)
     var next = ParameterReader(parameters)
-    first = PairTrunk(Self.firstShape(configuration), &next)
-    second = PairTrunk(Self.secondShape(configuration), &next)
+    first = configuration.coefficients(0, incidence, &next)
+    second = configuration.coefficients(1, incidence, &next)
   }
 
   /// Fresh parameters, for positions `data` [n, 3 atoms] of unit variance; nil where the statistics are to be replaced.
@@ -52,24 +84,8 @@ public struct PairNetwork: Network {
       try data.map { try PairStatisticsTables($0, configuration.geometry, generator) }
       ?? PairStatisticsTables(blank: configuration.geometry)
     self.init(
-      configuration, try Self.shapes(configuration).map { try $0.fresh(generator) },
+      configuration, try configuration.parameters.map { try $0.fresh(generator) },
       try PairIncidence(configuration.geometry, .float32), try PairClock(.float32), statistics)
-  }
-
-  private static func firstShape(_ c: PairConfiguration) -> PairTrunk.Shape {
-    PairTrunk.Shape(
-      inputs: c.geometry.features, outputs: c.geometry.features, width: c.width, depth: c.depth,
-      clock: PairClock.features)
-  }
-
-  private static func secondShape(_ c: PairConfiguration) -> PairTrunk.Shape {
-    PairTrunk.Shape(
-      inputs: 2 * c.geometry.features, outputs: c.geometry.features, width: c.width, depth: c.secondDepth,
-      clock: PairClock.features)
-  }
-
-  private static func shapes(_ c: PairConfiguration) -> [ParameterShape] {
-    firstShape(c).parameters("first") + secondShape(c).parameters("second")
   }
 
   public func replacing(parameters: [Tensor], constants: [Tensor]) -> Self {
@@ -92,41 +108,30 @@ public struct PairNetwork: Network {
 
   /// Velocities of both stages, [n, 3 atoms], of positions [n, 3 atoms] at times [n]. The second does not teach the first where
   /// `detached`.
-  func stages(_ x: Tensor, _ t: Tensor, detached: Bool) throws -> (first: Tensor, second: Tensor) {
+  func stages(_ x: Dual, _ t: Tensor, detached: Bool) throws -> (first: Dual, second: Dual) {
     let time = try PairTime(t, clock, statistics)
-    let positions = try columns(x)
+    let positions = try x.map(columns)
     let shapes = try PairShapes(positions, softening: time.softening, incidence)
     let features = try time.standardised(shapes.values)
-    let one = try positions * time.own + shapes.field(first(features, time.clock) * time.reach) * time.share
-    let guess = try positions + (detached ? one.detached() : one) * time.left
-    let seen = try PairShapes(guess, softening: time.guessSoftening, incidence)
-    let inputs = try Tensor.concatenated([features, time.standardisedGuess(seen.values)], axis: -1)
-    let correction = try seen.field(second(inputs, time.clock) * time.guessReach) * time.share
-    return (try rows(one), try rows((detached ? one.detached() : one) + correction))
+    let pull = try first(features, time.clock, along: shapes.along) * time.reach
+    let one = try positions * time.own + shapes.field(pull) * time.share
+    let base = try detached ? one.detached() : one
+    let seen = try PairShapes(positions + base * time.left, softening: time.guessSoftening, incidence)
+    let inputs = try Dual.concatenated([features, time.standardisedGuess(seen.values)])
+    let correction = try second(inputs, time.clock, along: seen.along) * time.guessReach
+    let two = try base + seen.field(correction) * time.share
+    return (try one.map(rows), try two.map(rows))
   }
 
   /// x [n, 3 atoms], t [n] -> [n, 3 atoms].
-  public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor { try stages(x, t, detached: false).second }
+  public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
+    try stages(Dual(x), t, detached: false).second.value
+  }
 
   /// The velocity [n, 3 atoms], and its derivatives along directions [m, n, 3 atoms], [m, n, 3 atoms].
   func withTangents(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (value: Tensor, tangents: Tensor) {
-    let time = try PairTime(t, clock, statistics)
-    let (positions, moving) = (try columns(x), try columns(directions))
-    let shapes = try PairShapes(positions, softening: time.softening, incidence)
-    let moves = try shapes.moves(moving)
-    let features = try time.standardised(shapes.values)
-    let changes = try moves.values * time.inverseWidth
-    let (c, dc) = try first.withTangents(features, time.clock, changes: changes)
-    let one = try positions * time.own + shapes.field(c * time.reach) * time.share
-    let dOne = try moving * time.own + shapes.field(c * time.reach, dc * time.reach, moves) * time.share
-    let seen = try PairShapes(positions + one * time.left, softening: time.guessSoftening, incidence)
-    let seenMoves = try seen.moves(moving + dOne * time.left)
-    let inputs = try Tensor.concatenated([features, time.standardisedGuess(seen.values)], axis: -1)
-    let inputChanges = try Tensor.concatenated([changes, seenMoves.values * time.inverseGuessWidth], axis: -1)
-    let (k, dk) = try second.withTangents(inputs, time.clock, changes: inputChanges)
-    let value = try one + seen.field(k * time.guessReach) * time.share
-    let tangents = try dOne + seen.field(k * time.guessReach, dk * time.guessReach, seenMoves) * time.share
-    return (try rows(value), try rows(tangents))
+    let velocity = try stages(Dual(x, directions), t, detached: false).second
+    return (velocity.value, try velocity.tangent ?? Tensor.zeros(directions.shape, x.scalarType ?? .float32))
   }
 
   /// [..., 3 atoms] -> [..., 3, atoms], and back.
@@ -196,8 +201,8 @@ private struct PairTime {
     guessSoftening = try Tensor.full([1, 1, 1], PairStatisticsTables.guessSoftening, t.scalarType ?? .float32)
   }
 
-  func standardised(_ values: Tensor) throws -> Tensor { try (values - mean) * inverseWidth }
-  func standardisedGuess(_ values: Tensor) throws -> Tensor { try (values - guessMean) * inverseGuessWidth }
+  func standardised(_ values: Dual) throws -> Dual { try (values - mean) * inverseWidth }
+  func standardisedGuess(_ values: Dual) throws -> Dual { try (values - guessMean) * inverseGuessWidth }
 }
 
 /// Means and widths of distances and volumes along linear paths from noise to the data, by ln sigma, and those of the data.
@@ -251,10 +256,10 @@ struct PairStatisticsTables {
     let incidence = try PairIncidence(geometry, .float64)
     func statistics(_ points: Tensor, _ softening: Double) throws -> [Tensor] {
       let shapes = try PairShapes(
-        points.reshaped(count, geometry.atoms, 3).permuted(0, 2, 1),
+        Dual(points.reshaped(count, geometry.atoms, 3).permuted(0, 2, 1)),
         softening: Tensor.full([1, 1, 1], softening, .float64), incidence)
-      let mean = try shapes.values.mean(0)
-      let width = try (shapes.values - mean).square().mean(0).sqrt()
+      let mean = try shapes.values.value.mean(0)
+      let width = try (shapes.values.value - mean).square().mean(0).sqrt()
       return try [mean, width + 1e-6, shapes.meanSquareGradients().sqrt() + 1e-6].map { try $0.cast(.float32) }
     }
     let noise = try space.noise(count, generator, .float64)

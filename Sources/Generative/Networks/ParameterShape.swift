@@ -24,6 +24,24 @@ struct ParameterShape {
     ]
   }
 
+  /// A linear layer whose weights start within +-`weight`/sqrt(inputs), and at zero for 0.
+  static func layer(
+    _ name: String, _ inputs: Int, _ outputs: Int, weight: Double, bias: Double = 0
+  ) -> [ParameterShape] {
+    [
+      ParameterShape(
+        name: name + ".weight", shape: [outputs, inputs],
+        start: weight == 0 ? .constant(0) : .within(weight / Double(inputs).squareRoot())),
+      ParameterShape(name: name + ".bias", shape: [outputs], start: .constant(bias)),
+    ]
+  }
+
+  /// A linear map from inputs to outputs that starts at zero, and the gate by which time opens it.
+  static func gatedSkip(_ name: String, inputs: Int, outputs: Int, clock: Int) -> [ParameterShape] {
+    layer(name + ".gate", clock, outputs, weight: 0, bias: 1)
+      + [ParameterShape(name: name + ".skip.weight", shape: [outputs, inputs], start: .constant(0))]
+  }
+
   static func norm(_ name: String, _ width: Int) -> [ParameterShape] {
     [
       ParameterShape(name: name + ".weight", shape: [width], start: .constant(1)),

@@ -86,10 +86,15 @@ public struct ResidualNetwork: Network {
     space.euclidean + 2 * harmonics * space.angles
   }
 
-  private func output(of input: Tensor) throws -> Tensor {
-    var h = try weights.input(input)
-    for block in weights.blocks { h = try h + block.second(block.first(block.norm.normalising(h)).silu()) }
-    return try weights.output(weights.norm.normalising(h))
+  private func output(of input: Tensor) throws -> Tensor { try output(after: Dual(weights.input(input))).value }
+
+  /// From what the first layer gives.
+  private func output(after first: Dual) throws -> Dual {
+    var h = first
+    for block in weights.blocks {
+      h = try h + h.layerNorm(block.norm).linear(block.first).silu().linear(block.second)
+    }
+    return try h.layerNorm(weights.norm).linear(weights.output)
   }
 
   /// Value and directional derivatives by forward mode: x [n, d], t [n], directions [m, n, d] -> [n, outputs], [m, n, outputs].
@@ -105,28 +110,13 @@ public struct ResidualNetwork: Network {
     }
     let change = try Tensor.concatenated(moved, axis: -1)
     let columns = change.shape[2]
-    var h = try weights.input(input)
-    var dh = try change.linear(weights.input.weight.slice(0..<columns, axis: 1), nil)
-    for block in weights.blocks {
-      let (normed, dNormed) = try Self.layerNorm(h, dh, block.norm)
-      let inner = try block.first(normed)
-      let gate = try inner.sigmoid()
-      let slope = try gate * (inner * (1 - gate) + 1)
-      let dInner = try dNormed.linear(block.first.weight, nil) * slope
-      h = try h + block.second(inner * gate)
-      dh = try dh + dInner.linear(block.second.weight, nil)
-    }
-    let (normed, dNormed) = try Self.layerNorm(h, dh, weights.norm)
-    return (try weights.output(normed), try dNormed.linear(weights.output.weight, nil))
-  }
-
-  private static func layerNorm(_ h: Tensor, _ dh: Tensor, _ layer: LinearLayer) throws -> (Tensor, Tensor) {
-    let centred = try h - h.mean(-1, keepingDimensions: true)
-    let inverse = try (centred.square().mean(-1, keepingDimensions: true) + 1e-5).rsqrt()
-    let normed = try centred * inverse
-    let dCentred = try dh - dh.mean(-1, keepingDimensions: true)
-    let along = try (dCentred * normed).mean(-1, keepingDimensions: true)
-    return (try normed * layer.weight + layer.bias, try (dCentred - normed * along) * (inverse * layer.weight))
+    let moving = try change.linear(weights.input.weight.slice(0..<columns, axis: 1), nil)
+    let output = try output(after: Dual(weights.input(input), moving))
+    let outputs = output.value.shape[1]
+    return (
+      output.value,
+      try output.tangent ?? Tensor.zeros(Array(change.shape[..<2]) + [outputs], x.scalarType ?? .float32)
+    )
   }
 
   /// k theta for every angle and every k: [..., angles] -> [..., angles * harmonics].

@@ -41,7 +41,7 @@ public struct HeavyChart: Codable, Equatable, Sendable {
   }
 
   /// Distances and volumes of the heavy atoms.
-  var geometry: PairGeometry { PairGeometry(atoms: carried.heavy.count, bonds: bonds) }
+  public var geometry: PairGeometry { PairGeometry(atoms: carried.heavy.count, bonds: bonds) }
   /// Columns of the heavy atoms' positions.
   public var positionColumns: Int { 3 * carried.heavy.count }
   public var space: LatentSpace {
@@ -81,6 +81,35 @@ public struct HeavyChart: Codable, Equatable, Sendable {
     return (
       try Tensor.concatenated([heavy, own.latents], axis: 1), try Tensor.concatenated([slopes, own.gradient], axis: 1)
     )
+  }
+
+  /// The gradient over all internal coordinates, [frames, dimension], of a log-density over them whose `gradient` over latents [frames, d] is
+  /// given, at positions [frames, atoms, 3], nm, and internal coordinates `values`.
+  ///
+  /// Hydrogens have the same internal coordinates here and there. Heavy atoms' positions bring the volume with them that their internal
+  /// coordinates have.
+  func internalSlopes(
+    of gradient: Tensor, at positions: [Double], internal values: [Double], frames: Int
+  ) throws -> [Double] {
+    let parts = try gradient.cast(.float64)
+    let over = try (parts.slice(0..<positionColumns, axis: 1) * scale).values(as: Double.self)
+    let atoms = carried.atomCount
+    var forces = [Double](repeating: 0, count: 3 * atoms * frames)
+    for frame in 0..<frames {
+      for (place, atom) in carried.heavy.enumerated() {
+        for axis in 0..<3 {
+          forces[3 * (frame * atoms + atom) + axis] = over[frame * positionColumns + 3 * place + axis]
+        }
+      }
+    }
+    var result = try carried.coordinates.gradients(
+      of: forces, at: positions, values: values, frames: frames, jacobian: 1)
+    guard let hydrogens else { return result }
+    let own = try hydrogens.slopes(
+      of: parts.slice(positionColumns..<space.dimension, axis: 1), internal: values, frames: frames)
+    let dimension = carried.coordinates.dimension
+    for frame in 0..<frames { for k in carried.own { result[frame * dimension + k] = own[frame * dimension + k] } }
+    return result
   }
 
   /// Positions [n, atoms, 3], nm, of latents [n, d], and ln |dx/dq| of the hydrogens, [n].

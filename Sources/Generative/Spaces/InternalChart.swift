@@ -195,6 +195,34 @@ public struct InternalChart: Codable, Equatable, Sendable {
     return (latents, try space.joined(pulled, turning))
   }
 
+  /// The gradient over internal coordinates, [frames, dimension], of a scalar whose `gradient` over latents [frames, d] is given, at the internal
+  /// coordinates `values`; zero for those that are no latents. What `latents(internal:gradient:frames:)` does to gradients, backwards.
+  func slopes(of gradient: Tensor, internal values: [Double], frames: Int) throws -> [Double] {
+    var (folded, none) = (values, [Double]())
+    rotors?.fold(&folded, gradient: &none, frames: frames)
+    let (over, turns) = try space.split(gradient.cast(.float64))
+    let (count, dimension) = (narrow.count, coordinates.dimension)
+    let straight = try over.matmul(Tensor(whitening, shape: [count, count]).transposed())
+    var turning = turns
+    if let conditionalMean {
+      let theta = Self.split(folded, frames, coordinates, narrow, broad, centres).broad
+      turning = try turns - conditionalMean.pulled(straight, at: Tensor(theta, shape: [frames, broad.count]))
+    }
+    var result = [Double](repeating: 0, count: frames * dimension)
+    func fill(_ columns: [Int], _ slopes: Tensor) throws {
+      let slopes = try slopes.values(as: Double.self)
+      for frame in 0..<frames {
+        for (k, index) in columns.enumerated() {
+          result[frame * dimension + index] = slopes[frame * columns.count + k]
+        }
+      }
+    }
+    try fill(narrow, straight)
+    try fill(broad, turning)
+    rotors?.unfold(gradient: &result, at: values, frames: frames)
+    return result
+  }
+
   /// Internal coordinates [n, dimension] of latents [n, d].
   public func internalCoordinates(latents: Tensor) throws -> [Double] {
     let frames = latents.shape[0]

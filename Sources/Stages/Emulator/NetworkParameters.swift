@@ -48,7 +48,7 @@ struct EmulatorNetworkParameters: ParameterGroup {
   enum Kind: String, CaseIterable, ParameterType { case auto, mlp, gvp, egnn, pairs }
 
   @Parameter(
-    "auto: mlp on internal coordinates, pairs on heavy atoms, gvp on all atoms; egnn and pairs are the others for all atoms"
+    "auto: mlp on internal coordinates, pairs on heavy atoms, gvp on all atoms; gvp, egnn and pairs all go with either of these"
   )
   var type = Kind.auto
   @Parameter("mlp: units of a hidden layer", in: 1...8192) var width = 256
@@ -59,7 +59,7 @@ struct EmulatorNetworkParameters: ParameterGroup {
   @Parameter("the same: torsions enter as sin and cos of k theta, k up to this", in: 1...32) var torsionHarmonics = 4
   @Parameter("pairs: units of a hidden layer; left out: 256", in: 1...8192) var pairWidth: Int?
   @Parameter("pairs: residual blocks of each of its two stages; left out: 2", in: 0...64) var pairDepth: Int?
-  @Parameter("gvp, egnn: rounds of messages", in: 1...32) var layers = 5
+  @Parameter("gvp, egnn: rounds of messages; on heavy atoms of both stages together", in: 1...32) var layers = 5
   @Parameter("gvp, egnn: scalar features of an atom", in: 1...1024) var scalars = 64
   @Parameter("gvp: vector features of an atom", in: 1...256) var vectors = 16
 
@@ -77,9 +77,15 @@ struct EmulatorNetworkParameters: ParameterGroup {
           width: torsionWidth, depth: depth, harmonics: torsionHarmonics, timeFrequencies: timeFrequencies,
           outputs: chart.space.angles), rest: residual(chart.space.euclidean))
     case (.heavy(let chart), .auto), (.heavy(let chart), .pairs):
-      return .heavy(chart, width: pairWidth, depth: pairDepth, hydrogens: residual(1))
+      return .heavy(
+        chart, PairConfiguration(geometry: chart.geometry, width: pairWidth, depth: pairDepth), hydrogens: residual(1))
+    case (.heavy(let chart), .egnn), (.heavy(let chart), .gvp):
+      let messages = PairMessages(
+        kind: type == .egnn ? .egnn : .gvp, layers: layers, scalars: scalars, vectors: vectors)
+      return .heavy(chart, PairConfiguration(geometry: chart.geometry, messages: messages), hydrogens: residual(1))
     case (.heavy, _):
-      throw EmulatorStageError.networkAndCoordinates(network: type.rawValue, coordinates: "heavy", fitting: "pairs")
+      throw EmulatorStageError.networkAndCoordinates(
+        network: type.rawValue, coordinates: "heavy", fitting: "pairs, egnn or gvp")
     case (.cartesian(let chart), .pairs):
       return .pairs(PairConfiguration(geometry: chart.geometry, width: pairWidth, depth: pairDepth))
     case (.cartesian(let chart), .auto), (.cartesian(let chart), .gvp):

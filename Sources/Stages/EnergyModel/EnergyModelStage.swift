@@ -104,11 +104,9 @@ enum EnergyModelStage: RecordedStage {
     }
     let source = EnergyModelSource(flow: flow, chart: chart)
     let host = StageTrainingHost(context)
-    let labelled = try labelled(samples.artifact, chart)
-    // scores are not carried over to other coordinates
+    let labelled = try labelled(samples.artifact, source)
     let settings = parameters.settings(
-      seed: context.seed, scored: chart.isEmulators && labelled.scores != nil,
-      integrator: labelled.integrator)
+      seed: context.seed, scored: labelled.scores != nil, integrator: labelled.integrator)
     if let own = labelled.integrator, own.isFixedStep, own != settings.integrator {
       context.warn(
         "ode_steps: samples are drawn by \(settings.integrator.summary), and those of '\(samples.name)' were by \(own.summary): the two "
@@ -126,13 +124,17 @@ enum EnergyModelStage: RecordedStage {
     tell(evaluation, context)
   }
 
-  private static func labelled(_ samples: Artifact, _ chart: EnergyModelChart) throws -> LabelledSamples {
-    let (latents, logJacobian) = try chart.latents(of: samples)
+  private static func labelled(_ samples: Artifact, _ source: EnergyModelSource) throws -> LabelledSamples {
+    let (latents, logJacobian) = try source.chart.latents(of: samples)
+    let scores = try samples.readIfThere(Recorded.sample.scores).map { found in
+      let positions = try samples.read(Recorded.sample.trajectory.coordinates)
+      return try source.chart.scores(
+        Tensor(found), of: source.flow.chart, positions: positions.values, frames: latents.shape[0])
+    }
     return LabelledSamples(
       latents: latents, logJacobian: logJacobian,
       logDensity: try samples.readIfThere(Recorded.sample.logDensity.values)?.values,
-      scores: try samples.readIfThere(Recorded.sample.scores).map { try Tensor($0) },
-      integrator: try samples.integrator)
+      scores: scores, integrator: try samples.integrator)
   }
 
   private static func write(_ found: EnergyModelEvaluation, to writer: ArtifactWriter) throws {

@@ -62,12 +62,6 @@ enum SampleStage: RecordedStage {
   static func check(_ stage: PlannedStage) throws {
     guard let atoms = MoleculeCheck.run(stage)?.topology.atoms.count else { return }
     let parameters = try stage.parameters(Parameters.self)
-    for emulator in stage.inputs(\Inputs.emulator) where parameters.scores && emulator.type == EmulatorStage.self {
-      guard try emulator.parameters(EmulatorStage.Parameters.self).coordinates == .heavy else { continue }
-      stage.refuse(
-        "scores: true has no use for '\(emulator.name)', which is on heavy atoms (coordinates: heavy): an energy model of its samples is on "
-          + "internal coordinates, to which scores are not carried over; leave scores out", at: .parameter("scores"))
-    }
     // positions, latents and the noise that they came from
     stage.writes(frames: Double(parameters.count), atoms: atoms, bytesPerNumber: 16)
   }

@@ -1,8 +1,8 @@
 extension InternalCoordinates {
   /// Gradients over internal coordinates, by one backward pass through the placement of the atoms.
   ///
-  /// `values` [frames, dimension] and the positions `cartesian` [frames, atoms, 3], nm, that `self.cartesian` makes of them; `forces`
-  /// [frames, atoms, 3], the gradient of some scalar over these positions. Returns [frames, dimension]: the gradient of that scalar plus
+  /// `values` [frames, dimension] and positions `cartesian` [frames, atoms, 3], nm, that have them, turned and moved anyhow; `forces`
+  /// [frames, atoms, 3], the gradient over these positions of some scalar which does not change where all atoms turn or move together. Returns [frames, dimension]: the gradient of that scalar plus
   /// `jacobian` times ln |dx/dq|. Over all other coordinates held fixed, rigid motions play no part.
   ///
   /// Throws `MoleculesError.coordinateCount`. What is not the image of a molecule has no gradient: its numbers are not finite.
@@ -53,7 +53,7 @@ extension InternalCoordinates {
       let g = pulls[row.atom]
       let r = q[base + i - 1]
       if i == 1 {
-        result[base] += g.x + 2 * jacobian / r
+        result[base] += (1 / r) * g.dot(position(row.atom) - position(row.b)) + 2 * jacobian / r
         pulls[row.b] = pulls[row.b] + g
         continue
       }

@@ -129,21 +129,27 @@ import Torch
     let topology = try Topology.read(pdb: InternalChartTests.pdb)
     let n = 50
     let (x, q) = (Array(positions[..<(66 * n)]), Array(values[..<(60 * n)]))
-    // any gradient of ln q over positions, without net force and torque: springs between all atoms
-    var forces = [Double](repeating: 0, count: x.count)
-    for frame in 0..<n {
-      for i in 0..<22 {
-        for j in 0..<i {
-          for axis in 0..<3 {
-            let (a, b) = (66 * frame + 3 * i + axis, 66 * frame + 3 * j + axis)
-            forces[a] += 10 * Double(1 + (i * j) % 5) * (x[a] - x[b])
-            forces[b] -= 10 * Double(1 + (i * j) % 5) * (x[a] - x[b])
+    // the gradient of some ln q: springs between all atoms, which have no net force and no torque
+    func springs(_ x: [Double]) -> [Double] {
+      var forces = [Double](repeating: 0, count: x.count)
+      for frame in 0..<n {
+        for i in 0..<22 {
+          for j in 0..<i {
+            for axis in 0..<3 {
+              let (a, b) = (66 * frame + 3 * i + axis, 66 * frame + 3 * j + axis)
+              forces[a] += 10 * Double(1 + (i * j) % 5) * (x[a] - x[b])
+              forces[b] -= 10 * Double(1 + (i * j) % 5) * (x[a] - x[b])
+            }
           }
         }
       }
+      return forces
     }
+    let forces = springs(x)
     let plain = try InternalChart(coordinates: coordinates, values: values, frames: Self.frames)
-    let over = try coordinates.gradients(of: forces, at: x, values: q, frames: n, jacobian: 1)
+    // as the placement turns them, where that function is checked by differences; frames as given are turned and moved
+    let placed = try coordinates.cartesian(q, frames: n).coordinates
+    let over = try coordinates.gradients(of: springs(placed), at: placed, values: q, frames: n, jacobian: 1)
     let wanted = try plain.latents(internal: q, gradient: over, frames: n).gradient
     var options = InternalChart.Options()
     options.hasConditionalMean = true

@@ -85,9 +85,9 @@ import Torch
 
   /// ln q of samples is the prior's less the determinant of the map that the steps make: by the derivatives of the whole map, on the subspace of centred
   /// positions.
-  @Test func densitiesAreThoseOfTheStepsThemselves() throws {
+  @Test(arguments: kinds) func densitiesAreThoseOfTheStepsThemselves(_ messages: PairMessages?) throws {
     let space = LatentSpace(atoms: 6, meanFree: true)
-    let field = PairField(network: try Self.rough(6, scale: 0.01), space: space)
+    let field = PairField(network: try Self.rough(6, scale: 0.01, messages), space: space)
     let sampler = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 3), method: .exactTrace)
     let start = try Self.points(3, 7).x
     let ends = try sampler.integrate(from: start, Generator(seed: 1))
@@ -106,6 +106,56 @@ import Torch
       #expect(abs(prior - change - found) < 1e-5)
       #expect(abs(change) > 0.01)
     }
+  }
+
+  /// The slope of ln q along the end point is that of ln q over its start, by central differences; many rows go through in parts.
+  @Test func scoresAreSlopesOfTheLogDensity() throws {
+    let space = LatentSpace(atoms: 6, meanFree: true)
+    let field = PairField(network: try Self.rough(6, scale: 0.02), space: space)
+    func sampler(scores: Bool) throws -> FlowSampler {
+      try FlowSampler(field: field, integrator: .rungeKutta4(steps: 40), method: .exactTrace, scores: scores)
+    }
+    let start = try Self.points(field.rowsTogether + 3, 11).x
+    let labelled = try sampler(scores: true).integrate(from: start, Generator(seed: 1))
+    let scores = try #require(labelled.scores)
+    let generator = try Generator(seed: 12)
+    let few = try start.slice((field.rowsTogether - 1)..<(field.rowsTogether + 2))
+    let own = try scores.slice((field.rowsTogether - 1)..<(field.rowsTogether + 2))
+    let h = 1e-5
+    for _ in 0..<4 {
+      let way = try space.projected(generator.normal([1, 18], .float64)) * h
+      let forward = try sampler(scores: false).integrate(from: few + way, Generator(seed: 1))
+      let backward = try sampler(scores: false).integrate(from: few - way, Generator(seed: 1))
+      let column = try (forward.latents - backward.latents) / (2 * h)
+      let expected = try (#require(forward.logDensities) - #require(backward.logDensities)).reshaped(-1) / (2 * h)
+      #expect(try expected.abs().maximum(over: 0).item() > 0.1, "a flat density would prove nothing")
+      #expect(
+        try largestDifference((column * own).sum(-1), expected) < 1e-4 * max(1, expected.abs().maximum(over: 0).item()))
+    }
+  }
+
+  /// Three atoms have no volumes; of one round of messages the second stage has none.
+  @Test(arguments: [PairMessages.Kind.egnn, .gvp]) func threeAtomsAndOneRound(_ kind: PairMessages.Kind) throws {
+    let generator = try Generator(seed: 13)
+    let space = LatentSpace(atoms: 3, meanFree: true)
+    let fresh = try PairNetwork(
+      configuration: PairConfiguration(
+        geometry: PairGeometry(atoms: 3, bonds: [[0, 1], [1, 2]]),
+        messages: PairMessages(kind: kind, layers: 1, scalars: 8, vectors: 2)), data: space.noise(100, generator),
+      generator: generator
+    ).cast(.float64)
+    let network = fresh.replacing(
+      parameters: try fresh.parameters.map { try $0 + generator.normal($0.shape, .float64) * 0.1 })
+    let (x, t) = (try space.noise(5, generator, .float64), try generator.uniform([5], .float64))
+    let directions = try generator.normal([2, 5, 9], .float64)
+    let (value, tangents) = try network.withTangents(x, t, directions: directions)
+    let leaf = try x.requiringGradient()
+    let output = try network(leaf, t)
+    #expect(try largestDifference(output, value) < 1e-10)
+    let w = try generator.normal([5, 9], .float64)
+    let pulled = try output.vectorJacobianProduct(w, inputs: [leaf])[0]
+    #expect(try largestDifference((pulled * directions).sum(-1), (tangents * w).sum(-1)) < 1e-9)
+    #expect(try tangents.abs().maximum(over: 0, 1, 2).item() > 0.1)
   }
 
   /// Of Gaussian data whose precision is a matrix over atoms, targets are the optimal velocity itself, without noise.

@@ -188,26 +188,33 @@ import Workflow
     #expect(values.count == 120 && values.allSatisfy(\.isFinite))
   }
 
-  /// Heavy atoms by pairs and hydrogens given them: molecules of one hand with finite densities, and an energy model on internal coordinates of
-  /// these, whatever its file says.
-  @Test func endToEndChainOfHeavyAtoms() throws {
+  /// Heavy atoms by pairs or messages, and hydrogens given them: molecules of one hand with finite densities and scores, and an energy model on
+  /// internal coordinates of these, whatever its file says, which learns from the scores.
+  @Test(arguments: [("auto", 200), ("egnn", 60), ("gvp", 60)])
+  func endToEndChainOfHeavyAtoms(_ network: String, _ asked: Double) throws {
     let emulator = try run(
       EmulatorStage.self, "emulator",
       [
         "coordinates": "heavy", "training": ["steps": 200, "batch": 64],
-        "network": ["pair_width": 32, "pair_depth": 1, "width": 32, "depth": 1],
+        "network": [
+          "type": .string(network), "pair_width": 32, "pair_depth": 1, "width": 32, "depth": 1, "layers": 3,
+          "scalars": 8, "vectors": 2,
+        ],
       ], ["frames": [frames()]], on: .alanine)
     #expect(try emulator.artifact.read(Recorded.emulator.targets) == "forces")
     let samples = try run(
-      SampleStage.self, "samples", ["count": 200, "batch": 100, "ode_steps": 8], ["emulator": [emulator]])
+      SampleStage.self, "samples", ["count": .number(asked), "batch": 100, "ode_steps": 8, "scores": true],
+      ["emulator": [emulator]])
     let (artifact, record) = (samples.artifact, Recorded.sample)
     // hardly trained, some fold over
     let count = try artifact.read(record.samples)
-    #expect(try count > 80 && artifact.shape(record.latents) == [count, 66])
+    #expect(try Double(count) > 0.4 * asked && artifact.shape(record.latents) == [count, 66])
     try #require(try artifact.shape(record.trajectory.coordinates) == [count, 22, 3])
     #expect(!artifact.has(record.internalCoordinates))
     #expect(try artifact.read(record.mirroredFraction) < 0.3)
     #expect(try artifact.read(record.logDensity.values).values.allSatisfy { $0.isFinite })
+    let scores = try #require(try artifact.readIfThere(record.scores))
+    #expect(scores.shape == [count, 66] && scores.values.contains { abs($0) > 0.1 })
     // hydrogens sit on their carbons from the first step on: their bonds are coordinates
     let positions = try artifact.read(record.trajectory.coordinates).values
     let topology = try Topology.read(pdb: system.topology)
@@ -226,14 +233,19 @@ import Workflow
     let model = try run(
       EnergyModelStage.self, "ebm",
       [
-        "training": Self.smallTraining, "network": Self.smallNetwork, "fresh_samples": 0, "evaluation_samples": 10,
-        "ode_steps": 2,
+        "training": Self.smallTraining, "network": Self.smallNetwork, "evaluation_samples": 10, "ode_steps": 2,
       ], ["samples": [samples]])
     let density = try EnergyModelArtifact.read(model).logDensity(of: samples)
     #expect(density.count == count && density.allSatisfy(\.isFinite))
-    #expect(throws: EmulatorStageError.networkAndCoordinates(network: "gvp", coordinates: "heavy", fitting: "pairs")) {
+    // it learns from the scores
+    let curve = try model.artifact.read(Recorded.energyModel.loss.columns["score_label"]).values
+    #expect(!curve.isEmpty && curve.allSatisfy { $0.isFinite && $0 > 0 })
+    #expect(
+      throws: EmulatorStageError.networkAndCoordinates(
+        network: "mlp", coordinates: "heavy", fitting: "pairs, egnn or gvp")
+    ) {
       _ = try run(
-        EmulatorStage.self, "other", ["coordinates": "heavy", "network": ["type": "gvp"]], ["frames": [frames()]],
+        EmulatorStage.self, "other", ["coordinates": "heavy", "network": ["type": "mlp"]], ["frames": [frames()]],
         on: .alanine)
     }
   }

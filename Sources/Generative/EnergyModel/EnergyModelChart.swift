@@ -2,7 +2,7 @@ import Basics
 import Molecules
 import Torch
 
-/// The chart an energy model works on: its emulator's, or internal coordinates of a Cartesian emulator's samples.
+/// The chart an energy model works on: its emulator's, or internal coordinates of the samples of one on positions.
 public struct EnergyModelChart: Codable, Sendable {
   public let chart: Chart
   /// The samples' own latents are those of this chart.
@@ -38,6 +38,8 @@ extension EnergyModelChart {
     switch emulator {
     case .internal(let own): slopes = try own.slopes(of: scores, internal: values, frames: frames)
     case .cartesian(let own):
+      // estimates may push all atoms together, which no internal coordinate feels
+      let scores = try LatentSpace(atoms: own.atoms, meanFree: true).projected(scores)
       slopes = try coordinates.gradients(
         of: (scores.cast(.float64) * own.scale).values(as: Double.self), at: positions, values: values, frames: frames,
         jacobian: 1)

@@ -7,8 +7,12 @@ struct PairField: JacobianField {
   /// Positions are its first columns.
   let space: LatentSpace
   var movedColumns: Range<Int> { 0..<3 * network.configuration.geometry.atoms }
-  /// Rows that go through the network together with all their directions.
-  private static let rowsTogether = 64
+  /// As many as keep the network's largest tensors near the processor.
+  var rowsTogether: Int {
+    guard Runtime.device == .cpu else { return 64 }
+    let bytes = 4 * movedColumns.count * network.configuration.largestRow
+    return min(64, max(4, (4 << 20) / max(1, bytes)))
+  }
 
   func replacing(network: PairNetwork) -> Self { Self(network: network, space: space) }
 
@@ -46,11 +50,11 @@ struct PairField: JacobianField {
   }
 
   func withJacobian(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor) {
-    let (n, columns) = (x.shape[0], movedColumns.count)
+    let (n, columns, together) = (x.shape[0], movedColumns.count, rowsTogether)
     // all atoms together move nowhere, and that direction keeps its volume
     let unit = try positionSpace.projected(Tensor.identity(columns, x.scalarType ?? .float32)).unsqueezed(1)
-    let parts = try stride(from: 0, to: n, by: Self.rowsTogether).map { lower in
-      let rows = lower..<min(lower + Self.rowsTogether, n)
+    let parts = try stride(from: 0, to: n, by: together).map { lower in
+      let rows = lower..<min(lower + together, n)
       let directions = try unit.expanded([columns, rows.count, columns])
       return try network.withTangents(positions(x.slice(rows)), t.slice(rows), directions: directions)
     }

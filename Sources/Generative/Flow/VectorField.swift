@@ -135,21 +135,35 @@ protocol JacobianField: ForwardModeField {
   /// Velocity [n, d], and the derivatives of its moved columns (rows) by the same columns of x, [n, moved, moved]; recorded for
   /// back-propagation where that is on.
   func withJacobian(_ x: Tensor, _ t: Tensor) throws -> (Tensor, Tensor)
+  /// Rows that go through the network together with all their directions.
+  var rowsTogether: Int { get }
 }
 
 extension JacobianField {
-  /// Velocity and Jacobian as `withJacobian`, and the gradient of v . score + div v over x, [n, d], in which `score` [n, d] is held fixed.
+  var rowsTogether: Int { .max }
+
+  /// Velocity and Jacobian as `withJacobian`, and the gradient of v . score + div v over x, [n, d], in which `score` [n, d] is held fixed. As
+  /// many rows at a time as `rowsTogether`: what back-propagation needs of them is kept no longer.
   func withJacobian(
     _ x: Tensor, _ t: Tensor, score: Tensor
   ) throws -> (velocity: Tensor, jacobian: Tensor, pull: Tensor) {
-    try withGradients {
-      let leaf = try x.requiringGradient()
-      let (value, jacobian) = try withJacobian(leaf, t)
-      let diagonal = try Tensor.identity(movedColumns.count, x.scalarType ?? .float32)
-      let scalar = try (value * score).sum() + (jacobian * diagonal).sum()
-      let pull = try scalar.gradients(of: [leaf])[0]
-      return (try value.detached(), try jacobian.detached(), pull)
+    let n = x.shape[0]
+    let diagonal = try Tensor.identity(movedColumns.count, x.scalarType ?? .float32)
+    let parts = try stride(from: 0, to: n, by: min(n, rowsTogether)).map { lower in
+      let rows = lower..<min(n, lower + min(n, rowsTogether))
+      return try withGradients {
+        let leaf = try x.slice(rows).detached().requiringGradient()
+        let (value, jacobian) = try withJacobian(leaf, t.slice(rows))
+        let scalar = try (value * score.slice(rows)).sum() + (jacobian * diagonal).sum()
+        let pull = try scalar.gradients(of: [leaf])[0]
+        return (velocity: try value.detached(), jacobian: try jacobian.detached(), pull: pull)
+      }
     }
+    guard parts.count > 1 else { return parts[0] }
+    return (
+      try Tensor.concatenated(parts.map(\.velocity), axis: 0), try Tensor.concatenated(parts.map(\.jacobian), axis: 0),
+      try Tensor.concatenated(parts.map(\.pull), axis: 0)
+    )
   }
 }
 

@@ -88,7 +88,7 @@ struct Dual {
 
   /// The last two axes the other way round.
   func transposed() throws -> Dual { try map { try $0.transposed() } }
-  func detached() throws -> Dual { Dual(try value.detached(), tangent) }
+  func detached() throws -> Dual { try map { try $0.detached() } }
 
   /// Where one part moves and another does not, that one's derivatives are zero.
   static func concatenated(_ parts: [Dual], axis: Int = -1) throws -> Dual {

@@ -122,7 +122,7 @@ struct PairIncidence {
 
   /// One at the first, and at the second atom of each pair, [pairs, atoms].
   func ends() throws -> (first: Tensor, second: Tensor) {
-    (try (-pairs).clamped(0...1), try pairs.clamped(0...1))
+    (try pairs.clamped(0...1), try (-pairs).clamped(0...1))
   }
 
   /// One at each of a volume's four atoms in turn, four of [volumes, atoms].

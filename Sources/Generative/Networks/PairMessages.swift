@@ -98,7 +98,7 @@ struct PairMessageTrunk: PairCoefficients {
     var (h, e) = try start(features)
     var v: Dual?
     for round in rounds {
-      let (scale, shift) = try PairFilm(round.time, clock).parts
+      let (scale, shift) = try round.time.film(clock)
       let seen = try h.layerNorm() * scale.unsqueezed(1) + shift.unsqueezed(1)
       var inner = try e.layerNorm().linear(round.pair) + seen.linear(round.first).gathered(ends.first)
       inner = try inner + seen.linear(round.second).gathered(ends.second)

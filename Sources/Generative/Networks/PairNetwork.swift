@@ -17,6 +17,12 @@ public struct PairConfiguration: Codable, Equatable, Sendable {
     (self.depth, self.secondDepth) = (depth ?? 2, secondDepth ?? depth ?? 2)
   }
 
+  /// About how many numbers one point has in the network's largest tensor.
+  var largestRow: Int {
+    let pairs = geometry.pairs.count
+    return max(3 * pairs, messages.map { pairs * max($0.scalars, $0.kind == .gvp ? 3 * $0.vectors : 0) } ?? width)
+  }
+
   /// The stages' names, and their parts of the network.
   fileprivate var parameters: [ParameterShape] {
     (0..<2).flatMap { stage in

@@ -46,7 +46,7 @@ struct PairTrunk: PairCoefficients {
   func callAsFunction(_ features: Dual, _ clock: Tensor, along: Dual) throws -> Dual {
     var h = try features.linear(input)
     for block in blocks {
-      let (scale, shift) = try PairFilm(block.time, clock).parts
+      let (scale, shift) = try block.time.film(clock)
       let inner = try (h.layerNorm() * scale + shift).linear(block.first)
       h = try h + inner.silu().linear(block.second)
     }
@@ -54,14 +54,11 @@ struct PairTrunk: PairCoefficients {
   }
 }
 
-/// What time does to normalised features: it scales and shifts each.
-struct PairFilm {
-  /// [n, width] each.
-  let parts: (scale: Tensor, shift: Tensor)
-
-  init(_ layer: LinearLayer, _ clock: Tensor) throws {
-    let both = try layer(clock)
+extension LinearLayer {
+  /// What time, by its features [n, clock], multiplies normalised features with and adds to them, [n, width] each.
+  func film(_ clock: Tensor) throws -> (scale: Tensor, shift: Tensor) {
+    let both = try self(clock)
     let width = both.shape[1] / 2
-    parts = (try both.slice(0..<width, axis: 1) + 1, try both.slice(width..<2 * width, axis: 1))
+    return (try both.slice(0..<width, axis: 1) + 1, try both.slice(width..<2 * width, axis: 1))
   }
 }

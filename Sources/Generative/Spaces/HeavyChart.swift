@@ -86,19 +86,19 @@ public struct HeavyChart: Codable, Equatable, Sendable {
   /// The gradient over all internal coordinates, [frames, dimension], of a log-density over them whose `gradient` over latents [frames, d] is
   /// given, at positions [frames, atoms, 3], nm, and internal coordinates `values`.
   ///
-  /// Hydrogens have the same internal coordinates here and there. Heavy atoms' positions bring the volume with them that their internal
-  /// coordinates have.
+  /// Hydrogens have the same internal coordinates in both, so that their gradients are taken as they are. Heavy atoms' are pulled through their
+  /// placement, and the slope of their ln |dx/dq| is added.
   func internalSlopes(
     of gradient: Tensor, at positions: [Double], internal values: [Double], frames: Int
   ) throws -> [Double] {
-    let parts = try gradient.cast(.float64)
-    let over = try (parts.slice(0..<positionColumns, axis: 1) * scale).values(as: Double.self)
+    let all = try gradient.cast(.float64)
+    let onPositions = try (all.slice(0..<positionColumns, axis: 1) * scale).values(as: Double.self)
     let atoms = carried.atomCount
     var forces = [Double](repeating: 0, count: 3 * atoms * frames)
     for frame in 0..<frames {
       for (place, atom) in carried.heavy.enumerated() {
         for axis in 0..<3 {
-          forces[3 * (frame * atoms + atom) + axis] = over[frame * positionColumns + 3 * place + axis]
+          forces[3 * (frame * atoms + atom) + axis] = onPositions[frame * positionColumns + 3 * place + axis]
         }
       }
     }
@@ -106,7 +106,7 @@ public struct HeavyChart: Codable, Equatable, Sendable {
       of: forces, at: positions, values: values, frames: frames, jacobian: 1)
     guard let hydrogens else { return result }
     let own = try hydrogens.slopes(
-      of: parts.slice(positionColumns..<space.dimension, axis: 1), internal: values, frames: frames)
+      of: all.slice(positionColumns..<space.dimension, axis: 1), internal: values, frames: frames)
     let dimension = carried.coordinates.dimension
     for frame in 0..<frames { for k in carried.own { result[frame * dimension + k] = own[frame * dimension + k] } }
     return result

@@ -43,12 +43,12 @@ struct EnergyNetworkParameters: ParameterGroup {
   }
 }
 
-/// The network of an emulator: a residual one on internal coordinates, an equivariant one on Cartesian ones.
+/// The network of an emulator: a residual one on internal coordinates, an equivariant one on positions of all or of heavy atoms.
 struct EmulatorNetworkParameters: ParameterGroup {
   enum Kind: String, CaseIterable, ParameterType { case auto, mlp, gvp, egnn, pairs }
 
   @Parameter(
-    "auto: mlp on internal coordinates, pairs on heavy atoms, gvp on all atoms; gvp, egnn and pairs all go with either of these"
+    "auto: mlp on internal coordinates, pairs on heavy atoms, gvp on all atoms; gvp, egnn and pairs work on heavy atoms and on all atoms"
   )
   var type = Kind.auto
   @Parameter("mlp: units of a hidden layer", in: 1...8192) var width = 256

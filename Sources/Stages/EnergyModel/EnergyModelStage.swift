@@ -127,6 +127,7 @@ enum EnergyModelStage: RecordedStage {
   private static func labelled(_ samples: Artifact, _ source: EnergyModelSource) throws -> LabelledSamples {
     let (latents, logJacobian) = try source.chart.latents(of: samples)
     let scores = try samples.readIfThere(Recorded.sample.scores).map { found in
+      guard !source.chart.isEmulators else { return try Tensor(found) }
       let positions = try samples.read(Recorded.sample.trajectory.coordinates)
       return try source.chart.scores(
         Tensor(found), of: source.flow.chart, positions: positions.values, frames: latents.shape[0])

@@ -56,6 +56,11 @@ import Torch
       ),
       (.init(architecture: .gvp(gvp, timeIsReversed: true), interpolant: .linear), cartesian),
       (.init(architecture: .egnn(egnn), interpolant: .linear, predictsEndpoint: true), cartesian),
+      (
+        .init(
+          architecture: .gvp(gvp, timeIsReversed: true, readsPoint: true), interpolant: .linear, predictsEndpoint: true),
+        cartesian
+      ),
     ]
   }
 
@@ -76,6 +81,20 @@ import Torch
       }
       #expect(moved)
     }
+  }
+
+  /// What networks that give a velocity are written as has not changed, so that older archives are read and their digests stay.
+  @Test func readingAPointIsWrittenOnlyWhereItIsSo() throws {
+    let configuration = GVPConfiguration()
+    func text(_ architecture: EmulatorArchitecture) throws -> String {
+      String(decoding: try JSONEncoder().encode(architecture), as: UTF8.self)
+    }
+    let velocity = EmulatorArchitecture.gvp(configuration, timeIsReversed: true)
+    #expect(try !text(velocity).contains("readsPoint"))
+    #expect(try JSONDecoder().decode(EmulatorArchitecture.self, from: Data(text(velocity).utf8)) == velocity)
+    let point = EmulatorArchitecture.gvp(configuration, timeIsReversed: true, readsPoint: true)
+    #expect(try text(point).contains("\"readsPoint\":true"))
+    #expect(try JSONDecoder().decode(EmulatorArchitecture.self, from: Data(text(point).utf8)) == point)
   }
 
   @Test func energyModelsComeBackBitForBit() throws {

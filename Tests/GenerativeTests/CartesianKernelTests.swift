@@ -110,6 +110,13 @@ import Torch
     // what labels are made of takes it by itself
     let space = LatentSpace(atoms: 7, meanFree: true)
     let field = CartesianVectorField(network: fused, space: space)
+    try expectScoresCarried(by: field, x, t)
+    try expectScoresCarried(
+      by: EndpointVectorField(
+        base: CartesianVectorField(network: fused, space: space, readsPoint: true), interpolant: .linear), x, t)
+  }
+
+  private func expectScoresCarried(by field: some VectorField, _ x: Tensor, _ t: Tensor) throws {
     let probes = try Generator(seed: 14).rademacher([2, 5, 21], .float64)
     let score = try Generator(seed: 15).normal([5, 21], .float64)
     let (velocity, forms, pull) = try field.withScoreTransport(x.reshaped(5, 21), t, score: score, directions: probes)

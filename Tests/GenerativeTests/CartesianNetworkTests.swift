@@ -60,18 +60,23 @@ import Torch
       let (x, t) = try configurations(3, atoms: 7, seed: 4, .float64)
       let space = LatentSpace(atoms: 7, meanFree: true)
       let together = try mixed(x, t)
-      let flow = try CartesianVectorField(network: mixed, space: space)(x.reshaped(3, 21), t).reshaped(3, 7, 3)
+      let flows = try [false, true].map {
+        try CartesianVectorField(network: mixed, space: space, readsPoint: $0)(x.reshaped(3, 21), t).reshaped(3, 7, 3)
+      }
       for (row, classes) in molecules.enumerated() {
         let count = classes.count
         let alone = try mixed.replacing(atoms: AtomClasses(classes, count: 4)).cast(.float64)
         let own = try x.slice(row..<(row + 1)).slice(0..<count, axis: 1)
         let (time, velocity) = (try t.slice(row..<(row + 1)), try together.slice(row..<(row + 1)))
         #expect(try largestDifference(alone(own, time), velocity.slice(0..<count, axis: 1)) < 1e-12)
-        let flowAlone = try CartesianVectorField(network: alone, space: LatentSpace(atoms: count, meanFree: true))(
-          own.reshaped(1, 3 * count), time)
-        let moved = try flow.slice(row..<(row + 1))
-        #expect(try largestDifference(flowAlone.reshaped(1, count, 3), moved.slice(0..<count, axis: 1)) < 1e-12)
-        #expect(try moved.slice(count..<7, axis: 1).abs().sum().item() == 0, "padding must stay")
+        for (flow, readsPoint) in zip(flows, [false, true]) {
+          let field = CartesianVectorField(
+            network: alone, space: LatentSpace(atoms: count, meanFree: true), readsPoint: readsPoint)
+          let flowAlone = try field(own.reshaped(1, 3 * count), time).reshaped(1, count, 3)
+          let moved = try flow.slice(row..<(row + 1))
+          #expect(try largestDifference(flowAlone, moved.slice(0..<count, axis: 1)) < 1e-12)
+          #expect(try moved.slice(count..<7, axis: 1).abs().sum().item() == 0, "padding must stay")
+        }
       }
     }
     try check(mixed)

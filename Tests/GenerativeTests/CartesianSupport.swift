@@ -8,7 +8,7 @@ import Torch
 
 /// Published weights, inputs and outputs of a GVP network; see Tests/Fixtures/gvp/README.md.
 struct GVPOracle {
-  /// Of the two networks.
+  /// Of the two networks that give a velocity; "endpoint" gives the data point.
   static let models = ["biased", "unbiased"]
 
   let file: HDF5File
@@ -17,8 +17,9 @@ struct GVPOracle {
 
   init(_ name: String, kernel: GVPNetwork.Kernel = .fused) throws {
     file = try HDF5File.open(Package.fixture("gvp/\(name).h5"))
+    let shipped = ["biased", "endpoint"].contains(name)
     weightFile =
-      name == "biased" ? try HDF5File.open(Package.datasets.appendingPathComponent("alanine-xtb/gvp-biased.h5")) : file
+      shipped ? try HDF5File.open(Package.datasets.appendingPathComponent("alanine-xtb/gvp-\(name).h5")) : file
     self.kernel = kernel
   }
 
@@ -37,6 +38,14 @@ struct GVPOracle {
     return try GVPNetwork(
       configuration: GVPConfiguration(), atoms: AtomClasses(classes, count: 21), weights: weights
     ).replacing(kernel: kernel)
+  }
+
+  /// Of the endpoint network, to which the same holds unless positions are mean-free.
+  func endpointField(_ type: ScalarType, meanFree: Bool = false) throws -> EndpointVectorField<GVPVectorField> {
+    EndpointVectorField(
+      base: GVPVectorField(
+        network: try network().cast(type), space: LatentSpace(atoms: 22, meanFree: meanFree),
+        networkTimeIsReversed: true, readsPoint: true), interpolant: .linear)
   }
 
   /// As published: positions with a free centre of mass, time running backwards.

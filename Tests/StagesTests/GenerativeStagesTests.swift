@@ -267,10 +267,16 @@ import Workflow
     #expect(try samples.artifact.read(Recorded.sample.inverted) > 0)
   }
 
-  @Test func importedWeightsGiveMolecules() throws {
-    let weights = Self.dataset.deletingLastPathComponent().appendingPathComponent("alanine-xtb/gvp-biased.h5")
+  /// A network that gives the velocity, and one that gives the data point.
+  @Test(arguments: ["biased", "endpoint"]) func importedWeightsGiveMolecules(_ network: String) throws {
+    let weights = Package.datasets.appendingPathComponent("alanine-xtb/gvp-\(network).h5")
     let emulator = try run(ImportedEmulatorStage.self, "imported", ["weights": .string(weights.path)], [:])
     #expect(try emulator.artifact.read(Recorded.emulator.parameters) == 108_933)
+    let header = try EmulatorArtifact.read(emulator).emulator.header
+    #expect(header.predictsEndpoint == (network == "endpoint"))
+    #expect(
+      header.architecture
+        == .gvp(GVPConfiguration(), timeIsReversed: true, readsPoint: network == "endpoint" ? true : nil))
     let samples = try run(
       SampleStage.self, "samples", ["count": 24, "batch": 24, "ode_steps": 6, "log_density": "none"],
       ["emulator": [emulator]])

@@ -5,58 +5,75 @@ import Torch
 /// Where the space is mean-free, the mean over atoms is taken out of the network's output: positions stay on the subspace that the
 /// prior lives on. The divergence, a sum over all 3 atoms directions, is then that on the subspace, because the
 /// network does not see translations.
+///
+/// A network may also give the place itself where it expects each atom (`readsPoint`). The field then is the displacement e - x, what
+/// `EndpointVectorField` makes a velocity of, and it does see translations: moving x by c takes c from it. Mean-free it is P e - x for
+/// mean-free x, P the projection. Since e does not see translations, the trace of P de/dx is that of de/dx; that of P is 3 less
+/// than that of the identity. So the divergence is tr(de/dx) - 3 (atoms - 1), and without the projection tr(de/dx) - 3 atoms.
 public struct CartesianVectorField<Net: CartesianNetwork>: VectorField {
   public let network: Net
   public let space: LatentSpace
   /// The network was trained with time running from data (0) to noise (1), as published weights are: it is given 1 - t, and
-  /// its output, a derivative by that time, changes sign.
+  /// its output, a derivative by that time, changes sign. A place has none.
   public let networkTimeIsReversed: Bool
+  /// The network gives the place where each atom is expected, and not a vector from where it is.
+  public let readsPoint: Bool
   /// What random directions are turned into for estimates of the divergence; nil leaves them as they are.
   public let frame: ElasticFrame?
 
   public init(
-    network: Net, space: LatentSpace, networkTimeIsReversed: Bool = false, frame: ElasticFrame? = nil
+    network: Net, space: LatentSpace, networkTimeIsReversed: Bool = false, readsPoint: Bool = false,
+    frame: ElasticFrame? = nil
   ) {
-    (self.network, self.space, self.networkTimeIsReversed, self.frame) = (network, space, networkTimeIsReversed, frame)
+    (self.network, self.space, self.frame) = (network, space, frame)
+    (self.networkTimeIsReversed, self.readsPoint) = (networkTimeIsReversed, readsPoint)
   }
 
   public func replacing(network: Net) -> Self {
-    Self(network: network, space: space, networkTimeIsReversed: networkTimeIsReversed, frame: frame)
+    Self(
+      network: network, space: space, networkTimeIsReversed: networkTimeIsReversed, readsPoint: readsPoint, frame: frame
+    )
   }
+
+  public var twiceDifferentiable: Self { replacing(network: network.twiceDifferentiable) }
 
   public var drawsBothHands: Bool { true }
 
   public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { try frame?.oriented(probes, at: x) ?? probes }
 
   public func callAsFunction(_ x: Tensor, _ t: Tensor) throws -> Tensor {
-    try flattened(network(positions(x), networkTime(t)))
+    let positions = try positions(x)
+    return try flattened(network(positions, networkTime(t)), at: positions)
   }
 
   public func withQuadraticForms(_ x: Tensor, _ t: Tensor, directions: Tensor) throws -> (Tensor, Tensor) {
     let m = directions.shape[0]
+    let positions = try positions(x)
     let moves = try directions.reshaped(m, x.shape[0], space.dimension / 3, 3)
-    guard let (value, tangents) = try network.withTangents(positions(x), networkTime(t), directions: moves) else {
+    guard let (value, tangents) = try network.withTangents(positions, networkTime(t), directions: moves) else {
       return try quadraticFormsByReverseMode(x, t, directions: directions)
     }
-    return (try flattened(value), try (flattened(tangents) * directions).sum(-1))
-  }
-
-  public func withScoreTransport(_ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor) throws -> ScoreTransport {
-    try replacing(network: network.twiceDifferentiable)
-      .scoreTransportByDoubleBackPropagation(x, t, score: score, directions: directions)
+    return (try flattened(value, at: positions), try (flattened(tangents, at: moves) * directions).sum(-1))
   }
 
   private func positions(_ x: Tensor) throws -> Tensor { try x.reshaped(-1, space.dimension / 3, 3) }
   private func networkTime(_ t: Tensor) throws -> Tensor { try networkTimeIsReversed ? 1 - t : t }
 
-  /// [..., atoms, 3] -> [..., 3 atoms], without the mean where points have none, in the project's direction of time.
-  private func flattened(_ vectors: Tensor) throws -> Tensor {
-    let velocity = try networkTimeIsReversed ? -vectors : vectors
-    let flat = try velocity.reshaped(Array(vectors.shape.dropLast(2)) + [space.dimension])
+  /// The network's output at `positions`, [..., atoms, 3] both, as the field's [..., 3 atoms]: without the mean where points have none, in
+  /// the project's direction of time. Linear in both, so that tangents and their directions go through it too.
+  private func flattened(_ output: Tensor, at positions: Tensor) throws -> Tensor {
+    let mask = try network.atoms.mask?.unsqueezed(-1)
+    let vectors =
+      if readsPoint {
+        try output - (mask.map { try positions * $0 } ?? positions)
+      } else {
+        try networkTimeIsReversed ? -output : output
+      }
+    let flat = try vectors.reshaped(Array(vectors.shape.dropLast(2)) + [space.dimension])
     guard space.meanFree else { return flat }
-    guard let mask = try network.atoms.mask?.unsqueezed(-1) else { return try space.projected(flat) }
-    let mean = try velocity.sum(-2, keepingDimensions: true) / mask.sum(-2, keepingDimensions: true)
-    return try ((velocity - mean) * mask).reshaped(flat.shape)
+    guard let mask else { return try space.projected(flat) }
+    let mean = try vectors.sum(-2, keepingDimensions: true) / mask.sum(-2, keepingDimensions: true)
+    return try ((vectors - mean) * mask).reshaped(flat.shape)
   }
 }
 

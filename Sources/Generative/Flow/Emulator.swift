@@ -20,7 +20,11 @@ public struct Emulator {
 
     /// A vector field with fresh parameters; `data` as for `EmulatorArchitecture.field`.
     func field(_ chart: Chart, data: Tensor? = nil, _ generator: Generator) throws -> any FlowModel {
-      let field = try architecture.field(chart, interpolant, data: data, generator)
+      try velocity(of: architecture.field(chart, interpolant, data: data, generator))
+    }
+
+    /// The field itself, or what it says of where paths end as a velocity.
+    func velocity(of field: any FlowModel) -> any FlowModel {
       guard predictsEndpoint, let field = field as? any VectorField else { return field }
       return Self.endpoint(field, interpolant)
     }
@@ -169,22 +173,25 @@ struct FrameSplit: Equatable {
 
 extension Emulator {
   /// A GVP network that another program trained on linear interpolants, in Cartesian coordinates. Weights carry the
-  /// names of `GVPNetwork.parameterNames`; `timeIsReversed` where the network's time runs from data to noise. Throws
-  /// `CartesianNetworkError` where the weights are not those of the configuration, `EmulatorError.atomClasses` where
-  /// the classes are not as many as the topology's atoms.
+  /// names of `GVPNetwork.parameterNames`; `timeIsReversed` where the network's time runs from data to noise; `predictsEndpoint` where it
+  /// gives the data point, in the unit of its positions, and not the velocity. Throws `CartesianNetworkError` where the weights are not those
+  /// of the configuration, `EmulatorError.atomClasses` where the classes are not as many as the topology's atoms.
   public init(
     gvp configuration: GVPConfiguration, weights: [String: NDArray<Float>], atomClasses: [Int], topology: Topology,
-    timeIsReversed: Bool, scale: Double = 10, meanFree: Bool = true
+    timeIsReversed: Bool, predictsEndpoint: Bool = false, scale: Double = 10, meanFree: Bool = true
   ) throws {
     let chart = Chart.cartesian(
       try CartesianChart(topology: topology, atomClasses: atomClasses, scale: scale, meanFree: meanFree))
     let network = try GVPNetwork(
       configuration: configuration, atoms: AtomClasses(atomClasses, count: configuration.atomClasses), weights: weights)
-    self.init(
-      header: Header(architecture: .gvp(configuration, timeIsReversed: timeIsReversed), interpolant: .linear),
-      chart: chart,
-      field: GVPVectorField(
-        network: network, space: chart.space, networkTimeIsReversed: timeIsReversed, frame: try chart.frame()))
+    let header = Header(
+      architecture: .gvp(
+        configuration, timeIsReversed: timeIsReversed, readsPoint: predictsEndpoint ? true : nil), interpolant: .linear,
+      predictsEndpoint: predictsEndpoint)
+    let field = GVPVectorField(
+      network: network, space: chart.space, networkTimeIsReversed: timeIsReversed, readsPoint: predictsEndpoint,
+      frame: try chart.frame())
+    self.init(header: header, chart: chart, field: header.velocity(of: field))
   }
 
   public var parameterCount: Int { field.network.parameterCount }

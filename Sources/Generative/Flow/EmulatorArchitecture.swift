@@ -3,7 +3,8 @@ import Torch
 /// The kind and shape of an emulator's network: everything but its numbers.
 public enum EmulatorArchitecture: Codable, Equatable, Sendable {
   case residual(ResidualConfiguration)
-  case gvp(GVPConfiguration, timeIsReversed: Bool)
+  /// `readsPoint`: the network gives the place where each atom is expected, as imported ones may; nil for no.
+  case gvp(GVPConfiguration, timeIsReversed: Bool, readsPoint: Bool? = nil)
   case egnn(EGNNConfiguration)
   /// Torsions first, then the rest given them; internal coordinates alone.
   case twoFlows(torsions: ResidualConfiguration, rest: ResidualConfiguration)
@@ -74,11 +75,11 @@ public enum EmulatorArchitecture: Codable, Equatable, Sendable {
           torsions: try ResidualNetwork(space: turning, configuration: torsions, generator: generator),
           rest: try ResidualNetwork(space: chart.space, configuration: rest, generator: generator)),
         space: chart.space, interpolant: interpolant)
-    case .gvp(let configuration, let timeIsReversed):
+    case .gvp(let configuration, let timeIsReversed, let readsPoint):
       let atoms = try AtomClasses(chart.atomClasses(), count: configuration.atomClasses)
       return GVPVectorField(
         network: try GVPNetwork(configuration: configuration, atoms: atoms, generator: generator), space: chart.space,
-        networkTimeIsReversed: timeIsReversed, frame: try chart.frame())
+        networkTimeIsReversed: timeIsReversed, readsPoint: readsPoint ?? false, frame: try chart.frame())
     case .egnn(let configuration):
       let atoms = try AtomClasses(chart.atomClasses(), count: configuration.atomClasses)
       return EGNNVectorField(

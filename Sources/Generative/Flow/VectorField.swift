@@ -27,6 +27,8 @@ public protocol VectorField: FlowModel {
   func oriented(probes: Tensor, at x: Tensor) throws -> Tensor
   /// Directions [m, n, d] without their part along columns that the field does not move.
   func confined(_ directions: Tensor) throws -> Tensor
+  /// The same field by operations that can be differentiated twice.
+  var twiceDifferentiable: Self { get }
   /// Columns that the field moves.
   var movedColumns: Range<Int> { get }
   /// Its trajectories are nearly straight: half as many steps, of equal length, do for them.
@@ -36,6 +38,7 @@ public protocol VectorField: FlowModel {
 extension VectorField {
   public var movedColumns: Range<Int> { 0..<space.dimension }
   public var isNearlyStraight: Bool { false }
+  public var twiceDifferentiable: Self { self }
   public func confined(_ directions: Tensor) throws -> Tensor { directions }
 
   /// Unit vectors along the columns that the field moves, [moved, n, d].
@@ -81,7 +84,7 @@ extension VectorField {
   /// Velocity [n, d]; e . J e for each of `directions` [m, n, d], [m, n]; and the gradient of v . score + mean_m e . J e over x,
   /// [n, d], in which `score` [n, d] is held fixed. By double back-propagation.
   public func withScoreTransport(_ x: Tensor, _ t: Tensor, score: Tensor, directions: Tensor) throws -> ScoreTransport {
-    try scoreTransportByDoubleBackPropagation(x, t, score: score, directions: directions)
+    try twiceDifferentiable.scoreTransportByDoubleBackPropagation(x, t, score: score, directions: directions)
   }
 
   func scoreTransportByDoubleBackPropagation(
@@ -234,6 +237,8 @@ public struct EndpointVectorField<Base: VectorField>: VectorField {
   public var latestTime: Double { 1 - 1e-3 }
   public var drawsBothHands: Bool { base.drawsBothHands }
   public func oriented(probes: Tensor, at x: Tensor) throws -> Tensor { try base.oriented(probes: probes, at: x) }
+
+  public var twiceDifferentiable: Self { Self(base: base.twiceDifferentiable, interpolant: interpolant) }
 
   public func replacing(network: Base.Net) -> Self {
     Self(base: base.replacing(network: network), interpolant: interpolant)

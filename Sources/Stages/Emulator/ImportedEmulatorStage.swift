@@ -9,7 +9,8 @@ import Workflow
 /// Takes over a vector field that another program trained.
 ///
 /// The file is HDF5: /weights/<tensor> under the names of `GVPNetwork.parameterNames`, /atom_class [atoms] in the order of the topology,
-/// and the network's constants under /configuration; noise_at_one = 1 says that its time runs from data to noise.
+/// and the network's constants under /configuration; noise_at_one = 1 says that its time runs from data to noise, predicts_endpoint = 1
+/// that it gives the data point and not the velocity (left out: 0).
 enum ImportedEmulatorStage: RecordedStage {
   static let type = EmulatorRecord.importedStageType
   static let version = 1
@@ -37,13 +38,16 @@ enum ImportedEmulatorStage: RecordedStage {
     }
     let emulator = try Emulator(
       gvp: file.configuration, weights: file.weights, atomClasses: file.atomClasses, topology: topology,
-      timeIsReversed: file.timeIsReversed, scale: parameters.lengthScale, meanFree: parameters.prior == .meanFree)
+      timeIsReversed: file.timeIsReversed, predictsEndpoint: file.predictsEndpoint, scale: parameters.lengthScale,
+      meanFree: parameters.prior == .meanFree)
     let archive = try emulator.archive()
     try context.output.write(archive, output.model)
     try context.output.write(tensors: archive.tensors)
     try context.output.write(output.topology, [topology.mdtrajJSON])
     try context.output.write(output.parameters, emulator.parameterCount)
-    context.log("\(emulator.parameterCount) parameters from \(url.lastPathComponent)")
+    context.log(
+      "\(emulator.parameterCount) parameters from \(url.lastPathComponent)"
+        + (file.predictsEndpoint ? ", which give the data point: paths end at t = 0.999" : ""))
   }
 }
 
@@ -51,7 +55,7 @@ enum ImportedEmulatorStage: RecordedStage {
 private struct WeightsFile {
   let atomClasses: [Int]
   let configuration: GVPConfiguration
-  let timeIsReversed: Bool
+  let timeIsReversed, predictsEndpoint: Bool
   let weights: [String: NDArray<Float>]
 
   /// Throws `HDF5Error`, or `EmulatorStageError.badWeights` where a part is missing.
@@ -72,6 +76,11 @@ private struct WeightsFile {
       }
       return Int(value)
     }
+    func yes(_ name: String) throws -> Bool {
+      let value = try number(name)
+      guard value == 0 || value == 1 else { throw bad("/configuration/\(name) is \(value); it must be 0 or 1") }
+      return value == 1
+    }
     guard file.exists("atom_class"), file.exists("weights") else { throw bad("it has no /atom_class or no /weights") }
     atomClasses = try file.dataset("atom_class").read(as: Int64.self).map { Int($0) }
     configuration = GVPConfiguration(
@@ -79,7 +88,8 @@ private struct WeightsFile {
       radialFunctions: try count("rbf_count"), cutoff: try number("rbf_max"),
       messageNorm: try number("message_norm"), positionRange: try number("coords_range"),
       atomClasses: try count("n_atom_classes"))
-    timeIsReversed = try number("noise_at_one") != 0
+    timeIsReversed = try yes("noise_at_one")
+    predictsEndpoint = try file.exists("configuration/predicts_endpoint") && yes("predicts_endpoint")
     var weights: [String: NDArray<Float>] = [:]
     for name in try file.list("weights") {
       let dataset = try file.dataset("weights/\(name)")

@@ -71,7 +71,7 @@ import Torch
     #expect(check.coordinates.count >= known && check.coordinates.count <= known + series.folds.count + 3)
     for found in check.coordinates {
       #expect(abs(found.value - 1) < 4.5 * found.error, "\(found)")
-      #expect(found.error < 0.1 || found.subject.kind == .torsion, "\(found)")
+      #expect(found.error < 0.1, "\(found)")
     }
     for found in check.torsions { #expect(abs(found.value) < 4.5 * found.error && found.error < 0.05, "\(found)") }
     #expect(abs(check.mean - 1) < 4.5 * check.error && check.error < 0.01)

@@ -109,9 +109,9 @@ struct PositionSeries {
       .matmul(Tensor(gradients, shape: [frames, count, 3])).values()
     var found = Found()
     found.narrow = bonds.map { distance($0, "bond", .length, positions, moves, blocks) }
-    found.narrow += angles.map { distance($0, "distance", .angle, positions, moves, blocks) }
+    found.narrow += angles.map { distance($0, "distance", .shape, positions, moves, blocks) }
     found.narrow += centres.map { volume($0, positions, moves, blocks) }
-    found.further = diagonals.map { distance($0, "distance", .torsion, positions, moves, blocks) }
+    found.further = diagonals.map { distance($0, "distance", .shape, positions, moves, blocks) }
     found.further += folds.map { volume($0, positions, moves, blocks) }
     let phi = torsionAngles(positions, atoms: count, torsions: torsions.map(\.atoms))
     for (k, torsion) in torsions.enumerated() {
@@ -174,7 +174,7 @@ struct PositionSeries {
     }
     let mean = values.reduce(0, +) / Double(max(1, frames))
     return blocks.narrow(
-      subject("volume", four, .torsion), zip(values, pulls).map { -($0 - mean) * $1 }, divergences: spreads)
+      subject("volume", four, .shape), zip(values, pulls).map { -($0 - mean) * $1 }, divergences: spreads)
   }
 
   /// d ln p over a torsion, all that is beyond its bond turning with it, [frames].

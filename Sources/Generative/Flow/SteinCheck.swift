@@ -11,7 +11,11 @@ import Molecules
 public struct SteinCheck: Equatable, Sendable {
   /// What is asked about.
   public struct Subject: Equatable, Sendable {
-    public enum Kind: Sendable { case length, angle, torsion }
+    public enum Kind: Sendable {
+      case length, angle, torsion
+      /// A distance or a volume of positions, whose field moves bonds too.
+      case shape
+    }
 
     public let kind: Kind
     /// "torsion C2-CA2-N2-C1", for records.
@@ -124,19 +128,19 @@ public struct SteinCheck: Equatable, Sendable {
       let below = sums { divergences[$0] }
       let (scale, value) = (mean(below), mean(above) / mean(below))
       // a ratio to first order, so that its error is that of a mean
-      let sums = above.indices.map { above[$0] / scale - value * (below[$0] / scale - sizes[$0]) }
-      return Narrow(subject: subject, sums: sums)
+      let ratios = above.indices.map { above[$0] / scale - value * (below[$0] / scale - sizes[$0]) }
+      return Narrow(subject: subject, sums: ratios)
     }
 
     /// The torsion in rad, and d ln p over it, [frames].
     func turning(_ subject: Subject, angles: [Double], slopes: [Double]) -> Turning {
-      let sums = [(1.0, 0.0), (1, 0.5), (2, 0), (2, 0.5)].map { order, phase in
+      let waves = [(1.0, 0.0), (1, 0.5), (2, 0), (2, 0.5)].map { order, phase in
         sums { frame in
           let angle = order * angles[frame] + phase * .pi
           return slopes[frame] * sin(angle) + order * cos(angle)
         }
       }
-      return Turning(subject: subject, sums: sums)
+      return Turning(subject: subject, sums: waves)
     }
 
     fileprivate var zero: [Double] { [Double](repeating: 0, count: sizes.count) }
@@ -175,8 +179,8 @@ extension SteinCheck {
     {
       return text + String(format: ". All coordinates agree on another temperature, %.0f K", temperature * mean)
     }
-    // no spring pushes away from its own middle
-    if off.contains(where: { $0.value < -5 * $0.error }) {
+    // no spring pushes away from its own middle, and none is so much stiffer than in the simulation
+    if off.contains(where: { $0.value < -5 * $0.error || $0.value - 5 * $0.error > 5 }) {
       return text
         + ". The force field pushes some away from where they are: another order of the atoms, or another molecule"
     }
@@ -197,7 +201,8 @@ extension SteinCheck {
     if wrong.allSatisfy({ $0 == .torsion }) {
       return text + ". Torsions alone are off: a restraint, another solvent, or other torsion terms"
     }
-    if wrong.allSatisfy({ $0 == .length }) {
+    // a distance over a bond that is held loses what that bond does not move
+    if wrong.first == .length, wrong.allSatisfy({ $0 == .length || $0 == .shape }) {
       return text + ". Bonds alone are off: constraints in the simulation, or other bond terms"
     }
     return text + ". The terms of these coordinates are others in the force field than in the simulation"

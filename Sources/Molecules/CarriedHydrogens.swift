@@ -2,9 +2,10 @@ import Foundation
 
 /// A molecule as the positions of its heavy atoms, and the internal coordinates of its hydrogens given these.
 ///
-/// Each hydrogen has a bond, an angle and a torsion of `InternalCoordinates`, against atoms that stand or that were placed before it. Where the
-/// heavy atoms move, the hydrogens are carried along. Volumes factorise: d^3N x = d^3H (heavy) exp(logJacobian) dq.
+/// Each hydrogen has a bond, an angle and a torsion of `InternalCoordinates`, against atoms that stand or that were placed before it; where its
+/// neighbour has two heavy neighbours the torsion is narrow, in rings too. Where the heavy atoms move, the hydrogens are carried along. Volumes factorise: d^3N x = d^3H (heavy) exp(logJacobian) dq.
 public struct CarriedHydrogens: Codable, Sendable, Equatable {
+  /// Of all atoms; what they place heavy atoms from may come later.
   public let coordinates: InternalCoordinates
   /// Atoms that stand, in their order.
   public let heavy: [Int]
@@ -13,33 +14,26 @@ public struct CarriedHydrogens: Codable, Sendable, Equatable {
   public var atomCount: Int { coordinates.atomCount }
 
   /// Throws `MoleculesError.tooFewAtoms` below three atoms, `.heavyAtoms` where fewer than three are heavy, or a hydrogen is more than
-  /// an end: one from which a heavy atom is placed, or one in a ring.
+  /// an end: one in a ring, or one of the three atoms that the others are placed from.
   public init(topology: Topology) throws {
-    let coordinates = try InternalCoordinates(topology: topology)
-    self.coordinates = coordinates
+    let plain = try InternalCoordinates(topology: topology)
     let isHeavy = topology.atoms.indices.map { !topology.isHydrogen($0) }
     heavy = topology.atoms.indices.filter { isHeavy[$0] }
     guard heavy.count >= 3 else { throw MoleculesError.heavyAtoms(count: heavy.count, placedFrom: nil) }
     let count = topology.atoms.count
     var own: [Int] = []
-    for (i, row) in coordinates.rows.enumerated() {
-      guard !isHeavy[row.atom] else {
-        if let light = [row.b, row.c, row.d].first(where: { $0 >= 0 && !isHeavy[$0] }) {
-          throw MoleculesError.heavyAtoms(count: heavy.count, placedFrom: topology.label(of: light))
-        }
-        continue
-      }
-      // the chain leads through heavy atoms where three follow each other
-      guard i >= 3 else {
-        throw MoleculesError.heavyAtoms(count: heavy.count, placedFrom: topology.label(of: row.atom))
-      }
-      // a hydrogen in a ring is placed by a distance
-      guard coordinates.kinds[count - 1 + i - 2] == .angle else {
+    var references: [Int: Int] = [:]
+    for (i, row) in plain.rows.enumerated() where !isHeavy[row.atom] {
+      // the chain leads through heavy atoms where three follow each other, and a hydrogen in a ring is placed by a distance
+      guard i >= 3, plain.kinds[count - 1 + i - 2] == .angle else {
         throw MoleculesError.heavyAtoms(count: heavy.count, placedFrom: topology.label(of: row.atom))
       }
       own += [i - 1, count - 1 + i - 2, 2 * count - 3 + i - 3]
+      // where a ring is cut, the bond that closes it is the nearest thing to count from: all heavy atoms are there
+      if !row.relative { references[row.atom] = topology.neighbours[row.b].first { isHeavy[$0] && $0 != row.c } }
     }
     self.own = own.sorted()
+    coordinates = plain.countingTorsions(against: references)
   }
 
   private var standing: [Bool] {

@@ -48,18 +48,32 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
   /// Throws `MoleculesError.tooFewAtoms` below three atoms.
   public init(topology: Topology) throws {
     guard topology.atoms.count >= 3 else { throw MoleculesError.tooFewAtoms(topology.atoms.count) }
-    atomCount = topology.atoms.count
     let plan = ZMatrixPlan(topology: topology)
     let rows = plan.rows
-    self.rows = rows
-    kinds =
-      rows.dropFirst(1).map { _ in .bond }
-      + rows.dropFirst(2).map { plan.inFan.contains($0.atom) ? .distance : .angle }
-      + rows.dropFirst(3).map { $0.relative ? .relativeTorsion : .torsion }
-    atoms =
-      rows.dropFirst(1).map { [$0.atom, $0.b] }
-      + rows.dropFirst(2).map { plan.inFan.contains($0.atom) ? [$0.atom, $0.c] : [$0.atom, $0.b, $0.c] }
-      + rows.dropFirst(3).map { [$0.atom, $0.b, $0.c, $0.d] }
+    let lengths = rows.dropFirst(1).map { _ in Kind.bond }
+    let angles = rows.dropFirst(2).map { plan.inFan.contains($0.atom) ? Kind.distance : .angle }
+    self.init(rows, lengths + angles + rows.dropFirst(3).map { $0.relative ? .relativeTorsion : .torsion })
+  }
+
+  private init(_ rows: [Row], _ kinds: [Kind]) {
+    (atomCount, self.rows, self.kinds) = (rows.count, rows, kinds)
+    let angles = zip(rows.dropFirst(2), kinds.dropFirst(rows.count - 1)).map { row, kind in
+      kind == .distance ? [row.atom, row.c] : [row.atom, row.b, row.c]
+    }
+    atoms = rows.dropFirst(1).map { [$0.atom, $0.b] } + angles + rows.dropFirst(3).map { [$0.atom, $0.b, $0.c, $0.d] }
+  }
+
+  /// The same atoms and references, but for the torsions of some atoms, by atom: these are relative torsions against another atom, which may be
+  /// placed later. For atoms that are placed where all others stand.
+  func countingTorsions(against references: [Int: Int]) -> InternalCoordinates {
+    var rows = rows
+    var kinds = kinds
+    for (i, row) in rows.enumerated().dropFirst(3) {
+      guard let reference = references[row.atom] else { continue }
+      rows[i] = Row(atom: row.atom, b: row.b, c: row.c, d: reference, relative: true)
+      kinds[2 * atomCount - 3 + i - 3] = .relativeTorsion
+    }
+    return InternalCoordinates(rows, kinds)
   }
 
   /// Indices of the coordinates of one kind.
@@ -77,22 +91,13 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
 
   /// "torsion H3-C1-O1-H1 of LIG 1", for messages; where atoms are of several residues, each with its own.
   public func title(of coordinate: Int, in topology: Topology) -> String {
-    let own = atoms[coordinate]
-    let residues = Set(own.map { topology.atoms[$0].residueIndex })
     let kind = kinds[coordinate] == .relativeTorsion ? Kind.torsion.rawValue : kinds[coordinate].rawValue
-    guard residues.count == 1, let residue = residues.first else {
-      return "\(kind) " + own.map { topology.label(of: $0) }.joined(separator: " - ")
-    }
-    return "\(kind) \(own.map { topology.atoms[$0].name }.joined(separator: "-")) of "
-      + "\(topology.residues[residue].name) \(topology.residues[residue].sequence)"
+    return topology.title(kind, of: atoms[coordinate])
   }
 
   /// "torsion C2-CA2-N2-C1", with residue numbers, for records.
   public func label(of coordinate: Int, in topology: Topology) -> String {
-    let names = atoms[coordinate].map { atom in
-      topology.atoms[atom].name + String(topology.residues[topology.atoms[atom].residueIndex].sequence)
-    }
-    return "\(kinds[coordinate].rawValue) " + names.joined(separator: "-")
+    topology.label(kinds[coordinate].rawValue, of: atoms[coordinate])
   }
 
   /// Splits the torsions by what they do in data: the indices of those that are broad, that is, whose samples leave no
@@ -106,14 +111,9 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
     var centres = [Double](repeating: 0, count: dimension)
     guard frames > 0 else { return ([], centres) }
     for k in 0..<dimension where !kinds[k].isLength {
-      let sorted = (0..<frames).map { wrappedAngle(values[$0 * dimension + k]) }.sorted()
-      var (widest, start) = (sorted[0] + 2 * .pi - sorted[frames - 1], sorted[0])
-      for i in 1..<max(1, frames) where sorted[i] - sorted[i - 1] > widest {
-        widest = sorted[i] - sorted[i - 1]
-        start = sorted[i]
-      }
-      centres[k] = wrappedAngle(start + (2 * .pi - widest) / 2)
-      if kinds[k] == .torsion, widest < gap { broad.append(k) }
+      let arc = AngularArc(of: (0..<frames).map { values[$0 * dimension + k] })
+      centres[k] = arc.centre
+      if kinds[k] == .torsion, arc.gap < gap { broad.append(k) }
     }
     return (broad, centres)
   }

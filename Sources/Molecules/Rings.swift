@@ -8,6 +8,9 @@ struct Ring: Hashable, Sendable {
 }
 
 extension Topology {
+  /// The shortest ring over each bond, each once: its atoms in the order in which they are bonded, the last one to the first.
+  public var rings: [[Int]] { shortestRings.map(\.atoms) }
+
   /// The shortest ring over each bond, each once, in the order of the bonds.
   var shortestRings: [Ring] {
     var known: Set<[Int]> = []

@@ -83,6 +83,24 @@ public struct Topology: Equatable, Sendable {
   /// "CA of ALA 2", for messages.
   public func label(of atom: Int) -> String { Structure.label(atoms[atom], residues[atoms[atom].residueIndex]) }
 
+  /// "torsion H3-C1-O1-H1 of LIG 1": what a coordinate of these atoms is called in messages, after its `kind`; where they are of several residues,
+  /// each with its own.
+  public func title(_ kind: String, of atoms: [Int]) -> String {
+    let residues = Set(atoms.map { self.atoms[$0].residueIndex })
+    guard residues.count == 1, let residue = residues.first else {
+      return "\(kind) " + atoms.map { label(of: $0) }.joined(separator: " - ")
+    }
+    return "\(kind) \(atoms.map { self.atoms[$0].name }.joined(separator: "-")) of "
+      + "\(self.residues[residue].name) \(self.residues[residue].sequence)"
+  }
+
+  /// "torsion C2-CA2-N2-C1", with residue numbers, for records.
+  public func label(_ kind: String, of atoms: [Int]) -> String {
+    "\(kind) "
+      + atoms.map { self.atoms[$0].name + String(residues[self.atoms[$0].residueIndex].sequence) }.joined(
+        separator: "-")
+  }
+
   func isHydrogen(_ atom: Int) -> Bool { atoms[atom].element == "H" }
 
   private func checkConnected() throws {

@@ -36,6 +36,27 @@ public func wrappedAngle(_ angle: Double) -> Double {
   return wrapped > -.pi ? wrapped : wrapped + 2 * .pi
 }
 
+/// The shortest arc of the circle that holds all of some angles.
+public struct AngularArc: Equatable, Sendable {
+  /// Width of what the arc leaves free, and the arc's middle, rad.
+  public let gap, centre: Double
+
+  /// Of one angle or more, rad. Of none the arc is that of the angle 0.
+  public init(of angles: some Sequence<Double>) {
+    let sorted = angles.map(wrappedAngle).sorted()
+    guard let first = sorted.first, let last = sorted.last else {
+      (gap, centre) = (2 * .pi, 0)
+      return
+    }
+    var (widest, start) = (first + 2 * .pi - last, first)
+    for i in sorted.indices.dropFirst() where sorted[i] - sorted[i - 1] > widest {
+      widest = sorted[i] - sorted[i - 1]
+      start = sorted[i]
+    }
+    (gap, centre) = (widest, wrappedAngle(start + (2 * .pi - widest) / 2))
+  }
+}
+
 @inline(__always)
 func torsionAngle(_ a: Vector3, _ b: Vector3, _ c: Vector3, _ d: Vector3) -> Double {
   let axis = c - b

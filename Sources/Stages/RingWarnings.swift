@@ -1,4 +1,5 @@
 import Foundation
+import Generative
 import Molecules
 
 /// What users are told of rings that internal coordinates cannot close.
@@ -10,7 +11,16 @@ enum RingWarnings {
     try InternalCoordinates(topology: topology).openRings(in: topology).map { ring in
       "the \(ring.description(in: topology)) and is no coordinate of the emulator: internal coordinates close rings of up to "
         + "\(InternalCoordinates.largestClosedRing) atoms. Samples will break this bond, and longer training does not mend it; "
-        + "coordinates: cartesian has no ring to close"
+        + "coordinates: heavy has no ring to close"
+    }
+  }
+
+  /// A sentence for each bond of a ring that an energy model has no coordinate for, though its emulator works on positions.
+  static func ofEnergyModel(_ chart: EnergyModelChart, _ topology: Topology) -> [String] {
+    guard !chart.isEmulators, case .internal(let own) = chart.chart else { return [] }
+    return own.coordinates.openRings(in: topology).map { ring in
+      "the \(ring.description(in: topology)) and is no coordinate of the energy model, which will hardly know how long it is; the emulator's own "
+        + "density (log_density of sample, density: stochastic-trace of reweight) has no ring to close"
     }
   }
 

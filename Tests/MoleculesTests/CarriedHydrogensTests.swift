@@ -81,6 +81,27 @@ import Testing
     #expect(others.allSatisfy { own[$0] == 0 })
   }
 
+  /// A ring of fourteen atoms, whose closing bond is no coordinate, and proline: hydrogens come back, and those beside two heavy atoms are counted
+  /// from these and follow no torsion of the ring.
+  @Test(arguments: ["cases/ring-of-many-atoms/dis.pdb", "rings/proline.pdb"]) func ringsCarryTheirs(_ name: String)
+    throws
+  {
+    let topology = try Topology.read(pdb: Package.fixture(name))
+    let carried = try CarriedHydrogens(topology: topology)
+    let (kinds, atoms) = (carried.coordinates.kinds, carried.coordinates.atoms)
+    let heavy = Set(carried.heavy)
+    for k in carried.own where kinds[k] == .torsion {
+      #expect(
+        topology.neighbours[atoms[k][1]].filter(heavy.contains).count == 1,
+        "\(carried.coordinates.title(of: k, in: topology))")
+    }
+    let x = topology.referenceCoordinates
+    var (values, _) = try carried.coordinates.internalCoordinates(x, frames: 1)
+    for k in values.indices where !carried.own.contains(k) { values[k] = .nan }
+    let back = carried.cartesian(heavy: carried.heavyPositions(x, frames: 1), values: values, frames: 1).coordinates
+    #expect(zip(back, x).allSatisfy { abs($0 - $1) < 1e-9 })
+  }
+
   /// Water and formaldehyde have too few heavy atoms, and say so.
   @Test func fewHeavyAtomsAreRefused() throws {
     let water = try Fixtures.molecule(["O", "H", "H"], [(0, 1), (0, 2)], [0, 0, 0, 0.1, 0, 0, 0, 0.1, 0])

@@ -32,6 +32,33 @@ import Trajectories
       BoltzmannForces(temperature: temperature, framesPerCall: 1000) { try engine.energiesAndForces($0) }
     }
 
+    /// Other frames of the same molecule.
+    init(_ other: Alanine, frames: NDArray<Double>) {
+      (topology, engine, self.frames) = (other.topology, other.engine, frames)
+    }
+
+    /// With a further term on a torsion, -4 kJ/mol times its cosine, which the frames do not know.
+    func forces(twisting torsion: [Int]) -> BoltzmannForces {
+      let real = forces()
+      return BoltzmannForces(temperature: 300, framesPerCall: 1000) { positions in
+        var (energies, forces) = try real.evaluate(positions)
+        for frame in energies.indices {
+          let own = Array(positions[66 * frame..<66 * (frame + 1)])
+          let angle = torsionAngles(own, atoms: 22, torsions: [torsion])[0]
+          let pull = 4 * sin(angle)
+          for atom in torsion {
+            for axis in 0..<3 {
+              var moved = own
+              moved[3 * atom + axis] += 1e-6
+              let turn = wrappedAngle(torsionAngles(moved, atoms: 22, torsions: [torsion])[0] - angle) / 1e-6
+              forces[66 * frame + 3 * atom + axis] += pull * turn
+            }
+          }
+        }
+        return (energies, forces)
+      }
+    }
+
     func data(
       _ forces: BoltzmannForces?, levers: EmulatorSettings.Levers = .init(), _ host: any TrainingHost = UnattendedHost()
     ) throws -> EmulatorData {
@@ -194,29 +221,11 @@ import Trajectories
   /// A further term on psi's torsion that the frames do not know: bonds and angles are as they were, and the torsion tells.
   @Test func anotherTorsionTermIsSeen() throws {
     let alanine = try Alanine(frames: 4000)
-    let real = alanine.forces()
     let coordinates = try InternalCoordinates(topology: alanine.topology)
     let psi = try alanine.topology.torsion(named: "psi")
     let index = try #require(coordinates.coordinate(ofTorsion: psi))
-    let twisted = BoltzmannForces(temperature: 300, framesPerCall: 1000) { positions in
-      var (energies, forces) = try real.evaluate(positions)
-      for frame in energies.indices {
-        let own = Array(positions[66 * frame..<66 * (frame + 1)])
-        let angle = torsionAngles(own, atoms: 22, torsions: [psi])[0]
-        let pull = 4 * sin(angle)
-        for atom in psi {
-          for axis in 0..<3 {
-            var moved = own
-            moved[3 * atom + axis] += 1e-6
-            let turn = wrappedAngle(torsionAngles(moved, atoms: 22, torsions: [psi])[0] - angle) / 1e-6
-            forces[66 * frame + 3 * atom + axis] += pull * turn
-          }
-        }
-      }
-      return (energies, forces)
-    }
     var said: [String] = []
-    let data = try alanine.data(twisted, UnattendedHost { said.append($0) })
+    let data = try alanine.data(alanine.forces(twisting: psi), UnattendedHost { said.append($0) })
     #expect(data.targets == nil)
     #expect(
       said.contains { $0.contains(coordinates.title(of: index, in: alanine.topology)) && $0.contains("of its force") },

@@ -53,15 +53,18 @@ public struct WeightDiagnosis: Sendable {
   ///   - samples: positions, nm, [samples, atoms, 3]; `logWeights` [samples], -infinity without weight.
   ///   - frames: what the samples were learnt from, nm, [frames, atoms, 3].
   ///   - terms: the force field's harmonic terms; empty where they are not known.
+  ///   - isOnPositions: the samples were drawn as positions, which have no ring to close.
   ///   - rigid: bonds that are meant to keep their lengths.
   ///   - thermalEnergy: kJ/mol.
   ///   - called: what a torsion is called, where somebody has named it.
   public init(
     topology: Topology, samples: [Double], logWeights: [Double], frames: [Double], terms: [HarmonicTerm] = [],
-    rigid: RigidBonds? = nil, thermalEnergy: Double, called: (RotatableTorsion) -> String = { $0.name }
+    isOnPositions: Bool = false, rigid: RigidBonds? = nil, thermalEnergy: Double,
+    called: (RotatableTorsion) -> String = { $0.name }
   ) {
     let atoms = topology.atoms.count
-    let rings = (try? InternalCoordinates(topology: topology))?.openRings(in: topology, flat: true) ?? []
+    let coordinates = isOnPositions ? nil : try? InternalCoordinates(topology: topology)
+    let rings = coordinates?.openRings(in: topology, flat: true) ?? []
     let open = Dictionary(rings.map { ($0.bond, $0.size) }, uniquingKeysWith: { first, _ in first })
     let known = Dictionary(terms.map { (Self.ordered($0.atoms), $0) }, uniquingKeysWith: { first, _ in first })
     var found: [(badness: Double, finding: Finding)] = []

@@ -77,17 +77,11 @@ public struct BoltzmannForces {
     }
   }
 
-  /// The largest difference of energies, in kT, that naming a rotor's ends otherwise makes in some of the frames.
-  func difference(
-    turning rotor: Rotor, _ coordinates: InternalCoordinates, _ values: [Double], frames: Int
-  ) throws -> Double {
-    let dimension = coordinates.dimension
-    let some = (0..<min(frames, 20)).map { $0 * frames / min(frames, 20) }
-    let chosen = some.flatMap { values[$0 * dimension..<($0 + 1) * dimension] }
-    let positions = try coordinates.cartesian(chosen, frames: some.count).coordinates
+  /// The largest difference of energies, in kT, that naming a rotor's ends otherwise makes in frames, `positions` [frames, atoms, 3], nm.
+  func difference(turning rotor: Rotor, _ positions: [Double], frames: Int) throws -> Double {
     var turned = positions
-    let atoms = coordinates.atomCount
-    for frame in some.indices {
+    let atoms = positions.count / max(1, 3 * frames)
+    for frame in 0..<frames {
       for (from, to) in zip(rotor.ends, rotor.ends[1...] + rotor.ends[..<1]) {
         for axis in 0..<3 {
           turned[3 * (frame * atoms + to) + axis] = positions[3 * (frame * atoms + from) + axis]

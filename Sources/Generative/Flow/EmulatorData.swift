@@ -38,7 +38,7 @@ struct EmulatorData {
       throw EmulatorError.heldNeedsInternal(bonds: rigid.bonds.count)
     }
     if settings.coordinates == .heavy || settings.coordinates == .pairs {
-      let data = try PositionData(frames, topology, isWeighted: !factors.isEmpty, weights, settings, host)
+      let data = try PositionData(frames, topology, weights, settings, host)
       (chart, rows, targets, pairs, check) = (data.chart, data.rows, data.targets, data.pairs, data.check)
       (timeWeights, isInTwo) = (settings.levers.timeWeights ?? .likelihood, false)
       return
@@ -59,7 +59,8 @@ struct EmulatorData {
     var options = InternalChart.Options(rigid: settings.rigid)
     if !factors.isEmpty { options.weights = weights }
     let plain = try InternalChart(coordinates: coordinates, values: values, frames: count, options)
-    let found = try FrameForces(coordinates, values, count, plain, topology, settings, host)
+    let found = try FrameForces(
+      InternalFrames(values: values, count: count, chart: plain, topology: topology), settings, host)
     let levers = settings.levers
     check = found.check
     options.hasConditionalMean = levers.conditionalMean ?? (found.gradients != nil)
@@ -110,34 +111,31 @@ private struct PositionData {
   let check: SteinCheck?
 
   init(
-    _ frames: NDArray<Double>, _ topology: Topology, isWeighted: Bool, _ weights: [Double],
-    _ settings: EmulatorSettings, _ host: any TrainingHost
+    _ data: NDArray<Double>, _ topology: Topology, _ weights: [Double], _ settings: EmulatorSettings,
+    _ host: any TrainingHost
   ) throws {
     guard settings.objective == .velocity, settings.coupling == .independent, settings.interpolant == .linear else {
       throw EmulatorError.pairsNeedLinearPaths
     }
-    let (count, positions) = (frames.shape.first ?? 0, frames.values)
-    let coordinates = try InternalCoordinates(topology: topology)
-    let (values, _) = try coordinates.internalCoordinates(positions, frames: count)
-    var options = InternalChart.Options()
-    if isWeighted { options.weights = weights }
+    let (count, positions) = (data.shape.first ?? 0, data.values)
     let isHeavy = settings.coordinates == .heavy
+    let frames = try PositionFrames(
+      positions: positions, count: count, topology: topology,
+      carried: isHeavy ? CarriedHydrogens(topology: topology) : nil)
     var found = FrameForces()
-    // positions of all atoms with plain targets need no chart, which some frames do not give
     if isHeavy || (settings.forces != nil && settings.levers.forces != false) {
-      let plain = try InternalChart(coordinates: coordinates, values: values, frames: count, options)
       var asked = settings
       // hydrogens given heavy atoms would be learnt by heart
       if isHeavy { asked.levers.forces = true }
       do {
-        found = try FrameForces(coordinates, values, count, plain, topology, asked, host)
+        found = try FrameForces(frames, asked, host)
       } catch EmulatorError.forcesNeeded(_, let reason) where isHeavy {
         throw EmulatorError.forcesNeeded(.hydrogens, reason: reason)
       }
     }
     check = found.check
-    let forces = found.gradients == nil ? nil : try settings.forces?.logGradients(positions, frames: count, host)
-    guard isHeavy else {
+    let forces = found.gradients
+    guard let carried = frames.carried else {
       let scale = try Self.unitScale(positions, atoms: topology.atoms.count, weights)
       let chart = try CartesianChart(topology: topology, atomClasses: topology.symmetryClasses, scale: scale)
       self.chart = .cartesian(chart)
@@ -152,16 +150,16 @@ private struct PositionData {
       return
     }
     guard let forces else { throw EmulatorError.forcesNeeded(.hydrogens, reason: "there are none") }
-    let carried = try CarriedHydrogens(topology: topology)
-    let own = Set(carried.own)
-    options.rotors = found.rotors.filter { own.contains($0.torsion) }
+    var options = InternalChart.Options()
+    options.rotors = found.rotors
     options.weights = weights
-    let chart = try HeavyChart(carried, topology, positions: positions, values: values, frames: count, options)
+    let chart = try HeavyChart(
+      carried, topology, positions: positions, values: frames.values, frames: count, options)
     self.chart = .heavy(chart)
     host.log(
       "\(count) frames; \(carried.heavy.count) heavy atoms with \(chart.geometry.pairs.count) distances and \(chart.geometry.volumes.count) volumes, "
         + "\(chart.hydrogens?.narrow.count ?? 0) narrow and \(chart.space.angles) broad coordinates of hydrogens")
-    let (latents, slopes) = try chart.latents(positions, internal: values, forces: forces, frames: count)
+    let (latents, slopes) = try chart.latents(positions, internal: frames.values, forces: forces, frames: count)
     rows = try Tensor.concatenated([latents, slopes], axis: 1).cast(.float32)
     targets = try ForceTargets(slopes, weights: weights, space: chart.space, interpolant: .linear)
     pairs = try PairForceTargets(slopes.slice(0..<chart.positionColumns, axis: 1), weights: weights)
@@ -172,102 +170,5 @@ private struct PositionData {
     let x = try Tensor(positions, shape: [weights.count, atoms, 3])
     let squares = try (x - x.mean(1, keepingDimensions: true)).square().sum(1, 2) * Tensor(weights)
     return (Double(3 * (atoms - 1)) * weights.reduce(0, +) / (try squares.sum().item())).squareRoot()
-  }
-}
-
-/// What forces say of frames: whether they are theirs, gradients where they are, and which rotors have equal ends.
-struct FrameForces {
-  var check: SteinCheck?
-  /// Over internal coordinates, [frames, dimension]; nil where targets are to be plain.
-  var gradients: [Double]?
-  var rotors: [Rotor] = []
-  /// Energies of ends that are named otherwise are equal to this, kT.
-  static let equalEnergies = 1e-2
-
-  /// Nothing known.
-  init() {}
-
-  init(
-    _ coordinates: InternalCoordinates, _ values: [Double], _ count: Int, _ chart: InternalChart,
-    _ topology: Topology, _ settings: EmulatorSettings, _ host: any TrainingHost
-  ) throws {
-    let levers = settings.levers
-    if let reason = try plainBecause(coordinates, values, count, chart, topology, settings, host) {
-      gradients = nil
-      if levers.forces == true { throw EmulatorError.forcesNeeded(.targets, reason: reason) }
-      if levers.twoFlows == true { throw EmulatorError.forcesNeeded(.flows, reason: reason) }
-      if levers.foldsRotors == true { throw EmulatorError.forcesNeeded(.rotors, reason: reason) }
-      if levers.timeWeights == .likelihood {
-        throw EmulatorError.forcesNeeded(.times, reason: reason)
-      }
-      return
-    }
-    guard levers.foldsRotors ?? true, let forces = settings.forces else { return }
-    let constants = Set((chart.held ?? []).map(\.coordinate))
-    let dimension = coordinates.dimension
-    for rotor in coordinates.rotors(topology: topology, values: values.prefix(dimension), constants: constants) {
-      let difference = try forces.difference(turning: rotor, coordinates, values, frames: count)
-      if difference < Self.equalEnergies {
-        rotors.append(rotor)
-      } else {
-        host.warn(
-          "the ends of \(coordinates.title(of: rotor.torsion, in: topology)) look alike, but the force field tells them apart by "
-            + String(format: "%.2g kT", difference) + ": its turns are not folded", .note)
-      }
-    }
-  }
-
-  /// Takes check and gradients; nil where forces can be used, else why not.
-  private mutating func plainBecause(
-    _ coordinates: InternalCoordinates, _ values: [Double], _ count: Int, _ chart: InternalChart,
-    _ topology: Topology, _ settings: EmulatorSettings, _ host: any TrainingHost
-  ) throws -> String? {
-    guard settings.levers.forces != false else { return "plain targets are asked for" }
-    guard settings.objective == .velocity, settings.coupling == .independent else {
-      return "forces go with the velocity as objective and with independent pairs alone"
-    }
-    guard let forces = settings.forces else { return "there is no force field" }
-    if forces.areDear, count > Self.fewFrames, settings.levers.forces != true {
-      let reason = "\(count) frames are many for so dear a force field; forces are used where they are asked for"
-      host.log("targets are plain: " + reason)
-      return reason
-    }
-    if forces.areDear {
-      host.log(
-        "a dear force field is asked for the forces of \(count) frames; stopped before training begins, they are lost")
-    }
-    // some frames first: a dear force field need not see all of those that are not its own
-    for sample in count > Self.firstLook ? [Self.firstLook, count] : [count] {
-      let rows = (0..<sample).map { $0 * count / sample }
-      let dimension = coordinates.dimension
-      let some = sample == count ? values : rows.flatMap { values[$0 * dimension..<($0 + 1) * dimension] }
-      let found = try forces.gradients(coordinates, some, frames: sample, host)
-      if let bad = found.firstIndex(where: { !$0.isFinite }) {
-        return refused(
-          "frame \(rows[bad / dimension]) has no finite force in the force field", .warning, settings, host)
-      }
-      let check = SteinCheck(
-        values: some, gradients: found, frames: sample, coordinates.kinds, narrow: chart.narrow,
-        centres: chart.centres, broad: chart.broad)
-      self.check = check
-      guard check.isSound else {
-        return refused(
-          check.verdict(coordinates, topology, temperature: forces.temperature), .grave, settings, host)
-      }
-      if sample == count { gradients = found }
-    }
-    host.log("forces and frames: " + (check?.summary(coordinates, topology) ?? ""))
-    return nil
-  }
-
-  private static let firstLook = 1000
-  /// So many frames even a dear force field is asked about.
-  private static let fewFrames = 3000
-
-  private func refused(
-    _ reason: String, _ gravity: Remark.Gravity, _ settings: EmulatorSettings, _ host: any TrainingHost
-  ) -> String {
-    if settings.levers.forces != true { host.warn("targets are plain: " + reason, gravity) }
-    return reason
   }
 }

@@ -3,29 +3,42 @@ import Molecules
 
 /// Whether frames are what a force field makes of a molecule at its temperature, by Stein's identity.
 ///
-/// For a density p that vanishes at its ends, E[(d ln p / dq) (q - mean)] = -1, coordinate by coordinate; and so it is for any mixture of
-/// pieces of p, whatever their shares. Its negative is T' / T for frames of another temperature T', and far from 1 for a coordinate whose
-/// terms of the force field are others. For a torsion that goes all the way round, E[(d ln p / dq) f + f'] = 0 of any
-/// periodic f. Source: C. Stein, Proc. Sixth Berkeley Symp. Math. Statist. Prob. 2, 583, 1972.
+/// For a density p that vanishes at its ends and a smooth vector field F, E[F . grad ln p + div F] = 0; and so it is for any mixture of
+/// pieces of p, whatever their shares. With F = (q - mean) along one coordinate q, -E[F . grad ln p] / E[div F] is 1: it is T' / T for frames
+/// of another temperature T', and far from 1 for a coordinate whose terms of the force field are others. For a torsion that goes all the
+/// way round, F is a periodic function f of it, and E[(d ln p / dq) f + f'] = 0. Which fields are taken depends on what a model draws:
+/// `InternalSeries`, `PositionSeries`. Source: C. Stein, Proc. Sixth Berkeley Symp. Math. Statist. Prob. 2, 583, 1972.
 public struct SteinCheck: Equatable, Sendable {
+  /// What is asked about.
+  public struct Subject: Equatable, Sendable {
+    public enum Kind: Sendable {
+      case length, angle, torsion
+      /// A distance or a volume of positions, whose field moves bonds too.
+      case shape
+    }
+
+    public let kind: Kind
+    /// "torsion C2-CA2-N2-C1", for records.
+    public let label: String
+    /// "torsion H3-C1-O1-H1 of LIG 1", for messages.
+    public let title: String
+  }
+
   public struct Coordinate: Equatable, Sendable {
-    /// Internal coordinate.
-    public let index: Int
+    public let subject: Subject
     /// 1 where all is well.
     public let value: Double
     /// Standard error.
     public let error: Double
     var deviation: Double { abs(value - 1) }
     /// Neither small nor within the errors, or not known at all.
-    var isOff: Bool {
-      deviation > max(SteinCheck.coordinateTolerance, 5 * error) || !(error <= SteinCheck.largestCoordinateError)
-    }
+    var isOff: Bool { deviation > max(SteinCheck.coordinateTolerance, 5 * error) || !isKnown }
+    var isKnown: Bool { error <= SteinCheck.largestCoordinateError }
   }
 
   /// A broad torsion: the largest of E[g f + f'] for f = sin and cos of the angle and of twice it; 0 where all is well.
   public struct Torsion: Equatable, Sendable {
-    /// Internal coordinate.
-    public let index: Int
+    public let subject: Subject
     public let value: Double
     /// Standard error.
     public let error: Double
@@ -56,104 +69,140 @@ public struct SteinCheck: Equatable, Sendable {
   /// Narrow coordinates that are not as the force field has them.
   public var off: [Coordinate] { coordinates.filter(\.isOff) }
 
-  /// `values` and `gradients` [frames, dimension]; `narrow` and `broad` those coordinates that are looked at, `centres` the centres of
-  /// the narrow ones' arcs. Errors by blocks of frames that follow each other.
-  init(
-    values: [Double], gradients: [Double], frames: Int, _ kinds: [InternalCoordinates.Kind], narrow: [Int],
-    centres: [Double], broad: [Int]
-  ) {
-    let dimension = kinds.count
-    let blocks = max(2, min(50, frames / 4))
-    var sums = [Double](repeating: 0, count: blocks)
-    var counts = [Double](repeating: 0, count: blocks)
+  /// Errors by blocks of frames that follow each other. `further` coordinates are looked at where there are frames enough to know them, and
+  /// are no part of the mean.
+  init(_ blocks: Blocks, narrow: [Blocks.Narrow], further: [Blocks.Narrow] = [], turning: [Blocks.Turning]) {
+    var sums = blocks.zero
     var found: [Coordinate] = []
-    for frame in 0..<frames { counts[frame * blocks / max(1, frames)] += 1 }
-    func error(_ parts: [Double], _ mean: Double) -> Double {
-      let means = zip(parts, counts).map { $0 / max(1, $1) }
-      let variance = means.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(blocks - 1)
-      return (variance / Double(blocks)).squareRoot()
+    func coordinate(_ one: Blocks.Narrow) -> Coordinate {
+      let value = blocks.mean(one.sums)
+      return Coordinate(subject: one.subject, value: value, error: blocks.error(one.sums, value))
     }
-    for (column, index) in narrow.enumerated() {
-      func shifted(_ frame: Int) -> Double {
-        let value = values[frame * dimension + index] - centres[column]
-        return kinds[index].isTorsion ? wrappedAngle(value) : value
-      }
-      let mean = (0..<frames).reduce(0) { $0 + shifted($1) } / Double(max(1, frames))
-      var parts = [Double](repeating: 0, count: blocks)
-      for frame in 0..<frames {
-        parts[frame * blocks / frames] -= gradients[frame * dimension + index] * (shifted(frame) - mean)
-      }
-      let value = parts.reduce(0, +) / Double(max(1, frames))
-      found.append(Coordinate(index: index, value: value, error: error(parts, value)))
-      for block in 0..<blocks { sums[block] += parts[block] / Double(narrow.count) }
+    for one in narrow {
+      found.append(coordinate(one))
+      for block in sums.indices { sums[block] += one.sums[block] / Double(narrow.count) }
     }
-    torsions = broad.map { index -> Torsion in
-      let found = [(1.0, 0.0), (1, 0.5), (2, 0), (2, 0.5)].map { order, phase -> (value: Double, error: Double) in
-        var parts = [Double](repeating: 0, count: blocks)
-        for frame in 0..<frames {
-          let angle = order * values[frame * dimension + index] + phase * .pi
-          parts[frame * blocks / frames] += gradients[frame * dimension + index] * sin(angle) + order * cos(angle)
-        }
-        let value = parts.reduce(0, +) / Double(max(1, frames))
-        return (value, error(parts, value))
+    torsions = turning.map { one -> Torsion in
+      let found = one.sums.map { sums -> (value: Double, error: Double) in
+        let value = blocks.mean(sums)
+        return (value, blocks.error(sums, value))
       }
       let worst = found.max { abs($0.value) < abs($1.value) } ?? (.nan, .nan)
-      return Torsion(index: index, value: worst.value, error: worst.error)
+      return Torsion(subject: one.subject, value: worst.value, error: worst.error)
     }.sorted { abs($0.value) > abs($1.value) }
-    mean = sums.reduce(0, +) / Double(max(1, frames))
-    self.error = error(sums, mean)
+    mean = blocks.mean(sums)
+    error = blocks.error(sums, mean)
+    found += further.map(coordinate).filter(\.isKnown)
     coordinates = found.sorted { $0.deviation > $1.deviation }
+  }
+
+  /// Blocks of frames that follow each other: means, and their errors by how blocks differ.
+  struct Blocks {
+    /// One narrow coordinate: sums by block whose mean is -E[F . grad ln p] / E[div F].
+    struct Narrow {
+      let subject: Subject
+      fileprivate let sums: [Double]
+    }
+
+    /// A torsion that goes all the way round: sums by block of g f + f', for each f.
+    struct Turning {
+      let subject: Subject
+      fileprivate let sums: [[Double]]
+    }
+
+    let frames: Int
+    private let sizes: [Double]
+
+    init(frames: Int) {
+      self.frames = frames
+      let count = max(2, min(50, frames / 4))
+      var sizes = [Double](repeating: 0, count: count)
+      for frame in 0..<frames { sizes[frame * count / max(1, frames)] += 1 }
+      self.sizes = sizes
+    }
+
+    /// -F . grad ln p of each frame, and div F where that is not 1 in all, [frames].
+    func narrow(_ subject: Subject, _ products: [Double], divergences: [Double]? = nil) -> Narrow {
+      let above = sums { products[$0] }
+      guard let divergences else { return Narrow(subject: subject, sums: above) }
+      let below = sums { divergences[$0] }
+      let (scale, value) = (mean(below), mean(above) / mean(below))
+      // a ratio to first order, so that its error is that of a mean
+      let ratios = above.indices.map { above[$0] / scale - value * (below[$0] / scale - sizes[$0]) }
+      return Narrow(subject: subject, sums: ratios)
+    }
+
+    /// The torsion in rad, and d ln p over it, [frames].
+    func turning(_ subject: Subject, angles: [Double], slopes: [Double]) -> Turning {
+      let waves = [(1.0, 0.0), (1, 0.5), (2, 0), (2, 0.5)].map { order, phase in
+        sums { frame in
+          let angle = order * angles[frame] + phase * .pi
+          return slopes[frame] * sin(angle) + order * cos(angle)
+        }
+      }
+      return Turning(subject: subject, sums: waves)
+    }
+
+    fileprivate var zero: [Double] { [Double](repeating: 0, count: sizes.count) }
+
+    private func sums(_ value: (Int) -> Double) -> [Double] {
+      var sums = zero
+      for frame in 0..<frames { sums[frame * sizes.count / frames] += value(frame) }
+      return sums
+    }
+
+    fileprivate func mean(_ sums: [Double]) -> Double { sums.reduce(0, +) / Double(max(1, frames)) }
+
+    fileprivate func error(_ sums: [Double], _ mean: Double) -> Double {
+      let means = zip(sums, sizes).map { $0 / max(1, $1) }
+      let variance = means.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(sizes.count - 1)
+      return (variance / Double(sizes.count)).squareRoot()
+    }
   }
 }
 
 extension SteinCheck {
   /// "thermometer 0.9996 +- 0.0012, worst ..."
-  func summary(_ coordinates: InternalCoordinates, _ topology: Topology) -> String {
-    String(format: "thermometer %.4f ± %.4f (1 where frames are the force field's)", mean, error)
-      + (worst(coordinates, topology).map { "; furthest off: \($0)" } ?? "")
+  var summary: String {
+    let worst = coordinates.prefix(3).map { $0.subject.title + String(format: " %.3f ± %.3f", $0.value, $0.error) }
+    return String(format: "thermometer %.4f ± %.4f (1 where frames are the force field's)", mean, error)
+      + (worst.isEmpty ? "" : "; furthest off: " + worst.joined(separator: ", "))
   }
 
-  private func worst(_ coordinates: InternalCoordinates, _ topology: Topology) -> String? {
-    coordinates.dimension == 0 || self.coordinates.isEmpty
-      ? nil
-      : self.coordinates.prefix(3).map { found in
-        coordinates.title(of: found.index, in: topology)
-          + String(format: " %.3f ± %.3f", found.value, found.error)
-      }.joined(separator: ", ")
-  }
-
-  /// Why forces cannot be used, with the likely cause.
-  func verdict(_ coordinates: InternalCoordinates, _ topology: Topology, temperature: Double) -> String {
-    let values = self.coordinates.map(\.value)
-    let spread = values.filter { abs($0 - mean) < 0.1 * abs(mean) }.count
+  /// Why forces cannot be used, with the likely cause. `temperature` is the force field's, K.
+  func verdict(temperature: Double) -> String {
+    let agreeing = coordinates.filter { abs($0.value - mean) < max(0.1 * abs(mean), 2 * $0.error) }.count
     var text = "frames are not what the force field makes of the molecule at " + String(format: "%g K: ", temperature)
-    text += summary(coordinates, topology)
-    if abs(mean - 1) > Self.tolerance, mean > 0, abs(mean - 1) < 1, Double(spread) > 0.9 * Double(values.count) {
+    text += summary
+    if abs(mean - 1) > max(Self.tolerance, 3 * error), mean > 0, abs(mean - 1) < 1,
+      Double(agreeing) > 0.9 * Double(coordinates.count)
+    {
       return text + String(format: ". All coordinates agree on another temperature, %.0f K", temperature * mean)
     }
-    // no spring pushes away from its own middle
-    if off.contains(where: { $0.value < -5 * $0.error }) {
+    // no spring pushes away from its own middle, and none is so much stiffer than in the simulation
+    if off.contains(where: { $0.value < -5 * $0.error || $0.value - 5 * $0.error > 5 }) {
       return text
         + ". The force field pushes some away from where they are: another order of the atoms, or another molecule"
     }
-    let errors = self.coordinates.map(\.error) + torsions.map(\.error)
+    let errors = coordinates.map(\.error) + torsions.map(\.error)
     if error > Self.largestError || errors.contains(where: { !($0 <= Self.largestCoordinateError) }) {
       return text + ". The frames are too few, or some forces too large, to tell"
     }
-    let wrong = off.map { coordinates.kinds[$0.index] }
-    if Double(wrong.count) > 0.5 * Double(values.count) {
+    let wrong = off.map(\.subject.kind)
+    if Double(wrong.count) > 0.5 * Double(coordinates.count) {
       return text + ". Most coordinates are off: another force field"
     }
     if let torsion = torsions.first, torsion.isOff {
-      return text + ". " + coordinates.title(of: torsion.index, in: topology)
+      return text + ". " + torsion.subject.title
         + String(format: " lacks %.2f ± %.2f of its force: ", torsion.value, torsion.error)
         + "another solvent, a restraint, or other torsion terms"
     }
     if wrong.isEmpty { return text + ". None by itself: another solvent, or another force field" }
-    if wrong.allSatisfy({ $0 == .torsion || $0 == .relativeTorsion }) {
+    if wrong.allSatisfy({ $0 == .torsion }) {
       return text + ". Torsions alone are off: a restraint, another solvent, or other torsion terms"
     }
-    if wrong.allSatisfy({ $0.isLength }) {
+    // a distance over a bond that is held loses what that bond does not move
+    if wrong.first == .length, wrong.allSatisfy({ $0 == .length || $0 == .shape }) {
       return text + ". Bonds alone are off: constraints in the simulation, or other bond terms"
     }
     return text + ". The terms of these coordinates are others in the force field than in the simulation"

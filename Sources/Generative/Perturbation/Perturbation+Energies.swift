@@ -16,7 +16,8 @@ extension Perturbation {
     for rotor in chart.rotors ?? [] {
       let values = try drawn(source.field, chart, count: 20, stream: "rotors").values
       let frames = values.count / chart.coordinates.dimension
-      let difference = try forces.difference(turning: rotor, chart.coordinates, values, frames: frames)
+      let positions = try chart.coordinates.cartesian(values, frames: frames).coordinates
+      let difference = try forces.difference(turning: rotor, positions, frames: frames)
       guard difference < FrameForces.equalEnergies else {
         throw PerturbationError.unequalEnds(chart.coordinates.label(of: rotor.torsion, in: topology), difference)
       }

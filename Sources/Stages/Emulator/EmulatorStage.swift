@@ -174,16 +174,14 @@ enum EmulatorStage: RecordedStage {
     try context.output.write(output.targets, (trained.usesForces ? Targets.forces : .plain).rawValue)
     if let check = trained.check {
       try context.output.write((output.thermometer, check.mean), (output.thermometerError, check.error))
-      let coordinates = try InternalCoordinates(topology: topology)
+      let parts = output.thermometers
+      try context.output.write(parts.names, check.coordinates.map(\.subject.label))
       try context.output.write(
-        output.thermometers.names, check.coordinates.map { coordinates.label(of: $0.index, in: topology) })
-      try context.output.write(output.thermometers.values, check.coordinates.map(\.value))
-      try context.output.write(output.thermometers.errors, check.coordinates.map(\.error))
+        (parts.values, check.coordinates.map(\.value)), (parts.errors, check.coordinates.map(\.error)))
       if !check.torsions.isEmpty {
+        try context.output.write(parts.torsionNames, check.torsions.map(\.subject.label))
         try context.output.write(
-          output.thermometers.torsionNames, check.torsions.map { coordinates.label(of: $0.index, in: topology) })
-        try context.output.write(output.thermometers.torsionValues, check.torsions.map(\.value))
-        try context.output.write(output.thermometers.torsionErrors, check.torsions.map(\.error))
+          (parts.torsionValues, check.torsions.map(\.value)), (parts.torsionErrors, check.torsions.map(\.error)))
       }
     }
   }

@@ -102,6 +102,7 @@ enum EnergyModelStage: RecordedStage {
       chart = try EnergyModelChart(
         internalOf: topology, samples: samples.artifact.read(Recorded.sample.trajectory.coordinates))
     }
+    for warning in RingWarnings.ofEnergyModel(chart, topology) { context.warn(warning) }
     let source = EnergyModelSource(flow: flow, chart: chart)
     let host = StageTrainingHost(context)
     let labelled = try labelled(samples.artifact, source)

@@ -28,7 +28,8 @@ struct ReweightDiagnosis {
     let drawn = try Self.rows(logWeights.count, of: samples, trajectory)
     let diagnosis = WeightDiagnosis(
       topology: system.topology, samples: drawn.coordinates, logWeights: drawn.rows.map { logWeights[$0] },
-      frames: frames.coordinates, terms: try system.harmonicTerms(), rigid: rigid,
+      frames: frames.coordinates, terms: try system.harmonicTerms(),
+      isOnPositions: !samples.asDrawn.artifact.has(Recorded.sample.internalCoordinates), rigid: rigid,
       thermalEnergy: PhysicalConstants.thermalEnergy(temperature: system.temperature),
       called: try system.namedTorsions().called)
     let counts = states.assignment(of: frames.coordinates).counts

@@ -233,7 +233,8 @@ enum ReweightStage: RecordedStage {
       context.warn(
         "\(broken) of \(frames.count) samples have a broken ring: they weigh nothing"
           + (Double(broken) > mostBroken * Double(frames.count)
-            ? ". No free energy can be given where an emulator breaks so many: it does not know the bonds that close the rings"
+            ? ". No free energy can be given where an emulator breaks so many: in internal coordinates it may not know the bonds that close "
+              + "the rings, on positions it needs longer training"
             : ""),
         Double(broken) > mostBroken * Double(frames.count) ? .grave : .warning)
     }

@@ -53,7 +53,9 @@ public enum ProposedStates {
 
   private static func text(_ proposal: StateProposal, _ topology: Topology) -> String {
     guard !proposal.chosen.isEmpty else {
-      return "# no states to propose: in these \(proposal.samples) frames no torsion has several places"
+      return proposal.samples == 0
+        ? "# no states to propose: no bond outside rings turns; states of a ring are boxes in torsions of it, named below torsions"
+        : "# no states to propose: in these \(proposal.samples) frames no torsion has several places"
     }
     let names = names(of: proposal, topology)
     func percent(_ count: Int) -> String {

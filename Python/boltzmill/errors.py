@@ -50,8 +50,7 @@ class RunFailed(BoltzmillError):
 
     def __init__(self, message: str, code: int = 1, stages: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
-        self.code = code
-        self.stages = dict(stages or {})  # the errors of those that failed, by name
+        self.code, self.stages = code, dict(stages or {})  # of the process; the errors of stages that failed, by name
 
 
 class RunInterrupted(RunFailed):

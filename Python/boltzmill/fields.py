@@ -57,7 +57,8 @@ class Group:
         self._stage, self._name = stage, name  # the name is what stands in the place of NAME
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {', '.join(each for each in vars(type(self)) if not each.startswith('_'))}>"
+        names = [name for name in vars(type(self)) if not name.startswith("_")] + [*(self if isinstance(self, Mapping) else [])]
+        return f"<{type(self).__name__}: {', '.join(names)}>"
 
     if not TYPE_CHECKING:
 

@@ -52,6 +52,7 @@ def test_attributes_have_the_types_that_are_declared(run):
     assert fresh.field("coordinates").unit == records.Sample.coordinates.unit == "nanometers"
     assert records.Sample.coordinates.axes == ("frame", "atom", "axis")
     np.testing.assert_array_equal(fresh.field("coordinates")[5:8], fresh.coordinates[5:8])
+    assert repr(fresh.results.torsions) == "<SampleResultsTorsions: phi, psi>" and "solver_error" in repr(fresh.results)
     assert list(fresh.results.torsions) == ["phi", "psi"] and len(fresh.results.torsions) == 2
     np.testing.assert_array_equal(fresh.results.torsions["phi"], fresh.field("results/torsions/phi").value)
     assert isinstance(fresh.topology, list) and json.loads(fresh.topology[0])["chains"]

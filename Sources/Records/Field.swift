@@ -8,11 +8,18 @@ public protocol Field: Sendable {
   var path: String { get }
   /// As it is stored: "float64".
   var typeName: String { get }
+  /// Which of the declarations below it is.
+  var kind: FieldKind { get }
   var unit: String? { get }
   /// Names of the axes; empty for a single value.
   var axes: [String] { get }
   /// In a few words.
   var meaning: String { get }
+}
+
+/// What a program finds where a field is: one value, an array, or an attribute. Other languages make their readers of it.
+public enum FieldKind: String, Sendable {
+  case number, numbers, text, texts, measured, attribute
 }
 
 extension Field {
@@ -35,6 +42,7 @@ public typealias Integers = Numbers<Int>
 public struct Number<Value: ArtifactScalar>: WrittenField {
   public let path, meaning: String
   public let unit: String?
+  public var kind: FieldKind { .number }
   public var typeName: String { Value.hdf5Type.description }
 
   public init(_ path: String, unit: String? = nil, _ meaning: String) {
@@ -52,6 +60,7 @@ public struct Numbers<Value: ArtifactScalar>: WrittenField {
   let compression: Compression
   /// Whether the file holds the names of the axes: what only a stage itself reads again does without.
   let namesAxes: Bool
+  public var kind: FieldKind { .numbers }
   public var typeName: String { Value.hdf5Type.description }
 
   public init(
@@ -71,6 +80,7 @@ public struct Numbers<Value: ArtifactScalar>: WrittenField {
 public struct Text: WrittenField {
   public let path, meaning: String
   public let typeName = "text"
+  public let kind = FieldKind.text
 
   public init(_ path: String, _ meaning: String) { (self.path, self.meaning) = (path, meaning) }
 
@@ -82,6 +92,7 @@ public struct Texts: WrittenField {
   public let path, meaning: String
   public let axes: [String]
   public let typeName = "text"
+  public let kind = FieldKind.texts
 
   public init(_ path: String, axes: [String], _ meaning: String) {
     (self.path, self.axes, self.meaning) = (path, axes, meaning)
@@ -95,6 +106,7 @@ public struct Measured: WrittenField {
   public let path, meaning: String
   public let unit: String? = "s"
   public let typeName = "float64, measured"
+  public let kind = FieldKind.measured
 
   public init(_ path: String, _ meaning: String) { (self.path, self.meaning) = (path, meaning) }
 
@@ -107,6 +119,7 @@ public struct Attribute: WrittenField {
   public let owner: String
   public let name, meaning: String
   public let typeName = "attribute"
+  public let kind = FieldKind.attribute
   public var path: String { "\(owner)@\(name)" }
 
   public init(of owner: some Field, _ name: String, _ meaning: String) {

@@ -29,6 +29,21 @@ extension StageCatalog {
     RecordDocument.text(artifactSections, checkpoints: Recorded.checkpoints)
   }
 
+  /// The same for programs: every field that artifacts hold, and the versions of the stage types that write them.
+  public static var artifactDeclarations: ParameterValue {
+    let artifacts = artifactSections.map { section in
+      let types = section.title.components(separatedBy: ", ")
+      let writers = all.filter { types.contains($0.type) }.map { type -> ParameterValue in
+        [
+          "type": .string(type.type), "version": .integer(type.version),
+          "sound_versions": .list(type.soundVersions.map { .integer($0) }),
+        ]
+      }
+      return ["types": .list(writers), "fields": .list(section.record.fields.map(\.declaration))] as ParameterValue
+    }
+    return ["artifacts": .list(artifacts)]
+  }
+
   /// docs/stages.md: a section for each stage type.
   public static var stageDocument: String {
     let titles = artifactSections.map(\.title)
@@ -64,5 +79,14 @@ extension BatchColumn {
   init(_ answer: FreeEnergyRecord) {
     self.init("dF", answer.deltaF)
     error = answer.standardError.path
+  }
+}
+
+extension Field {
+  fileprivate var declaration: ParameterValue {
+    [
+      "path": .string(path), "kind": .string(kind.rawValue), "type": .string(typeName), "unit": .optional(unit),
+      "axes": .list(axes.map { .string($0) }), "meaning": .string(meaning),
+    ]
   }
 }

@@ -178,6 +178,7 @@ import Testing
     try call("check", "mini.yaml", "--set", "samples.cuont=1", code: 2)
     try call("check", "mini.yaml", "--set", "stages.frames.stride=100000")
     try call("doctor")
+    try call("schema", "--artifacts")
     let propanol = Package.root.appendingPathComponent("datasets/propanol").path
     try call(
       "init", "--forcefield", "\(propanol)/solvated.prmtop", "--output", "own.yaml", "--trajectory",

@@ -93,6 +93,47 @@ import Testing
     #expect(definitions["ingest"] != nil && definitions["emulator"] != nil)
   }
 
+  /// What programs are told of artifacts is what the page says, row by row.
+  @Test func schemaOfArtifactsIsThePage() throws {
+    struct Declarations: Decodable {
+      struct Artifact: Decodable {
+        struct Writer: Decodable { let type: String }
+        struct Field: Decodable {
+          let path, kind, type, meaning: String
+          let unit: String?
+          let axes: [String]
+        }
+        let types: [Writer]
+        let fields: [Field]
+      }
+      let artifacts: [Artifact]
+    }
+    let program = try Program()
+    let result = try program.run("schema", "--artifacts", "--json")
+    #expect(result.code == 0, "\(result.errors)")
+    let declared = try JSONDecoder().decode(Declarations.self, from: Data(result.output.utf8)).artifacts
+    let page = try program.run("schema", "--artifacts").output.components(separatedBy: "\n## Checkpoints")[0]
+    let rows = page.split(separator: "\n").filter { $0.hasPrefix("| `") }
+    let told = declared.flatMap(\.fields).map { field in
+      let axes = field.axes.isEmpty ? "" : "[\(field.axes.joined(separator: ", "))]"
+      let meaning = field.meaning.replacingOccurrences(of: "|", with: "\\|")
+      return "| `\(field.path)` | \(field.type) | \(axes) | \(field.unit ?? "") | \(meaning) |"
+    }
+    #expect(told.count > 300)
+    #expect(told == rows.map(String.init))
+    #expect(declared.map { $0.types.map(\.type).joined(separator: ", ") }.contains("emulator, imported-emulator"))
+    // kinds that the stored type alone does not tell
+    let emulator = try #require(declared.first { $0.types.contains { $0.type == "emulator" } }).fields
+    #expect(emulator.first { $0.path == "training/tensors/NAME" }?.kind == "numbers")
+    #expect(emulator.first { $0.path == "topology" }?.kind == "texts")
+    #expect(emulator.first { $0.path == "emulator/header" }?.kind == "text")
+    #expect(emulator.first { $0.path == "training/step" }?.kind == "number")
+
+    let refused = try program.run("schema", "--stages", "--json")
+    #expect(refused.code == 2)
+    #expect(refused.errors.contains("'pipeline schema' has the parameters as JSON"))
+  }
+
   @Test func doctorListsTheLibraries() throws {
     let result = try Program().run("doctor")
     for word in ["LibTorch", "OpenMM", "HDF5", "NetCDF", "device", "threads", "free disk space"] {

@@ -50,7 +50,8 @@ extension EmulatorError: AdvisableError {
     case .heldNeedsInternal(let bonds):
       "\(bonds) bonds are to keep their lengths (constraints: rigid), which needs coordinates: internal"
     case .forcesNeeded(.hydrogens, _):
-      "\(self); name the frames' own force field and temperature as system.sampled_by and sampled_at, or take coordinates: internal"
+      "\(self); name the frames' own force field and temperature as system.sampled_by and sampled_at, or take coordinates: internal, "
+        + "or cartesian for cages and rings of more than seven"
     case .forcesNeeded(let lever, _):
       "\(self); leave \([.targets: "targets", .flows: "flows", .rotors: "rotors", .times: "time_weights"][lever] ?? "") to auto, or name "
         + "the frames' own force field and temperature as system.sampled_by and sampled_at"

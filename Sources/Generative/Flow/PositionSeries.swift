@@ -5,12 +5,12 @@ import Torch
 /// Stein's identity of positions, for atoms bonded in any way: rings and cages need no coordinates of their own.
 ///
 /// Fields are F = f(d) M grad d of a distance or a signed volume d, with one symmetric matrix M over atoms for all frames. They turn with the
-/// molecule and have no net motion, so the identity holds for densities that no rigid motion changes. With w = M_aa + M_bb - 2 M_ab,
+/// molecule and are the same wherever it is, so the identity holds for densities that no rigid motion changes. With w = M_aa + M_bb - 2 M_ab,
 ///
 ///     div (f M grad d) = w (f' + 2 f / d) of a distance,     = f' grad V . M grad V of a volume,
 ///
 /// since a volume is linear in the position of each of its atoms, and its mixed second derivatives are antisymmetric. f is what d is above its
-/// mean. M is the inverse of a network of springs along bonds and between bonded atoms' neighbours: atoms beside the two that
+/// mean, and 1. M is the inverse of a network of springs along bonds and between bonded atoms' neighbours: atoms beside the two that
 /// move come along, so stiff forces say less than they would. Any M is right; this one makes errors small.
 ///
 /// A bond in no ring turns: F = f(phi) e x (x - c) for all atoms beyond it, e the bond's direction and c its end. Nothing else changes with
@@ -122,8 +122,7 @@ struct PositionSeries {
         found.turning.append(blocks.turning(subject, angles: angles, slopes: slopes))
       } else {
         let shifted = angles.map { wrappedAngle($0 - arc.centre) }
-        let mean = shifted.reduce(0, +) / Double(max(1, frames))
-        found.narrow.append(blocks.narrow(subject, zip(slopes, shifted).map { -$0 * ($1 - mean) }))
+        found.narrow.append(blocks.narrow(subject, shifted: shifted, slopes: slopes))
       }
     }
     return found
@@ -142,14 +141,14 @@ struct PositionSeries {
     let stiffness = mobility[a * count + a] + mobility[b * count + b] - 2 * mobility[a * count + b]
     let arms = (0..<frames).map { Point(x, $0 * count + a) - Point(x, $0 * count + b) }
     let lengths = arms.map { $0.dot($0).squareRoot() }
-    let mean = lengths.reduce(0, +) / Double(max(1, frames))
-    let products = (0..<frames).map { frame -> Double in
-      let pull = Point(moves, frame * count + a) - Point(moves, frame * count + b)
-      let d = lengths[frame]
-      return -(d - mean) * arms[frame].dot(pull) / d
+    let (mean, width) = SteinCheck.Blocks.spread(lengths)
+    let pulls = (0..<frames).map { frame in
+      arms[frame].dot(Point(moves, frame * count + a) - Point(moves, frame * count + b)) / lengths[frame]
     }
     return blocks.narrow(
-      subject(word, pair, kind), products, divergences: lengths.map { stiffness * (3 - 2 * mean / $0) })
+      subject(word, pair, kind), zip(lengths, pulls).map { -($0 - mean) * $1 },
+      divergences: lengths.map { stiffness * (3 - 2 * mean / $0) },
+      pushes: pulls.map { $0 * width / stiffness }, pushDivergences: lengths.map { 2 * width / $0 })
   }
 
   /// Of four atoms, (p - o) . ((q - o) x (r - o)): the hand of a centre, how far it is out of plane, and which way a ring folds.
@@ -172,9 +171,11 @@ struct PositionSeries {
       }
       spreads.append(spread)
     }
-    let mean = values.reduce(0, +) / Double(max(1, frames))
+    let (mean, width) = SteinCheck.Blocks.spread(values)
+    let scale = width / SteinCheck.Blocks.spread(spreads).mean
     return blocks.narrow(
-      subject("volume", four, .shape), zip(values, pulls).map { -($0 - mean) * $1 }, divergences: spreads)
+      subject("volume", four, .shape), zip(values, pulls).map { -($0 - mean) * $1 }, divergences: spreads,
+      pushes: pulls.map { $0 * scale })
   }
 
   /// d ln p over a torsion, all that is beyond its bond turning with it, [frames].

@@ -2,6 +2,8 @@
 import json
 import math
 import os
+import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -112,14 +114,18 @@ def test_free_energies_of_pairs_of_states(copied):
 def test_numbers_are_those_of_the_report(run, folder, program):
     said = subprocess.run([program, "report", str(folder), "--json"], capture_output=True, text=True, check=True)
     (report,) = json.loads(said.stdout)["reports"]
-    rows = {line.split()[0]: line for line in report["table"].splitlines()[3:]}
+    _, head, rule, *lines = report["table"].splitlines()
+    ends = [match.span() for match in re.finditer("─+", rule)]
+    names = [head[start:end].strip() for start, end in ends]
+    rows = {row["stage"]: row for row in (dict(zip(names, [line[start:end].strip() for start, end in ends], strict=True)) for line in lines)}
     assert set(rows) == set(run.stage("report").results.stages) == {"boltzmann", "traced", "umbrella"}
     for name, row in rows.items():
         (found,) = run.stage(name).free_energies().values()
-        assert f" {found.value:.2f} " in row and f" {found.standard_error:.3f} " in row
-        if not math.isnan(found.interval[0]):
-            assert f" {found.interval[0]:.2f} to {found.interval[1]:.2f} " in row
-            assert f" {100 * run.stage(name).results.ess_fraction:.1f} " in row
+        assert row["dF / kT"] == f"{found.value:.2f}" and row["error / kT"] == f"{found.standard_error:.3f}"
+        low, high = found.interval
+        assert row["95 % interval / kT"] == ("–" if math.isnan(low) else f"{low:.2f} to {high:.2f}")
+        results = run.stage(name).results
+        assert row["ESS / %"] == (f"{100 * results.ess_fraction:.1f}" if "results/ess_fraction" in run.stage(name) else "–")
     assert report["table"] == run.stage("report").results.table
 
 
@@ -168,6 +174,26 @@ def test_texts_are_read_in_part(run):
     for part in (0, slice(2)):
         with pytest.raises(IndexError):
             method[part]
+
+
+def test_a_batch():
+    """Stages of several molecules, with an audit, whose weights and free energies are looked at as those of one are."""
+    folder = pathlib.Path(os.environ.get("BOLTZMILL_RUNS", "")) / "dipeptides-quick"
+    if not (folder / ".pipeline.json").exists():
+        pytest.skip(f"{folder} is not there: swift run pipeline run dipeptides-quick.yaml")
+    with boltzmill.open(folder) as run:
+        assert run.unfinished == [] and run.stages == sorted(file.stem for file in folder.glob("*.h5"))
+        cells = {name.partition("@")[2] for name in run.stages} - {""}
+        assert len(cells) > 1
+        for name in run.stages:
+            stage = run.stage(name)
+            assert stage.name == name and stage.stale == [] and stage.fields()
+        for cell in cells:
+            for name in [each for each in run.stages if each.endswith("@" + cell) and run.stage(each).type in ("reweight", "audit")]:
+                (found,) = run.stage(name).free_energies().values()
+                assert found.value == run.stage(name).results.delta_f or math.isnan(found.value)
+                if run.stage(name).type == "reweight":
+                    assert len(run.stage(name).weights()) == run.stage(name).trajectory().n_frames
 
 
 def test_trajectories_are_those_of_mdtraj(run, folder):

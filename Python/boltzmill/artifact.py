@@ -178,7 +178,7 @@ class Stage(Group):
             paths = [f"results/pairs/{part}" for part in ("delta_f", "standard_error", "interval")]
         elif axes := self.field(paths[0]).axes:
             raise UnknownField(f"{self.path}: {paths[0]} has one entry for each {' and '.join(axes)}; ask these stages, or table()")
-        elif "results/state_names" in self and "state" not in self._canonical["system"]:
+        elif "results/state_names" in self and "state" not in self._canonical.get("system", {}):
             first, other = self.field("results/state_names").value  # an audit's: those of the first pair
             pairs = [(first, other)]
         rows = [np.reshape(self.field(path).value if path in self else [np.nan] * (2 * len(pairs)), (len(pairs), -1)) for path in paths]
@@ -227,7 +227,7 @@ def stage_of(path: pathlib.Path, run: "Run", kinds: Mapping[str, type[Stage]], e
         provenance = json.loads(text(run._file(path, identity)["provenance/record"][()]))
         name, stage_type, version = str(provenance["stage"]), str(provenance["stageType"]), int(provenance["stageVersion"])
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise DamagedArtifact(f"{path}: its seal is sound, but it cannot be read: {error}; run the stage again with --force") from error
+        raise seal.failure(path, error, "its seal is sound, but it cannot be read") from error
     if name != path.stem or stage_type == "checkpoint":
         raise DamagedArtifact(f"{path}: it holds the {stage_type} of stage '{name}', as a copy would; move it away and run the pipeline again")
     kind = kinds.get(stage_type, Stage)

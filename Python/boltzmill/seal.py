@@ -17,9 +17,9 @@ _NOT_OF_THE_CONTENT = {errno.EAGAIN, errno.EACCES, errno.EPERM, errno.ENOLCK, er
 Identity = tuple[int, int, int, int]
 
 
-def failure(path: pathlib.Path, error: OSError, damage: str = "") -> BoltzmillError:
+def failure(path: pathlib.Path, error: Exception, damage: str = "") -> BoltzmillError:
     """What an error of the system or of HDF5 tells: that the file cannot be read now, or else `damage`."""
-    if damage and error.errno not in _NOT_OF_THE_CONTENT:
+    if damage and getattr(error, "errno", None) not in _NOT_OF_THE_CONTENT:
         return DamagedArtifact(f"{path}: {damage}: {error}; run the stage again with --force")
     return UnreadableArtifact(f"{path} cannot be read now: {error}; this does not tell that it is damaged: mend that, then try again")
 

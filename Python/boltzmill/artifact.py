@@ -2,7 +2,6 @@
 import difflib
 import json
 import pathlib
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -11,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import seal
-from .errors import DamagedArtifact, MissingField, OtherFormat, StaleInput, UnknownField
-from .fields import NAME, Field, Group, declared, text
+from .errors import BoltzmillError, DamagedArtifact, MissingField, OtherFormat, StaleInput, UnequalColumns, UnknownField
+from .fields import NAME, Field, Group, declared, text, texts
 
 if TYPE_CHECKING:
     import mdtraj
@@ -44,6 +43,9 @@ class StoredField:
         return tuple(getattr(self._stage.stored(self.path), "shape", ()))
 
     def __getitem__(self, part: Any) -> Any:
+        if self._field.convert in (text, texts):  # few: read whole
+            found = np.asarray(self.value, object)[part]
+            return found.tolist() if isinstance(found, np.ndarray) else found
         return self._field.convert(self._stage.read(self.path, part))
 
     def __repr__(self) -> str:
@@ -55,17 +57,29 @@ class Stage(Group):
 
     _versions: ClassVar[Mapping[str, tuple[int, ...]]] = {}  # by type: the present one, and those that still stand
 
-    def __init__(self, path: pathlib.Path, file: h5py.File, provenance: dict[str, Any], run: "Run") -> None:
+    def __init__(self, path: pathlib.Path, identity: seal.Identity, provenance: dict[str, Any], run: "Run") -> None:
         super().__init__(self)
-        self.path, self._file, self._run, self.close = path, file, run, file.close
+        self.path, self._identity, self._run = path, identity, run
         self.provenance = provenance  # what it was made from, by what, and when
-        self.name, self.type = str(provenance["stage"]), str(provenance["stageType"])
+        self.name, self.type, self._canonical = path.stem, str(provenance["stageType"]), json.loads(provenance["canonical"])
         self._declared = {field.path: field for field in declared(type(self))}
 
     def __repr__(self) -> str:
         return f"<{self.type} {self.path}>"
 
+    @property
+    def stale(self) -> list[str]:
+        """Names of the stages that this one was made from and that were made again since. What a change of the pipeline file makes
+        out of date, `pipeline status` tells."""
+        used = {each["stage"]: each["content"] for inputs in self._canonical["inputs"].values() for each in inputs}
+        there = [name for name in self._run.stages if name in used]
+        return [name for name in there if self._run.stage(name).provenance["contentDigest"] != used[name]]
+
     # What is in the file
+
+    @property
+    def _file(self) -> h5py.File:
+        return self._run._file(self.path, self._identity)
 
     def _found(self, path: str) -> Any:
         owner, _, attribute = path.partition("@")
@@ -86,16 +100,22 @@ class Stage(Group):
         try:
             return found[part] if isinstance(found, h5py.Dataset) else found
         except OSError as error:
-            raise DamagedArtifact(f"{self.path}: {path} cannot be read: {error}; run the pipeline again") from error
+            raise seal.failure(self.path, error, f"{path} cannot be read") from error
 
     def names(self, family: str) -> list[str]:
         """What stands in the place of NAME in a path: of datasets, or of groups with such a member."""
         group, _, member = family.partition("@")[0].partition(NAME)
-        below: list[str] = []
-        if group in self._file:
-            self._file[group].visit(below.append)
-        names = [name for name in below if isinstance(self._file[group + name], h5py.Dataset) and group + name not in self._declared]
+        names: list[str] = []
+        if (found := self._file.get(group)) is not None:
+            found.visititems(lambda name, each: names.append(name) if isinstance(each, h5py.Dataset) else None)
+        names = [name for name in names if group + name not in self._declared]
         return list(dict.fromkeys(name.partition("/")[0] for name in names if "/" in name)) if member else names
+
+    def holds(self, family: str, name: str) -> bool:
+        """Whether the name is one of `names`, without a list of all."""
+        path = family.replace(NAME, name)
+        is_there = isinstance(self._file.get(path), h5py.Group if path.endswith("/") else h5py.Dataset)
+        return bool(name) and is_there and path not in self._declared
 
     # Fields by their paths
 
@@ -123,7 +143,7 @@ class Stage(Group):
 
     def columns(self, axis: str = "") -> dict[str, Any]:
         """The fields along an axis, by their paths without "results/", as columns of one length. Left out, the axis is "frame", or
-        the only one there is. Intervals are two columns."""
+        the only one there is. Intervals are two columns. Fails where fields along the axis differ in length."""
         found = [each for each in self.fields() if len(each.axes) == 1 or each.axes[1:] == ("end",)]
         axes = list(dict.fromkeys(each.axes[0] for each in found))
         axis = axis or ("frame" if "frame" in axes else axes[0] if len(axes) == 1 else "")
@@ -133,6 +153,9 @@ class Stage(Group):
         for each in (each for each in found if each.axes[0] == axis):
             name, value = each.path.removeprefix("results/"), each.value
             columns |= {name: value} if len(each.axes) == 1 else {f"{name}/low": value[:, 0], f"{name}/high": value[:, 1]}
+        if len({len(value) for value in columns.values()}) > 1:
+            lengths = ", ".join(f"{name} has {len(value)}" for name, value in columns.items())
+            raise UnequalColumns(f"{self.path}: along '{axis}', {lengths}: these make no table; read each by itself")
         return columns
 
     def table(self, axis: str = "") -> Any:
@@ -153,8 +176,11 @@ class Stage(Group):
         if "results/pairs/delta_f" in self:
             pairs = list(zip(self.field("results/pairs/from").value, self.field("results/pairs/to").value, strict=True))
             paths = [f"results/pairs/{part}" for part in ("delta_f", "standard_error", "interval")]
-        if np.size(self.field(paths[0]).value) != len(pairs):
-            raise UnknownField(f"{self.path}: {paths[0]} is of several stages; ask these, or table()")
+        elif axes := self.field(paths[0]).axes:
+            raise UnknownField(f"{self.path}: {paths[0]} has one entry for each {' and '.join(axes)}; ask these stages, or table()")
+        elif "results/state_names" in self and "state" not in self._canonical.get("system", {}):
+            first, other = self.field("results/state_names").value  # an audit's: those of the first pair
+            pairs = [(first, other)]
         rows = [np.reshape(self.field(path).value if path in self else [np.nan] * (2 * len(pairs)), (len(pairs), -1)) for path in paths]
         return {
             pair: FreeEnergy(float(value[0]), float(error[0]), (float(ends[0]), float(ends[1])))
@@ -165,31 +191,49 @@ class Stage(Group):
         """The frames as MDTraj's: of a stage that weights samples, these, in the order of the weights. `options` are those of
         `mdtraj.load_hdf5`: stride, frame, atom_indices."""
         if "coordinates" in self:
-            import mdtraj
+            try:
+                import mdtraj
 
-            return mdtraj.load_hdf5(str(self.path), **options)
-        inputs = json.loads(self.provenance["canonical"])["inputs"].get("samples", [])
-        if len(inputs) != 1:
-            raise MissingField(f"{self.path} holds no frames; stages of types simulate, ingest, sample and explore do")
+                seal.compare(self.path, self._identity)
+                frames = mdtraj.load_hdf5(str(self.path), **options)
+            except ImportError as error:
+                raise BoltzmillError(f"frames need MDTraj and PyTables ({error}): pip install 'boltzmill[trajectories]'") from error
+            seal.compare(self.path, self._identity)
+            return frames
+        inputs = self._canonical["inputs"].get("samples", [])
+        if len(inputs) != 1 or "log_weights" not in self:
+            raise MissingField(f"{self.path} holds no frames and weights none; stages of types simulate, ingest, sample and explore do")
         source: Stage = self._run.stage(inputs[0]["stage"])
         if source.provenance["contentDigest"] != inputs[0]["content"]:
-            raise StaleInput(f"{source.path} was made again after '{self.name}', which is of older samples; run the pipeline again")
+            does = f"run the pipeline again, or if that was done, ask the run for '{self.name}' again"
+            raise StaleInput(f"{source.path} was made again after '{self.name}', which is of older samples; {does}")
         return source.trajectory(**options)
 
 
-def opened(path: pathlib.Path, run: "Run", kinds: Mapping[str, type[Stage]], every_byte: bool) -> Stage:
-    """The artifact at a path, after its seal, its record and its version have been looked at."""
-    seal.check(path, every_byte)
+def opened(path: pathlib.Path, identity: seal.Identity) -> h5py.File:
+    """The file, if it still is the one that was checked."""
     try:
-        with h5py.File(path, "r") as file:
-            provenance = json.loads(text(file["provenance/record"][()]))
-        stage_type, version = str(provenance["stageType"]), int(provenance["stageVersion"])
-    except (OSError, KeyError, ValueError) as error:
-        raise DamagedArtifact(f"{path}: its seal is sound, but it cannot be read: {error}; run the stage again with --force") from error
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise seal.failure(path, error, "its seal is sound, but it cannot be read") from error
+    seal.compare(path, identity)
+    return file
+
+
+def stage_of(path: pathlib.Path, run: "Run", kinds: Mapping[str, type[Stage]], every_byte: bool) -> Stage:
+    """The stage whose artifact lies at a path, after its seal, its record and its version have been looked at."""
+    identity = seal.check(path, every_byte)
+    try:
+        provenance = json.loads(text(run._file(path, identity)["provenance/record"][()]))
+        name, stage_type, version = str(provenance["stage"]), str(provenance["stageType"]), int(provenance["stageVersion"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise seal.failure(path, error, "its seal is sound, but it cannot be read") from error
+    if name != path.stem or stage_type == "checkpoint":
+        raise DamagedArtifact(f"{path}: it holds the {stage_type} of stage '{name}', as a copy would; move it away and run the pipeline again")
     kind = kinds.get(stage_type, Stage)
     known = kind._versions.get(stage_type, ())
     if version not in known:
         reads = f"version {' and '.join(map(str, known))}" if known else "no such type"
         does = "install the package of the newer program" if version > max(known, default=0) else "run the pipeline again"
         raise OtherFormat(f"{path}: written by version {version} of '{stage_type}'; this package reads {reads}; {does}, or use h5py")
-    return kind(path, h5py.File(path, "r"), provenance, run)
+    return kind(path, identity, provenance, run)

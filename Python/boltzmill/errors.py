@@ -25,6 +25,10 @@ class DamagedArtifact(BoltzmillError):
     """The file is not what the program committed, or not all of it."""
 
 
+class UnreadableArtifact(BoltzmillError):
+    """The file cannot be read now: it is locked, the system refuses it, or it is no regular file."""
+
+
 class OtherFormat(BoltzmillError):
     """The file was written by a program whose artifacts this package does not know."""
 
@@ -37,8 +41,16 @@ class MissingField(UnknownField):
     """It is declared, and this artifact does without it."""
 
 
+class UnequalColumns(BoltzmillError):
+    """An axis has several lengths in one artifact, and so no table."""
+
+
 class StaleInput(BoltzmillError):
-    """A stage that this one was made from has been made again since."""
+    """A stage has been made again since it was opened, or since another one was made from it."""
+
+
+class ClosedRun(BoltzmillError):
+    """The run was closed, and its artifacts with it."""
 
 
 class ProgramNotFound(BoltzmillError):

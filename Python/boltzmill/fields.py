@@ -75,20 +75,24 @@ class Below(Generic[G]):
     def __init__(self, group: type[G]) -> None:
         self.group = group
 
-    def __get__(self, group: Group, owner: type) -> G:
-        return self.group(group._stage, group._name)
+    @overload
+    def __get__(self, group: None, owner: type) -> type[G]: ...
+    @overload
+    def __get__(self, group: Group, owner: type) -> G: ...
+    def __get__(self, group: Group | None, owner: type) -> G | type[G]:
+        return self.group if group is None else self.group(group._stage, group._name)
 
 
 class Family(Group, Mapping[str, T]):
     """Fields, or groups, by names that only the run knows. Fields that are always there are attributes beside them."""
 
-    _family: str  # their path
+    _family: str  # their path; of groups it ends in "/"
     _member: Any  # a Field[T], or a group's class T
 
     def __getitem__(self, name: str) -> T:
-        if name not in [*self]:
-            raise UnknownField(f"{self._family} has no '{name}'; it has {', '.join(self) or 'nothing'}")
         member = vars(type(self))["_member"]
+        if not self._stage.holds(self._family, name):
+            raise UnknownField(f"{self._family} has no '{name}'; it has {', '.join(self) or 'nothing'}")
         return cast(T, member.of(self, name) if isinstance(member, Field) else member(self._stage, name))
 
     def __iter__(self) -> Iterator[str]:

@@ -1,5 +1,5 @@
 """The fields of all artifacts, by stage type. Made from the program's declarations, not to be edited:
-pipeline schema --artifacts --json | Tools/python_records.py > Python/boltzmill/records.py
+pipeline schema --artifacts --json | Tools/python_records.py > new && mv new Python/boltzmill/records.py
 """
 import numpy as np
 from numpy.typing import NDArray
@@ -673,7 +673,7 @@ class AuditResultsMethodsNAME(Group):
 
 
 class AuditResultsMethods(Family[AuditResultsMethodsNAME]):
-    _family = 'results/methods/NAME'
+    _family = 'results/methods/NAME/'
     order = Field('results/methods/order', 'ways to the same likelihoods', texts, axes=('method',))
     _member = AuditResultsMethodsNAME
 

@@ -1,4 +1,7 @@
 """Files that are not what the program committed, folders that are no run's."""
+import errno
+import fcntl
+import os
 import re
 import shutil
 
@@ -112,6 +115,66 @@ def test_an_artifact_beside_a_checkpoint_of_its_own_is_finished(copied):
     (copied / "traced.ckpt-A.h5").touch()  # forced to run again
     assert boltzmill.open(copied).unfinished == []
     assert taken(copied, "traced").type == "reweight"
+
+
+def test_a_copy_under_the_name_of_another_stage(copied, folder):
+    shutil.copy2(folder / "proposals.h5", copied / "fresh.h5")
+    text = refused(copied, boltzmill.DamagedArtifact, "fresh.h5: it holds the sample of stage 'proposals'.*move it away", "fresh")
+    assert "run the pipeline again" in text
+    rewrite(copied / "traced.h5", stageType="checkpoint", stageVersion=1)
+    refused(copied, boltzmill.DamagedArtifact, "it holds the checkpoint of stage 'traced'")
+
+
+def test_a_locked_file_is_not_called_damaged(copied):
+    with (copied / "traced.h5").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        text = refused(copied, boltzmill.UnreadableArtifact, "traced.h5 cannot be read now: .*lock")
+    assert "--force" not in text and taken(copied).type == "reweight"
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EMFILE, errno.EIO, errno.ENOLCK])
+def test_what_the_system_refuses_is_not_called_damaged(copied, monkeypatch, code):
+    def refuse(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    for place in ("boltzmill.artifact.h5py.File", "os.open"):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, refuse)
+            refused(copied, boltzmill.UnreadableArtifact, f"cannot be read now: .*{os.strerror(code)}")
+    with boltzmill.open(copied) as run:
+        traced = run.stage("traced")
+        monkeypatch.setattr(h5py.Dataset, "__getitem__", refuse)
+        with pytest.raises(boltzmill.UnreadableArtifact):
+            traced.energies
+
+
+def test_a_file_that_is_open_for_writing_is_seen_without_reading_it_all(copied):
+    with h5py.File(copied / "traced.h5", "r+"):
+        marked = (copied / "traced.h5").read_bytes()
+    (copied / "traced.h5").write_bytes(marked)
+    seal(copied / "traced.h5")
+    for verify in (True, False):
+        refused(copied, boltzmill.DamagedArtifact, "has it open for writing", verify=verify)
+
+
+def test_what_is_no_file_is_no_stage(copied):
+    (copied / "gone.h5").symlink_to(copied / "nothing.h5")
+    (copied / "folder.h5").mkdir()
+    os.mkfifo(copied / "pipe.h5")
+    (copied / "round.h5").symlink_to(copied / "round.h5")
+    assert boltzmill.open(copied).stages == ["report", "traced"]
+    for name in ("gone", "folder", "pipe", "round", "", ".", "../traced", f"../{copied.name}/traced", "traced.h5"):
+        refused(copied, boltzmill.UnknownStage, "has no finished stage", name)
+    for name in ("gone", "folder", "pipe", "round"):  # they took its place just now
+        with pytest.raises(boltzmill.UnreadableArtifact, match=name):
+            boltzmill.seal.check(copied / f"{name}.h5", True)
+
+
+def test_a_folder_that_was_taken_away(copied):
+    run = boltzmill.open(copied)
+    copied.rename(copied.parent / "elsewhere")
+    with pytest.raises(boltzmill.NoRun, match="cannot be listed"):
+        run.stage("traced")
 
 
 def test_folders_that_are_no_run(copied, tmp_path, folder):

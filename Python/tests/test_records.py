@@ -36,7 +36,7 @@ def test_no_field_hides_what_all_groups_have(run):
 
 
 def test_the_classes_are_those_of_the_program(program):
-    """Make them anew: pipeline schema --artifacts --json | Tools/python_records.py > Python/boltzmill/records.py"""
+    """Make them anew as the head of records.py says"""
     said = subprocess.run([program, "schema", "--artifacts", "--json"], capture_output=True, text=True, check=True).stdout
     made = subprocess.run(
         [sys.executable, ROOT / "Tools/python_records.py"], input=said, capture_output=True, text=True, check=True).stdout
@@ -48,6 +48,11 @@ def test_the_classes_are_those_of_the_program(program):
             assert kind._versions[each["type"]] == (each["version"], *each["sound_versions"])
             found = {field.path: (field.unit, list(field.axes), field.meaning) for field in fields.declared(kind)}
             assert found == {field["path"]: (field["unit"], field["axes"], field["meaning"]) for field in artifact["fields"]}
+
+
+def test_classes_have_the_groups_below_them():
+    assert records.Sample.results is records.SampleResults
+    assert records.Reweight.results.delta_f.unit == "kT" and records.Sample.log_density.axes == ("frame",)
 
 
 def test_one_version(program):
@@ -74,6 +79,24 @@ def test_the_generator_writes_names_that_python_takes(declarations):
     made = generate(declarations).stdout
     assert "class ABResults(Group):\n    from_ = Field('results/from', 'm', float, unit='kT')\n" in made
     assert "_versions = {'a-b': (2, 1)}" in made and "VERSION = '1.2.3'" in made
+
+
+@pytest.mark.parametrize("path, reason", [
+    ("results/1st", "'1st' is no name in Python"), ("results/a b", "'a b' is no name"), ("results/_file", "'_file' is no name"),
+    ("results/from_", "results/from_ and another field"), ("Results/x", "two classes 'ABResults'")])
+def test_the_generator_refuses_names_that_python_cannot_tell_apart(declarations, path, reason):
+    first = declarations["artifacts"][0]["fields"]
+    first.append({**first[0], "path": path})
+    refused = generate(declarations)
+    assert refused.returncode != 0 and reason in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_the_generator_refuses_types_of_one_name(declarations):
+    other = json.loads(json.dumps(declarations["artifacts"][0]).replace("a-b", "a_b"))
+    declarations["artifacts"].append(other)
+    assert "two classes 'AB" in generate(declarations).stderr
+    declarations["artifacts"] = [json.loads(json.dumps(other).replace("a_b", "stage"))]
+    assert "two classes 'Stage'" in generate(declarations).stderr
 
 
 def test_the_generator_refuses_one_path_for_two_things(declarations):

@@ -191,7 +191,7 @@ import Workflow
   /// Heavy atoms by pairs or messages, and hydrogens given them: molecules of one hand with finite densities and scores, and an energy model on
   /// internal coordinates of these, whatever its file says, which learns from the scores.
   @Test(arguments: [("auto", 200), ("egnn", 60), ("gvp", 60)])
-  func endToEndChainOfHeavyAtoms(_ network: String, _ asked: Double) throws {
+  func endToEndChainOfHeavyAtoms(_ network: String, _ asked: Int) throws {
     let emulator = try run(
       EmulatorStage.self, "emulator",
       [
@@ -203,12 +203,12 @@ import Workflow
       ], ["frames": [frames()]], on: .alanine)
     #expect(try emulator.artifact.read(Recorded.emulator.targets) == "forces")
     let samples = try run(
-      SampleStage.self, "samples", ["count": .number(asked), "batch": 100, "ode_steps": 8, "scores": true],
+      SampleStage.self, "samples", ["count": .integer(asked), "batch": 100, "ode_steps": 8, "scores": true],
       ["emulator": [emulator]])
     let (artifact, record) = (samples.artifact, Recorded.sample)
     // hardly trained, some fold over
     let count = try artifact.read(record.samples)
-    #expect(try Double(count) > 0.4 * asked && artifact.shape(record.latents) == [count, 66])
+    #expect(try Double(count) > 0.4 * Double(asked) && artifact.shape(record.latents) == [count, 66])
     try #require(try artifact.shape(record.trajectory.coordinates) == [count, 22, 3])
     #expect(!artifact.has(record.internalCoordinates))
     #expect(try artifact.read(record.mirroredFraction) < 0.3)

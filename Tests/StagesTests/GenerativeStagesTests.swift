@@ -190,7 +190,7 @@ import Workflow
 
   /// Heavy atoms by pairs or messages, and hydrogens given them: molecules of one hand with finite densities and scores, and an energy model on
   /// internal coordinates of these, whatever its file says, which learns from the scores.
-  @Test(arguments: [("auto", 200), ("egnn", 60), ("gvp", 60)])
+  @Test(arguments: [("auto", 200), ("egnn", 160), ("gvp", 160)])
   func endToEndChainOfHeavyAtoms(_ network: String, _ asked: Int) throws {
     let emulator = try run(
       EmulatorStage.self, "emulator",

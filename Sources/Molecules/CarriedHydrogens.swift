@@ -3,7 +3,8 @@ import Foundation
 /// A molecule as the positions of its heavy atoms, and the internal coordinates of its hydrogens given these.
 ///
 /// Each hydrogen has a bond, an angle and a torsion of `InternalCoordinates`, against atoms that stand or that were placed before it; where its
-/// neighbour has two heavy neighbours the torsion is narrow, in rings too. Where the heavy atoms move, the hydrogens are carried along. Volumes factorise: d^3N x = d^3H (heavy) exp(logJacobian) dq.
+/// neighbour has two heavy neighbours the torsion is narrow, in rings too. Where the heavy atoms move, the hydrogens are carried along. Volumes
+/// factorise: d^3N x = d^3H (heavy) exp(logJacobian) dq.
 public struct CarriedHydrogens: Codable, Sendable, Equatable {
   /// Of all atoms; what they place heavy atoms from may come later.
   public let coordinates: InternalCoordinates

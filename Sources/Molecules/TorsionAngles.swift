@@ -67,29 +67,30 @@ func torsionAngle(_ a: Vector3, _ b: Vector3, _ c: Vector3, _ d: Vector3) -> Dou
   return atan2(first.dot(n2) * axis.length, n1.dot(n2))
 }
 
-struct Vector3 {
-  var x, y, z: Double
+/// A point or a direction.
+package struct Vector3 {
+  package var x, y, z: Double
 
-  @inline(__always)
-  init(_ x: Double, _ y: Double, _ z: Double) { (self.x, self.y, self.z) = (x, y, z) }
+  @inlinable @inline(__always)
+  package init(_ x: Double, _ y: Double, _ z: Double) { (self.x, self.y, self.z) = (x, y, z) }
 
-  @inline(__always)
-  init(_ values: UnsafeBufferPointer<Double>, _ offset: Int) {
+  @inlinable @inline(__always)
+  package init(_ values: UnsafeBufferPointer<Double>, _ offset: Int) {
     x = values[offset]
     y = values[offset + 1]
     z = values[offset + 2]
   }
 
-  @inline(__always)
-  func dot(_ o: Vector3) -> Double { x * o.x + y * o.y + z * o.z }
-  @inline(__always)
-  func cross(_ o: Vector3) -> Vector3 { Vector3(y * o.z - z * o.y, z * o.x - x * o.z, x * o.y - y * o.x) }
-  @inline(__always)
-  var length: Double { dot(self).squareRoot() }
-  @inline(__always)
-  static func - (a: Vector3, b: Vector3) -> Vector3 { Vector3(a.x - b.x, a.y - b.y, a.z - b.z) }
-  @inline(__always)
-  static func + (a: Vector3, b: Vector3) -> Vector3 { Vector3(a.x + b.x, a.y + b.y, a.z + b.z) }
-  @inline(__always)
-  static func * (s: Double, a: Vector3) -> Vector3 { Vector3(s * a.x, s * a.y, s * a.z) }
+  @inlinable @inline(__always)
+  package func dot(_ o: Vector3) -> Double { x * o.x + y * o.y + z * o.z }
+  @inlinable @inline(__always)
+  package func cross(_ o: Vector3) -> Vector3 { Vector3(y * o.z - z * o.y, z * o.x - x * o.z, x * o.y - y * o.x) }
+  @inlinable @inline(__always)
+  package var length: Double { dot(self).squareRoot() }
+  @inlinable @inline(__always)
+  package static func - (a: Vector3, b: Vector3) -> Vector3 { Vector3(a.x - b.x, a.y - b.y, a.z - b.z) }
+  @inlinable @inline(__always)
+  package static func + (a: Vector3, b: Vector3) -> Vector3 { Vector3(a.x + b.x, a.y + b.y, a.z + b.z) }
+  @inlinable @inline(__always)
+  package static func * (s: Double, a: Vector3) -> Vector3 { Vector3(s * a.x, s * a.y, s * a.z) }
 }

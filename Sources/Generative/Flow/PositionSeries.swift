@@ -47,14 +47,7 @@ struct PositionSeries {
     let ends = Set(near.flatMap { around in around.flatMap { a in around.filter { $0 > a }.map { [a, $0] } } })
     angles = ends.subtracting(known).sorted { ($0[0], $0[1]) < ($1[0], $1[1]) }
     self.bonds = bonds
-    centres = near.indices.flatMap { centre -> [[Int]] in
-      let around = near[centre]
-      return around.indices.flatMap { i in
-        around.indices.filter { $0 > i }.flatMap { j in
-          around.indices.filter { $0 > j }.map { [centre, around[i], around[j], around[$0]] }
-        }
-      }
-    }
+    centres = PairGeometry.centres(near)
     let rings = topology.rings.compactMap(places)
     folds = rings.filter { $0.count > 3 }.flatMap { ring in
       ring.indices.map { start in (0..<4).map { ring[(start + $0) % ring.count] } }
@@ -139,11 +132,11 @@ struct PositionSeries {
   ) -> SteinCheck.Blocks.Narrow {
     let (a, b, count, frames) = (pair[0], pair[1], atoms.count, blocks.frames)
     let stiffness = mobility[a * count + a] + mobility[b * count + b] - 2 * mobility[a * count + b]
-    let arms = (0..<frames).map { Point(x, $0 * count + a) - Point(x, $0 * count + b) }
-    let lengths = arms.map { $0.dot($0).squareRoot() }
+    let arms = (0..<frames).map { Vector3(x, $0 * count + a) - Vector3(x, $0 * count + b) }
+    let lengths = arms.map { $0.length }
     let (mean, width) = SteinCheck.Blocks.spread(lengths)
     let pulls = (0..<frames).map { frame in
-      arms[frame].dot(Point(moves, frame * count + a) - Point(moves, frame * count + b)) / lengths[frame]
+      arms[frame].dot(Vector3(moves, frame * count + a) - Vector3(moves, frame * count + b)) / lengths[frame]
     }
     return blocks.narrow(
       subject(word, pair, kind), zip(lengths, pulls).map { -($0 - mean) * $1 },
@@ -160,11 +153,11 @@ struct PositionSeries {
     var pulls: [Double] = []
     var spreads: [Double] = []
     for frame in 0..<frames {
-      let arms = four[1...].map { Point(x, frame * count + $0) - Point(x, frame * count + four[0]) }
+      let arms = four[1...].map { Vector3(x, frame * count + $0) - Vector3(x, frame * count + four[0]) }
       let areas = (0..<3).map { arms[($0 + 1) % 3].cross(arms[($0 + 2) % 3]) }
-      let slopes = [Point(0, 0, 0) - areas[0] - areas[1] - areas[2]] + areas
+      let slopes = [Vector3(0, 0, 0) - areas[0] - areas[1] - areas[2]] + areas
       values.append(arms[0].dot(areas[0]))
-      pulls.append((0..<4).reduce(0) { $0 + slopes[$1].dot(Point(moves, frame * count + four[$1])) })
+      pulls.append((0..<4).reduce(0) { $0 + slopes[$1].dot(Vector3(moves, frame * count + four[$1])) })
       var spread = 0.0
       for i in 0..<4 {
         for j in 0..<4 { spread += mobility[four[i] * count + four[j]] * slopes[i].dot(slopes[j]) }
@@ -183,27 +176,20 @@ struct PositionSeries {
   {
     let count = atoms.count
     return (0..<frames).map { frame in
-      let end = Point(x, frame * count + torsion.atoms[2])
-      let axis = end - Point(x, frame * count + torsion.atoms[1])
+      let end = Vector3(x, frame * count + torsion.atoms[2])
+      let axis = end - Vector3(x, frame * count + torsion.atoms[1])
       let torque = torsion.beyond.reduce(0.0) { sum, atom in
-        let arm = Point(x, frame * count + atom) - end
-        return sum + axis.cross(arm).dot(Point(gradients, frame * count + atom))
+        let arm = Vector3(x, frame * count + atom) - end
+        return sum + axis.cross(arm).dot(Vector3(gradients, frame * count + atom))
       }
-      return torque / axis.dot(axis).squareRoot()
+      return torque / axis.length
     }
   }
 }
 
-/// A point or a direction, nm.
-private struct Point {
-  let x, y, z: Double
-
-  init(_ x: Double, _ y: Double, _ z: Double) { (self.x, self.y, self.z) = (x, y, z) }
+extension Vector3 {
   /// Of positions [n, 3] the one at a place.
-  init(_ values: [Double], _ place: Int) {
-    (x, y, z) = (values[3 * place], values[3 * place + 1], values[3 * place + 2])
+  fileprivate init(_ values: [Double], _ place: Int) {
+    self.init(values[3 * place], values[3 * place + 1], values[3 * place + 2])
   }
-  func dot(_ o: Point) -> Double { x * o.x + y * o.y + z * o.z }
-  func cross(_ o: Point) -> Point { Point(y * o.z - z * o.y, z * o.x - x * o.z, x * o.y - y * o.x) }
-  static func - (a: Point, b: Point) -> Point { Point(a.x - b.x, a.y - b.y, a.z - b.z) }
 }

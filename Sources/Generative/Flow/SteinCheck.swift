@@ -5,8 +5,9 @@ import Molecules
 ///
 /// For a density p that vanishes at its ends and a smooth vector field F, E[F . grad ln p + div F] = 0; and so it is for any mixture of
 /// pieces of p, whatever their shares. With F = (q - mean) along one coordinate q, -E[F . grad ln p] / E[div F] is 1: it is T' / T for frames
-/// of another temperature T', and far from 1 for a coordinate whose terms of the force field are stiffer or softer. With F = 1 it is 0, and far
-/// from that where the force field would have the coordinate rest elsewhere. For a torsion that goes all the way round, F is a periodic function f of it, and E[(d ln p / dq) f + f'] = 0. Which fields are taken depends on what a model draws:
+/// of another temperature T', and far from 1 for a coordinate whose terms of the force field are stiffer or softer. With F = 1 the sum is the
+/// mean force: it is 0, and far from that where the force field would have the coordinate rest elsewhere. For a torsion that goes all the
+/// way round, F is a periodic function f of it, and E[(d ln p / dq) f + f'] = 0. Which fields are taken depends on what a model draws:
 /// `InternalSeries`, `PositionSeries`. Source: C. Stein, Proc. Sixth Berkeley Symp. Math. Statist. Prob. 2, 583, 1972.
 public struct SteinCheck: Equatable, Sendable {
   /// What is asked about.

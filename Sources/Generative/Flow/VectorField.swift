@@ -151,9 +151,10 @@ extension JacobianField {
     _ x: Tensor, _ t: Tensor, score: Tensor
   ) throws -> (velocity: Tensor, jacobian: Tensor, pull: Tensor) {
     let n = x.shape[0]
+    let together = max(1, min(n, rowsTogether))
     let diagonal = try Tensor.identity(movedColumns.count, x.scalarType ?? .float32)
-    let parts = try stride(from: 0, to: n, by: min(n, rowsTogether)).map { lower in
-      let rows = lower..<min(n, lower + min(n, rowsTogether))
+    let parts = try stride(from: 0, to: max(1, n), by: together).map { lower in
+      let rows = lower..<min(n, lower + together)
       return try withGradients {
         let leaf = try x.slice(rows).detached().requiringGradient()
         let (value, jacobian) = try withJacobian(leaf, t.slice(rows))

@@ -25,15 +25,18 @@ public struct PairGeometry: Codable, Equatable, Sendable {
         neighbours[bond[1]].filter { $0 != bond[0] && $0 != before }.map { [bond[0], before, bond[1], $0] }
       }
     }
-    let centres = (0..<atoms).flatMap { centre -> [[Int]] in
-      let around = neighbours[centre]
-      return around.indices.flatMap { i in
-        ((i + 1)..<max(i + 1, around.count)).flatMap { j in
-          ((j + 1)..<max(j + 1, around.count)).map { [centre, around[i], around[j], around[$0]] }
+    volumes = chains + Self.centres(neighbours)
+  }
+
+  /// [atom, three neighbours of it], of each atom's neighbours.
+  static func centres(_ neighbours: [[Int]]) -> [[Int]] {
+    neighbours.enumerated().flatMap { centre, around -> [[Int]] in
+      around.indices.flatMap { i in
+        around.indices.dropFirst(i + 1).flatMap { j in
+          around.indices.dropFirst(j + 1).map { [centre, around[i], around[j], around[$0]] }
         }
       }
     }
-    volumes = chains + centres
   }
 }
 

@@ -123,6 +123,15 @@ import Torch
     let (mine, myForms) = try field.withQuadraticForms(x.reshaped(5, 21), t, directions: probes)
     #expect(try largestDifference(velocity, mine) < 1e-11)
     #expect(try largestDifference(forms, myForms) < 1e-11)
-    #expect(try pull.isFinite().cast(.float64).minimum(over: 0, 1).item() == 1)
+    // the slope of v . score + mean_m e . J e along some way, by central differences
+    func scalar(_ x: Tensor) throws -> Tensor {
+      let (velocity, forms) = try field.withQuadraticForms(x, t, directions: probes)
+      return try (velocity * score).sum(-1) + forms.mean(0)
+    }
+    let (start, h) = (try x.reshaped(5, 21), 1e-5)
+    let way = try Generator(seed: 16).normal([5, 21], .float64)
+    let slope = try (scalar(start + way * h) - scalar(start - way * h)) / (2 * h)
+    #expect(try largestDifference((pull * way).sum(-1), slope) < 1e-6 * max(1, slope.abs().maximum(over: 0).item()))
+    #expect(try slope.abs().maximum(over: 0).item() > 0.01)
   }
 }

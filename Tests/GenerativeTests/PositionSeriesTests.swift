@@ -67,8 +67,8 @@ import Torch
     // of the tail, and of none of the cage's but the one to its methyl group, behind which nothing is
     #expect(series.torsions.count == (isCage ? 0 : 2) && check.torsions.count == series.torsions.count)
     #expect(series.folds.count == (isCage ? 10 : 6) && series.diagonals.count == (isCage ? 0 : 3))
-    let known = series.bonds.count + series.angles.count + series.centres.count
-    #expect(check.coordinates.count >= known && check.coordinates.count <= known + series.folds.count + 3)
+    let narrow = series.bonds.count + series.angles.count + series.centres.count
+    #expect(check.coordinates.count == narrow + series.folds.count + series.diagonals.count)
     for found in check.coordinates {
       #expect(abs(found.value - 1) < 4.5 * found.error, "\(found)")
       #expect(found.error < 0.1, "\(found)")

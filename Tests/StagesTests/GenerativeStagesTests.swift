@@ -2,6 +2,7 @@ import Artifacts
 import Basics
 import Foundation
 import Generative
+import HDF5
 import Molecules
 import Records
 import TestSupport
@@ -190,7 +191,7 @@ import Workflow
 
   /// Heavy atoms by pairs or messages, and hydrogens given them: molecules of one hand with finite densities and scores, and an energy model on
   /// internal coordinates of these, whatever its file says, which learns from the scores.
-  @Test(arguments: [("auto", 200), ("egnn", 160), ("gvp", 160)])
+  @Test(arguments: [("auto", 200), ("egnn", 150), ("gvp", 150)])
   func endToEndChainOfHeavyAtoms(_ network: String, _ asked: Int) throws {
     let emulator = try run(
       EmulatorStage.self, "emulator",
@@ -265,6 +266,29 @@ import Workflow
     #expect(try samples.artifact.read(Recorded.sample.logDensity.values).values.allSatisfy { $0.isFinite })
     // hardly trained, about half is of the other hand, and stays so
     #expect(try samples.artifact.read(Recorded.sample.inverted) > 0)
+  }
+
+  /// What says how a network is meant is 0 or 1: any other number is refused by its name, and never guessed at.
+  @Test(arguments: [("noise_at_one", 2.0), ("predicts_endpoint", 0.5), ("predicts_endpoint", .nan)])
+  func flagsOfImportedWeightsAreZeroOrOne(_ name: String, _ value: Double) throws {
+    let original = try HDF5File.open(Package.datasets.appendingPathComponent("alanine-xtb/gvp-endpoint.h5"))
+    let url = folder.appendingPathComponent("flags-\(name)-\(value).h5")
+    let file = try HDF5File.create(url)
+    try file.createGroup("configuration")
+    for each in try original.list("configuration") {
+      let own = try original.dataset("configuration/\(each)").read(as: Double.self)
+      try file.createDataset("configuration/\(each)", type: .float64, shape: [1]).write(each == name ? [value] : own)
+    }
+    let classes = try original.dataset("atom_class").read(as: Int64.self)
+    try file.createDataset("atom_class", type: .int64, shape: [classes.count]).write(classes)
+    try file.createGroup("weights")
+    try file.close()
+    do {
+      _ = try run(ImportedEmulatorStage.self, "flags", ["weights": .string(url.path)], [:])
+      Issue.record("\(name) = \(value) is accepted")
+    } catch let error as EmulatorStageError {
+      #expect("\(error)".contains("/configuration/\(name)") && "\(error)".contains(url.path), "\(error)")
+    }
   }
 
   /// A network that gives the velocity, and one that gives the data point.

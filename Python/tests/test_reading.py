@@ -289,7 +289,8 @@ def test_few_files_are_open_at_once_and_closed_ones_are_opened_again(folder, mon
     monkeypatch.setattr(boltzmill.runs, "_OPEN", 2)
 
     def is_open(name):
-        return any(os.path.realpath(f"/proc/self/fd/{each}") == str(folder / name) for each in os.listdir("/proc/self/fd"))
+        file = (folder / name).resolve()  # BOLTZMILL_RUNS may be a path from the working folder
+        return any(os.path.realpath(f"/proc/self/fd/{each}") == str(file) for each in os.listdir("/proc/self/fd"))
 
     with boltzmill.open(folder) as run:
         stages = {name: run.stage(name) for name in run.stages}

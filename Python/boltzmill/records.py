@@ -112,6 +112,7 @@ class IngestResultsSlowTorsions(Group):
 class IngestResults(Group):
     torsions = Below(IngestResultsTorsions)
     frames = Field('results/frames', 'frames taken over', int)
+    forces_temperature = Field('results/forces_temperature', 'of the dynamics that the forces are compared with', float, unit='K')
     files = Field('results/files', 'names of the files, without folders', texts, axes=('file',))
     constraints = Field('results/constraints', 'where bonds were held: what was made of them, flexible or rigid', text)
     held_bonds = Field('results/held_bonds', 'rigid: atoms of the bonds that are constant', array(np.int64), axes=('bond', 'end'))
@@ -135,6 +136,7 @@ class Ingest(Stage):
     coordinates = Field('coordinates', 'positions', array(np.float32), unit='nanometers', axes=('frame', 'atom', 'axis'))
     time = Field('time', 'of each frame, where it has one', array(np.float32), unit='picoseconds', axes=('frame',))
     results = Below(IngestResults)
+    forces = Field('forces', "where they are asked for: on each atom, by the force field of the frames' dynamics", array(np.float32), unit='kJ/mol/nm', axes=('frame', 'atom', 'axis'))
 
 
 class EmulatorEmulator(Group):
@@ -187,11 +189,64 @@ class EmulatorResults(Group):
 
 
 class Emulator(Stage):
-    _versions = {'emulator': (4,), 'imported-emulator': (1,)}
+    _versions = {'emulator': (4,), 'imported-emulator': (1,), 'transferred-emulator': (1,)}
     emulator = Below(EmulatorEmulator)
     topology = Field('topology', "the molecule, in MDTraj's JSON", texts, axes=('one',))
     training = Below(EmulatorTraining)
     results = Below(EmulatorResults)
+
+
+class TransferableEmulatorTransferableEmulator(Group):
+    header = Field('transferable_emulator/header', 'rows and shapes of the networks; JSON', text)
+    chart = Field('transferable_emulator/chart', 'means and whitening by residue and place; JSON', text)
+
+
+class TransferableEmulatorTrainingTensors(Family[NDArray[np.float32]]):
+    _family = 'training/tensors/NAME'
+    _member = Field('training/tensors/NAME', "parameters, their moving average (average/...), constants and the optimiser's moments", array(np.float32))
+
+
+class TransferableEmulatorTrainingCurve(Group):
+    columns = Field('training/curve/columns', 'of the loss curve', texts, axes=('column',))
+    steps = Field('training/curve/steps', 'of its rows', array(np.int64), axes=('row',))
+    rows = Field('training/curve/rows', 'its rows', array(np.float64), axes=('row', 'column'))
+
+
+class TransferableEmulatorTraining(Group):
+    step = Field('training/step', 'optimisation steps so far', int)
+    halvings = Field('training/halvings', 'of the learning rate, where training broke', int)
+    tensors = Below(TransferableEmulatorTrainingTensors)
+    generator = Field('training/generator', 'state of the random stream', array(np.uint8), axes=('byte',))
+    curve = Below(TransferableEmulatorTrainingCurve)
+
+
+class TransferableEmulatorResultsLoss(Family[NDArray[np.float64]]):
+    _family = 'results/loss/NAME'
+    step = Field('results/loss/step', 'optimisation steps', array(np.int64), axes=('step',))
+    _member = Field('results/loss/NAME', 'a loss: train, validation, score, contrastive, label, score_label', array(np.float64), axes=('step',))
+
+
+class TransferableEmulatorResultsMolecules(Group):
+    names = Field('results/molecules/names', 'stages whose frames it was trained on', texts, axes=('molecule',))
+    thermometers = Field('results/molecules/thermometers', "temperature of each molecule's frames over that of the force field, by Stein's identity; 1 where they are its own", array(np.float64), axes=('molecule',))
+    thermometer_standard_errors = Field('results/molecules/thermometer_standard_errors', 'of these', array(np.float64), axes=('molecule',))
+    held_out = Field('results/molecules/held_out', 'stages whose frames told when to stop, and taught nothing', texts, axes=('held out',))
+
+
+class TransferableEmulatorResults(Group):
+    loss = Below(TransferableEmulatorResultsLoss)
+    parameters = Field('results/parameters', 'of the networks and their tables', int)
+    training_frames = Field('results/training_frames', 'frames of all molecules that it was trained on', int)
+    molecules = Below(TransferableEmulatorResultsMolecules)
+    residues = Field('results/residues', 'residues and links that it knows, by place', texts, axes=('residue',))
+    temperature = Field('results/temperature', 'of the frames', float, unit='K')
+
+
+class TransferableEmulator(Stage):
+    _versions = {'transferable-emulator': (1,)}
+    transferable_emulator = Below(TransferableEmulatorTransferableEmulator)
+    training = Below(TransferableEmulatorTraining)
+    results = Below(TransferableEmulatorResults)
 
 
 class PerturbEmulator(Group):
@@ -1152,6 +1207,8 @@ STAGES: dict[str, type[Stage]] = {
     'ingest': Ingest,
     'emulator': Emulator,
     'imported-emulator': Emulator,
+    'transferred-emulator': Emulator,
+    'transferable-emulator': TransferableEmulator,
     'perturb': Perturb,
     'sample': Sample,
     'energy-model': EnergyModel,

@@ -55,7 +55,7 @@ public struct InternalCoordinates: Codable, Sendable, Equatable {
     self.init(rows, lengths + angles + rows.dropFirst(3).map { $0.relative ? .relativeTorsion : .torsion })
   }
 
-  private init(_ rows: [Row], _ kinds: [Kind]) {
+  init(_ rows: [Row], _ kinds: [Kind]) {
     (atomCount, self.rows, self.kinds) = (rows.count, rows, kinds)
     let angles = zip(rows.dropFirst(2), kinds.dropFirst(rows.count - 1)).map { row, kind in
       kind == .distance ? [row.atom, row.c] : [row.atom, row.b, row.c]

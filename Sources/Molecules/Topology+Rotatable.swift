@@ -71,7 +71,7 @@ extension Topology {
   }
 
   /// Whether the bond's atoms are joined by another way too.
-  private func isInRing(_ bond: Bond) -> Bool {
+  func isInRing(_ bond: Bond) -> Bool {
     walk(from: neighbours[bond.first].filter { $0 != bond.second }) { $0 != bond.first }
       .contains { $0.to == bond.second }
   }

@@ -193,6 +193,7 @@ public enum Recorded {
   public static let simulate = SimulateRecord()
   public static let ingest = IngestRecord()
   public static let emulator = EmulatorRecord()
+  public static let transferableEmulator = TransferableEmulatorRecord()
   public static let perturb = PerturbRecord()
   public static let sample = SampleRecord()
   public static let energyModel = EnergyModelRecord()

@@ -54,11 +54,13 @@ public struct LossRecord: Record {
   }
 }
 
-/// `emulator` and `imported-emulator`: the chart, the network's shape, its numbers.
+/// `emulator`, `imported-emulator` and `transferred-emulator`: the chart, the network's shape, its numbers.
 public struct EmulatorRecord: StageRecord {
   public static let stageType = "emulator"
   /// Of one that another program trained, which writes the same.
   public static let importedStageType = "imported-emulator"
+  /// Of one that was made for the molecule by an emulator of many.
+  public static let transferredStageType = "transferred-emulator"
   public let model = ModelRecord(
     group: "emulator", header: "kind and shape of the network, and the interpolant; JSON",
     chart: "from positions to latent coordinates; JSON")
@@ -74,6 +76,28 @@ public struct EmulatorRecord: StageRecord {
     "temperature of the frames over that of the force field, by Stein's identity; 1 where they are its own")
   public let thermometerError = Real("results/thermometer/standard_error", "of the mean")
   public let thermometers = ThermometersRecord()
+}
+
+/// `transferable-emulator`: one emulator of many peptides.
+public struct TransferableEmulatorRecord: StageRecord {
+  public static let stageType = "transferable-emulator"
+  public let model = ModelRecord(
+    group: "transferable_emulator", header: "rows and shapes of the networks; JSON",
+    chart: "means and whitening by residue and place; JSON")
+  public let training = TrainingRecord()
+  public let loss = LossRecord()
+  public let parameters = Integer(Paths.parameters, "of the networks and their tables")
+  public let trainingFrames = Integer(Paths.trainingFrames, "frames of all molecules that it was trained on")
+  public let molecules = Texts("results/molecules/names", axes: ["molecule"], "stages whose frames it was trained on")
+  public let thermometers = Reals(
+    "results/molecules/thermometers", axes: ["molecule"],
+    "temperature of each molecule's frames over that of the force field, by Stein's identity; 1 where they are its own")
+  public let thermometerErrors = Reals(
+    "results/molecules/thermometer_standard_errors", axes: ["molecule"], "of these")
+  public let heldOut = Texts(
+    "results/molecules/held_out", axes: ["held out"], "stages whose frames told when to stop, and taught nothing")
+  public let known = Texts("results/residues", axes: ["residue"], "residues and links that it knows, by place")
+  public let temperature = Real("results/temperature", unit: "K", "of the frames")
 }
 
 /// Stein's identity for single coordinates of an emulator's frames.

@@ -80,6 +80,11 @@ public struct IngestRecord: StageRecord {
   public static let stageType = "ingest"
   public let trajectory = TrajectoryRecord<Float>()
   public let frames = Integer(Paths.frames, "frames taken over")
+  public let forces = Numbers<Float>(
+    "forces", unit: "kJ/mol/nm", axes: ["frame", "atom", "axis"],
+    "where they are asked for: on each atom, by the force field of the frames' dynamics")
+  public let forcesTemperature = Real(
+    "results/forces_temperature", unit: "K", "of the dynamics that the forces are compared with")
   public let files = Texts("results/files", axes: ["file"], "names of the files, without folders")
   public let constraints = Text(
     "results/constraints", "where bonds were held: what was made of them, flexible or rigid")

@@ -3,7 +3,8 @@ import Workflow
 /// The stage types that a pipeline file can use, in the order of help texts.
 public enum StageCatalog {
   public static let all: [any StageType.Type] = [
-    SimulateStage.self, IngestStage.self, EmulatorStage.self, ImportedEmulatorStage.self, PerturbStage.self,
+    SimulateStage.self, IngestStage.self, EmulatorStage.self, ImportedEmulatorStage.self,
+    TransferableEmulatorStage.self, TransferredEmulatorStage.self, PerturbStage.self,
     SampleStage.self,
     EnergyModelStage.self, AnnealStage.self,
     ReweightStage.self, CycleStage.self, AuditStage.self, ExploreStage.self, ToySamplesStage.self,

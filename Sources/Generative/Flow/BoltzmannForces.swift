@@ -12,7 +12,7 @@ public struct BoltzmannForces {
   /// A frame takes milliseconds and not microseconds: many frames are not looked at unless they are asked for.
   let areDear: Bool
   /// kJ/mol [frames] and kJ/mol/nm [frames, atoms, 3] of positions in nm, [frames, atoms, 3].
-  let evaluate: ([Double]) throws -> (energies: [Double], forces: [Double])
+  public let evaluate: ([Double]) throws -> (energies: [Double], forces: [Double])
 
   /// `framesPerCall`: how many frames are worth handing over at once; few where each is dear.
   public init(

@@ -263,25 +263,17 @@ extension Emulator {
     let loop = TrainingLoop(
       trainer: trainer, host: host, title: "emulator", recordEvery: settings.recordEvery,
       labels: ["loss", "validation"])
-    try loop.run(batch: { try sampler.name(step: $0) }) {
-      let average = field.replacing(network: trainer.average)
-      guard let validation else { return [.nan] }
-      let value = try validationLoss(loss, average, validation, seed: settings.seed)
-      var curve = trainer.curve
-      curve.record(step: trainer.step, [.nan, value])
-      if value.isFinite, OverFitting(curve)?.keepsLast ?? false { try trainer.keepAverage() }
-      return [value]
-    } endsEarly: {
-      OverFitting($0)?.isBeyondReturn ?? false
-    } step: {
-      let rows = try training.selected(sampler.indices(step: trainer.step))
-      return [try trainer.update(loss(field.replacing(network: trainer.network), rows, trainer.generator))]
-    }
-    if let found = OverFitting(trainer.curve), !found.keepsLast, try trainer.returnToKeptAverage() {
-      host.warn(found.remark(frames: training.shape[0], steps: optimization.steps))
-    } else {
-      trainer.forgetKeptAverage()
-    }
+    try loop.runKeepingBest(
+      frames: training.shape[0], batch: { try sampler.name(step: $0) },
+      validation: { average in
+        try validation.map {
+          try validationLoss(loss, field.replacing(network: average), $0, seed: settings.seed)
+        }
+      },
+      step: {
+        let rows = try training.selected(sampler.indices(step: trainer.step))
+        return try loss(field.replacing(network: trainer.network), rows, trainer.generator)
+      })
     return (field.replacing(network: trainer.average), try trainer.state())
   }
 

@@ -139,32 +139,52 @@ struct EmulatorLoss {
   private func loss(
     _ flows: TwoFlows, _ rows: Tensor, _ forces: ForceTargets, _ generator: Generator
   ) throws -> Tensor {
-    let space = flows.space
-    // torsions are few and their early targets noisy: two paths from each frame
-    let doubled = try Tensor.concatenated([rows, rows], axis: 0)
-    let turning = try Path(doubled, forces, times, generator)
-    let f = try flows.network.torsions(turning.angles, turning.t)
-    let torus = try Self.sum(f - turning.turn, turning.weights.torus)
-    let point = try Path(rows, forces, times, generator)
-    let theta = try rows.slice(space.euclidean..<space.dimension, axis: 1)
-    let v = try flows.rest.euclideanVelocity(space.joined(point.euclidean, theta), point.t)
-    let euclidean = try Self.sum(v - point.velocity, point.weights.euclidean)
-    let n = Double(rows.shape[0])
-    return try torus / (2 * n * Double(max(1, space.angles))) + euclidean / (n * Double(max(1, space.euclidean)))
+    let paths = try TwoPaths(rows, forces, times, generator)
+    return try paths.loss(
+      turn: flows.network.torsions(paths.turning.angles, paths.turning.t),
+      velocity: flows.rest.euclideanVelocity(
+        flows.space.joined(paths.point.euclidean, paths.theta), paths.point.t))
   }
 
-  private static func sum(_ residual: Tensor, _ weights: Tensor?) throws -> Tensor {
+  /// Paths of rows with forces. Throws `FlowModelError.needsForces` without.
+  func paths(_ rows: Tensor, _ generator: Generator) throws -> TwoPaths {
+    guard let forces else { throw FlowModelError.needsForces }
+    return try TwoPaths(rows, forces, times, generator)
+  }
+
+  /// Points on the paths of a batch, for the torsions' flow and for that of the rest, with targets.
+  struct TwoPaths {
+    /// Torsions are few and their early targets noisy: two paths from each frame.
+    let turning, point: Path
+    /// Of the data, which the second flow sees.
+    let theta: Tensor
+
+    fileprivate init(_ rows: Tensor, _ forces: ForceTargets, _ times: TimeWeights, _ generator: Generator) throws {
+      turning = try Path(Tensor.concatenated([rows, rows], axis: 0), forces, times, generator)
+      point = try Path(rows, forces, times, generator)
+      theta = try rows.slice(forces.space.euclidean..<forces.space.dimension, axis: 1)
+    }
+
+    /// Of what the networks give: turns [2 n, angles] and velocities [n, euclidean].
+    func loss(turn: Tensor, velocity: Tensor) throws -> Tensor {
+      let torus = try EmulatorLoss.sum(turn - turning.turn, turning.weights.torus) / Double(max(1, turn.count))
+      let euclidean = try EmulatorLoss.sum(velocity - point.velocity, point.weights.euclidean)
+      return try torus + euclidean / Double(max(1, velocity.count))
+    }
+  }
+
+  fileprivate static func sum(_ residual: Tensor, _ weights: Tensor?) throws -> Tensor {
     let square = try residual.square()
     return try (weights.map { try square * $0 } ?? square).sum()
   }
 
   /// Points on the paths of a batch, with targets.
-  private struct Path {
+  struct Path {
     let t: Tensor
     let weights: (euclidean: Tensor?, torus: Tensor?)
     let euclidean, angles, velocity, turn: Tensor
 
-    init(_ rows: Tensor, _ forces: ForceTargets, _ times: TimeWeights, _ generator: Generator) throws {
+    fileprivate init(_ rows: Tensor, _ forces: ForceTargets, _ times: TimeWeights, _ generator: Generator) throws {
       let (space, path, n) = (forces.space, forces.interpolant, rows.shape[0])
       let draw = try times.draw(n, path, generator)
       (t, weights) = (draw.t, (draw.euclidean, draw.torus))

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Torch
 
 /// What the curve of the held-out loss says of a training: where it was lowest, and whether what came after learnt the frames by heart.
 ///
@@ -41,5 +42,30 @@ struct OverFitting {
       "\(frames) frames carry no longer training: the loss of frames held out was lowest after \(lowest.step) steps "
         + "(\(number(lowest.loss)); \(number(last.loss)) \(end)). The network of step \(taken.step) is taken "
         + "(\(number(taken.loss))); more frames make a better one", .note)
+  }
+}
+
+extension TrainingLoop {
+  /// Trains on what `step` gives, and ends with the averaged network whose loss on what was held out, `validation`, was low; nil where nothing is. The
+  /// curve's columns are "train" and "validation"; `frames` are those of the training, for what is said. Throws as `run` does.
+  func runKeepingBest(
+    frames: Int, batch: (Int) throws -> String, validation: (Net) throws -> Double?, step: () throws -> Tensor
+  ) throws {
+    try run(batch: batch) {
+      guard let value = try validation(trainer.average) else { return [.nan] }
+      var curve = trainer.curve
+      curve.record(step: trainer.step, [.nan, value])
+      if value.isFinite, OverFitting(curve)?.keepsLast ?? false { try trainer.keepAverage() }
+      return [value]
+    } endsEarly: {
+      OverFitting($0)?.isBeyondReturn ?? false
+    } step: {
+      [try trainer.update(step())]
+    }
+    if let found = OverFitting(trainer.curve), !found.keepsLast, try trainer.returnToKeptAverage() {
+      host.warn(found.remark(frames: frames, steps: trainer.settings.steps))
+    } else {
+      trainer.forgetKeptAverage()
+    }
   }
 }

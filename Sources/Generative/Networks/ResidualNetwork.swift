@@ -89,13 +89,21 @@ public struct ResidualNetwork: Network {
   private func output(of input: Tensor) throws -> Tensor { try output(after: Dual(weights.input(input))).value }
 
   /// From what the first layer gives.
-  private func output(after first: Dual) throws -> Dual {
+  private func output(after first: Dual) throws -> Dual { try through(first).linear(weights.output) }
+
+  private func through(_ first: Dual) throws -> Dual {
     var h = first
     for block in weights.blocks {
       h = try h + h.layerNorm(block.norm).linear(block.first).silu().linear(block.second)
     }
-    return try h.layerNorm(weights.norm).linear(weights.output)
+    return try h.layerNorm(weights.norm)
   }
+
+  /// What the first layer gives, [n, width]; what blocks and the last norm make of it; and what the last layer makes of that, [n, outputs]: the call in three
+  /// parts.
+  func entered(_ x: Tensor, _ t: Tensor) throws -> Tensor { try weights.input(features(x, t).values) }
+  func trunk(_ h: Tensor) throws -> Tensor { try through(Dual(h)).value }
+  func left(_ h: Tensor) throws -> Tensor { try weights.output(h) }
 
   /// Value and directional derivatives by forward mode: x [n, d], t [n], directions [m, n, d] -> [n, outputs], [m, n, outputs].
   ///

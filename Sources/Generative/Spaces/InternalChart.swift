@@ -145,6 +145,17 @@ public struct InternalChart: Codable, Equatable, Sendable {
     logDeterminant = chart.logDeterminant + change
   }
 
+  /// Of these parts, whatever frames say: `whitening` and its inverse [narrow, narrow], row-major; `logDeterminant` is that of the whitening.
+  init(
+    _ coordinates: InternalCoordinates, narrow: [Int], broad: [Int], rotors: [Rotor], centres: [Double],
+    mean: [Double], whitening: [Double], unwhitening: [Double], logDeterminant: Double
+  ) {
+    (self.coordinates, self.narrow, self.broad, held) = (coordinates, narrow, broad, nil)
+    (self.rotors, conditionalMean) = (rotors.isEmpty ? nil : rotors, nil)
+    (self.centres, self.mean, self.whitening, self.unwhitening) = (centres, mean, whitening, unwhitening)
+    self.logDeterminant = logDeterminant + rotors.logDeterminant
+  }
+
   private static func held(_ rigid: RigidBonds?, _ coordinates: InternalCoordinates) throws -> [HeldLength]? {
     try rigid.map { rigid in
       try zip(rigid.bonds, rigid.lengths).map { bond, length in

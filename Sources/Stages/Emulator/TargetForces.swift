@@ -37,6 +37,16 @@ extension SharedField {
 
 /// Forces for the targets of an emulator.
 enum TargetForces {
+  /// Force field and temperature of dynamics, for a stage that always asks for its forces.
+  static let fields: [SharedField] = [
+    SharedField(
+      in: "system", SharedField.sampledBy.field,
+      standIn: { $0.values[SharedField.forcefield.name] ?? .null }, standsFor: { _ in [.forcefield] }),
+    SharedField(
+      in: "system", SharedField.sampledAt.field,
+      standIn: { $0.values[SharedField.temperature.name] ?? .null }, standsFor: { _ in [.temperature] }),
+  ]
+
   /// Whether an emulator with these parameters may use forces: only then do its results depend on a force field.
   static func areWanted(_ text: (String) -> String?) -> Bool {
     func says(_ name: String, _ words: [String]) -> Bool { text(name).map(words.contains) ?? true }

@@ -2,6 +2,7 @@ import Basics
 import Artifacts
 import Foundation
 import FreeEnergies
+import Generative
 import Molecules
 import Records
 import Trajectories
@@ -10,6 +11,8 @@ import Workflow
 /// Frames that were checked and prepared, as they go into the artifact.
 private struct IngestRows {
   var coordinates: [Float] = []
+  /// kJ/mol/nm; empty where nobody asked.
+  var forces: [Float] = []
   var times: [Float] = []
   /// By torsion, rad.
   var angles: [[Double]] = []
@@ -30,6 +33,7 @@ struct IngestOutput {
   private let files: [URL]
   private let hasTimes: Bool
   private let constraints: IngestConstraints
+  private let forces: BoltzmannForces?
   private var occupancy: StateCount?
   private var kept = 0
   private(set) var badCount = 0
@@ -45,12 +49,12 @@ struct IngestOutput {
   private var angles: [Numbers<Double>] { torsions.names.map { record.trajectory.torsions.angles[$0] } }
 
   init(
-    context: StageContext, system: MolecularSystem, constraints: IngestConstraints, torsions: NamedTorsions,
-    files: [URL],
+    context: StageContext, system: MolecularSystem, constraints: IngestConstraints, forces: BoltzmannForces?,
+    torsions: NamedTorsions, files: [URL],
     hasTimes: Bool
   ) throws {
     (self.context, self.topology, self.torsions, self.files) = (context, system.topology, torsions, files)
-    (self.hasTimes, self.constraints) = (hasTimes, constraints)
+    (self.hasTimes, self.constraints, self.forces) = (hasTimes, constraints, forces)
     occupancy = StateCount(system)
     slow = SlowTorsionRecorder(topology)
     try MDTrajConvention.begin(writer, topologyJSON: topology.mdtrajJSON)
@@ -72,6 +76,7 @@ struct IngestOutput {
   /// Makes the empty streams, the same in the artifact and in a part of it.
   private func begin(_ writer: ArtifactWriter) throws {
     try writer.begin(record.trajectory.coordinates, rowShape: [topology.atoms.count, 3])
+    if forces != nil { try writer.begin(record.forces, rowShape: [topology.atoms.count, 3]) }
     if hasTimes { try writer.begin(record.trajectory.time) }
     for field in angles { try writer.begin(field) }
     try writer.begin(record.sourceFile)
@@ -83,6 +88,7 @@ struct IngestOutput {
 
   private func append(_ rows: IngestRows, to writer: ArtifactWriter) throws {
     try writer.append(record.trajectory.coordinates, rows.coordinates)
+    if forces != nil { try writer.append(record.forces, rows.forces) }
     if hasTimes { try writer.append(record.trajectory.time, rows.times) }
     for (field, values) in zip(angles, rows.angles) { try writer.append(field, values) }
     try writer.append(record.sourceFile, rows.files)
@@ -104,7 +110,9 @@ struct IngestOutput {
       droppedFiles: [Int32](repeating: Int32(file), count: bad.count), droppedFrames: bad.map(\.frame),
       droppedReasons: bad.map(\.fault.reason.rawValue))
     // of the coordinates as they are stored, so that whoever reads the file computes the same
-    rows.angles = torsions.angles(rows.coordinates.map(Double.init), atoms: topology.atoms.count).map(\.angles)
+    let stored = rows.coordinates.map(Double.init)
+    rows.angles = torsions.angles(stored, atoms: topology.atoms.count).map(\.angles)
+    if let forces { rows.forces = try forces.evaluate(stored).forces.map { Float($0) } }
     kept += rows.frames.count
     watchTorsions(rows)
     try append(rows, to: writer)
@@ -145,6 +153,7 @@ struct IngestOutput {
         let range = start..<min(count, start + 65_536)
         let rows = IngestRows(
           coordinates: try artifact.read(record.trajectory.coordinates, rows: range).values,
+          forces: forces == nil ? [] : try artifact.read(record.forces, rows: range).values,
           times: hasTimes ? try artifact.read(record.trajectory.time, rows: range).values : [],
           angles: try angles.map { try artifact.read($0, rows: range).values },
           files: try artifact.read(record.sourceFile, rows: range).values,
@@ -184,6 +193,7 @@ struct IngestOutput {
         cure: "look at them before believing the others; results/dropped lists all of them")
     }
     try writer.write(record.frames, kept)
+    if let forces { try writer.write(record.forcesTemperature, forces.temperature) }
     try writer.write(record.droppedCount, badCount)
     let found = slow.finish()
     try found.write(to: writer)

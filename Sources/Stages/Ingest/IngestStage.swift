@@ -1,4 +1,5 @@
 import Foundation
+import Generative
 import Molecules
 import Records
 import Trajectories
@@ -14,7 +15,9 @@ enum IngestStage: RecordedStage {
   static let summary =
     "Reads trajectories (\(formats)) or a simulation's frames, checks every one, makes molecules whole and centres them."
   static let reads: [SharedField] = SharedField.molecule + [.torsions, .heldForcefield, .heldTemperature]
-  static let readsWith = ["constraints": [SharedField.optionalForcefield, .temperature]]
+  static let readsWith = [
+    "constraints": [SharedField.optionalForcefield, .temperature], "forces": TargetForces.fields,
+  ]
   static let consults: [SharedField] = SharedField.stateFields
   static let output = Recorded.ingest
 
@@ -22,6 +25,7 @@ enum IngestStage: RecordedStage {
     let simulation = Input("a simulate stage, in place of files", of: SimulateStage.self, optional: true)
   }
 
+  enum Forces: String, CaseIterable, ParameterType { case keep }
   enum BadFrames: String, CaseIterable, ParameterType { case refuse, drop }
 
   struct Parameters: ParameterGroup {
@@ -43,6 +47,10 @@ enum IngestStage: RecordedStage {
     var constraints: IngestConstraints.Treatment?
     @Parameter("How far a bond may be from its length in the topology, relative.", in: 0.01...10)
     var bondTolerance = 0.3
+    @Parameter(
+      "keep: the force on each atom, by the force field of the dynamics (system.sampled_by, else system.forcefield), stands beside the "
+        + "frames: a transferable-emulator needs it.")
+    var forces: Forces?
     @Parameter("Frames held in memory at once; as many as fit into 8 MiB if left out. Changes no result.", in: .count)
     var chunkFrames: Int?
     @Parameter(
@@ -93,8 +101,13 @@ enum IngestStage: RecordedStage {
     let sources = try IngestSource.all(context, parameters, system.molecule, preparation)
     report(system.molecule, sources, to: context)
     let constraints = try IngestConstraints(context, parameters.constraints, sources, preparation, system)
+    let forces =
+      parameters.forces == nil
+      ? nil
+      : try BoltzmannForces.of(system, rigid: constraints.rigid, for: "forces of the frames", threads: context.threads)
+        .forces
     var output = try IngestOutput(
-      context: context, system: system, constraints: constraints, torsions: system.namedTorsions(),
+      context: context, system: system, constraints: constraints, forces: forces, torsions: system.namedTorsions(),
       files: sources.map(\.reader.url),
       hasTimes: sources.allSatisfy(\.reader.hasTimes))
 

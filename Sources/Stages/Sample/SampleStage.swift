@@ -16,7 +16,8 @@ enum SampleStage: RecordedStage {
 
   struct Inputs: StageInputs {
     let emulator = Input(
-      "the emulator to draw from", of: EmulatorStage.self, ImportedEmulatorStage.self, PerturbStage.self)
+      "the emulator to draw from", of: EmulatorStage.self, ImportedEmulatorStage.self,
+      TransferredEmulatorStage.self, PerturbStage.self)
   }
 
   struct Parameters: ParameterGroup {

@@ -27,9 +27,9 @@ public final class Input {
   }
 
   /// Any number of stages, of those types that the condition takes.
-  public convenience init(_ help: String, eachOf isTaken: @escaping @Sendable (any StageType.Type) -> Bool) {
-    self.init(.stages(isTaken), help)
-  }
+  public convenience init(
+    _ help: String, optional: Bool = false, eachOf isTaken: @escaping @Sendable (any StageType.Type) -> Bool
+  ) { self.init(.stages(isTaken), help, optional: optional) }
 
   func field(_ name: String) -> ParameterField {
     ParameterField(name, kind, default: standard, optional: optional, help: help)

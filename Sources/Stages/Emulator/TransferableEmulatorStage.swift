@@ -1,0 +1,234 @@
+import Artifacts
+import Basics
+import Foundation
+import Generative
+import Molecules
+import Records
+import Workflow
+
+/// Trains one Boltzmann emulator on the frames of many peptides.
+enum TransferableEmulatorStage: RecordedStage {
+  static let version = 1
+  static let summary = "train one Boltzmann emulator for many peptides, by flow matching with forces"
+  static let output = Recorded.transferableEmulator
+
+  struct Inputs: StageInputs {
+    let frames = Input(
+      "frames of the molecules to learn from, with forces (ingest with forces: keep)",
+      eachOf: { $0 == IngestStage.self })
+    let heldOut = Input(
+      "frames of other molecules, whose loss says when training has gone on long enough", optional: true,
+      eachOf: { $0 == IngestStage.self })
+  }
+
+  struct Parameters: ParameterGroup {
+    @Parameter("units of a hidden layer of the network of all but torsions", in: 1...8192) var width = 256
+    @Parameter("its residual blocks", in: 0...64) var depth = 5
+    @Parameter("units of a hidden layer of the torsions' network", in: 1...8192) var torsionWidth = 192
+    @Parameter("its residual blocks", in: 0...64) var torsionDepth = 4
+    @Parameter("optimisation steps", in: .count) var steps = 8000
+    @Parameter("molecules of a step; each gives its share of the batch", in: 1...1000) var moleculesPerStep = 4
+    @Parameter("optimiser and schedule") var training = ScheduleParameters(batch: 512)
+    @Parameter("frames of a molecule that are taken at most, spread evenly; all of them if left out", in: .count)
+    var framesPerMolecule: Int?
+    @Parameter("steps between two rows of the loss curve", in: .count) var recordEvery = 100
+  }
+
+  static func check(_ stage: PlannedStage) throws {
+    refuseWithoutForces(stage, stage.inputs(\Inputs.frames) + stage.inputs(\Inputs.heldOut))
+  }
+
+  static func refuseWithoutForces(_ stage: PlannedStage, _ frames: [PlannedStage]) {
+    for input in frames where input.values["forces"] == nil || input.values["forces"] == .null {
+      stage.refuse("\(input.name) keeps no forces, from which emulators of many molecules learn; give it forces: keep")
+    }
+  }
+
+  /// Throws `TransferStageError`, `PeptideError`, `TransferError`, `TrainingError`.
+  static func run(_ context: StageContext) throws {
+    let parameters = try context.parameters(Parameters.self)
+    try context.prepareTorch()
+    guard context.missingInputs.isEmpty else { throw TransferStageError.unfinished(context.missingInputs) }
+    let (frames, heldOut) = (context.inputs(\Inputs.frames), context.inputs(\Inputs.heldOut))
+    var temperature: (value: Double, stage: String)?
+    func read(_ inputs: [StageInput]) throws -> [TransferableEmulator.Frames] {
+      try inputs.map { input in
+        let found = try Self.frames(input, atMost: parameters.framesPerMolecule)
+        if let temperature, temperature.value != found.temperature {
+          throw TransferStageError.temperatures(
+            temperature.value, of: temperature.stage, other: found.temperature, otherStage: input.name)
+        }
+        temperature = temperature ?? (found.temperature, input.name)
+        return found.frames
+      }
+    }
+    let (learnt, judges) = (try read(frames), try read(heldOut))
+    var settings = TransferableEmulator.Settings(temperature: temperature?.value ?? .nan)
+    settings.torsions.width = parameters.torsionWidth
+    settings.torsions.depth = parameters.torsionDepth
+    (settings.rest.width, settings.rest.depth) = (parameters.width, parameters.depth)
+    settings.optimization = parameters.training.settings(steps: parameters.steps)
+    (settings.moleculesPerStep, settings.recordEvery) = (parameters.moleculesPerStep, parameters.recordEvery)
+    settings.seed = context.seed
+    let trained = try TransferableEmulator.train(
+      on: learnt, heldOut: judges, settings: settings, host: StageTrainingHost(context))
+    try context.output.write(trained.state)
+    try context.output.write(trained.emulator.archive(), output.model)
+    try context.output.write(output.parameters, trained.emulator.parameterCount)
+    try context.output.write(output.trainingFrames, trained.trainingFrames)
+    try context.output.write(output.molecules, frames.map(\.name))
+    if !heldOut.isEmpty { try context.output.write(output.heldOut, heldOut.map(\.name)) }
+    try context.output.write(
+      (output.thermometers, trained.checks.map(\.mean)), (output.thermometerErrors, trained.checks.map(\.error)))
+    try context.output.write(output.known, trained.emulator.known)
+    try context.output.write(output.temperature, settings.temperature)
+  }
+
+  static func frames(
+    _ input: StageInput, atMost limit: Int?
+  ) throws -> (frames: TransferableEmulator.Frames, temperature: Double) {
+    let (artifact, record) = (input.artifact, Recorded.ingest)
+    guard artifact.has(record.forces) else { throw TransferStageError.noForces(input.name) }
+    let forces = try artifact.read(record.forces, as: Double.self)
+    guard try artifact.readIfThere(record.heldBonds) == nil else { throw TransferStageError.held(input.name) }
+    let positions = try artifact.read(record.trajectory.coordinates, as: Double.self)
+    let (count, size) = (positions.shape[0], positions.shape.dropFirst().reduce(1, *))
+    let taken = min(count, limit ?? count)
+    func rows(_ values: [Double]) -> [Double] {
+      guard taken < count else { return values }
+      return (0..<taken).flatMap { row -> ArraySlice<Double> in
+        let first = row * count / taken * size
+        return values[first..<first + size]
+      }
+    }
+    let temperature = try artifact.read(record.forcesTemperature)
+    let thermal = PhysicalConstants.thermalEnergy(temperature: temperature)
+    let topology = try Topology(
+      mdtrajJSON: artifact.read(record.trajectory.topology).first ?? "", coordinates: Array(positions.values.prefix(size)))
+    return (
+      TransferableEmulator.Frames(
+        name: input.name, topology: topology, positions: rows(positions.values),
+        forces: rows(forces.values).map { $0 / thermal }), temperature
+    )
+  }
+}
+
+/// Takes the emulator of one peptide from one of many.
+enum TransferredEmulatorStage: RecordedStage {
+  static let type = EmulatorRecord.transferredStageType
+  static let version = 1
+  static let summary = "the emulator of one peptide, from one that was trained on others"
+  static let reads: [SharedField] = SharedField.molecule
+  static let output = Recorded.emulator
+
+  struct Inputs: StageInputs {
+    let model = Input("the emulator of many peptides", of: TransferableEmulatorStage.self, optional: true)
+    let frames = Input(
+      "frames of the molecule's own dynamics, with forces, to adapt the emulator by; without them it is taken as it is",
+      of: IngestStage.self, optional: true)
+  }
+
+  enum Trained: String, CaseIterable, ParameterType { case rows, all }
+
+  struct Parameters: ParameterGroup {
+    @Parameter("in place of a stage: the file that a transferable-emulator stage wrote, of any run") var file: InputFile?
+    @Parameter("frames: what they teach; rows: the first and the last layers, which are the molecule's own, or all of the networks")
+    var adapts = Trained.rows
+    @Parameter("frames: optimisation steps", in: .count) var steps = 100
+    @Parameter("frames: optimiser and schedule")
+    var training = ScheduleParameters(batch: 512, learningRate: 3e-4, averageDecay: 0.98)
+    @Parameter("frames: steps between two rows of the loss curve", in: .count) var recordEvery = 25
+  }
+
+  static func check(_ stage: PlannedStage) throws {
+    let parameters = try stage.parameters(Parameters.self)
+    guard (parameters.file == nil) != stage.inputs(\Inputs.model).isEmpty else {
+      return stage.refuse("give either model, a stage, or file, what such a stage wrote")
+    }
+    TransferableEmulatorStage.refuseWithoutForces(stage, stage.inputs(\Inputs.frames))
+    guard let system = MoleculeCheck.run(stage) else { return }
+    _ = stage.checking(.shared(.topology)) { try PeptideAtoms(topology: system.topology) }
+    guard let file = parameters.file else { return }
+    _ = stage.checking(.parameter("file")) {
+      try emulator(TransferredModel.open(file.url), system.topology)
+    }
+  }
+
+  /// Throws `TransferStageError`, `PeptideError`, `TransferError`.
+  static func run(_ context: StageContext) throws {
+    let parameters = try context.parameters(Parameters.self)
+    try context.prepareTorch()
+    let topology = try context.molecule().topology
+    let artifact = try parameters.file.map { try TransferredModel.open($0.url) } ?? context.input(\Inputs.model).artifact
+    var emulator = try emulator(artifact, topology)
+    if let frames = context.optionalInput(\Inputs.frames) {
+      emulator = try adapted(emulator, frames, topology, context)
+    } else {
+      try context.output.write(tensors: emulator.archive().tensors)
+    }
+    try context.output.write(emulator.archive(), output.model)
+    try context.output.write(output.topology, [topology.mdtrajJSON])
+    try context.output.write(output.parameters, emulator.parameterCount)
+    let names = try artifact.read(Recorded.transferableEmulator.molecules)
+    context.log(
+      "\(emulator.parameterCount) parameters for \(topology.residues.map(\.name).joined(separator: "-")), gathered from an emulator of \(names.count) molecules"
+    )
+  }
+
+  private static func adapted(
+    _ emulator: Emulator, _ input: StageInput, _ topology: Topology, _ context: StageContext
+  ) throws -> Emulator {
+    let parameters = try context.parameters(Parameters.self)
+    let (frames, temperature) = try TransferableEmulatorStage.frames(input, atMost: nil)
+    guard frames.topology.atoms.count == topology.atoms.count else {
+      throw EmulatorError.otherMolecule(atoms: frames.topology.atoms.count, expected: topology.atoms.count)
+    }
+    var settings = AdaptationSettings()
+    settings.trainsRowsAlone = parameters.adapts == .rows
+    settings.optimization = parameters.training.settings(steps: parameters.steps)
+    (settings.recordEvery, settings.seed) = (parameters.recordEvery, context.seed)
+    let found = try emulator.adapted(
+      to: frames, temperature: temperature, settings: settings, host: StageTrainingHost(context))
+    // tensors of the whole network stand where a training's own would
+    var state = found.state
+    state.tensors = try found.emulator.archive().tensors
+    try context.output.write(state)
+    try context.output.write(output.trainingFrames, found.trainingFrames)
+    try context.output.write(output.targets, EmulatorStage.Targets.forces.rawValue)
+    try context.output.write((output.thermometer, found.check.mean), (output.thermometerError, found.check.error))
+    return found.emulator
+  }
+
+  private static func emulator(_ artifact: Artifact, _ topology: Topology) throws -> Emulator {
+    try artifact.model(Recorded.transferableEmulator.model) { try TransferableEmulator($0) }.emulator(for: topology)
+  }
+}
+
+/// A file that holds an emulator of many peptides.
+private enum TransferredModel {
+  static func open(_ url: URL) throws -> Artifact {
+    let artifact = try Artifact.open(url, verify: false)
+    guard artifact.has(Recorded.transferableEmulator.model.header) else { throw TransferStageError.otherFile(url.path) }
+    return artifact
+  }
+}
+
+enum TransferStageError: Error, CustomStringConvertible, Equatable {
+  case noForces(String)
+  case held(String)
+  case temperatures(Double, of: String, other: Double, otherStage: String)
+  case otherFile(String)
+  case unfinished([String])
+
+  var description: String {
+    switch self {
+    case .noForces(let stage): "\(stage) keeps no forces: give it forces: keep"
+    case .held(let stage):
+      "\(stage) keeps bonds at their lengths, and an emulator of many molecules has no place for that: ingest with constraints: flexible"
+    case .temperatures(let first, let firstStage, let second, let secondStage):
+      "frames are of several temperatures: \(firstStage) of \(first) K, \(secondStage) of \(second) K"
+    case .otherFile(let path): "\(path) holds no emulator of many peptides: give what a transferable-emulator stage wrote"
+    case .unfinished(let stages): "not finished: \(stages.joined(separator: ", "))"
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import Artifacts
+import ForceFields
+import Foundation
+import Generative
+import HDF5
+import Molecules
+import Records
+import TestSupport
+import Testing
+import Workflow
+
+@testable import Stages
+
+/// One emulator of two dipeptides from their dynamics, and the emulators of each taken from it.
+@Suite(.serialized) struct TransferStageTests {
+  let chain: GenerativeStagesTests
+
+  init() throws { chain = try GenerativeStagesTests() }
+
+  static let dynamics: [String: ParameterValue] = [
+    "runs": 2, "length": .number(30), "save_interval": .number(0.05), "equilibration": .number(1),
+    "steering_time": .number(20), "hydrogen_mass": .number(3), "timestep": .number(0.002),
+  ]
+  static let training: [String: ParameterValue] = [
+    "steps": 150, "width": 48, "depth": 1, "torsion_width": 32, "torsion_depth": 1, "molecules_per_step": 2,
+    "record_every": 50,
+    "training": ["batch": 64, "learning_rate": .number(3e-3), "warm_up": 10, "average_decay": .number(0.9)],
+  ]
+
+  private func frames(_ name: String, forces: Bool = true) throws -> StageInput {
+    let simulated = try chain.run(SimulateStage.self, "md-\(name)", Self.dynamics, [:], on: .dipeptide(name))
+    return try chain.run(
+      IngestStage.self, "frames-\(name)", forces ? ["forces": "keep"] : [:], ["simulation": [simulated]],
+      on: .dipeptide(name))
+  }
+
+  @Test func oneEmulatorOfTwoDipeptides() throws {
+    let frames = try ["AC", "NF"].map { try self.frames($0) }
+    // forces stand beside the frames, and are those of the stored positions
+    let (artifact, record) = (frames[0].artifact, Recorded.ingest)
+    let forces = try artifact.read(record.forces, as: Double.self)
+    let positions = try artifact.read(record.trajectory.coordinates, as: Double.self)
+    #expect(forces.shape == positions.shape && positions.shape[0] == 2400)
+    let engine = try OpenMMEngine(systemXML: MoleculeFiles.dipeptide("AC").forcefieldFile, threads: 1)
+    let size = positions.shape[1] * 3
+    let own = try engine.energiesAndForces(Array(positions.values.prefix(size))).forces
+    #expect(zip(own, forces.values).allSatisfy { abs($0 - $1) < 1e-3 * max(1, abs($0)) })
+
+    let shared = try chain.run(
+      TransferableEmulatorStage.self, "shared", Self.training, ["frames": frames, "held_out": [frames[1]]])
+    let many = Recorded.transferableEmulator
+    #expect(try shared.artifact.read(many.known) == ["ALA first", "ASN first", "CYS last", "PHE last", "link link"])
+    #expect(try shared.artifact.read(many.trainingFrames) == 4800)
+    let thermometers = try shared.artifact.read(many.thermometers).values
+    #expect(thermometers.count == 2 && thermometers.allSatisfy { abs($0 - 1) < 0.03 })
+    let losses = try shared.artifact.read(many.loss.columns["validation"]).values
+    #expect(losses.count == 3 && losses[2] < losses[0])
+
+    // by the stage, and by its file: the same emulator
+    let nf = MoleculeFiles.dipeptide("NF")
+    let emulator = try chain.run(TransferredEmulatorStage.self, "of-nf", [:], ["model": [shared]], on: nf)
+    let again = try chain.run(
+      TransferredEmulatorStage.self, "of-file", ["file": .string(shared.artifact.url.path)], [:], on: nf)
+    let tensors = Recorded.emulator.training.tensors
+    for name in try emulator.artifact.list("\(tensors.group)/average") {
+      let field = tensors["average/\(name)"]
+      #expect(try emulator.artifact.read(field) == again.artifact.read(field), "\(name)")
+    }
+    let samples = try chain.run(
+      SampleStage.self, "fresh", ["count": 200, "ode_steps": 4], ["emulator": [emulator]], on: nf)
+    #expect(try samples.artifact.read(Recorded.sample.inverted) == 0)
+    let weighed = try chain.run(
+      ReweightStage.self, "weighed", ["density": "stochastic-trace"], ["samples": [samples]], on: nf)
+    let weights = try weighed.artifact.shape(Recorded.reweight.logWeights)
+    #expect(weights[0] > 190)
+
+    // adapted by its own frames: rows change, the trunk stands
+    let adapted = try chain.run(
+      TransferredEmulatorStage.self, "adapted",
+      ["steps": 20, "training": ["batch": 64, "learning_rate": .number(1e-3), "warm_up": 2]],
+      ["model": [shared], "frames": [frames[1]]], on: nf)
+    for name in try emulator.artifact.list("\(tensors.group)/average") {
+      let field = tensors["average/\(name)"]
+      let isRow = name.contains(".input.") || name.contains(".output.")
+      #expect(try (emulator.artifact.read(field) == adapted.artifact.read(field)) != isRow, "\(name)")
+    }
+    #expect(try adapted.artifact.read(Recorded.emulator.trainingFrames) == 2400)
+    let after = try chain.run(
+      SampleStage.self, "after", ["count": 50, "ode_steps": 4], ["emulator": [adapted]], on: nf)
+    #expect(try after.artifact.read(Recorded.sample.inverted) == 0)
+
+    // a residue that it has not seen
+    do {
+      _ = try chain.run(TransferredEmulatorStage.self, "of-ny", [:], ["model": [shared]], on: .dipeptide("NY"))
+      Issue.record("an emulator of PHE draws TYR")
+    } catch let error as TransferError {
+      #expect(error == .unseen(block: "TYR 2", key: "TYR last", known: ["CYS last", "PHE last"]))
+    }
+    do {
+      _ = try chain.run(
+        TransferredEmulatorStage.self, "of-frames", ["file": .string(frames[0].artifact.url.path)], [:], on: nf)
+      Issue.record("frames are taken for an emulator")
+    } catch let error as TransferStageError {
+      #expect(error == .otherFile(frames[0].artifact.url.path))
+    }
+  }
+
+  /// A training that was stopped goes on bit for bit.
+  @Test func goesOnWhereItStopped() throws {
+    let frames = try frames("AC")
+    let whole = try chain.run(TransferableEmulatorStage.self, "whole", Self.training, ["frames": [frames]])
+    var calls = 0
+    let place = chain.folder.appendingPathComponent("stopped")
+    try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+    #expect(throws: WorkflowInterruption.self) {
+      _ = try chain.run(
+        TransferableEmulatorStage.self, "whole", Self.training, ["frames": [frames]], in: place,
+        interruption: {
+          calls += 1
+          return calls > 40
+        }, checkpointInterval: 0)
+    }
+    let resumed = try chain.run(
+      TransferableEmulatorStage.self, "whole", Self.training, ["frames": [frames]], in: place)
+    let tensors = Recorded.emulator.training.tensors
+    for name in try whole.artifact.list("\(tensors.group)/average") {
+      let field = tensors["average/\(name)"]
+      #expect(try whole.artifact.read(field) == resumed.artifact.read(field), "\(name)")
+    }
+  }
+
+  @Test func framesWithoutForcesAreRefused() throws {
+    let frames = try frames("AC", forces: false)
+    do {
+      _ = try chain.run(TransferableEmulatorStage.self, "plain", Self.training, ["frames": [frames]])
+      Issue.record("frames without forces are taken")
+    } catch let error as TransferStageError {
+      #expect(error == .noForces("frames-AC"))
+    }
+  }
+}

@@ -115,6 +115,28 @@ import Testing
     #expect(abs(mean) < 0.8 && deviation < 1.6)
   }
 
+  /// One trajectory whose two estimates differ by 39 nat does not change what is taken for the noise of all others.
+  @Test func oneWildEstimateSpeaksForItselfAlone() throws {
+    let data = sample(10_000, deltaF: 3, seed: 77)
+    var random = RandomStream(seed: 3, "noise")
+    var estimates = (0..<2).map { _ in data.logQ.map { $0 + 0.3 * random.normal() } }
+    func result() throws -> Reweighting {
+      try Reweighting(
+        reducedPotential: data.u, logDensities: estimates, angle: data.angle, state: TorsionState(),
+        noiseAngles: [data.angle], options: options(60))
+    }
+    let before = try result()
+    let wild = try #require(data.angle.firstIndex { TorsionState().contains($0) })
+    estimates[0][wild] -= 19.5
+    estimates[1][wild] += 19.5
+    let after = try result()
+    #expect(abs(after.deltaF - before.deltaF) < 0.02)
+    let (noise, plain) = (try #require(after.noise), try #require(before.noise))
+    #expect(abs(noise.variance[0] - plain.variance[0]) < 0.02)
+    // it has lost its weight
+    #expect(after.logWeights[wild] < before.logWeights[wild] - 100)
+  }
+
   @Test func badSamplesAreCountedAndWeighNothing() throws {
     var data = sample(1000, deltaF: 1, seed: 9)
     let clean = try Reweighting(

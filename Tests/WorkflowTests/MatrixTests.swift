@@ -55,6 +55,29 @@ import Testing
     #expect(pipeline.cells == [["AC", "both"], ["AC", "0.5"], ["ET", "both"], ["ET", "0.5"]])
   }
 
+  static let roles = """
+    matrix:
+      system: { AC: { role: train }, ET: { role: train }, GN: { role: test } }
+      scale: [1, 2]
+    stages:
+      start:  { uses: source, values: 1, note: "${system.name}", where: { system.role: train } }
+      other:  { uses: source, values: 2, note: "${system.name}", where: { system.role: test } }
+      few:    { uses: scale, of: start, factor: "${scale}", where: { system: [AC, GN], scale: 2 } }
+      all:    { uses: gather, compare: [start, other, few] }
+    """
+
+  /// `where` says which entries a stage is run for; lists collect what there is.
+  @Test func runsForSomeEntries() throws {
+    let pipeline = try Workplace().load(Self.roles.replacingOccurrences(of: "[AC, GN]", with: "AC"))
+    #expect(
+      Set(pipeline.stages.map(\.name)) == ["start@AC", "start@ET", "other@GN", "few@AC-2", "all"])
+    #expect(pipeline["all"]?.inputNames == ["start@AC", "start@ET", "other@GN", "few@AC-2"])
+    // of an entry whose input is not there the file is wrong, and not silently smaller
+    let message = try Workplace().problems(Self.roles)
+    #expect(
+      message.contains("stage 'few@GN-2': of: 'start' is not run for system: GN, scale: 2: its 'where' leaves that out"))
+  }
+
   @Test func oneCellAfterTheOther() throws {
     let names = try place().load(Self.text).stages.map(\.name)
     let last = try #require(names.lastIndex { $0.hasSuffix("@AC") })
@@ -185,6 +208,14 @@ import Testing
       "matrix: { a: [1] }\nstages: { s: { uses: source, over: b, note: '${a}' } }",
       "test.yaml:2:36: stage 's': over: the matrix has no axis 'b' (known: a)"
     ),
+    (
+      "matrix: { a: [1] }\nstages: { s: { uses: source, where: { b.x: 1 }, note: '${a}' } }",
+      "test.yaml:2:39: stage 's': where: the matrix has no axis 'b' (known: a)"
+    ),
+    (
+      "matrix: { a: [1] }\nstages: { s: { uses: source, where: { a: 2 }, note: '${a}' } }",
+      "test.yaml:2:42: stage 's': where: no entry of 'a' has a 2"
+    ),
     ("matrix: { a: [] }\nstages: { s: { uses: source } }", "test.yaml:1:14: matrix: axis 'a' has no entries"),
     ("matrix: { a: {} }\nstages: { s: { uses: source } }", "test.yaml:1:14: matrix: axis 'a' has no entries"),
     (
@@ -262,7 +293,7 @@ import Testing
       """
       test.yaml:2:36: stage 's@x': note: a list of one is not a text
       test.yaml:2:50: unknown key 'notes' in stage 's@x' (source); did you mean 'note'? \
-      (known: values, file, note, warning, uses, over)
+      (known: values, file, note, warning, uses, over, where)
       test.yaml:2:84: stage 't': of: there is no stage 'r' (known: s, t)
       """
     ),

@@ -7,6 +7,9 @@ import Foundation
 /// fitted by the gamma likelihood (whose score equations make the fitted variances match the observed ones on average over
 /// every feature, such as over each state). Noise of variance s^2 inflates a weight 1/q by exp(s^2 / 2) on average, so ln w is
 /// corrected by -s^2 / 2.
+///
+/// A few trajectories pass where a network is wild, and their estimates differ by far more than those around them. One of these must not speak for a whole
+/// state: in the fit a sample's variance counts as `largestRatio` times the fitted one at most, and what is beyond that is corrected by its own.
 struct LogDensityNoise: Sendable {
   let mean: [Double]
   /// Estimated variance of each sample's `mean`.
@@ -15,6 +18,8 @@ struct LogDensityNoise: Sendable {
   private let sampleCount: Int
   private(set) var coefficients: [Double] = []
   private let fisher: Cholesky?
+  /// Of Gaussian noise and two estimates one sample in ten million is beyond.
+  static let largestRatio = 30.0
 
   /// `estimates`: [estimates][samples]; `features`: [features][samples], without the constant; `weights`: how much each
   /// sample counts in the fit.
@@ -41,7 +46,12 @@ struct LogDensityNoise: Sendable {
     coefficients[0] > -.infinity ? fit(weights: weights, from: coefficients, steps: 3) : coefficients
   }
 
-  /// s^2 of every sample.
+  /// s^2 of every sample, by the fit; its own where that is far beyond.
+  func corrections(_ coefficients: [Double]) -> [Double] {
+    zip(smoothed(coefficients), variance).map { $1 > Self.largestRatio * $0 ? $1 : $0 }
+  }
+
+  /// s^2 of every sample, by the fit.
   func smoothed(_ coefficients: [Double]) -> [Double] {
     var result = [Double](repeating: 0, count: sampleCount)
     for (c, column) in zip(coefficients, features) where c != 0 {
@@ -57,7 +67,9 @@ struct LogDensityNoise: Sendable {
     var beta = start
     for _ in 0..<steps {
       let mu = smoothed(beta)
-      let pull = (0..<sampleCount).map { n in weights[n] > 0 ? weights[n] * (variance[n] / mu[n] - 1) : 0 }
+      let pull = (0..<sampleCount).map { n in
+        weights[n] > 0 ? weights[n] * (min(variance[n] / mu[n], Self.largestRatio) - 1) : 0
+      }
       let score = features.map { column in zip(pull, column).reduce(0) { $0 + $1.0 * $1.1 } }
       let move = fisher.solve(score)
       let size = move.map { abs($0) }.max() ?? 0

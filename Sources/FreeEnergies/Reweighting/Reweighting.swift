@@ -110,7 +110,7 @@ public struct Reweighting: Sendable {
       fitWeights = rawWeights.map { min($0, cap) }
       let fitted = LogDensityNoise(
         estimates: logDensities, features: Self.features(states, noiseAngles), weights: fitWeights)
-      let smooth = fitted.smoothed(fitted.coefficients)
+      let smooth = fitted.corrections(fitted.coefficients)
       corrected = (0..<count).map { kept[$0] ? raw[$0] - smooth[$0] / 2 : -.infinity }
       (model, variance) = (fitted, smooth)
     }
@@ -237,7 +237,7 @@ public struct Reweighting: Sendable {
       var correction: [Double]?
       if let model {
         let counted = (0..<count).map { multiplicity[$0] * fitWeights[$0] }
-        correction = model.smoothed(model.refit(weights: counted))
+        correction = model.corrections(model.refit(weights: counted))
       }
       var sums = [Double](repeating: 0, count: states.names.count)
       var rawSums = sums

@@ -25,6 +25,7 @@ struct MatrixExpansion {
   private let index: [String: Int]
   private(set) var findings: [PipelineFileError.Finding] = []
   private var axes: [UInt64] = []  // The axes each stage of the file depends on, as bits
+  private var conditions: [[Condition]] = []  // Of each stage: which entries it is run for
   private(set) var instances: [StageInstance] = []
   private var byName: [String: Int] = [:]
   private var byBase: [String: [Int]] = [:]
@@ -43,8 +44,24 @@ struct MatrixExpansion {
 
   // MARK: Dependence
 
+  /// What `where` asks of an entry.
+  private struct Condition {
+    let axis: Int
+    /// Of the entry's group; nil for its name.
+    let key: String?
+    let allowed: Set<String>
+
+    func holds(_ entry: Matrix.Entry) -> Bool {
+      ((key.map { entry.value[$0] } ?? entry.name)?.text).map(allowed.contains) ?? false
+    }
+  }
+
   private mutating func findDependence() {
+    conditions = stages.map { findConditions($0) }
     axes = stages.map { ownAxes($0) }
+    for (position, asked) in conditions.enumerated() {
+      axes[position] |= matrix.bits(asked.map { matrix.axes[$0.axis].name })
+    }
     var consumers: [[Int]] = Array(repeating: [], count: stages.count)
     for (position, stage) in stages.enumerated() {
       for input in singleInputs(stage) {
@@ -82,6 +99,32 @@ struct MatrixExpansion {
 
   private static let tooLarge = PipelineFileProblem.limit(
     "the matrix makes more than \(maximumInstances) stages or \(maximumValues) values")
+
+  /// Of `where: { system.role: train }`, or a list of values.
+  private mutating func findConditions(_ stage: Stage) -> [Condition] {
+    guard !matrix.axes.isEmpty, let node = stage.entry.value["where"] else { return [] }
+    let place = "stage '\(stage.entry.key)': where"
+    guard let entries = node.entries else {
+      report(node.location, .wrong(place, node, "a group such as { \(matrix.axes[0].name).role: train }"))
+      return []
+    }
+    return entries.compactMap { entry in
+      let parts = entry.key.split(separator: ".", maxSplits: 1).map(String.init)
+      guard let axis = matrix.axes.firstIndex(where: { $0.name == parts[0] }) else {
+        report(entry.keyLocation, .unknownAxis(parts[0], place: place, known: matrix.axes.map(\.name)))
+        return nil
+      }
+      let values = (entry.value.list ?? [entry.value]).compactMap(\.text)
+      let key = parts.count > 1 && parts[1] != "name" ? parts[1] : nil
+      let condition = Condition(axis: axis, key: key, allowed: Set(values))
+      guard matrix.axes[axis].entries.contains(where: condition.holds) else {
+        report(
+          entry.value.location, .limit("\(place): no entry of '\(parts[0])' has \(entry.key) \(values.joined(separator: " or "))"))
+        return nil
+      }
+      return condition
+    }
+  }
 
   /// By its own placeholders, by what it says it goes `over`, and by what it reads of the shared values.
   private mutating func ownAxes(_ stage: Stage) -> UInt64 {
@@ -149,6 +192,9 @@ struct MatrixExpansion {
       let base = stage.entry.key
       for number in cells(mask) {
         let cell = matrix.cells[number]
+        guard conditions[position].allSatisfy({ $0.holds(matrix.axes[$0.axis].entries[cell[$0.axis]]) }) else {
+          continue
+        }
         var substitution = matrix.substitution(cell)
         let node = substitution.apply(stage.entry.value)
         findings += substitution.findings

@@ -209,7 +209,12 @@ extension PipelineChecker {
     let found = expansion?.resolve(name, at: current?.coordinates ?? []) ?? []
     guard let first = found.first else {
       // a stage that is itself wrong is reported as such
-      if !isStage.contains(name) { report(node.location, .unknownStage(name, place: place, known: words + stageNames)) }
+      if let current, expansion?.instances.contains(where: { $0.base == name }) == true {
+        let entries = expansion?.cell(of: current).map { "\($0.axis): \($0.label)" }.joined(separator: ", ") ?? ""
+        report(
+          node.location,
+          .limit("\(place): '\(name)' is not run for \(entries): its 'where' leaves that out; leave it out here too"))
+      } else if !isStage.contains(name) { report(node.location, .unknownStage(name, place: place, known: words + stageNames)) }
       return []
     }
     if !types.isEmpty, !types.contains(first.type.type) {

@@ -231,7 +231,7 @@ struct PipelineChecker {
   private mutating func stage(_ instance: StageInstance, _ surroundings: Surroundings) -> StageDefinition {
     let type = instance.type
     let place = "stage '\(instance.name)'"
-    let engineKeys = expansion?.matrix.axes.isEmpty == false ? ["uses", "over"] : ["uses"]
+    let engineKeys = expansion?.matrix.axes.isEmpty == false ? ["uses", "over", "where"] : ["uses"]
     checkKeys(instance.node, known: type.parameters.map(\.name) + engineKeys, place: place + " (\(type.type))")
     var values: [String: ParameterValue] = [:]
     for field in type.parameters {

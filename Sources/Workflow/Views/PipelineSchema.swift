@@ -87,8 +87,14 @@ public struct PipelineSchema {
       "type": ["string", "array"], "items": ["type": "string"],
       "description": "axes of the matrix to run the stage over though no parameter uses them",
     ]
+    let condition: ParameterValue = [
+      "type": "object", "minProperties": 1,
+      "additionalProperties": ["type": ["string", "number", "boolean", "array"]],
+      "description": "entries of the matrix that the stage is run for, by AXIS or AXIS.KEY: a value, or a list of them",
+    ]
     return object(
-      type.parameters, and: ["uses": ["const": .string(type.type)], "over": over], description: type.summary)
+      type.parameters, and: ["uses": ["const": .string(type.type)], "over": over, "where": condition],
+      description: type.summary)
   }
 
   private func object(

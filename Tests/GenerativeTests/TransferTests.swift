@@ -50,8 +50,8 @@ import Torch
     }
     let whitening = try PooledWhitening(found.map(\.0))
     var pooled: [String: [Tensor]] = [:]
-    for (frames, values) in found {
-      let chart = try whitening.chart(frames.molecule)
+    for ((frames, values), name) in zip(found, Self.names) {
+      let chart = try whitening.chart(frames.molecule, of: Self.dipeptide(name))
       let latents = try chart.latents(internal: values, frames: frames.count)
       let back = try chart.internalCoordinates(latents: latents)
       // a fold forgets which end is the first: latents of what comes back are the same
@@ -134,11 +134,22 @@ import Torch
   @Test func whatWasNotSeenIsNamed() throws {
     let found = try Self.folded(Self.shaken(Self.dipeptide("NF"), frames: 400, seed: 1))
     let whitening = try PooledWhitening([found.0])
-    let other = try PeptideCoordinates(topology: Self.dipeptide("NY"))
+    let topology = try Self.dipeptide("NY")
+    let other = try PeptideCoordinates(topology: topology)
     #expect {
-      try whitening.chart(other)
+      try whitening.chart(other, of: topology)
     } throws: { error in
       error as? TransferError == .unseen(block: "TYR 2", key: "TYR last", known: ["PHE last"])
+    }
+    // the mirror image, of D residues
+    let plain = try Self.dipeptide("NF")
+    let mirrored = try Topology(
+      atoms: plain.atoms, residues: plain.residues, bonds: plain.bonds,
+      referenceCoordinates: plain.referenceCoordinates.enumerated().map { $0 % 3 == 0 ? -$1 : $1 })
+    #expect {
+      try whitening.chart(PeptideCoordinates(topology: mirrored), of: mirrored)
+    } throws: { error in
+      error as? TransferError == .otherHand(molecule: "ASN-PHE", centres: ["CA of ASN 1", "CA of PHE 2"])
     }
     #expect("\(TransferError.unseen(block: "TYR 2", key: "TYR last", known: ["PHE last"]))".contains("TYR 2"))
   }

@@ -1,6 +1,7 @@
 import Artifacts
 import ForceFields
 import Foundation
+import FreeEnergies
 import Generative
 import HDF5
 import Molecules
@@ -23,7 +24,7 @@ import Workflow
   ]
   static let training: [String: ParameterValue] = [
     "steps": 150, "width": 48, "depth": 1, "torsion_width": 32, "torsion_depth": 1, "molecules_per_step": 2,
-    "record_every": 50,
+    "record_every": 50, "arc_share": .number(0.3),
     "training": ["batch": 64, "learning_rate": .number(3e-3), "warm_up": 10, "average_decay": .number(0.9)],
   ]
 
@@ -127,6 +128,18 @@ import Workflow
       let field = tensors["average/\(name)"]
       #expect(try whole.artifact.read(field) == resumed.artifact.read(field), "\(name)")
     }
+  }
+
+  /// Frames in the arc are drawn as often as asked for, all others alike.
+  @Test func framesAreDrawnByTheirArc() throws {
+    func weights(_ angles: [[Double]]) -> [Double] {
+      TransferableEmulatorStage.weights(angles, TorsionState(from: 0, to: 2), share: 0.25)
+    }
+    let found = weights([[1, -1, -2, -1.5, 1.2], [-1, -1, 0.5, -3, -1]])
+    #expect(abs(found[0] + found[2] + found[4] - 0.25) < 1e-12)
+    #expect(abs(found.reduce(0, +) - 1) < 1e-12 && found[1] == found[3])
+    // a molecule without the torsion, or always or never there
+    #expect(weights([]).isEmpty && weights([[-1, -1]]).isEmpty && weights([[1, 1]]).isEmpty)
   }
 
   @Test func framesWithoutForcesAreRefused() throws {

@@ -11,6 +11,8 @@ public enum TransferError: Error, CustomStringConvertible, Equatable {
   case otherCoordinates(block: String, key: String, first: String)
   case tooFewFrames(block: String, frames: Int, narrow: Int)
   case constantCoordinate(block: String, name: String)
+  /// Stereocentres, "CB of THR 2", whose hand is not that of the residues that were pooled.
+  case otherHand(molecule: String, centres: [String])
   case noMolecules
   /// Frames of a training molecule that are not the force field's.
   case badFrames(molecule: String, reason: String)
@@ -26,6 +28,8 @@ public enum TransferError: Error, CustomStringConvertible, Equatable {
       "\(frames) frames cannot give the covariance of the \(narrow) internal coordinates of \(block); give at least \(2 * narrow)"
     case .constantCoordinate(let block, let name):
       "\(name) of \(block) does not vary over the frames (a constraint?); remove the constraint in the simulation"
+    case .otherHand(let molecule, let centres):
+      "\(molecule): \(centres.joined(separator: ", ")) is of the other hand than in the peptides that the emulator was trained on, which are of one hand each: it cannot be drawn"
     case .noMolecules: "an emulator of many molecules needs frames of one molecule at least"
     case .badFrames(let molecule, let reason): "the frames of \(molecule) cannot be learnt from: \(reason)"
     case .badForces(let molecule, let forces, let atoms):
@@ -205,8 +209,21 @@ struct PooledWhitening: Codable, Equatable {
     return found
   }
 
-  /// The chart of a molecule. Throws `TransferError`.
-  func chart(_ molecule: PeptideCoordinates) throws -> InternalChart {
+  /// The chart of a molecule, whose topology's coordinates show its hands. Throws `TransferError`.
+  func chart(_ molecule: PeptideCoordinates, of topology: Topology) throws -> InternalChart {
+    let chart = try chart(molecule)
+    // the pooled means are a molecule of the hands that were pooled
+    let mean = try Tensor.zeros([1, chart.space.dimension], .float64)
+    let (positions, _) = try molecule.coordinates.cartesian(chart.internalCoordinates(latents: mean), frames: 1)
+    let inverted = try Chirality(topology: topology).invertedCentres(in: positions)
+    guard inverted.isEmpty else {
+      throw TransferError.otherHand(
+        molecule: topology.residues.map(\.name).joined(separator: "-"), centres: inverted.map(topology.label))
+    }
+    return chart
+  }
+
+  private func chart(_ molecule: PeptideCoordinates) throws -> InternalChart {
     let (narrow, broad) = (molecule.narrow, molecule.broad)
     let column = Dictionary(uniqueKeysWithValues: narrow.enumerated().map { ($1, $0) })
     let size = narrow.count

@@ -26,9 +26,14 @@ public struct TransferableEmulator {
     public let positions: [Double]
     /// Gradients of -u over them, kT/nm, [frames, atoms, 3].
     public let forces: [Double]
+    /// How often each frame is drawn, relative to the others, [frames]; empty where all are alike.
+    public let weights: [Double]
 
-    public init(name: String, topology: Topology, positions: [Double], forces: [Double]) {
+    public init(
+      name: String, topology: Topology, positions: [Double], forces: [Double], weights: [Double] = []
+    ) {
       (self.name, self.topology, self.positions, self.forces) = (name, topology, positions, forces)
+      self.weights = weights
     }
   }
 
@@ -64,7 +69,7 @@ public struct TransferableEmulator {
   /// The emulator of one molecule, whose coordinates tell how equal atoms are named. Throws `PeptideError`, `TransferError`.
   public func emulator(for topology: Topology) throws -> Emulator {
     let molecule = try PeptideCoordinates(topology: topology)
-    let chart = try whitening.chart(molecule)
+    let chart = try whitening.chart(molecule, of: topology)
     let places = try header.vocabulary.places(molecule)
     let networks = try withoutGradients { try network.gathered(places) }
     return Emulator(
@@ -141,7 +146,7 @@ public struct TransferableEmulator {
         + "\(network.parameterCount) parameters")
     let trainer = try Trainer(
       network: network, settings: settings.optimization, generator: generator, columns: ["train", "validation"])
-    var sampler = try MoleculeSampler(learners.map(\.count), settings)
+    var sampler = try MoleculeSampler(learners.map { ($0.count, $0.weights) }, settings)
     let loop = TrainingLoop(
       trainer: trainer, host: host, title: "emulator of many molecules", recordEvery: settings.recordEvery,
       labels: ["loss", "validation"])
@@ -177,9 +182,10 @@ private struct PreparedFrames {
   let folded: PooledWhitening.Frames
   /// Of ln p over the internal coordinates, [frames, dimension].
   let gradients: [Double]
+  let weights: [Double]
 
   init(_ frames: TransferableEmulator.Frames, seed: UInt64) throws {
-    topology = frames.topology
+    (topology, weights) = (frames.topology, frames.weights)
     let size = 3 * topology.atoms.count
     let count = frames.positions.count / size
     guard frames.forces.count == frames.positions.count else {
@@ -213,6 +219,7 @@ private struct PreparedFrames {
 /// One molecule as the training sees it.
 private struct Learner {
   let count: Int
+  let weights: [Double]
   let places: RowPlaces
   /// Latents and gradients, [frames, 2 d].
   let rows: Tensor
@@ -223,15 +230,17 @@ private struct Learner {
   private static let judged = 512
 
   init(_ frames: PreparedFrames, _ whitening: PooledWhitening, _ vocabulary: RowVocabulary) throws {
-    count = frames.folded.count
-    let chart = try whitening.chart(frames.molecule)
+    (count, weights) = (frames.folded.count, frames.weights)
+    let chart = try whitening.chart(frames.molecule, of: frames.topology)
     places = try vocabulary.places(frames.molecule)
     let (latents, slopes) = try chart.latents(internal: frames.values, gradient: frames.gradients, frames: count)
     rows = try Tensor.concatenated([latents, slopes], axis: 1).cast(.float32)
-    let few = min(count, Self.judged)
-    sample = try rows.selected(Tensor((0..<few).map { Int64($0 * frames.folded.count / few) }))
+    let (few, all) = (min(count, Self.judged), [Double](repeating: 1, count: count))
+    // drawn as the frames of the training are
+    let drawn = systematicDraw(weights.isEmpty ? all : weights, count: few, start: 0.5)
+    sample = try rows.selected(Tensor(drawn.map(Int64.init)))
     let targets = try ForceTargets(
-      slopes, weights: [Double](repeating: 1, count: count), space: chart.space, interpolant: .linear)
+      slopes, weights: weights.isEmpty ? all : weights, space: chart.space, interpolant: .linear)
     loss = EmulatorLoss(
       plain: FlowMatchingLoss(interpolant: .linear), forces: targets, times: .likelihood)
     check = SteinCheck(chart, frames.topology, frames.values, frames.gradients, frames: count)
@@ -244,14 +253,15 @@ private struct MoleculeSampler {
   private var frames: [EpochSampler]
   private let perStep: Int
 
-  init(_ counts: [Int], _ settings: TransferableEmulator.Settings) throws {
+  init(_ counts: [(frames: Int, weights: [Double])], _ settings: TransferableEmulator.Settings) throws {
     perStep = min(settings.moleculesPerStep, counts.count)
     let rows = max(1, settings.optimization.batch / perStep)
     molecules = try EpochSampler(
       count: counts.count, batch: perStep, seed: RandomStream.derivedSeed(settings.seed, ["molecules"]))
-    frames = try counts.enumerated().map { index, count in
+    frames = try counts.enumerated().map { index, molecule in
       try EpochSampler(
-        count: count, batch: rows, seed: RandomStream.derivedSeed(settings.seed, ["order", String(index)]), repeats: 16)
+        count: molecule.frames, batch: rows, seed: RandomStream.derivedSeed(settings.seed, ["order", String(index)]),
+        repeats: 16, weights: molecule.weights)
     }
   }
 

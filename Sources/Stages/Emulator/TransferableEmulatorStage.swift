@@ -1,6 +1,7 @@
 import Artifacts
 import Basics
 import Foundation
+import FreeEnergies
 import Generative
 import Molecules
 import Records
@@ -31,7 +32,27 @@ enum TransferableEmulatorStage: RecordedStage {
     @Parameter("optimiser and schedule") var training = ScheduleParameters(batch: 512)
     @Parameter("frames of a molecule that are taken at most, spread evenly; all of them if left out", in: .count)
     var framesPerMolecule: Int?
+    @Parameter(
+      "share of the frames, as they are drawn in training, of which a torsion lies in an arc: 0.1 to 0.25 for the largest effective sample size; "
+        + "left out: as in the frames. Of a molecule that is never, or always, there all frames are drawn alike", in: 1e-6...0.999999)
+    var arcShare: Double?
+    @Parameter("the torsion: phi stands for that of any residue") var arcTorsion = "phi"
+    @Parameter("where the arc begins", unit: "rad", in: -7...7) var arcFrom = 0.0
+    @Parameter("where it ends", unit: "rad", in: -7...7) var arcTo = 2.0
     @Parameter("steps between two rows of the loss curve", in: .count) var recordEvery = 100
+
+    /// The arc and the share of it; nil without.
+    var arc: (TorsionState, share: Double)? { arcShare.map { (TorsionState(from: arcFrom, to: arcTo), $0) } }
+  }
+
+  /// How often each frame is drawn, of torsions [torsions][frames], rad, where a share of them is to lie in an arc; empty where all are alike.
+  static func weights(_ angles: [[Double]], _ arc: TorsionState, share: Double) -> [Double] {
+    guard let count = angles.first?.count else { return [] }
+    let isInside = (0..<count).map { frame in angles.contains { arc.contains($0[frame]) } }
+    let inside = isInside.filter { $0 }.count
+    guard inside > 0, inside < count else { return [] }
+    let (mine, other) = (share / Double(inside), (1 - share) / Double(count - inside))
+    return isInside.map { $0 ? mine : other }
   }
 
   static func check(_ stage: PlannedStage) throws {
@@ -53,7 +74,10 @@ enum TransferableEmulatorStage: RecordedStage {
     var temperature: (value: Double, stage: String)?
     func read(_ inputs: [StageInput]) throws -> [TransferableEmulator.Frames] {
       try inputs.map { input in
-        let found = try Self.frames(input, atMost: parameters.framesPerMolecule)
+        let found = try Self.frames(input, atMost: parameters.framesPerMolecule) { names, angles in
+          guard let (arc, share) = parameters.arc else { return [] }
+          return weights(try names.filter { $0.hasPrefix(parameters.arcTorsion) }.map(angles), arc, share: share)
+        }
         if let temperature, temperature.value != found.temperature {
           throw TransferStageError.temperatures(
             temperature.value, of: temperature.stage, other: found.temperature, otherStage: input.name)
@@ -84,8 +108,10 @@ enum TransferableEmulatorStage: RecordedStage {
     try context.output.write(output.temperature, settings.temperature)
   }
 
+  /// `weights`: from the names of the frames' torsions, and what each is in all frames.
   static func frames(
-    _ input: StageInput, atMost limit: Int?
+    _ input: StageInput, atMost limit: Int?,
+    weights: ([String], (String) throws -> [Double]) throws -> [Double] = { _, _ in [] }
   ) throws -> (frames: TransferableEmulator.Frames, temperature: Double) {
     let (artifact, record) = (input.artifact, Recorded.ingest)
     guard artifact.has(record.forces) else { throw TransferStageError.noForces(input.name) }
@@ -94,7 +120,7 @@ enum TransferableEmulatorStage: RecordedStage {
     let positions = try artifact.read(record.trajectory.coordinates, as: Double.self)
     let (count, size) = (positions.shape[0], positions.shape.dropFirst().reduce(1, *))
     let taken = min(count, limit ?? count)
-    func rows(_ values: [Double]) -> [Double] {
+    func rows(_ values: [Double], _ size: Int) -> [Double] {
       guard taken < count else { return values }
       return (0..<taken).flatMap { row -> ArraySlice<Double> in
         let first = row * count / taken * size
@@ -105,10 +131,12 @@ enum TransferableEmulatorStage: RecordedStage {
     let thermal = PhysicalConstants.thermalEnergy(temperature: temperature)
     let topology = try Topology(
       mdtrajJSON: artifact.read(record.trajectory.topology).first ?? "", coordinates: Array(positions.values.prefix(size)))
+    let torsions = record.trajectory.torsions.angles
+    let drawn = try weights(artifact.names(torsions)) { try artifact.read(torsions[$0]).values }
     return (
       TransferableEmulator.Frames(
-        name: input.name, topology: topology, positions: rows(positions.values),
-        forces: rows(forces.values).map { $0 / thermal }), temperature
+        name: input.name, topology: topology, positions: rows(positions.values, size),
+        forces: rows(forces.values, size).map { $0 / thermal }, weights: drawn.isEmpty ? [] : rows(drawn, 1)), temperature
     )
   }
 }

@@ -9,8 +9,6 @@ import Workflow
 /// `reweight`: from samples of an emulator to the Boltzmann distribution, ln w = -u - ln q.
 enum ReweightStage: RecordedStage {
   static let version = 5
-  /// Version 3 lacks effective sample sizes by other yardsticks.
-  static let soundVersions = [3]
   static let summary = "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
   static let reads: [SharedField] =
     SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields

@@ -5,7 +5,7 @@
 /// residues (the oxygen before it, the nitrogen, its hydrogen and the alpha carbon), and one for each residue.
 public struct PeptideCoordinates: Sendable {
   public struct Block: Sendable {
-    /// "ALA", "link", or "link-PRO" before a proline.
+    /// "ALA", "link"; "link-PRO" before a proline, "link-from-ACE" behind a cap.
     public let kind: String
     /// "first", "inner", "last", "cap" or "link".
     public let place: String
@@ -34,6 +34,9 @@ public struct PeptideCoordinates: Sendable {
   /// Throws `PeptideError`, `MoleculesError`.
   public init(topology: Topology) throws {
     atoms = try PeptideAtoms(topology: topology)
+    if let ring = topology.rings.first(where: { $0.count > InternalCoordinates.largestClosedRing }) {
+      throw PeptideError.chain("atoms \(ring.prefix(3).map(topology.label).joined(separator: ", ")), ... are a ring of \(ring.count)")
+    }
     let order = atoms.order(topology)
     var place = [Int](repeating: 0, count: order.count)
     for (canonical, atom) in order.enumerated() { place[atom] = canonical }
@@ -58,7 +61,7 @@ public struct PeptideCoordinates: Sendable {
     let residues = atoms.residues
     let links = residues.indices.dropLast().map { index in
       Block(
-        kind: residues[index + 1].kind == "PRO" ? "link-PRO" : "link", place: "link",
+        kind: linkKind(residues[index], residues[index + 1]), place: "link",
         title: "the link of \(residues[index].title) and \(residues[index + 1].title)")
     }
     var blocks = residues.enumerated().map { index, residue in
@@ -98,6 +101,12 @@ public struct PeptideCoordinates: Sendable {
       blocks[index] = block
     }
     return blocks
+  }
+
+  /// "link"; before a proline and beside caps, where atoms are others, it is told: "link-PRO", "link-from-ACE".
+  private static func linkKind(_ before: PeptideAtoms.Residue, _ behind: PeptideAtoms.Residue) -> String {
+    "link" + (before.place == .cap ? "-from-\(before.kind)" : "") + (behind.place == .cap ? "-to-\(behind.kind)" : "")
+      + (behind.kind == "PRO" ? "-PRO" : "")
   }
 
   /// By names.

@@ -11,7 +11,7 @@ import Workflow
 struct MolecularSystem {
   let molecule: Molecule
   let topology: Topology
-  let temperature: Double  // K; NaN for a stage that did not ask for it
+  private(set) var temperature: Double  // K; NaN for a stage that did not ask for it
   private var energyMethod: (any EnergyMethod)?  // Nil where the file names no force field
   private let forceFieldName: String
   let declaredTorsions: [String: [Int]]  // As the file names them, four atoms each, not yet checked
@@ -100,6 +100,13 @@ struct MolecularSystem {
   func allowing(_ constraints: AllowedConstraints) -> MolecularSystem {
     var copy = self
     copy.energyMethod = energyMethod?.allowing(constraints)
+    return copy
+  }
+
+  /// The same molecule at another temperature, K.
+  func at(_ temperature: Double) -> MolecularSystem {
+    var copy = self
+    copy.temperature = temperature
     return copy
   }
 

@@ -9,8 +9,13 @@ import Torch
 
 /// One emulator of many peptides: pooled charts, gathered networks, and what is said of a molecule that it does not know.
 @Suite struct TransferTests {
+  /// A dipeptide, or ACE-ALA-NME ("alanine") and ACE-ALA-ALA-ALA-NME ("tetra-alanine").
   static func dipeptide(_ name: String) throws -> Topology {
-    try Topology.read(pdb: Package.datasets.appendingPathComponent("dipeptides/\(name)/topology.pdb"))
+    if name == "alanine" { return try Topology.read(pdb: Package.alanine.appendingPathComponent("alanine.pdb")) }
+    if name == "tetra-alanine" {
+      return try Topology.read(pdb: Package.datasets.appendingPathComponent("tetra-alanine/topology.pdb"))
+    }
+    return try Topology.read(pdb: Package.datasets.appendingPathComponent("dipeptides/\(name)/topology.pdb"))
   }
 
   /// Frames of a molecule in a harmonic well about its structure: positions with the deviation `width` (nm), and gradients of ln p.
@@ -40,7 +45,7 @@ import Torch
     return (PooledWhitening.Frames(molecule: molecule, values: turned, count: count), values)
   }
 
-  static let names = ["NF", "NY", "AC"]
+  static let names = ["NF", "NY", "AC", "alanine", "tetra-alanine"]
 
   /// Each block of the pooled frames has mean 0 and covariance 1, a residue's is uncorrelated with the links beside it, and the chart's volume is that
   /// of its matrix.
@@ -50,6 +55,7 @@ import Torch
     }
     let whitening = try PooledWhitening(found.map(\.0))
     var pooled: [String: [Tensor]] = [:]
+    var beside: [String: [(own: Tensor, link: Tensor)]] = [:]
     for ((frames, values), name) in zip(found, Self.names) {
       let chart = try whitening.chart(frames.molecule, of: Self.dipeptide(name))
       let latents = try chart.latents(internal: values, frames: frames.count)
@@ -66,15 +72,25 @@ import Torch
       for block in frames.molecule.blocks {
         let own = try latents.selected(Tensor(block.narrow.compactMap { column[$0] }), axis: 1)
         pooled[block.key, default: []].append(own)
-        guard let link = block.before ?? block.behind, block.key == "CYS last" else { continue }
-        let other = try latents.selected(
-          Tensor(frames.molecule.blocks[link].narrow.compactMap { column[$0] }), axis: 1)
-        let centred = try other - other.mean(0)
-        let mixed = try (centred.transposed().matmul(own) / 400).abs().maximum(over: 0, 1).item()
-        #expect(mixed < 1e-4)
+        guard block.key == "CYS last" || (block.key == "ALA inner" && name == "tetra-alanine") else { continue }
+        for link in [block.before, block.behind].compactMap({ $0 }) {
+          let other = try latents.selected(
+            Tensor(frames.molecule.blocks[link].narrow.compactMap { column[$0] }), axis: 1)
+          beside[block.key, default: []].append((own, other))
+        }
       }
     }
-    #expect(pooled.count == 6)
+    #expect(
+      Set(pooled.keys) == [
+        "ASN first", "ALA first", "PHE last", "TYR last", "CYS last", "ALA inner", "ACE cap", "NME cap", "link link",
+        "link-from-ACE link", "link-to-NME link",
+      ])
+    // the one residue that one molecule alone has is uncorrelated with its link; alanines inside chains have a link on either side
+    let (own, link) = try #require(beside["CYS last"]?.first)
+    let centred = try link - link.mean(0)
+    let mixed = try (centred.transposed().matmul(own) / 400).abs().maximum(over: 0, 1).item()
+    #expect(mixed < 1e-4)
+    #expect(beside["ALA inner"]?.count == 6)
     for (key, parts) in pooled {
       let y = try Tensor.concatenated(parts, axis: 0)
       let (count, size) = (y.shape[0], y.shape[1])

@@ -127,7 +127,10 @@ import Testing
   @Test func whatIsNoPeptideIsRefused() throws {
     let alanine = try Topology.read(pdb: Package.alanine.appendingPathComponent("alanine.pdb"))
     let peptide = try PeptideCoordinates(topology: alanine)
-    #expect(peptide.blocks.prefix(3).map(\.key) == ["ACE cap", "ALA inner", "NME cap"])
+    #expect(
+      peptide.blocks.map(\.key) == [
+        "ACE cap", "ALA inner", "NME cap", "link-from-ACE link", "link-to-NME link",
+      ])
     let ring = try Topology.read(pdb: Package.datasets.appendingPathComponent("rings/dithiocane/topology.pdb"))
     #expect {
       try PeptideAtoms(topology: ring)

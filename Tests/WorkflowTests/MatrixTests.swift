@@ -213,6 +213,19 @@ import Testing
       "test.yaml:2:39: stage 's': where: the matrix has no axis 'b' (known: a)"
     ),
     (
+      "matrix: { a: [1] }\nstages: { s: { uses: source, where: { '.': 2 }, note: '${a}' } }",
+      "test.yaml:2:39: stage 's': where: the matrix has no axis '' (known: a)"
+    ),
+    (
+      "matrix: { a: [1, 2] }\nstages: { s: { uses: source, where: { a: [1, 3] }, note: '${a}' } }",
+      "test.yaml:2:46: stage 's': where: no entry of 'a' has a 3"
+    ),
+    (
+      "matrix: { a: { x: { b: 1, c: 1 }, y: { b: 2, c: 2 } } }\n"
+        + "stages: { s: { uses: source, where: { a.b: 1, a.c: 2 }, note: '${a.b}' } }",
+      "test.yaml:2:37: stage 's': where: no combination of the matrix has all of this"
+    ),
+    (
       "matrix: { a: [1] }\nstages: { s: { uses: source, where: { a: 2 }, note: '${a}' } }",
       "test.yaml:2:42: stage 's': where: no entry of 'a' has a 2"
     ),

@@ -43,23 +43,26 @@ extension Emulator {
     public let trainingFrames: Int
   }
 
-  /// Goes on training on frames of the emulator's own molecule: positions in nm and gradients of -u over them in kT/nm, both [frames, atoms, 3], of
-  /// dynamics at `temperature` (K, for messages). The chart stays. Where nothing is held out the last average is taken.
+  /// Goes on training on frames of the emulator's own molecule, `topology`: positions in nm and gradients of -u over them in kT/nm, both
+  /// [frames, atoms, 3], of dynamics at `temperature` (K, for messages). The chart stays. Nothing is held out: the last average is taken.
   ///
   /// For emulators of two flows. Throws `TransferError`, `TrainingError`.
   public func adapted(
-    to frames: TransferableEmulator.Frames, temperature: Double, settings: AdaptationSettings,
+    to frames: TransferableEmulator.Frames, topology: Topology, temperature: Double, settings: AdaptationSettings,
     host: any TrainingHost = UnattendedHost()
   ) throws -> Adapted {
-    guard case .internal(let chart) = chart, let flows = field as? TwoFlows else { throw TransferError.noMolecules }
+    guard case .internal(let chart) = chart, let flows = field as? TwoFlows else { throw TransferError.otherEmulator }
+    let atoms = try frames.checked(against: topology)
     let size = 3 * frames.topology.atoms.count
     let count = frames.positions.count / size
     guard frames.forces.count == frames.positions.count else {
       throw TransferError.badForces(molecule: frames.name, forces: frames.forces.count, atoms: frames.positions.count)
     }
-    let values = try chart.coordinates.internalCoordinates(frames.positions, frames: count).values
+    let (positions, forces) = frames.exchanged(
+      atoms, seed: RandomStream.derivedSeed(settings.seed, ["exchange"]))
+    let values = try chart.coordinates.internalCoordinates(positions, frames: count).values
     let gradients = try chart.coordinates.gradients(
-      of: frames.forces, at: frames.positions, values: values, frames: count, jacobian: 1)
+      of: forces, at: positions, values: values, frames: count, jacobian: 1)
     let check = SteinCheck(chart, frames.topology, values, gradients, frames: count)
     guard check.isSound else {
       throw TransferError.badFrames(molecule: frames.name, reason: check.verdict(temperature: temperature))
@@ -99,16 +102,37 @@ extension Emulator {
   }
 }
 
+extension TransferableEmulator.Frames {
+  /// The labels of the atoms, which must be those of `topology`, one by one. Throws `TransferError.otherAtom`, `PeptideError`.
+  fileprivate func checked(against other: Topology) throws -> PeptideAtoms {
+    func title(_ topology: Topology, _ labels: [String], _ atom: Int) -> String {
+      topology.atoms.indices.contains(atom) ? "\(topology.label(of: atom)), \(labels[atom])" : "none"
+    }
+    let (mine, theirs) = (try PeptideAtoms(topology: topology), try PeptideAtoms(topology: other))
+    let count = max(topology.atoms.count, other.atoms.count)
+    let first = (0..<count).first { title(topology, mine.labels, $0) != title(other, theirs.labels, $0) }
+    if let first {
+      throw TransferError.otherAtom(
+        molecule: name, atom: first, found: title(topology, mine.labels, first),
+        expected: title(other, theirs.labels, first))
+    }
+    return mine
+  }
+}
+
 extension SteinCheck {
-  /// Of frames whose internal coordinates `values`, and the gradients of ln p over them, are both [frames, dimension]; rotors count by their other coordinates.
+  /// Of frames whose internal coordinates `values`, and the gradients of ln p over them, are both [frames, dimension]; rotors count by
+  /// their other coordinates. A torsion is narrow about the chart's centre, so that frames beyond its cut are seen.
   init(
     _ chart: InternalChart, _ topology: Topology, _ values: [Double], _ gradients: [Double], frames: Int
   ) {
     let rotors = Set((chart.rotors ?? []).map(\.torsion))
+    let folded = Set((chart.rotors ?? []).flatMap(\.foldedPlaces))
     let arcs = chart.coordinates.broadTorsions(values, frames: frames)
+    let centres = zip(chart.narrow, chart.centres).map { folded.contains($0) ? arcs.centres[$0] : $1 }
     let series = InternalSeries(
       coordinates: chart.coordinates, topology: topology, narrow: chart.narrow,
-      broad: chart.broad.filter { !rotors.contains($0) }, centres: chart.narrow.map { arcs.centres[$0] })
+      broad: chart.broad.filter { !rotors.contains($0) }, centres: centres)
     let blocks = Blocks(frames: frames)
     let found = series.found(values, gradients, blocks)
     self.init(blocks, narrow: found.narrow, turning: found.turning)

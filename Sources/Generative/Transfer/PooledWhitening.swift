@@ -14,9 +14,26 @@ public enum TransferError: Error, CustomStringConvertible, Equatable {
   /// Stereocentres, "CB of THR 2", whose hand is not that of the residues that were pooled.
   case otherHand(molecule: String, centres: [String])
   case noMolecules
+  /// What is wrong with one of many molecules.
+  case molecule(String, reason: String)
+  /// Adapted is an emulator of two flows on internal coordinates.
+  case otherEmulator
+  /// Frames to adapt by whose atom is not that of the emulator's molecule.
+  case otherAtom(molecule: String, atom: Int, found: String, expected: String)
   /// Frames of a training molecule that are not the force field's.
   case badFrames(molecule: String, reason: String)
   case badForces(molecule: String, forces: Int, atoms: Int)
+
+  /// What `body` throws, with the molecule's name.
+  static func naming<T>(_ molecule: String, _ body: () throws -> T) throws -> T {
+    do {
+      return try body()
+    } catch let error as TransferError {
+      throw TransferError.molecule(molecule, reason: "\(error)")
+    } catch let error as PeptideError {
+      throw TransferError.molecule(molecule, reason: "\(error)")
+    }
+  }
 
   public var description: String {
     switch self {
@@ -25,11 +42,18 @@ public enum TransferError: Error, CustomStringConvertible, Equatable {
     case .otherCoordinates(let block, let key, let first):
       "\(block) has other atoms or bonds than the \(key) that the emulator was trained on (\(first)): it cannot be drawn"
     case .tooFewFrames(let block, let frames, let narrow):
-      "\(frames) frames cannot give the covariance of the \(narrow) internal coordinates of \(block); give at least \(2 * narrow)"
+      "\(frames) frames cannot give the covariance of the \(narrow) internal coordinates of \(block); "
+        + "give at least \(2 * narrow)"
     case .constantCoordinate(let block, let name):
       "\(name) of \(block) does not vary over the frames (a constraint?); remove the constraint in the simulation"
     case .otherHand(let molecule, let centres):
-      "\(molecule): \(centres.joined(separator: ", ")) is of the other hand than in the peptides that the emulator was trained on, which are of one hand each: it cannot be drawn"
+      "\(molecule): \(centres.joined(separator: ", ")) is of the other hand than in the peptides that the emulator was trained on, "
+        + "which are of one hand each: it cannot be drawn"
+    case .molecule(let name, let reason): "\(name): \(reason)"
+    case .otherEmulator: "only an emulator of two flows on internal coordinates can be adapted"
+    case .otherAtom(let molecule, let atom, let found, let expected):
+      "atom \(atom) (from 0) of \(molecule) is \(found), and in the emulator's molecule it is \(expected): "
+        + "give frames of the same molecule, whose atoms are in the same order"
     case .noMolecules: "an emulator of many molecules needs frames of one molecule at least"
     case .badFrames(let molecule, let reason): "the frames of \(molecule) cannot be learnt from: \(reason)"
     case .badForces(let molecule, let forces, let atoms):
@@ -197,6 +221,21 @@ struct PooledWhitening: Codable, Equatable {
     let mine = Set(block.narrowNames + block.broadNames)
     let first = mine.symmetricDifference(narrow + broad).sorted().first ?? ""
     throw TransferError.otherCoordinates(block: block.title, key: block.key, first: first)
+  }
+
+  /// Throws `TrainingError.badState` where a saved table is not of its block's size.
+  func checkShapes() throws {
+    for (key, block) in blocks {
+      let size = block.narrowNames.count
+      let sound =
+        block.centres.count == size && block.mean.count == size && block.whitening.count == size * size
+        && block.unwhitening.count == size * size
+        && block.regressions.allSatisfy { side, table in
+          let link = blocks[String(side.drop { $0 != " " }.dropFirst())]
+          return link.map { $0.narrowNames.count * size == table.count } ?? false
+        }
+      if !sound { throw TrainingError.badState("the whitening of \(key) is not of its size") }
+    }
   }
 
   /// The block of a molecule. Throws `TransferError` where it was not seen, or had other coordinates.

@@ -16,6 +16,13 @@ struct RowVocabulary: Codable, Equatable {
     blocks = sorted(all.flatMap(Self.rows))
   }
 
+  /// Whether names stand once each, and are as many as a network's rows.
+  func isSound(_ c: RowConfiguration) -> Bool {
+    [(narrow, c.narrow), (broad, c.broad), (blocks, c.blocks)].allSatisfy { names, count in
+      names.count == count && Set(names).count == count
+    }
+  }
+
   private static func rows(_ block: PeptideCoordinates.Block, _ name: String) -> [String] {
     ["\(block.place)|\(name)", "\(block.kind)||\(name)", "\(block.key)|||\(name)"]
   }

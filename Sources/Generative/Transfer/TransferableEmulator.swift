@@ -27,7 +27,7 @@ public struct TransferableEmulator {
     /// Gradients of -u over them, kT/nm, [frames, atoms, 3].
     public let forces: [Double]
     /// How often each frame is drawn, relative to the others, [frames]; empty where all are alike.
-    public let weights: [Double]
+    public var weights: [Double]
 
     public init(
       name: String, topology: Topology, positions: [Double], forces: [Double], weights: [Double] = []
@@ -37,7 +37,7 @@ public struct TransferableEmulator {
     }
   }
 
-  public struct Settings: Sendable {
+  public struct Settings {
     /// Width, depth and harmonics of the two networks' trunks.
     public var torsions = (width: 192, depth: 4, harmonics: 4)
     public var rest = (width: 256, depth: 5, harmonics: 3)
@@ -82,9 +82,13 @@ public struct TransferableEmulator {
   /// As text and named tensors, for a store.
   public func archive() throws -> ModelArchive { try ModelArchive(header, whitening, network: network) }
 
-  /// Throws `DecodingError`, and `TrainingError.badState` where tensors are missing or of another shape.
+  /// Throws `DecodingError`, and `TrainingError.badState` where tensors or tables are missing or of another shape.
   public init(_ archive: ModelArchive) throws {
     let (header, whitening) = try archive.decoded(Header.self, PooledWhitening.self)
+    try whitening.checkShapes()
+    guard header.vocabulary.isSound(header.torsions), header.vocabulary.isSound(header.rest) else {
+      throw TrainingError.badState("rows of the tables have other names than there are rows")
+    }
     self.init(
       header: header, whitening: whitening,
       network: try archive.network(like: Self.networks(header, Generator(seed: 0))))
@@ -112,8 +116,9 @@ public struct TransferableEmulator {
       host.progress.begin("internal coordinates", total: list.count, unit: "molecules")
       defer { host.progress.end() }
       return try list.enumerated().map { index, frames in
-        let found = try PreparedFrames(
-          frames, seed: RandomStream.derivedSeed(settings.seed, [stream, frames.name]))
+        let found = try TransferError.naming(frames.name) {
+          try PreparedFrames(frames, seed: RandomStream.derivedSeed(settings.seed, [stream, frames.name]))
+        }
         host.progress.update(completed: index + 1)
         try host.checkInterruption()
         return found
@@ -131,8 +136,12 @@ public struct TransferableEmulator {
     let header = Header(
       vocabulary: vocabulary, torsions: rows(settings.torsions, movesNarrow: false),
       rest: rows(settings.rest, movesNarrow: true))
-    let learners = try training.map { try Learner($0, whitening, vocabulary) }
-    let judges = try validation.map { try Learner($0, whitening, vocabulary) }
+    func learners(_ prepared: [PreparedFrames], _ list: [Frames]) throws -> [Learner] {
+      try zip(prepared, list).map { prepared, frames in
+        try TransferError.naming(frames.name) { try Learner(prepared, whitening, vocabulary) }
+      }
+    }
+    let (learners, judges) = (try learners(training, molecules), try learners(validation, heldOut))
     for (learner, frames) in zip(learners + judges, molecules + heldOut) {
       guard learner.check.isSound else {
         throw TransferError.badFrames(molecule: frames.name, reason: learner.check.verdict(temperature: settings.temperature))
@@ -173,6 +182,28 @@ public struct TransferableEmulator {
   }
 }
 
+extension TransferableEmulator.Frames {
+  /// Positions and forces in which equal atoms that a turn exchanges are called either way, in half of the frames each: their names teach
+  /// nothing, and short dynamics show one naming alone.
+  func exchanged(_ atoms: PeptideAtoms, seed: UInt64) -> (positions: [Double], forces: [Double]) {
+    let size = 3 * topology.atoms.count
+    var (positions, forces) = (positions, forces)
+    var random = RandomStream(seed: seed)
+    for frame in 0..<positions.count / size {
+      for symmetry in atoms.symmetries where Bool.random(using: &random) {
+        for pair in symmetry {
+          for axis in 0..<3 {
+            let (a, b) = (frame * size + 3 * pair[0] + axis, frame * size + 3 * pair[1] + axis)
+            positions.swapAt(a, b)
+            forces.swapAt(a, b)
+          }
+        }
+      }
+    }
+    return (positions, forces)
+  }
+}
+
 /// Frames of one molecule in internal coordinates.
 private struct PreparedFrames {
   let molecule: PeptideCoordinates
@@ -193,20 +224,7 @@ private struct PreparedFrames {
         molecule: frames.name, forces: frames.forces.count, atoms: frames.positions.count)
     }
     molecule = try PeptideCoordinates(topology: topology)
-    // equal atoms that a turn exchanges are called either way in half of the frames: their names teach nothing
-    var (positions, forces) = (frames.positions, frames.forces)
-    var random = RandomStream(seed: seed)
-    for frame in 0..<count {
-      for symmetry in molecule.atoms.symmetries where Bool.random(using: &random) {
-        for pair in symmetry {
-          for axis in 0..<3 {
-            let (a, b) = (frame * size + 3 * pair[0] + axis, frame * size + 3 * pair[1] + axis)
-            positions.swapAt(a, b)
-            forces.swapAt(a, b)
-          }
-        }
-      }
-    }
+    let (positions, forces) = frames.exchanged(molecule.atoms, seed: seed)
     values = try molecule.coordinates.internalCoordinates(positions, frames: count).values
     gradients = try molecule.coordinates.gradients(
       of: forces, at: positions, values: values, frames: count, jacobian: 1)
@@ -247,14 +265,14 @@ private struct Learner {
   }
 }
 
-/// Which molecules a step takes, and which of their frames: all molecules once, then again, each frame once, then again.
+/// Which molecules a step takes, and which of their frames: all molecules in an order of chance, then again, and so each molecule's frames.
 private struct MoleculeSampler {
   private var molecules: EpochSampler
   private var frames: [EpochSampler]
   private let perStep: Int
 
   init(_ counts: [(frames: Int, weights: [Double])], _ settings: TransferableEmulator.Settings) throws {
-    perStep = min(settings.moleculesPerStep, counts.count)
+    perStep = max(1, min(settings.moleculesPerStep, counts.count))
     let rows = max(1, settings.optimization.batch / perStep)
     molecules = try EpochSampler(
       count: counts.count, batch: perStep, seed: RandomStream.derivedSeed(settings.seed, ["molecules"]))

@@ -65,8 +65,8 @@ enum AnnealStage: RecordedStage {
     guard try model.parameters(EnergyModelStage.Parameters.self).coordinates == "emulator" else { return false }
     return try model.inputs(\EnergyModelStage.Inputs.samples).flatMap { $0.inputs(\SampleStage.Inputs.emulator) }
       .contains { emulator in
-        // what is carried to another potential is of internal coordinates
-        guard emulator.type != PerturbStage.self else { return false }
+        // what is carried to another potential, or taken from an emulator of many molecules, is of internal coordinates
+        guard emulator.type != PerturbStage.self, emulator.type != TransferredEmulatorStage.self else { return false }
         return try emulator.type != EmulatorStage.self
           || emulator.parameters(EmulatorStage.Parameters.self).coordinates == .cartesian
       }

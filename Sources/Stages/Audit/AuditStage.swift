@@ -14,7 +14,7 @@ import Workflow
 /// draws, both ess_fraction are of all samples, and Spearman, exact_delta_f and methods are left out. Of named states the first pair is
 /// audited; samples in neither of its states are left out.
 enum AuditStage: RecordedStage {
-  static let version = 1
+  static let version = 2
   static let summary = "check a reweighting's log-density against exact likelihoods, and correct its free energy"
   static let reads: [SharedField] = SharedField.molecule + [.temperature, .torsions] + SharedField.stateFields
   static let indirectInputs = [

@@ -11,7 +11,7 @@ import Workflow
 /// `cycle`: the free energy under the target from that under the first potential and what each state gains, a second way beside the target's
 /// own weights.
 enum CycleStage: RecordedStage {
-  static let version = 1
+  static let version = 2
   static let summary =
     "from a free energy under system.sampled_by to that under system.forcefield, by what each state gains: a thermodynamic cycle"
   static let reads: [SharedField] =

@@ -47,6 +47,15 @@ enum TargetForces {
       standIn: { $0.values[SharedField.temperature.name] ?? .null }, standsFor: { _ in [.temperature] }),
   ]
 
+  /// Of the force field of the dynamics, at their temperature, for a stage that reads `fields`. Throws `MolecularSystemError`, and the
+  /// force field's own errors.
+  static func ofDynamics(_ context: StageContext, rigid: RigidBonds?) throws -> BoltzmannForces {
+    let temperature = context.shared[SharedField.sampledAt.name].flatMap(Double.init(_:)) ?? context.temperature
+    let isNamed = (context.shared[SharedField.sampledBy.name] ?? .null) != .null
+    let system = try MolecularSystem(context, forcefield: isNamed ? .sampledBy : nil).at(temperature)
+    return try BoltzmannForces.of(system, rigid: rigid, for: "forces of the frames", threads: context.threads).forces
+  }
+
   /// Whether an emulator with these parameters may use forces: only then do its results depend on a force field.
   static func areWanted(_ text: (String) -> String?) -> Bool {
     func says(_ name: String, _ words: [String]) -> Bool { text(name).map(words.contains) ?? true }

@@ -36,7 +36,7 @@ enum TransferableEmulatorStage: RecordedStage {
       "share of the frames, as they are drawn in training, of which a torsion lies in an arc: 0.1 to 0.25 for the largest effective sample size; "
         + "left out: as in the frames. Of a molecule that is never, or always, there all frames are drawn alike", in: 1e-6...0.999999)
     var arcShare: Double?
-    @Parameter("the torsion: phi stands for that of any residue") var arcTorsion = "phi"
+    @Parameter("the torsion: phi stands for that of any residue, phi2 for that of residue 2") var arcTorsion = "phi"
     @Parameter("where the arc begins", unit: "rad", in: -7...7) var arcFrom = 0.0
     @Parameter("where it ends", unit: "rad", in: -7...7) var arcTo = 2.0
     @Parameter("steps between two rows of the loss curve", in: .count) var recordEvery = 100
@@ -44,6 +44,29 @@ enum TransferableEmulatorStage: RecordedStage {
     /// The arc and the share of it; nil without.
     var arc: (TorsionState, share: Double)? { arcShare.map { (TorsionState(from: arcFrom, to: arcTo), $0) } }
   }
+
+  /// The same of frames of a molecule: of the arc's torsions there. Where a few frames have to stand for the whole share, `warn` is told.
+  private static func weights(
+    _ frames: TransferableEmulator.Frames, _ parameters: Parameters, _ warn: (String) -> Void
+  ) -> (weights: [Double], hasTorsion: Bool) {
+    guard let (arc, share) = parameters.arc else { return ([], true) }
+    let torsions = frames.topology.namedTorsions.filter {
+      [$0.name, $0.fullName].contains(parameters.arcTorsion)
+    }.map(\.atoms)
+    guard !torsions.isEmpty else { return ([], false) }
+    let angles = torsionAngles(frames.positions, atoms: frames.topology.atoms.count, torsions: torsions)
+    let count = angles.count / torsions.count
+    let columns = torsions.indices.map { k in (0..<count).map { angles[$0 * torsions.count + k] } }
+    let inside = (0..<count).filter { frame in columns.contains { arc.contains($0[frame]) } }.count
+    if inside > 0, inside < fewFrames {
+      warn(
+        "\(frames.name): \(inside) of \(count) frames lie in the arc of \(parameters.arcTorsion), and are drawn in \(share) of all draws: "
+          + "give it longer dynamics there")
+    }
+    return (weights(columns, arc, share: share), true)
+  }
+
+  private static let fewFrames = 50
 
   /// How often each frame is drawn, of torsions [torsions][frames], rad, where a share of them is to lie in an arc; empty where all are alike.
   static func weights(_ angles: [[Double]], _ arc: TorsionState, share: Double) -> [Double] {
@@ -56,12 +79,21 @@ enum TransferableEmulatorStage: RecordedStage {
   }
 
   static func check(_ stage: PlannedStage) throws {
-    refuseWithoutForces(stage, stage.inputs(\Inputs.frames) + stage.inputs(\Inputs.heldOut))
+    let (frames, judges) = (stage.inputs(\Inputs.frames), stage.inputs(\Inputs.heldOut))
+    refuseWithoutForces(stage, frames + judges)
+    let names = Set(frames.map(\.name))
+    for judge in judges where names.contains(judge.name) {
+      stage.refuse("\(judge.name) is among frames and held_out: what is learnt from cannot say when to stop", at: .parameter("held_out"))
+    }
   }
 
   static func refuseWithoutForces(_ stage: PlannedStage, _ frames: [PlannedStage]) {
     for input in frames where input.values["forces"] == nil || input.values["forces"] == .null {
       stage.refuse("\(input.name) keeps no forces, from which emulators of many molecules learn; give it forces: keep")
+    }
+    let rigid = IngestConstraints.Treatment.rigid.rawValue
+    for input in frames where input.values["constraints"]?.string == rigid {
+      stage.refuse(TransferStageError.held(input.name).description)
     }
   }
 
@@ -72,12 +104,13 @@ enum TransferableEmulatorStage: RecordedStage {
     guard context.missingInputs.isEmpty else { throw TransferStageError.unfinished(context.missingInputs) }
     let (frames, heldOut) = (context.inputs(\Inputs.frames), context.inputs(\Inputs.heldOut))
     var temperature: (value: Double, stage: String)?
+    var hasTorsion = false
     func read(_ inputs: [StageInput]) throws -> [TransferableEmulator.Frames] {
       try inputs.map { input in
-        let found = try Self.frames(input, atMost: parameters.framesPerMolecule) { names, angles in
-          guard let (arc, share) = parameters.arc else { return [] }
-          return weights(try names.filter { $0.hasPrefix(parameters.arcTorsion) }.map(angles), arc, share: share)
-        }
+        var found = try Self.frames(input, atMost: parameters.framesPerMolecule)
+        let drawn = weights(found.frames, parameters) { context.warn($0) }
+        found.frames.weights = drawn.weights
+        hasTorsion = hasTorsion || drawn.hasTorsion
         if let temperature, temperature.value != found.temperature {
           throw TransferStageError.temperatures(
             temperature.value, of: temperature.stage, other: found.temperature, otherStage: input.name)
@@ -87,6 +120,7 @@ enum TransferableEmulatorStage: RecordedStage {
       }
     }
     let (learnt, judges) = (try read(frames), try read(heldOut))
+    guard hasTorsion else { throw TransferStageError.noTorsion(parameters.arcTorsion) }
     var settings = TransferableEmulator.Settings(temperature: temperature?.value ?? .nan)
     settings.torsions.width = parameters.torsionWidth
     settings.torsions.depth = parameters.torsionDepth
@@ -108,10 +142,8 @@ enum TransferableEmulatorStage: RecordedStage {
     try context.output.write(output.temperature, settings.temperature)
   }
 
-  /// `weights`: from the names of the frames' torsions, and what each is in all frames.
   static func frames(
-    _ input: StageInput, atMost limit: Int?,
-    weights: ([String], (String) throws -> [Double]) throws -> [Double] = { _, _ in [] }
+    _ input: StageInput, atMost limit: Int?
   ) throws -> (frames: TransferableEmulator.Frames, temperature: Double) {
     let (artifact, record) = (input.artifact, Recorded.ingest)
     guard artifact.has(record.forces) else { throw TransferStageError.noForces(input.name) }
@@ -120,7 +152,7 @@ enum TransferableEmulatorStage: RecordedStage {
     let positions = try artifact.read(record.trajectory.coordinates, as: Double.self)
     let (count, size) = (positions.shape[0], positions.shape.dropFirst().reduce(1, *))
     let taken = min(count, limit ?? count)
-    func rows(_ values: [Double], _ size: Int) -> [Double] {
+    func rows(_ values: [Double]) -> [Double] {
       guard taken < count else { return values }
       return (0..<taken).flatMap { row -> ArraySlice<Double> in
         let first = row * count / taken * size
@@ -131,12 +163,10 @@ enum TransferableEmulatorStage: RecordedStage {
     let thermal = PhysicalConstants.thermalEnergy(temperature: temperature)
     let topology = try Topology(
       mdtrajJSON: artifact.read(record.trajectory.topology).first ?? "", coordinates: Array(positions.values.prefix(size)))
-    let torsions = record.trajectory.torsions.angles
-    let drawn = try weights(artifact.names(torsions)) { try artifact.read(torsions[$0]).values }
     return (
       TransferableEmulator.Frames(
-        name: input.name, topology: topology, positions: rows(positions.values, size),
-        forces: rows(forces.values, size).map { $0 / thermal }, weights: drawn.isEmpty ? [] : rows(drawn, 1)), temperature
+        name: input.name, topology: topology, positions: rows(positions.values),
+        forces: rows(forces.values).map { $0 / thermal }), temperature
     )
   }
 }
@@ -208,15 +238,12 @@ enum TransferredEmulatorStage: RecordedStage {
   ) throws -> Emulator {
     let parameters = try context.parameters(Parameters.self)
     let (frames, temperature) = try TransferableEmulatorStage.frames(input, atMost: nil)
-    guard frames.topology.atoms.count == topology.atoms.count else {
-      throw EmulatorError.otherMolecule(atoms: frames.topology.atoms.count, expected: topology.atoms.count)
-    }
     var settings = AdaptationSettings()
     settings.trainsRowsAlone = parameters.adapts == .rows
     settings.optimization = parameters.training.settings(steps: parameters.steps)
     (settings.recordEvery, settings.seed) = (parameters.recordEvery, context.seed)
     let found = try emulator.adapted(
-      to: frames, temperature: temperature, settings: settings, host: StageTrainingHost(context))
+      to: frames, topology: topology, temperature: temperature, settings: settings, host: StageTrainingHost(context))
     // tensors of the whole network stand where a training's own would
     var state = found.state
     state.tensors = try found.emulator.archive().tensors
@@ -235,7 +262,7 @@ enum TransferredEmulatorStage: RecordedStage {
 /// A file that holds an emulator of many peptides.
 private enum TransferredModel {
   static func open(_ url: URL) throws -> Artifact {
-    let artifact = try Artifact.open(url, verify: false)
+    let artifact = try Artifact.open(url, verify: true)
     guard artifact.has(Recorded.transferableEmulator.model.header) else { throw TransferStageError.otherFile(url.path) }
     return artifact
   }
@@ -247,6 +274,7 @@ enum TransferStageError: Error, CustomStringConvertible, Equatable {
   case temperatures(Double, of: String, other: Double, otherStage: String)
   case otherFile(String)
   case unfinished([String])
+  case noTorsion(String)
 
   var description: String {
     switch self {
@@ -256,6 +284,7 @@ enum TransferStageError: Error, CustomStringConvertible, Equatable {
     case .temperatures(let first, let firstStage, let second, let secondStage):
       "frames are of several temperatures: \(firstStage) of \(first) K, \(secondStage) of \(second) K"
     case .otherFile(let path): "\(path) holds no emulator of many peptides: give what a transferable-emulator stage wrote"
+    case .noTorsion(let name): "arc_torsion: no molecule has a torsion '\(name)'"
     case .unfinished(let stages): "not finished: \(stages.joined(separator: ", "))"
     }
   }

@@ -1,5 +1,4 @@
 import Foundation
-import Generative
 import Molecules
 import Records
 import Trajectories
@@ -64,8 +63,9 @@ enum IngestStage: RecordedStage {
 
   /// Opens every trajectory and holds it against the molecule; its frames are not read.
   static func check(_ stage: PlannedStage) throws {
-    let system = MoleculeCheck.run(stage)
     let parameters = try stage.parameters(Parameters.self)
+    let mayHold = parameters.constraints != nil && parameters.constraints != .flexible
+    let system = MoleculeCheck.run(stage, needs: parameters.forces.map { _ in mayHold ? .rigidEnergies : .energies })
     let hasSimulation = !stage.inputs(\Inputs.simulation).isEmpty
     guard (parameters.trajectory == nil) == hasSimulation else {
       return stage.refuse("\(IngestError.source(both: hasSimulation))")
@@ -95,17 +95,15 @@ enum IngestStage: RecordedStage {
   /// Throws `TrajectoryError`, `MoleculesError`, `MolecularSystemError`, `IngestError`.
   static func run(_ context: StageContext) throws {
     let parameters = try context.parameters(Parameters.self)
-    let system = try MolecularSystem(context)
+    // held bonds go by the pipeline's force field, forces by that of the dynamics
+    let hasOwn = (context.shared[SharedField.optionalForcefield.name] ?? .null) != .null
+    let system = try MolecularSystem(context, forcefield: hasOwn ? .optionalForcefield : .heldForcefield)
     let topology = system.topology
     let preparation = try FramePreparation(topology: topology, bondTolerance: parameters.bondTolerance)
     let sources = try IngestSource.all(context, parameters, system.molecule, preparation)
     report(system.molecule, sources, to: context)
     let constraints = try IngestConstraints(context, parameters.constraints, sources, preparation, system)
-    let forces =
-      parameters.forces == nil
-      ? nil
-      : try BoltzmannForces.of(system, rigid: constraints.rigid, for: "forces of the frames", threads: context.threads)
-        .forces
+    let forces = try parameters.forces.map { _ in try TargetForces.ofDynamics(context, rigid: constraints.rigid) }
     var output = try IngestOutput(
       context: context, system: system, constraints: constraints, forces: forces, torsions: system.namedTorsions(),
       files: sources.map(\.reader.url),

@@ -26,6 +26,7 @@ struct MatrixExpansion {
   private(set) var findings: [PipelineFileError.Finding] = []
   private var axes: [UInt64] = []  // The axes each stage of the file depends on, as bits
   private var conditions: [[Condition]] = []  // Of each stage: which entries it is run for
+  private var misasked: Set<String> = []  // Stages whose `where` is wrong, which is reported
   private(set) var instances: [StageInstance] = []
   private var byName: [String: Int] = [:]
   private var byBase: [String: [Int]] = [:]
@@ -109,20 +110,28 @@ struct MatrixExpansion {
       return []
     }
     return entries.compactMap { entry in
-      let parts = entry.key.split(separator: ".", maxSplits: 1).map(String.init)
-      guard let axis = matrix.axes.firstIndex(where: { $0.name == parts[0] }) else {
-        report(entry.keyLocation, .unknownAxis(parts[0], place: place, known: matrix.axes.map(\.name)))
+      let parts = entry.key.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      let name = parts.first ?? ""
+      guard let axis = matrix.axes.firstIndex(where: { $0.name == name }) else {
+        report(entry.keyLocation, .unknownAxis(name, place: place, known: matrix.axes.map(\.name)))
         return nil
       }
-      let values = (entry.value.list ?? [entry.value]).compactMap(\.text)
       let key = parts.count > 1 && parts[1] != "name" ? parts[1] : nil
-      let condition = Condition(axis: axis, key: key, allowed: Set(values))
-      guard matrix.axes[axis].entries.contains(where: condition.holds) else {
-        report(
-          entry.value.location, .limit("\(place): no entry of '\(parts[0])' has \(entry.key) \(values.joined(separator: " or "))"))
-        return nil
+      var allowed: Set<String> = []
+      for value in entry.value.list ?? [entry.value] {
+        guard let text = value.text else {
+          report(value.location, .wrong("\(place): \(entry.key)", value, "a value, or a list of them"))
+          misasked.insert(stage.entry.key)
+          continue
+        }
+        let condition = Condition(axis: axis, key: key, allowed: [text])
+        if !matrix.axes[axis].entries.contains(where: condition.holds) {
+          report(value.location, .limit("\(place): no entry of '\(name)' has \(entry.key) \(text)"))
+          misasked.insert(stage.entry.key)
+        }
+        allowed.insert(text)
       }
-      return condition
+      return Condition(axis: axis, key: key, allowed: allowed)
     }
   }
 
@@ -190,6 +199,7 @@ struct MatrixExpansion {
     for (position, stage) in stages.enumerated() {
       let mask = axes[position]
       let base = stage.entry.key
+      let before = instances.count
       for number in cells(mask) {
         let cell = matrix.cells[number]
         guard conditions[position].allSatisfy({ $0.holds(matrix.axes[$0.axis].entries[cell[$0.axis]]) }) else {
@@ -213,6 +223,9 @@ struct MatrixExpansion {
           report(stage.entry.keyLocation, Self.tooLarge)
           return
         }
+      }
+      if instances.count == before, !misasked.contains(base), let node = stage.entry.value["where"] {
+        report(node.location, .limit("stage '\(base)': where: no combination of the matrix has all of this"))
       }
     }
   }

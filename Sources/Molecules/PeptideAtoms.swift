@@ -22,10 +22,10 @@ public enum PeptideError: Error, CustomStringConvertible, Equatable {
 
 /// The atoms of a peptide by residue, name and hand.
 ///
-/// An atom of a residue has the same label in every peptide, whatever its file calls it. Heavy atoms keep the names of the field; a hydrogen is called
-/// after the atom that it hangs on. Of two equal branches of a tetrahedral atom (the hydrogens of a CH2 group, the methyls of valine) the first is told by
-/// the hand that the topology's coordinates show, of two equal ends of a flat group (an amide's NH2) it is the one beside the chain: files name them
-/// as they like.
+/// An atom of a residue has the same label in every peptide, whatever its file calls it. Heavy atoms keep the names of the field; a
+/// hydrogen is called after the atom that it hangs on. Of two equal branches of a tetrahedral atom (the hydrogens of a CH2 group, the
+/// methyls of valine) the first is told by the hand that the topology's coordinates show, of two equal ends of a flat group (an amide's
+/// NH2) it is the one beside the chain: files name them as they like.
 public struct PeptideAtoms: Sendable {
   public enum Place: String, Codable, Sendable { case first, inner, last, cap }
 
@@ -113,7 +113,8 @@ public struct PeptideAtoms: Sendable {
   private static let caps: Set<String> = ["ACE", "NME", "NH2"]
 
   private static let amino: Set<String> = [
-    "ALA", "ARG", "ASN", "ASP", "CYS", "GLN", "GLU", "GLY", "HIS", "ILE", "LEU", "LYS", "MET", "PHE", "PRO", "SER", "THR",
+    "ALA", "ARG", "ASN", "ASP", "CYS", "GLN", "GLU", "GLY", "HIS", "ILE", "LEU", "LYS", "MET", "PHE", "PRO", "SER",
+    "THR",
     "TRP", "TYR", "VAL",
   ]
 

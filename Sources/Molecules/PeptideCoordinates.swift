@@ -1,8 +1,8 @@
 /// Internal coordinates of a peptide with names by which those of one peptide are found again in another.
 ///
-/// The Z-matrix is that of the atoms in the order of their labels (`PeptideAtoms`), so that the same residue at the same place has the same coordinates.
-/// Which torsions go all the way round is told by the bond graph, never by data. Coordinates belong to blocks: one for each link between two
-/// residues (the oxygen before it, the nitrogen, its hydrogen and the alpha carbon), and one for each residue.
+/// The Z-matrix is that of the atoms in the order of their labels (`PeptideAtoms`), so that the same residue at the same place has the same
+/// coordinates. Which torsions go all the way round is told by the bond graph, never by data. Coordinates belong to blocks: one for each
+/// link between two residues (the oxygen before it, the nitrogen, its hydrogen and the alpha carbon), and one for each residue.
 public struct PeptideCoordinates: Sendable {
   public struct Block: Sendable {
     /// "ALA", "link"; "link-PRO" before a proline, "link-from-ACE" behind a cap.
@@ -35,7 +35,8 @@ public struct PeptideCoordinates: Sendable {
   public init(topology: Topology) throws {
     atoms = try PeptideAtoms(topology: topology)
     if let ring = topology.rings.first(where: { $0.count > InternalCoordinates.largestClosedRing }) {
-      throw PeptideError.chain("atoms \(ring.prefix(3).map(topology.label).joined(separator: ", ")), ... are a ring of \(ring.count)")
+      throw PeptideError.chain(
+        "atoms \(ring.prefix(3).map(topology.label).joined(separator: ", ")), ... are a ring of \(ring.count)")
     }
     let order = atoms.order(topology)
     var place = [Int](repeating: 0, count: order.count)
@@ -64,12 +65,13 @@ public struct PeptideCoordinates: Sendable {
         kind: linkKind(residues[index], residues[index + 1]), place: "link",
         title: "the link of \(residues[index].title) and \(residues[index + 1].title)")
     }
-    var blocks = residues.enumerated().map { index, residue in
-      var block = Block(kind: residue.kind, place: residue.place.rawValue, title: residue.title)
-      block.before = index > 0 ? residues.count + index - 1 : nil
-      block.behind = index + 1 < residues.count ? residues.count + index : nil
-      return block
-    } + links
+    var blocks =
+      residues.enumerated().map { index, residue in
+        var block = Block(kind: residue.kind, place: residue.place.rawValue, title: residue.title)
+        block.before = index > 0 ? residues.count + index - 1 : nil
+        block.behind = index + 1 < residues.count ? residues.count + index : nil
+        return block
+      } + links
     let folded = foldedNames(coordinates, rotors, atoms)
     let turning = Set(rotors.map(\.torsion))
     for index in 0..<coordinates.dimension {

@@ -19,7 +19,8 @@ import Torch
   }
 
   /// Frames of a molecule in a harmonic well about its structure: positions with the deviation `width` (nm), and gradients of ln p.
-  static func shaken(_ topology: Topology, frames: Int, seed: UInt64, width: Double = 0.003) -> TransferableEmulator
+  static func shaken(_ topology: Topology, frames: Int, seed: UInt64, width: Double = 0.003)
+    -> TransferableEmulator
     .Frames
   {
     var random = RandomStream(seed: seed, "shaken")
@@ -47,8 +48,8 @@ import Torch
 
   static let names = ["NF", "NY", "AC", "alanine", "tetra-alanine"]
 
-  /// Each block of the pooled frames has mean 0 and covariance 1, a residue's is uncorrelated with the links beside it, and the chart's volume is that
-  /// of its matrix.
+  /// Each block of the pooled frames has mean 0 and covariance 1, a residue's is uncorrelated with the links beside it, and the chart's
+  /// volume is that of its matrix.
   @Test func pooledLatentsAreWhite() throws {
     let found = try Self.names.enumerated().map {
       try Self.folded(Self.shaken(Self.dipeptide($1), frames: 400, seed: UInt64($0)))

@@ -91,7 +91,7 @@ import Testing
 
   /// What goes all the way round is told by bonds.
   @Test(arguments: [
-    ("AC", ["N CA", "CA C", "CA C", "CB CA", "SG CB", "N CA", "CA CB"]),
+    ("AC", ["N CA", "CA C", "CA C", "CB CA", "SG CB", "N CA", "CA CB"])
   ]) func broadTorsionsAreThoseThatTurn(_ name: String, _ axes: [String]) throws {
     let peptide = try PeptideCoordinates(topology: Self.dipeptide(name))
     // NH3, CH3, psi1, phi2, psi2, chi1, the thiol

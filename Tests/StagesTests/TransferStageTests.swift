@@ -49,7 +49,8 @@ import Workflow
     #expect(zip(own, forces.values).allSatisfy { abs($0 - $1) < 1e-3 * max(1, abs($0)) })
 
     let shared = try chain.run(
-      TransferableEmulatorStage.self, "shared", Self.training, ["frames": frames, "held_out": [self.frames("NF", as: "judge")]])
+      TransferableEmulatorStage.self, "shared", Self.training,
+      ["frames": frames, "held_out": [self.frames("NF", as: "judge")]])
     let many = Recorded.transferableEmulator
     #expect(try shared.artifact.read(many.known) == ["ALA first", "ASN first", "CYS last", "PHE last", "link link"])
     #expect(try shared.artifact.read(many.trainingFrames) == 4800)

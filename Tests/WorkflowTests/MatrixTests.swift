@@ -75,7 +75,8 @@ import Testing
     // of an entry whose input is not there the file is wrong, and not silently smaller
     let message = try Workplace().problems(Self.roles)
     #expect(
-      message.contains("stage 'few@GN-2': of: 'start' is not run for system: GN, scale: 2: its 'where' leaves that out"))
+      message.contains("stage 'few@GN-2': of: 'start' is not run for system: GN, scale: 2: its 'where' leaves that out")
+    )
   }
 
   @Test func oneCellAfterTheOther() throws {

@@ -8,8 +8,9 @@ import Foundation
 /// every feature, such as over each state). Noise of variance s^2 inflates a weight 1/q by exp(s^2 / 2) on average, so ln w is
 /// corrected by -s^2 / 2.
 ///
-/// A few trajectories pass where a network is wild, and their estimates differ by far more than those around them. One of these must not speak for a whole
-/// state: in the fit a sample's variance counts as `largestRatio` times the fitted one at most, and what is beyond that is corrected by its own.
+/// A few trajectories pass where a network is wild, and their estimates differ by far more than those around them. One of these must not
+/// speak for a whole state: in the fit a sample's variance counts as `largestRatio` times the fitted one at most, and what is beyond that
+/// is corrected by its own.
 struct LogDensityNoise: Sendable {
   let mean: [Double]
   /// Estimated variance of each sample's `mean`.
@@ -18,7 +19,7 @@ struct LogDensityNoise: Sendable {
   private let sampleCount: Int
   private(set) var coefficients: [Double] = []
   private let fisher: Cholesky?
-  /// Of Gaussian noise and two estimates one sample in ten million is beyond.
+  /// Of Gaussian noise and two estimates one sample in twenty million is beyond.
   static let largestRatio = 30.0
 
   /// `estimates`: [estimates][samples]; `features`: [features][samples], without the constant; `weights`: how much each

@@ -46,8 +46,9 @@ struct OverFitting {
 }
 
 extension TrainingLoop {
-  /// Trains on what `step` gives, and ends with the averaged network whose loss on what was held out, `validation`, was low; nil where nothing is. The
-  /// curve's columns are "train" and "validation"; `frames` are those of the training, for what is said. Throws as `run` does.
+  /// Trains on what `step` gives, and ends with the averaged network whose loss on what was held out, `validation`, was low; nil where
+  /// nothing is. The curve's columns are "train" and "validation"; `frames` are those of the training, for what is said. Throws as `run`
+  /// does.
   func runKeepingBest(
     frames: Int, batch: (Int) throws -> String, validation: (Net) throws -> Double?, step: () throws -> Tensor
   ) throws {

@@ -99,8 +99,8 @@ public struct ResidualNetwork: Network {
     return try h.layerNorm(weights.norm)
   }
 
-  /// What the first layer gives, [n, width]; what blocks and the last norm make of it; and what the last layer makes of that, [n, outputs]: the call in three
-  /// parts.
+  /// What the first layer gives, [n, width]; what blocks and the last norm make of it; and what the last layer makes of that, [n, outputs]:
+  /// the call in three parts.
   func entered(_ x: Tensor, _ t: Tensor) throws -> Tensor { try weights.input(features(x, t).values) }
   func trunk(_ h: Tensor) throws -> Tensor { try through(Dual(h)).value }
   func left(_ h: Tensor) throws -> Tensor { try weights.output(h) }

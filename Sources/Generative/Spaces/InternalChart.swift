@@ -206,8 +206,9 @@ public struct InternalChart: Codable, Equatable, Sendable {
     return (latents, try space.joined(pulled, turning))
   }
 
-  /// The gradient over internal coordinates, [frames, dimension], of a scalar whose `gradient` over latents [frames, d] is given, at the internal
-  /// coordinates `values`; zero for those that are no latents. What `latents(internal:gradient:frames:)` does to gradients, backwards.
+  /// The gradient over internal coordinates, [frames, dimension], of a scalar whose `gradient` over latents [frames, d] is given, at the
+  /// internal coordinates `values`; zero for those that are no latents. What `latents(internal:gradient:frames:)` does to gradients,
+  /// backwards.
   func slopes(of gradient: Tensor, internal values: [Double], frames: Int) throws -> [Double] {
     var (folded, none) = (values, [Double]())
     rotors?.fold(&folded, gradient: &none, frames: frames)

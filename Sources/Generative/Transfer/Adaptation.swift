@@ -27,7 +27,8 @@ struct PartlyTrained<Base: Network>: Network {
 public struct AdaptationSettings: Sendable {
   /// The first and the last layers alone, which are the molecule's own rows; else all of the networks.
   public var trainsRowsAlone = true
-  public var optimization = OptimizationSettings(steps: 100, batch: 512, learningRate: 3e-4, warmUp: 10, averageDecay: 0.98)
+  public var optimization = OptimizationSettings(
+    steps: 100, batch: 512, learningRate: 3e-4, warmUp: 10, averageDecay: 0.98)
   public var recordEvery = 25
   public var seed: UInt64 = 0
 

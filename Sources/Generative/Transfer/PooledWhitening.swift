@@ -64,9 +64,9 @@ public enum TransferError: Error, CustomStringConvertible, Equatable {
 
 /// Means and whitening of narrow coordinates, block by block, from the frames of all molecules that have the block.
 ///
-/// A link is whitened by itself. Of a residue its regression on the whitened links beside it is taken away, and what is left is whitened. Whitening is symmetric (ZCA:
-/// C^-1/2 of the correlations), so that a latent stays near its coordinate. For one molecule all of it is one matrix, triangular by blocks:
-/// an `InternalChart`.
+/// A link is whitened by itself. Of a residue its regression on the whitened links beside it is taken away, and what is left is whitened.
+/// Whitening is symmetric (ZCA: C^-1/2 of the correlations), so that a latent stays near its coordinate. For one molecule all of it is one
+/// matrix, triangular by blocks: an `InternalChart`.
 struct PooledWhitening: Codable, Equatable {
   struct Block: Codable, Equatable {
     let narrowNames, broadNames: [String]

@@ -3,7 +3,8 @@ import Torch
 
 /// Names of the rows that a molecule's coordinates take from tables: three for each, which are added.
 ///
-/// A coordinate is known by its place and name (all residues there share it), by its kind and name (that residue at all places), and by all three.
+/// A coordinate is known by its place and name (all residues there share it), by its kind and name (that residue at all places), and by all
+/// three.
 struct RowVocabulary: Codable, Equatable {
   /// Row names of narrow coordinates, of broad torsions, and of blocks, each in the order of its table.
   let narrow, broad, blocks: [String]
@@ -88,8 +89,9 @@ struct RowConfiguration: Codable, Equatable, Sendable {
   }
 }
 
-/// The residual network of a molecule, for any molecule: what a coordinate adds to the first layer, and what it takes from the last, are rows that
-/// belong to its residue, place and name; blocks add to the first layer's bias. All else is shared. Gathered for one molecule it is a `ResidualNetwork`.
+/// The residual network of a molecule, for any molecule: what a coordinate adds to the first layer, and what it takes from the last, are
+/// rows that belong to its residue, place and name; blocks add to the first layer's bias. All else is shared. Gathered for one molecule it
+/// is a `ResidualNetwork`.
 struct RowNetwork: Network {
   let configuration: RowConfiguration
   /// In the order of `parameterNames`.

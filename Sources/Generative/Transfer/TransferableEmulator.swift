@@ -5,8 +5,8 @@ import Torch
 
 /// A Boltzmann emulator of many peptides: trained once, it draws any peptide whose residues it has seen at their places.
 ///
-/// Residues share what they know: charts are pooled by residue (`PooledWhitening`), networks are gathered from rows (`RowNetwork`). For one molecule it is an
-/// `Emulator` of two flows like any other.
+/// Residues share what they know: charts are pooled by residue (`PooledWhitening`), networks are gathered from rows (`RowNetwork`). For one
+/// molecule it is an `Emulator` of two flows like any other.
 public struct TransferableEmulator {
   let header: Header
   let whitening: PooledWhitening
@@ -104,8 +104,8 @@ public struct TransferableEmulator {
       rest: try RowNetwork(configuration: header.rest, generator: generator))
   }
 
-  /// Trains on the frames of `molecules`; the loss on the frames of `heldOut` molecules, which must have no residue at a place that the others do not have, says
-  /// when to stop. A host that keeps states makes the training go on where it was stopped, bit for bit.
+  /// Trains on the frames of `molecules`; the loss on the frames of `heldOut` molecules, which must have no residue at a place that the
+  /// others do not have, says when to stop. A host that keeps states makes the training go on where it was stopped, bit for bit.
   ///
   /// Throws `PeptideError`, `TransferError`, `TrainingError`.
   public static func train(
@@ -144,7 +144,8 @@ public struct TransferableEmulator {
     let (learners, judges) = (try learners(training, molecules), try learners(validation, heldOut))
     for (learner, frames) in zip(learners + judges, molecules + heldOut) {
       guard learner.check.isSound else {
-        throw TransferError.badFrames(molecule: frames.name, reason: learner.check.verdict(temperature: settings.temperature))
+        throw TransferError.badFrames(
+          molecule: frames.name, reason: learner.check.verdict(temperature: settings.temperature))
       }
     }
     let frames = learners.reduce(0) { $0 + $1.count }

@@ -34,7 +34,8 @@ enum TransferableEmulatorStage: RecordedStage {
     var framesPerMolecule: Int?
     @Parameter(
       "share of the frames, as they are drawn in training, of which a torsion lies in an arc: 0.1 to 0.25 for the largest effective sample size; "
-        + "left out: as in the frames. Of a molecule that is never, or always, there all frames are drawn alike", in: 1e-6...0.999999)
+        + "left out: as in the frames. Of a molecule that is never, or always, there all frames are drawn alike",
+      in: 1e-6...0.999999)
     var arcShare: Double?
     @Parameter("the torsion: phi stands for that of any residue, phi2 for that of residue 2") var arcTorsion = "phi"
     @Parameter("where the arc begins", unit: "rad", in: -7...7) var arcFrom = 0.0
@@ -83,13 +84,16 @@ enum TransferableEmulatorStage: RecordedStage {
     refuseWithoutForces(stage, frames + judges)
     let names = Set(frames.map(\.name))
     for judge in judges where names.contains(judge.name) {
-      stage.refuse("\(judge.name) is among frames and held_out: what is learnt from cannot say when to stop", at: .parameter("held_out"))
+      stage.refuse(
+        "\(judge.name) is among frames and held_out: what is learnt from cannot say when to stop",
+        at: .parameter("held_out"))
     }
   }
 
   static func refuseWithoutForces(_ stage: PlannedStage, _ frames: [PlannedStage]) {
     for input in frames where input.values["forces"] == nil || input.values["forces"] == .null {
-      stage.refuse("\(input.name) keeps no forces, from which emulators of many molecules learn; give it forces: keep")
+      stage.refuse(
+        "\(input.name) keeps no forces, from which emulators of many molecules learn; give it forces: keep")
     }
     let rigid = IngestConstraints.Treatment.rigid.rawValue
     for input in frames where input.values["constraints"]?.string == rigid {
@@ -162,7 +166,8 @@ enum TransferableEmulatorStage: RecordedStage {
     let temperature = try artifact.read(record.forcesTemperature)
     let thermal = PhysicalConstants.thermalEnergy(temperature: temperature)
     let topology = try Topology(
-      mdtrajJSON: artifact.read(record.trajectory.topology).first ?? "", coordinates: Array(positions.values.prefix(size)))
+      mdtrajJSON: artifact.read(record.trajectory.topology).first ?? "",
+      coordinates: Array(positions.values.prefix(size)))
     return (
       TransferableEmulator.Frames(
         name: input.name, topology: topology, positions: rows(positions.values),
@@ -189,8 +194,11 @@ enum TransferredEmulatorStage: RecordedStage {
   enum Trained: String, CaseIterable, ParameterType { case rows, all }
 
   struct Parameters: ParameterGroup {
-    @Parameter("in place of a stage: the file that a transferable-emulator stage wrote, of any run") var file: InputFile?
-    @Parameter("frames: what they teach; rows: the first and the last layers, which are the molecule's own, or all of the networks")
+    @Parameter("in place of a stage: the file that a transferable-emulator stage wrote, of any run")
+    var file: InputFile?
+    @Parameter(
+      "frames: what they teach; rows: the first and the last layers, which are the molecule's own, or all of the networks"
+    )
     var adapts = Trained.rows
     @Parameter("frames: optimisation steps", in: .count) var steps = 100
     @Parameter("frames: optimiser and schedule")
@@ -217,7 +225,8 @@ enum TransferredEmulatorStage: RecordedStage {
     let parameters = try context.parameters(Parameters.self)
     try context.prepareTorch()
     let topology = try context.molecule().topology
-    let artifact = try parameters.file.map { try TransferredModel.open($0.url) } ?? context.input(\Inputs.model).artifact
+    let artifact =
+      try parameters.file.map { try TransferredModel.open($0.url) } ?? context.input(\Inputs.model).artifact
     var emulator = try emulator(artifact, topology)
     if let frames = context.optionalInput(\Inputs.frames) {
       emulator = try adapted(emulator, frames, topology, context)
@@ -229,7 +238,8 @@ enum TransferredEmulatorStage: RecordedStage {
     try context.output.write(output.parameters, emulator.parameterCount)
     let names = try artifact.read(Recorded.transferableEmulator.molecules)
     context.log(
-      "\(emulator.parameterCount) parameters for \(topology.residues.map(\.name).joined(separator: "-")), gathered from an emulator of \(names.count) molecules"
+      "\(emulator.parameterCount) parameters for \(topology.residues.map(\.name).joined(separator: "-")), "
+        + "gathered from an emulator of \(names.count) molecules"
     )
   }
 
@@ -283,7 +293,8 @@ enum TransferStageError: Error, CustomStringConvertible, Equatable {
       "\(stage) keeps bonds at their lengths, and an emulator of many molecules has no place for that: ingest with constraints: flexible"
     case .temperatures(let first, let firstStage, let second, let secondStage):
       "frames are of several temperatures: \(firstStage) of \(first) K, \(secondStage) of \(second) K"
-    case .otherFile(let path): "\(path) holds no emulator of many peptides: give what a transferable-emulator stage wrote"
+    case .otherFile(let path):
+      "\(path) holds no emulator of many peptides: give what a transferable-emulator stage wrote"
     case .noTorsion(let name): "arc_torsion: no molecule has a torsion '\(name)'"
     case .unfinished(let stages): "not finished: \(stages.joined(separator: ", "))"
     }

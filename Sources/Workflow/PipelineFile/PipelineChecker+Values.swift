@@ -214,7 +214,9 @@ extension PipelineChecker {
         report(
           node.location,
           .limit("\(place): '\(name)' is not run for \(entries): its 'where' leaves that out; leave it out here too"))
-      } else if !isStage.contains(name) { report(node.location, .unknownStage(name, place: place, known: words + stageNames)) }
+      } else if !isStage.contains(name) {
+        report(node.location, .unknownStage(name, place: place, known: words + stageNames))
+      }
       return []
     }
     if !types.isEmpty, !types.contains(first.type.type) {

@@ -49,7 +49,9 @@ def write(source, output):
         if tensor.size:
             put(f"weights/{name}", tensor[()].astype(np.float32))
     for name in ("residue_type_name", "atom_type_name", "rule_residue_name", "rule_atom_name"):
-        put(f"features/{name}", tables[name][()])
+        names = tables[name][()]
+        # the pipeline reads text as UTF-8 and not as ASCII
+        put(f"features/{name}", names.astype(h5py.string_dtype("utf-8", names.dtype.itemsize)))
     put("features/rule_atom_type", tables["rule_atom_type"][()].astype(np.int64))
     rules = zip(tables["rule_residue_name"][()], tables["rule_atom_name"][()])
     put("features/rule_presence", np.array([presence(r.decode(), a.decode()) for r, a in rules], dtype=np.int64))

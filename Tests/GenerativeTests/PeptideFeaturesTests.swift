@@ -127,7 +127,7 @@ import Testing
     let embedding = try NDArray([1.0, 20, 300, 4000, 5, 6, 7, 8, 9, 0.5], shape: [2, 5])
     let folded = try small.folded(embedding, columns: [[0, 2, 3], [0, 1, 3], [0, 2, 3]])
     #expect(folded.atomClasses == [0, 1, 0] && folded.classCount == 2)
-    #expect(folded.embedding == (try NDArray([4301.0, 4021, 5, 21, 22, 0.5], shape: [2, 3])))
+    #expect(folded.embedding == (try NDArray([4301.0, 4021, 5, 23, 22, 0.5], shape: [2, 3])))
     #expect(throws: PeptideFeatureError.embedding(shape: [5, 2], expected: 5)) {
       _ = try small.folded(NDArray(embedding.values, shape: [5, 2]), columns: [[0, 1, 3]])
     }

@@ -25,7 +25,7 @@ import Workflow
   }
 
   /// Classes are those of the molecule; the unit of length is the file's, so that bonds are bonds.
-  @Test(arguments: [("AC", 20), ("NF", 29)]) func samplesAreMolecules(_ name: String, _ classes: Int) throws {
+  @Test(arguments: [("AC", 19), ("NF", 32)]) func samplesAreMolecules(_ name: String, _ classes: Int) throws {
     let system = MoleculeFiles.dipeptide(name)
     let emulator = try imported(on: system)
     // 76 columns of the embedding become as many as there are classes
@@ -36,10 +36,10 @@ import Workflow
     let positions = try samples.artifact.read(Recorded.sample.trajectory.coordinates).values
     let topology = try Topology.read(pdb: system.topology)
     let size = 3 * topology.atoms.count
-    var lengths: [Float] = []
+    var lengths: [Double] = []
     for frame in 0..<12 {
       for bond in topology.bonds {
-        let squares = (0..<3).map { axis -> Float in
+        let squares = (0..<3).map { axis -> Double in
           let d = positions[size * frame + 3 * bond.first + axis] - positions[size * frame + 3 * bond.second + axis]
           return d * d
         }

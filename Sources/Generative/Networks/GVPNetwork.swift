@@ -70,6 +70,10 @@ public struct GVPNetwork: CartesianNetwork {
       parameters: try Self.parameterShapes(configuration).map { try $0.fresh(generator) })
   }
 
+  /// Name of the weight by which classes and time are embedded, [scalars, classes + 1].
+  public static let embeddingWeight = embedding + ".weight"
+  private static let embedding = "initial_embedding.0"
+
   public var parameterNames: [String] { Self.parameterShapes(configuration).map(\.name) }
   public var constants: [(name: String, tensor: Tensor)] { atoms.constants }
 
@@ -104,7 +108,7 @@ public struct GVPNetwork: CartesianNetwork {
 
   static func parameterShapes(_ c: GVPConfiguration) -> [ParameterShape] {
     let radial = c.radialFunctions
-    var list = ParameterShape.linear("initial_embedding.0", c.atomClasses + 1, c.scalars)
+    var list = ParameterShape.linear(embedding, c.atomClasses + 1, c.scalars)
     for layer in 0..<c.layers {
       let name = "convs.\(layer)."
       list += block(name + "edge_message.0", c.scalars + radial, c.vectors + 1, c.scalars, c.vectors, beta: true)

@@ -109,6 +109,8 @@ public enum EmulatorStageError: Error, CustomStringConvertible, Equatable {
   /// An energy model on the latents of heavy atoms and hydrogens.
   case energyOfHeavy
   case badWeights(file: String, reason: String)
+  /// Weights of a network that has no place for an atom or a residue of the molecule.
+  case otherMolecule(file: String, reason: String)
 
   public var description: String {
     switch self {
@@ -117,6 +119,7 @@ public enum EmulatorStageError: Error, CustomStringConvertible, Equatable {
     case .heads(let heads, let scalars): "network.heads \(heads) does not divide network.scalars \(scalars)"
     case .energyOfHeavy:
       "there is no energy model on positions of heavy atoms and internal coordinates of hydrogens; give coordinates: internal"
+    case .otherMolecule(let file, let reason): "the network of \(file) is not for this molecule: \(reason)"
     case .badWeights(let file, let reason): "\(file) does not hold the weights of a gvp network: \(reason)"
     }
   }

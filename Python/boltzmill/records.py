@@ -613,7 +613,7 @@ class ReweightResults(Group):
 
 
 class Reweight(Stage):
-    _versions = {'reweight': (4, 3)}
+    _versions = {'reweight': (5,)}
     _attributes = (
         Field('log_density@method', 'what computed it', text),
         Field('results/torsions/NAME@atoms', 'its four atoms, counted from 0', text),
@@ -712,7 +712,7 @@ class CycleWorks(Group):
 
 
 class Cycle(Stage):
-    _versions = {'cycle': (1,)}
+    _versions = {'cycle': (2,)}
     results = Below(CycleResults)
     works = Below(CycleWorks)
 
@@ -758,7 +758,7 @@ class AuditResults(Group):
 
 
 class Audit(Stage):
-    _versions = {'audit': (1,)}
+    _versions = {'audit': (2,)}
     audited = Field('audited', 'rows of the samples, ascending', array(np.int64), axes=('sample',))
     exact_log_density = Field('exact_log_density', 'their ln q by exact trace', array(np.float64), unit='nat', axes=('sample',))
     results = Below(AuditResults)

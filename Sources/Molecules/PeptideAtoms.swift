@@ -43,6 +43,17 @@ public struct PeptideAtoms: Sendable {
   /// Ways to exchange equal atoms about a bond that turns (the ends of a carboxylate, the sides of a phenyl ring): pairs of atoms each.
   public let symmetries: [[[Int]]]
 
+  /// Equal ends of a flat group that does not turn by the bond graph, as arginine's NH1 and NH2, and what the first of them is nearer to.
+  public struct FlatEnds: Sendable {
+    /// The atom beside which the first end stands.
+    public let beside: Int
+    /// Pairs of atoms, an atom of the first end and its equal of the second; the ends themselves come first.
+    public let pairs: [[Int]]
+  }
+
+  /// In dynamics such ends may change places all the same: by names, that is; the molecule stays.
+  public let flatEnds: [FlatEnds]
+
   /// Throws `PeptideError`; the topology's coordinates must be those of a molecule.
   public init(topology: Topology) throws {
     let residueOf = topology.atoms.map(\.residueIndex)
@@ -87,7 +98,7 @@ public struct PeptideAtoms: Sendable {
       found.append(Residue(kind: kind, place: place, title: "\(residue.name) \(residue.sequence)"))
     }
     residues = found
-    symmetries = Self.settle(&labels, topology)
+    (symmetries, flatEnds) = Self.settle(&labels, topology)
     self.labels = labels
     for (index, pair) in zip(topology.residues.indices.dropFirst(), zip(found, found.dropFirst())) {
       let isBonded = topology.bonds.contains {
@@ -145,11 +156,14 @@ public struct PeptideAtoms: Sendable {
     }
   }
 
-  /// Gives equal branches their labels; returns the ways to exchange those that a turn exchanges.
-  private static func settle(_ labels: inout [String], _ topology: Topology) -> [[[Int]]] {
+  /// Gives equal branches their labels; returns the ways to exchange those that a turn exchanges, and those of flat groups.
+  private static func settle(
+    _ labels: inout [String], _ topology: Topology
+  ) -> (symmetries: [[[Int]]], flat: [FlatEnds]) {
     let (colours, x) = (Chirality.refinedColours(of: topology), topology.referenceCoordinates)
     func point(_ atom: Int) -> Vector3 { Vector3(x[3 * atom], x[3 * atom + 1], x[3 * atom + 2]) }
     var symmetries: [[[Int]]] = []
+    var flat: [FlatEnds] = []
     for centre in topology.atoms.indices {
       let around = topology.neighbours[centre]
       guard
@@ -176,14 +190,14 @@ public struct PeptideAtoms: Sendable {
         }
         let before = topology.neighbours[rest[0]].filter { $0 != centre && !topology.isHydrogen($0) }
         guard let far = before.min(by: { labels[$0] < labels[$1] }) else { continue }
-        isInOrder =
-          (point(a) - point(far)).length < (point(b) - point(far)).length
+        isInOrder = (point(a) - point(far)).length < (point(b) - point(far)).length
+        flat.append(FlatEnds(beside: far, pairs: isInOrder ? branches : branches.map { [$0[1], $0[0]] }))
       } else {
         continue
       }
       if !isInOrder { for branch in branches { labels.swapAt(branch[0], branch[1]) } }
     }
-    return symmetries
+    return (symmetries, flat)
   }
 
   /// Atoms of two equal branches, in pairs; nil where they do not match.

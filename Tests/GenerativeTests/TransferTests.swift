@@ -148,6 +148,34 @@ import Torch
     }
   }
 
+  /// Arginine's NH1 and NH2 are called as they stand in each frame, carboxylates either way, and nothing else moves.
+  @Test func equalEndsAreCalledAsTheyStand() throws {
+    let topology = try Self.dipeptide("GR")
+    let atoms = try PeptideAtoms(topology: topology)
+    func index(_ name: String) throws -> Int { try #require(topology.atoms.firstIndex { $0.name == name }) }
+    // the guanidinium group, and the hydrogens of each of its ends
+    #expect(atoms.flatEnds.count == 3)
+    let pairs = [
+      (try index("NH1"), try index("NH2")), (try index("HH11"), try index("HH21")),
+      (try index("HH12"), try index("HH22")),
+    ]
+    var turned = topology.referenceCoordinates
+    for (a, b) in pairs { for axis in 0..<3 { turned.swapAt(3 * a + axis, 3 * b + axis) } }
+    let both = topology.referenceCoordinates + turned
+    let frames = TransferableEmulator.Frames(name: "GR", topology: topology, positions: both, forces: both)
+    let (positions, forces) = frames.exchanged(atoms, seed: 3)
+    #expect(positions == forces && both != positions)
+    let size = turned.count
+    func atom(_ index: Int, _ frame: Int) -> [Double] {
+      Array(positions[frame * size + 3 * index..<frame * size + 3 * index + 3])
+    }
+    let free = Set(atoms.symmetries.flatMap { $0.flatMap { $0 } })
+    for index in topology.atoms.indices where !free.contains(index) {
+      #expect(atom(index, 0) == atom(index, 1), "\(topology.label(of: index))")
+    }
+    #expect(free.count == 2)
+  }
+
   @Test func whatWasNotSeenIsNamed() throws {
     let found = try Self.folded(Self.shaken(Self.dipeptide("NF"), frames: 400, seed: 1))
     let whitening = try PooledWhitening([found.0])

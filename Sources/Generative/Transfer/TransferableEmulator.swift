@@ -185,20 +185,31 @@ public struct TransferableEmulator {
 
 extension TransferableEmulator.Frames {
   /// Positions and forces in which equal atoms that a turn exchanges are called either way, in half of the frames each: their names teach
-  /// nothing, and short dynamics show one naming alone.
+  /// nothing, and short dynamics show one naming alone. Equal ends of flat groups are called in each frame as they stand.
   func exchanged(_ atoms: PeptideAtoms, seed: UInt64) -> (positions: [Double], forces: [Double]) {
     let size = 3 * topology.atoms.count
     var (positions, forces) = (positions, forces)
     var random = RandomStream(seed: seed)
-    for frame in 0..<positions.count / size {
-      for symmetry in atoms.symmetries where Bool.random(using: &random) {
-        for pair in symmetry {
-          for axis in 0..<3 {
-            let (a, b) = (frame * size + 3 * pair[0] + axis, frame * size + 3 * pair[1] + axis)
-            positions.swapAt(a, b)
-            forces.swapAt(a, b)
+    func exchange(_ pairs: [[Int]], _ base: Int) {
+      for pair in pairs {
+        for axis in 0..<3 {
+          let (a, b) = (base + 3 * pair[0] + axis, base + 3 * pair[1] + axis)
+          positions.swapAt(a, b)
+          forces.swapAt(a, b)
+        }
+      }
+    }
+    for base in stride(from: 0, to: positions.count, by: size) {
+      for symmetry in atoms.symmetries where Bool.random(using: &random) { exchange(symmetry, base) }
+      // twice: what hangs on ends that were exchanged is looked at after them
+      for ends in atoms.flatEnds + atoms.flatEnds {
+        func square(_ atom: Int) -> Double {
+          (0..<3).reduce(0) { sum, axis in
+            let step = positions[base + 3 * atom + axis] - positions[base + 3 * ends.beside + axis]
+            return sum + step * step
           }
         }
+        if square(ends.pairs[0][0]) > square(ends.pairs[0][1]) { exchange(ends.pairs, base) }
       }
     }
     return (positions, forces)

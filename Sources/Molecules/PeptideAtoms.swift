@@ -51,7 +51,7 @@ public struct PeptideAtoms: Sendable {
     public let pairs: [[Int]]
   }
 
-  /// In dynamics such ends may change places all the same: by names, that is; the molecule stays.
+  /// Moves of side chains exchange such ends all the same: by names, that is; the molecule stays.
   public let flatEnds: [FlatEnds]
 
   /// Throws `PeptideError`; the topology's coordinates must be those of a molecule.

@@ -24,7 +24,7 @@ public func torsionAngles(_ coordinates: [Double], atoms: Int, torsions: [[Int]]
 }
 
 /// The same by torsion: [torsions][frames].
-func torsionColumns(_ coordinates: [Double], atoms: Int, torsions: [[Int]]) -> [[Double]] {
+public func torsionColumns(_ coordinates: [Double], atoms: Int, torsions: [[Int]]) -> [[Double]] {
   let angles = torsionAngles(coordinates, atoms: atoms, torsions: torsions)
   return torsions.indices.map { k in stride(from: k, to: angles.count, by: torsions.count).map { angles[$0] } }
 }

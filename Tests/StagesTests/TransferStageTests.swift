@@ -149,7 +149,8 @@ import Workflow
   /// Frames in the arc are drawn as often as asked for, all others alike.
   @Test func framesAreDrawnByTheirArc() throws {
     func weights(_ angles: [[Double]]) -> [Double] {
-      TransferableEmulatorStage.weights(angles, TorsionState(from: 0, to: 2), share: 0.25)
+      TransferableEmulatorStage.weights(
+        TransferableEmulatorStage.isInside(angles, TorsionState(from: 0, to: 2)), share: 0.25)
     }
     let found = weights([[1, -1, -2, -1.5, 1.2], [-1, -1, 0.5, -3, -1]])
     #expect(abs(found[0] + found[2] + found[4] - 0.25) < 1e-12)

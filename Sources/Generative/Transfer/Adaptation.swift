@@ -47,7 +47,7 @@ extension Emulator {
   /// Goes on training on frames of the emulator's own molecule, `topology`: positions in nm and gradients of -u over them in kT/nm, both
   /// [frames, atoms, 3], of dynamics at `temperature` (K, for messages). The chart stays. Nothing is held out: the last average is taken.
   ///
-  /// For emulators of two flows. Throws `TransferError`, `TrainingError`.
+  /// For emulators of two flows. Throws `TransferError`, `PeptideError`, `TrainingError`.
   public func adapted(
     to frames: TransferableEmulator.Frames, topology: Topology, temperature: Double, settings: AdaptationSettings,
     host: any TrainingHost = UnattendedHost()
@@ -104,20 +104,26 @@ extension Emulator {
 }
 
 extension TransferableEmulator.Frames {
-  /// The labels of the atoms, which must be those of `topology`, one by one. Throws `TransferError.otherAtom`, `PeptideError`.
+  /// The atoms as the emulator's topology tells them, which must be the frames' own, one by one. Throws `TransferError.otherAtom`, `PeptideError`.
   fileprivate func checked(against other: Topology) throws -> PeptideAtoms {
     func title(_ topology: Topology, _ labels: [String], _ atom: Int) -> String {
       topology.atoms.indices.contains(atom) ? "\(topology.label(of: atom)), \(labels[atom])" : "none"
     }
     let (mine, theirs) = (try PeptideAtoms(topology: topology), try PeptideAtoms(topology: other))
+    var labels = mine.labels
+    // equal ends of flat groups are told frame by frame: exchanged in the first one they are no other atoms
+    for pair in (mine.flatEnds + mine.flatEnds).flatMap(\.pairs)
+    where labels.count == theirs.labels.count && labels[pair[0]] != theirs.labels[pair[0]] {
+      labels.swapAt(pair[0], pair[1])
+    }
     let count = max(topology.atoms.count, other.atoms.count)
-    let first = (0..<count).first { title(topology, mine.labels, $0) != title(other, theirs.labels, $0) }
+    let first = (0..<count).first { title(topology, labels, $0) != title(other, theirs.labels, $0) }
     if let first {
       throw TransferError.otherAtom(
-        molecule: name, atom: first, found: title(topology, mine.labels, first),
+        molecule: name, atom: first, found: title(topology, labels, first),
         expected: title(other, theirs.labels, first))
     }
-    return mine
+    return theirs
   }
 }
 

@@ -29,6 +29,9 @@ public enum TransferError: Error, CustomStringConvertible, Equatable {
     do {
       return try body()
     } catch let error as TransferError {
+      // some name it themselves
+      if case .badForces = error { throw error }
+      if case .otherHand = error { throw error }
       throw TransferError.molecule(molecule, reason: "\(error)")
     } catch let error as PeptideError {
       throw TransferError.molecule(molecule, reason: "\(error)")

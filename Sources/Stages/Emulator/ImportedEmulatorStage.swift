@@ -10,8 +10,8 @@ import Workflow
 ///
 /// The file is HDF5: /weights/<tensor> under the names of `GVPNetwork.parameterNames`, and the network's constants under /configuration;
 /// noise_at_one = 1 says that its time runs from data to noise, predicts_endpoint = 1 that it gives the data point and not the velocity (left
-/// out: 0), length_scale what positions in nm are multiplied by (left out: the parameter of that name). A network of one molecule has /atom_class [atoms] in the order of the topology. One of many
-/// peptides has /features, tables from which the atoms of the topology get their features (`PeptideFeatures`).
+/// out: 0), length_scale what positions in nm are multiplied by (left out: the parameter of that name). A network of one molecule has
+/// /atom_class [atoms] in the order of the topology. One of many peptides has /features, tables from which the atoms of the topology get their features (`PeptideFeatures`).
 enum ImportedEmulatorStage: RecordedStage {
   static let type = EmulatorRecord.importedStageType
   static let version = 1
@@ -27,7 +27,7 @@ enum ImportedEmulatorStage: RecordedStage {
       "positions in nm times this are what the network sees; 10 is angstrom. Where the file says it (length_scale), that counts, and another value "
         + "than 10 here must be the same",
       unit: "1/nm", in: lengthScales)
-    var lengthScale = 10.0
+    var lengthScale = usualLengthScale
   }
 
   /// What a network's unit of length may be, 1/nm.
@@ -57,7 +57,8 @@ enum ImportedEmulatorStage: RecordedStage {
     try context.output.write(output.parameters, emulator.parameterCount)
     context.log(
       "\(emulator.parameterCount) parameters from \(url.lastPathComponent)"
-        + (file.predictsEndpoint ? ", which give the data point: paths end at t = 0.999" : ""))
+        + (file.predictsEndpoint ? ", which give the data point: paths end at t = 0.999" : "")
+        + (file.lengthScale.map { "; positions in nm times \($0), as the file says" } ?? ""))
   }
 }
 
@@ -131,6 +132,7 @@ private struct WeightsFile {
     }
     self.weights = weights
   }
+
   private static func features(
     _ file: HDF5File, places: Int, _ bad: (String) -> EmulatorStageError
   ) throws -> PeptideFeatures {

@@ -46,7 +46,20 @@ enum TransferableEmulatorStage: RecordedStage {
     var arc: (TorsionState, share: Double)? { arcShare.map { (TorsionState(from: arcFrom, to: arcTo), $0) } }
   }
 
-  /// The same of frames of a molecule: of the arc's torsions there. Where a few frames have to stand for the whole share, `warn` is told.
+  /// Whether any of the torsions [torsions][frames], rad, lies in an arc. [frames]
+  static func isInside(_ angles: [[Double]], _ arc: TorsionState) -> [Bool] {
+    (0..<(angles.first?.count ?? 0)).map { frame in angles.contains { arc.contains($0[frame]) } }
+  }
+
+  /// How often each frame is drawn, where a share of them is to be inside; empty where all of them are, or none.
+  static func weights(_ isInside: [Bool], share: Double) -> [Double] {
+    let (count, inside) = (isInside.count, isInside.filter { $0 }.count)
+    guard inside > 0, inside < count else { return [] }
+    let (mine, other) = (share / Double(inside), (1 - share) / Double(count - inside))
+    return isInside.map { $0 ? mine : other }
+  }
+
+  /// The same of the frames of a molecule, by the arc's torsions there. Where a few frames have to stand for the whole share, `warn` is told.
   private static func weights(
     _ frames: TransferableEmulator.Frames, _ parameters: Parameters, _ warn: (String) -> Void
   ) -> (weights: [Double], hasTorsion: Bool) {
@@ -55,29 +68,18 @@ enum TransferableEmulatorStage: RecordedStage {
       [$0.name, $0.fullName].contains(parameters.arcTorsion)
     }.map(\.atoms)
     guard !torsions.isEmpty else { return ([], false) }
-    let angles = torsionAngles(frames.positions, atoms: frames.topology.atoms.count, torsions: torsions)
-    let count = angles.count / torsions.count
-    let columns = torsions.indices.map { k in (0..<count).map { angles[$0 * torsions.count + k] } }
-    let inside = (0..<count).filter { frame in columns.contains { arc.contains($0[frame]) } }.count
+    let columns = torsionColumns(frames.positions, atoms: frames.topology.atoms.count, torsions: torsions)
+    let isInside = isInside(columns, arc)
+    let inside = isInside.filter { $0 }.count
     if inside > 0, inside < fewFrames {
       warn(
-        "\(frames.name): \(inside) of \(count) frames lie in the arc of \(parameters.arcTorsion), and are drawn in \(share) of all draws: "
+        "\(frames.name): \(inside) of \(isInside.count) frames lie in the arc of \(parameters.arcTorsion), and are drawn in \(share) of all draws: "
           + "give it longer dynamics there")
     }
-    return (weights(columns, arc, share: share), true)
+    return (weights(isInside, share: share), true)
   }
 
   private static let fewFrames = 50
-
-  /// How often each frame is drawn, of torsions [torsions][frames], rad, where a share of them is to lie in an arc; empty where all are alike.
-  static func weights(_ angles: [[Double]], _ arc: TorsionState, share: Double) -> [Double] {
-    guard let count = angles.first?.count else { return [] }
-    let isInside = (0..<count).map { frame in angles.contains { arc.contains($0[frame]) } }
-    let inside = isInside.filter { $0 }.count
-    guard inside > 0, inside < count else { return [] }
-    let (mine, other) = (share / Double(inside), (1 - share) / Double(count - inside))
-    return isInside.map { $0 ? mine : other }
-  }
 
   static func check(_ stage: PlannedStage) throws {
     let (frames, judges) = (stage.inputs(\Inputs.frames), stage.inputs(\Inputs.heldOut))

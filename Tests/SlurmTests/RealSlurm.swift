@@ -95,7 +95,7 @@ final class Batch {
   private let slurm: RealSlurm
 
   /// Steps of a training that lasts long enough to be caught at it.
-  static let long = 2500
+  static let long = 8000
 
   init(
     steps: Int = 6, profile: String = "defaults: { cpus: 1, time: 10 }", broken: Bool = false,

@@ -4,8 +4,8 @@ import Torch
 
 /// A Boltzmann emulator: a trained flow that draws a molecule's conformations, with their densities.
 ///
-/// What draws is `flow(for:)`: for a topology its chart and the vector field on it. An emulator of many molecules would differ in
-/// that function alone.
+/// What draws is `flow(for:)`: for a topology its chart and the vector field on it. A `TransferableEmulator`, of many peptides, gives one
+/// of these for each.
 public struct Emulator {
   public let header: Header
   let chart: Chart

@@ -174,8 +174,11 @@ def children(process):
 def begun(toy, program):
     """Python, at work on a long training in `boltzmill.run`, with a checkpoint; and the program that it runs."""
     toy.write_text(TOY.format(steps=2_000_000))
+    # a shell's background jobs ignore Ctrl-C, and so would what they start
     call = """if True:
+        import signal
         import boltzmill
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             boltzmill.run('toy.yaml', options=['--checkpoint-interval', '0.2'])
         except boltzmill.RunInterrupted as error:

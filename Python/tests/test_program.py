@@ -174,11 +174,13 @@ def children(process):
 def begun(toy, program):
     """Python, at work on a long training in `boltzmill.run`, with a checkpoint; and the program that it runs."""
     toy.write_text(TOY.format(steps=2_000_000))
-    # a shell's background jobs ignore Ctrl-C, and so would what they start
+    # a shell's background jobs ignore Ctrl-C, those of nohup the end of the terminal, and so would what they start
     call = """if True:
         import signal
         import boltzmill
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each in signal.SIGTERM, signal.SIGHUP:
+            signal.signal(each, signal.SIG_DFL)
         try:
             boltzmill.run('toy.yaml', options=['--checkpoint-interval', '0.2'])
         except boltzmill.RunInterrupted as error:

@@ -47,9 +47,12 @@ public struct TwoFlows: FlowModel {
   var rest: ConditionalField { ConditionalField(network: network.rest, space: space, interpolant: interpolant) }
 }
 
-/// Two networks with one list of parameters.
-public struct TwoFlowNetwork: Network {
-  public let torsions, rest: ResidualNetwork
+/// The networks of two flows.
+public typealias TwoFlowNetwork = TwoNetworks<ResidualNetwork>
+
+/// Two networks with one list of parameters: that of the torsions' flow, and that of the rest given them.
+public struct TwoNetworks<Net: Network>: Network {
+  public let torsions, rest: Net
   public var parameterNames: [String] {
     torsions.parameterNames.map { "torsions.\($0)" } + rest.parameterNames.map { "rest.\($0)" }
   }

@@ -196,26 +196,9 @@ struct RowNetwork: Network {
 }
 
 /// Both flows' networks, for any molecule.
-struct TwoRowNetworks: Network {
-  let torsions, rest: RowNetwork
-  var parameterNames: [String] {
-    torsions.parameterNames.map { "torsions.\($0)" } + rest.parameterNames.map { "rest.\($0)" }
-  }
-  var parameters: [Tensor] { torsions.parameters + rest.parameters }
-  var constants: [(name: String, tensor: Tensor)] {
-    torsions.constants.map { ("torsions.\($0.name)", $0.tensor) }
-      + rest.constants.map { ("rest.\($0.name)", $0.tensor) }
-  }
+typealias TwoRowNetworks = TwoNetworks<RowNetwork>
 
-  func replacing(parameters: [Tensor], constants: [Tensor]) -> Self {
-    let (count, fixed) = (torsions.parameters.count, torsions.constants.count)
-    return Self(
-      torsions: torsions.replacing(
-        parameters: Array(parameters.prefix(count)), constants: Array(constants.prefix(fixed))),
-      rest: rest.replacing(
-        parameters: Array(parameters.dropFirst(count)), constants: Array(constants.dropFirst(fixed))))
-  }
-
+extension TwoNetworks<RowNetwork> {
   func gathered(_ places: RowPlaces) throws -> TwoFlowNetwork {
     try TwoFlowNetwork(torsions: torsions.gathered(places), rest: rest.gathered(places))
   }

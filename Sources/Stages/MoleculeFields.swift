@@ -4,6 +4,15 @@ import Workflow
 
 /// What a pipeline file says of the molecule itself: which atoms, their bonds, and where they are.
 extension SharedField {
+  /// A sequence in place of files.
+  public static let peptide = SharedField(
+    in: system,
+    ParameterField(
+      "peptide", .string, optional: true,
+      help:
+        "a peptide by its sequence, in place of topology: AC, or ace-V-nme. Its files are made once (\(PreparedPeptide.summary)) and kept; "
+        + "it is the force field too where none is given"))
+
   public static let topology = SharedField(
     in: system,
     ParameterField(
@@ -15,7 +24,7 @@ extension SharedField {
     standIn: { surroundings in
       let file = MoleculeFile.forceFields(surroundings.values).first(where: MoleculeFile.isPrmtop)
       return file.map { .string($0.path) } ?? .null
-    })
+    }, made: .init(from: peptide, isInPlace: true) { .string(try PreparedPeptide($0).topology.path) })
 
   public static let atoms = SharedField(
     in: system,

@@ -12,10 +12,10 @@ extension SharedField {
     ParameterField(
       "forcefield", .fileOrVariant(EnergyMethods.all), optional: true,
       help: "a force field's file, or a method: \(EnergyMethods.all.map(\.name).joined(separator: ", "))"),
-    isNeeded: true)
+    isNeeded: true, made: .init(from: peptide) { .string(try PreparedPeptide($0).system.path) })
 
   /// The same, for a stage that can do without.
-  static let optionalForcefield = SharedField(in: system, forcefield.field)
+  static let optionalForcefield = SharedField(in: system, forcefield.field, made: forcefield.made)
 
   /// Empty where the file names none.
   public static let torsions = SharedField(

@@ -29,7 +29,7 @@ public enum StageCatalog {
   static func registry(of types: [any StageType.Type]) -> StageRegistry {
     StageRegistry(
       types,
-      shared: [.temperature, .topology, .atoms, .coordinates, .forcefield, .sampledBy, .sampledAt, .torsions]
+      shared: [.temperature, .peptide, .topology, .atoms, .coordinates, .forcefield, .sampledBy, .sampledAt, .torsions]
         + SharedField.stateFields,
       settings: [DeviceChoice.setting])
   }

@@ -63,4 +63,79 @@ import Testing
     let energies = try systems.map { try BatchEvaluator(system: $0, threads: 1).energies(frames) }
     for (a, b) in zip(energies[0], energies[1]) { #expect(abs(a - b) < 1e-6 * max(1, abs(b))) }
   }
+
+  /// A pipeline that names peptides by their sequences: their files are `prepare`'s, made once and kept, one set for each entry.
+  @Test(.enabled(if: isInstalled, ".deps/prepare is not here (./bootstrap --prepare)"))
+  func aPipelineNamesPeptidesByTheirSequences() throws {
+    let program = try Program()
+    let cache = program.folder.appendingPathComponent("cache")
+    func run(_ arguments: String...) throws -> Program.Result {
+      try program.finish(program.start(arguments, environment: ["XDG_CACHE_HOME": cache.path]))
+    }
+    let text = """
+      name: peptides
+      temperature: 310
+      matrix: { of: [AC, ace-G-nme] }
+      system: { peptide: "${of}" }
+      stages:
+        md: { uses: simulate, steering: [psi], starts: [[2]], runs: 1, length: 0.2, save_interval: 0.1, equilibration: 0, steering_time: 1 }
+      """
+    try program.write(text, to: "p.yaml")
+    let first = try run("run", "p.yaml")
+    #expect(first.code == 0, "\(first.errors)")
+    let made = cache.appendingPathComponent("boltzmill/peptides/amber14+obc1-1")
+    let places = try FileManager.default.contentsOfDirectory(atPath: made.path).sorted()
+    #expect(places == ["AC", "ace-G-nme"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: made.deletingLastPathComponent().path).count == 1)
+    for name in ["md@AC.nc", "md@ace-G-nme.nc"] {
+      #expect(
+        FileManager.default.fileExists(atPath: program.folder.appendingPathComponent("runs/peptides/\(name)").path))
+    }
+    // what `prepare` writes
+    #expect(try run("prepare", "AC", "--output", "AC").code == 0)
+    let files = ["topology.pdb", "system.xml"].map { made.appendingPathComponent("AC/\($0)") }
+    for file in files {
+      let own = program.folder.appendingPathComponent("AC/\(file.lastPathComponent)")
+      #expect(try Data(contentsOf: file) == Data(contentsOf: own))
+    }
+    // they are not made again, and nothing runs again; where they were removed they are made as they were
+    let dates = try files.map { try FileManager.default.attributesOfItem(atPath: $0.path)[.modificationDate] as? Date }
+    let second = try run("run", "p.yaml", "--json")
+    #expect(second.code == 0 && !second.output.contains("\"ran\""))
+    #expect(
+      try dates == files.map { try FileManager.default.attributesOfItem(atPath: $0.path)[.modificationDate] as? Date })
+    try FileManager.default.removeItem(at: made)
+    let third = try run("run", "p.yaml", "--json")
+    #expect(third.code == 0 && !third.output.contains("\"ran\""), "\(third.output)")
+  }
+
+  /// What is wrong with a sequence in a pipeline is said once, at its line.
+  @Test func wrongSequencesOfPipelinesAreRefused() throws {
+    let program = try Program()
+    func check(_ system: String, _ cache: String = "cache") throws -> Program.Result {
+      let text = """
+        name: peptides
+        system: { \(system) }
+        stages:
+          md: { uses: simulate, steering: [psi], starts: [[2]] }
+        """
+      try program.write(text, to: "p.yaml")
+      return try program.finish(
+        program.start(
+          ["check", "p.yaml"], environment: ["XDG_CACHE_HOME": program.folder.appendingPathComponent(cache).path]))
+    }
+    let wrong = try check("peptide: AXC")
+    #expect(wrong.code == 2)
+    #expect(
+      wrong.errors.hasPrefix("p.yaml:2:20: system.peptide: \"AXC\": 'X' at position 2 is no amino acid"),
+      "\(wrong.errors)")
+    #expect(wrong.errors.split(separator: "\n").count == 2, "\(wrong.errors)")
+    let both = try check("peptide: AC, topology: p.yaml, forcefield: p.yaml")
+    #expect(both.code == 2 && both.errors.contains("system.topology and system.peptide are given, and mean the same"))
+    // a file where the folder should be
+    if Self.isInstalled {
+      let blocked = try check("peptide: AC", "p.yaml")
+      #expect(blocked.code == 2 && blocked.errors.contains("set XDG_CACHE_HOME to a folder"), "\(blocked.errors)")
+    }
+  }
 }

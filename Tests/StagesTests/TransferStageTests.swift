@@ -80,7 +80,7 @@ import Workflow
     // adapted by its own frames: rows change, the trunk stands
     let adapted = try chain.run(
       TransferredEmulatorStage.self, "adapted",
-      ["steps": 20, "training": ["batch": 64, "learning_rate": .number(1e-3), "warm_up": 2]],
+      ["adapts": "rows", "steps": 20, "training": ["batch": 64, "learning_rate": .number(1e-3), "warm_up": 2]],
       ["model": [shared], "frames": [frames[1]]], on: nf)
     for name in try emulator.artifact.list("\(tensors.group)/average") {
       let field = tensors["average/\(name)"]
@@ -88,6 +88,18 @@ import Workflow
       #expect(try (emulator.artifact.read(field) == adapted.artifact.read(field)) != isRow, "\(name)")
     }
     #expect(try adapted.artifact.read(Recorded.emulator.trainingFrames) == 2400)
+    // all of it, and the frames drawn by their arc: nothing stands, and the draw matters
+    let retrained = try [0.1, 0.9].map { share in
+      try chain.run(
+        TransferredEmulatorStage.self, "retrained-\(share)",
+        ["steps": 20, "arc_share": .number(share), "training": ["batch": 64, "warm_up": 2]],
+        ["model": [shared], "frames": [frames[1]]], on: nf)
+    }
+    for name in try emulator.artifact.list("\(tensors.group)/average") {
+      let field = tensors["average/\(name)"]
+      let found = try ([emulator] + retrained).map { try $0.artifact.read(field) }
+      #expect(found[0] != found[1] && found[1] != found[2], "\(name)")
+    }
     let after = try chain.run(
       SampleStage.self, "after", ["count": 50, "ode_steps": 4], ["emulator": [adapted]], on: nf)
     #expect(try after.artifact.read(Recorded.sample.inverted) == 0)
@@ -149,8 +161,8 @@ import Workflow
   /// Frames in the arc are drawn as often as asked for, all others alike.
   @Test func framesAreDrawnByTheirArc() throws {
     func weights(_ angles: [[Double]]) -> [Double] {
-      TransferableEmulatorStage.weights(
-        TransferableEmulatorStage.isInside(angles, TorsionState(from: 0, to: 2)), share: 0.25)
+      ArcParameters.weights(
+        ArcParameters.isInside(angles, TorsionState(from: 0, to: 2)), share: 0.25)
     }
     let found = weights([[1, -1, -2, -1.5, 1.2], [-1, -1, 0.5, -3, -1]])
     #expect(abs(found[0] + found[2] + found[4] - 0.25) < 1e-12)

@@ -26,10 +26,10 @@ struct PartlyTrained<Base: Network>: Network {
 /// How an emulator that was taken from one of many molecules is adapted to its own.
 public struct AdaptationSettings: Sendable {
   /// The first and the last layers alone, which are the molecule's own rows; else all of the networks.
-  public var trainsRowsAlone = true
+  public var trainsRowsAlone = false
   public var optimization = OptimizationSettings(
-    steps: 100, batch: 512, learningRate: 3e-4, warmUp: 10, averageDecay: 0.98)
-  public var recordEvery = 25
+    steps: 2000, batch: 512, learningRate: 3e-4, warmUp: 10, averageDecay: 0.99)
+  public var recordEvery = 100
   public var seed: UInt64 = 0
 
   public init() {}
@@ -59,6 +59,7 @@ extension Emulator {
     guard frames.forces.count == frames.positions.count else {
       throw TransferError.badForces(molecule: frames.name, forces: frames.forces.count, atoms: frames.positions.count)
     }
+    let weights = frames.weights
     let (positions, forces) = frames.exchanged(
       atoms, seed: RandomStream.derivedSeed(settings.seed, ["exchange"]))
     let values = try chart.coordinates.internalCoordinates(positions, frames: count).values
@@ -73,7 +74,8 @@ extension Emulator {
     let loss = EmulatorLoss(
       plain: FlowMatchingLoss(interpolant: .linear),
       forces: try ForceTargets(
-        slopes, weights: [Double](repeating: 1, count: count), space: chart.space, interpolant: .linear),
+        slopes, weights: weights.isEmpty ? [Double](repeating: 1, count: count) : weights, space: chart.space,
+        interpolant: .linear),
       times: .likelihood)
     let names = flows.network.parameterNames
     let trained = names.indices.filter {
@@ -85,7 +87,7 @@ extension Emulator {
       generator: generator, columns: ["train", "validation"])
     var sampler = try EpochSampler(
       count: count, batch: settings.optimization.batch, seed: RandomStream.derivedSeed(settings.seed, ["order"]),
-      repeats: 16)
+      repeats: 16, weights: weights)
     let loop = TrainingLoop(
       trainer: trainer, host: host, title: "adaptation", recordEvery: settings.recordEvery,
       labels: ["loss", "validation"])

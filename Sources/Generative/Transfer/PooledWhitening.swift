@@ -244,7 +244,8 @@ struct PooledWhitening: Codable, Equatable {
   /// The block of a molecule. Throws `TransferError` where it was not seen, or had other coordinates.
   func known(_ block: PeptideCoordinates.Block) throws -> Block {
     guard let found = blocks[block.key] else {
-      let alike = blocks.keys.filter { $0.hasSuffix(" " + block.place) }.sorted()
+      let there = blocks.keys.filter { $0.hasSuffix(" " + block.place) }.sorted()
+      let alike = there.isEmpty ? blocks.keys.sorted() : there
       throw TransferError.unseen(block: block.title, key: block.key, known: alike)
     }
     try Self.compare(block, found.narrowNames, found.broadNames)

@@ -95,11 +95,14 @@ extension Artifact {
     do {
       return try make(
         ModelArchive(
-          header: read(record.header), chart: read(record.chart), tensors: tensors(in: ModelArchive.groups)))
+          header: read(record.header), chart: read(record.chart), tensors: modelTensors()))
     } catch TrainingError.badState(let reason) {
       throw TrainingError.badState("\(url.lastPathComponent): \(reason)")
     }
   }
+
+  /// Those that a model is made of, by "GROUP/NAME".
+  func modelTensors() throws -> [String: NDArray<Float>] { try tensors(in: ModelArchive.groups) }
 
   /// By "GROUP/NAME".
   private func tensors(in groups: [String]? = nil) throws -> [String: NDArray<Float>] {

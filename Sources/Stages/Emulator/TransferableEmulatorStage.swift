@@ -32,54 +32,9 @@ enum TransferableEmulatorStage: RecordedStage {
     @Parameter("optimiser and schedule") var training = ScheduleParameters(batch: 512)
     @Parameter("frames of a molecule that are taken at most, spread evenly; all of them if left out", in: .count)
     var framesPerMolecule: Int?
-    @Parameter(
-      "share of the frames, as they are drawn in training, of which a torsion lies in an arc: 0.1 to 0.25 for the largest effective sample size; "
-        + "left out: as in the frames. Of a molecule that is never, or always, there all frames are drawn alike",
-      in: 1e-6...0.999999)
-    var arcShare: Double?
-    @Parameter("the torsion: phi stands for that of any residue, phi2 for that of residue 2") var arcTorsion = "phi"
-    @Parameter("where the arc begins", unit: "rad", in: -7...7) var arcFrom = 0.0
-    @Parameter("where it ends", unit: "rad", in: -7...7) var arcTo = 2.0
+    let arc = ArcParameters()
     @Parameter("steps between two rows of the loss curve", in: .count) var recordEvery = 100
-
-    /// The arc and the share of it; nil without.
-    var arc: (TorsionState, share: Double)? { arcShare.map { (TorsionState(from: arcFrom, to: arcTo), $0) } }
   }
-
-  /// Whether any of the torsions [torsions][frames], rad, lies in an arc. [frames]
-  static func isInside(_ angles: [[Double]], _ arc: TorsionState) -> [Bool] {
-    (0..<(angles.first?.count ?? 0)).map { frame in angles.contains { arc.contains($0[frame]) } }
-  }
-
-  /// How often each frame is drawn, where a share of them is to be inside; empty where all of them are, or none.
-  static func weights(_ isInside: [Bool], share: Double) -> [Double] {
-    let (count, inside) = (isInside.count, isInside.filter { $0 }.count)
-    guard inside > 0, inside < count else { return [] }
-    let (mine, other) = (share / Double(inside), (1 - share) / Double(count - inside))
-    return isInside.map { $0 ? mine : other }
-  }
-
-  /// The same of the frames of a molecule, by the arc's torsions there. Where a few frames have to stand for the whole share, `warn` is told.
-  private static func weights(
-    _ frames: TransferableEmulator.Frames, _ parameters: Parameters, _ warn: (String) -> Void
-  ) -> (weights: [Double], hasTorsion: Bool) {
-    guard let (arc, share) = parameters.arc else { return ([], true) }
-    let torsions = frames.topology.namedTorsions.filter {
-      [$0.name, $0.fullName].contains(parameters.arcTorsion)
-    }.map(\.atoms)
-    guard !torsions.isEmpty else { return ([], false) }
-    let columns = torsionColumns(frames.positions, atoms: frames.topology.atoms.count, torsions: torsions)
-    let isInside = isInside(columns, arc)
-    let inside = isInside.filter { $0 }.count
-    if inside > 0, inside < fewFrames {
-      warn(
-        "\(frames.name): \(inside) of \(isInside.count) frames lie in the arc of \(parameters.arcTorsion), and are drawn in \(share) of all draws: "
-          + "give it longer dynamics there")
-    }
-    return (weights(isInside, share: share), true)
-  }
-
-  private static let fewFrames = 50
 
   static func check(_ stage: PlannedStage) throws {
     let (frames, judges) = (stage.inputs(\Inputs.frames), stage.inputs(\Inputs.heldOut))
@@ -114,7 +69,7 @@ enum TransferableEmulatorStage: RecordedStage {
     func read(_ inputs: [StageInput]) throws -> [TransferableEmulator.Frames] {
       try inputs.map { input in
         var found = try Self.frames(input, atMost: parameters.framesPerMolecule)
-        let drawn = weights(found.frames, parameters) { context.warn($0) }
+        let drawn = parameters.arc.weights(found.frames) { context.warn($0) }
         found.frames.weights = drawn.weights
         hasTorsion = hasTorsion || drawn.hasTorsion
         if let temperature, temperature.value != found.temperature {
@@ -126,7 +81,7 @@ enum TransferableEmulatorStage: RecordedStage {
       }
     }
     let (learnt, judges) = (try read(frames), try read(heldOut))
-    guard hasTorsion else { throw TransferStageError.noTorsion(parameters.arcTorsion) }
+    guard hasTorsion else { throw TransferStageError.noTorsion(parameters.arc.arcTorsion) }
     var settings = TransferableEmulator.Settings(temperature: temperature?.value ?? .nan)
     settings.torsions.width = parameters.torsionWidth
     settings.torsions.depth = parameters.torsionDepth
@@ -178,6 +133,52 @@ enum TransferableEmulatorStage: RecordedStage {
   }
 }
 
+/// A share of the frames that lie in an arc of a torsion.
+struct ArcParameters: ParameterGroup {
+  @Parameter(
+    "share of the frames, as they are drawn in training, of which a torsion lies in an arc: 0.1 to 0.25 for the largest effective sample size; "
+      + "left out: as in the frames. Of a molecule that is never, or always, there all frames are drawn alike",
+    in: 1e-6...0.999999)
+  var arcShare: Double?
+  @Parameter("the torsion: phi stands for that of any residue, phi2 for that of residue 2") var arcTorsion = "phi"
+  @Parameter("where the arc begins", unit: "rad", in: -7...7) var arcFrom = 0.0
+  @Parameter("where it ends", unit: "rad", in: -7...7) var arcTo = 2.0
+
+  /// Whether any of the torsions [torsions][frames], rad, lies in an arc. [frames]
+  static func isInside(_ angles: [[Double]], _ arc: TorsionState) -> [Bool] {
+    (0..<(angles.first?.count ?? 0)).map { frame in angles.contains { arc.contains($0[frame]) } }
+  }
+
+  /// How often each frame is drawn, where a share of them is to be inside; empty where all of them are, or none.
+  static func weights(_ isInside: [Bool], share: Double) -> [Double] {
+    let (count, inside) = (isInside.count, isInside.filter { $0 }.count)
+    guard inside > 0, inside < count else { return [] }
+    let (mine, other) = (share / Double(inside), (1 - share) / Double(count - inside))
+    return isInside.map { $0 ? mine : other }
+  }
+
+  /// The same of the frames of a molecule, by the arc's torsions there. Where a few frames have to stand for the whole share, `warn` is told.
+  func weights(
+    _ frames: TransferableEmulator.Frames, _ warn: (String) -> Void
+  ) -> (weights: [Double], hasTorsion: Bool) {
+    guard let arcShare else { return ([], true) }
+    let arc = TorsionState(from: arcFrom, to: arcTo)
+    let torsions = frames.topology.namedTorsions.filter { [$0.name, $0.fullName].contains(arcTorsion) }.map(\.atoms)
+    guard !torsions.isEmpty else { return ([], false) }
+    let columns = torsionColumns(frames.positions, atoms: frames.topology.atoms.count, torsions: torsions)
+    let isInside = Self.isInside(columns, arc)
+    let inside = isInside.filter { $0 }.count
+    if inside > 0, inside < Self.fewFrames {
+      warn(
+        "\(frames.name): \(inside) of \(isInside.count) frames lie in the arc of \(arcTorsion), and are drawn in \(arcShare) of all draws: "
+          + "give it longer dynamics there")
+    }
+    return (Self.weights(isInside, share: arcShare), true)
+  }
+
+  private static let fewFrames = 50
+}
+
 /// Takes the emulator of one peptide from one of many.
 enum TransferredEmulatorStage: RecordedStage {
   static let type = EmulatorRecord.transferredStageType
@@ -199,13 +200,15 @@ enum TransferredEmulatorStage: RecordedStage {
     @Parameter("in place of a stage: the file that a transferable-emulator stage wrote, of any run")
     var file: InputFile?
     @Parameter(
-      "frames: what they teach; rows: the first and the last layers, which are the molecule's own, or all of the networks"
+      "frames: what they teach: all of the networks, for frames by the thousand, or rows, the first and the last layers, which are the "
+        + "molecule's own, for few"
     )
-    var adapts = Trained.rows
-    @Parameter("frames: optimisation steps", in: .count) var steps = 100
+    var adapts = Trained.all
+    @Parameter("frames: optimisation steps", in: .count) var steps = 2000
+    let arc = ArcParameters()
     @Parameter("frames: optimiser and schedule")
-    var training = ScheduleParameters(batch: 512, learningRate: 3e-4, averageDecay: 0.98)
-    @Parameter("frames: steps between two rows of the loss curve", in: .count) var recordEvery = 25
+    var training = ScheduleParameters(batch: 512, learningRate: 3e-4, averageDecay: 0.99)
+    @Parameter("frames: steps between two rows of the loss curve", in: .count) var recordEvery = 100
   }
 
   static func check(_ stage: PlannedStage) throws {
@@ -249,7 +252,10 @@ enum TransferredEmulatorStage: RecordedStage {
     _ emulator: Emulator, _ input: StageInput, _ topology: Topology, _ context: StageContext
   ) throws -> Emulator {
     let parameters = try context.parameters(Parameters.self)
-    let (frames, temperature) = try TransferableEmulatorStage.frames(input, atMost: nil)
+    var (frames, temperature) = try TransferableEmulatorStage.frames(input, atMost: nil)
+    let drawn = parameters.arc.weights(frames) { context.warn($0) }
+    guard drawn.hasTorsion else { throw TransferStageError.noTorsion(parameters.arc.arcTorsion) }
+    frames.weights = drawn.weights
     var settings = AdaptationSettings()
     settings.trainsRowsAlone = parameters.adapts == .rows
     settings.optimization = parameters.training.settings(steps: parameters.steps)

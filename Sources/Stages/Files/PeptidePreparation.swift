@@ -105,6 +105,7 @@ public enum PreparationError: Error, Equatable, CustomStringConvertible {
   case notInstalled(environment: String)
   case exists(file: String)
   case failed(molecule: String, reason: String)
+  case cache(folder: String)
 
   public var description: String {
     switch self {
@@ -112,6 +113,8 @@ public enum PreparationError: Error, Equatable, CustomStringConvertible {
       "there is no .deps/\(environment): ./bootstrap --\(environment) makes it (a Python with what makes molecules)"
     case .exists(let file): "\(file) is there already and is not replaced; name another folder"
     case .failed(let molecule, let reason): "\(molecule) could not be prepared: \(reason)"
+    case .cache(let folder):
+      "\(folder) cannot be made, where its files are to be kept: set XDG_CACHE_HOME to a folder that can be written to"
     }
   }
 }

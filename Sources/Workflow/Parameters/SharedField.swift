@@ -14,6 +14,25 @@ public struct SharedField: Sendable {
   /// The name of another value in whose place this one stands: where the file gives that, this one is not read.
   public let yieldsTo: String?
 
+  /// What another value of the same group makes of this one where it is left out: it is then as if the file had said so.
+  public let made: Made?
+
+  public struct Made: Sendable {
+    /// The value that the file gives in this one's place.
+    let from: String
+    /// The file must not give both.
+    let isInPlace: Bool
+    /// What it throws is told to the user.
+    let make: @Sendable (ParameterValue) throws -> ParameterValue
+
+    public init(
+      from field: SharedField, isInPlace: Bool = false,
+      _ make: @escaping @Sendable (ParameterValue) throws -> ParameterValue
+    ) {
+      (from, self.isInPlace, self.make) = (field.name, isInPlace, make)
+    }
+  }
+
   /// What stands in a pipeline file around a value that it leaves out.
   public struct Surroundings {
     public let values: [String: ParameterValue]  // The shared values, by name
@@ -24,10 +43,11 @@ public struct SharedField: Sendable {
   public init(
     in section: String? = nil, _ field: ParameterField, isNeeded: Bool = false,
     standIn: (@Sendable (Surroundings) -> ParameterValue)? = nil,
-    standsFor: (@Sendable (_ text: (String) -> String?) -> [SharedField])? = nil, yieldsTo: String? = nil
+    standsFor: (@Sendable (_ text: (String) -> String?) -> [SharedField])? = nil, yieldsTo: String? = nil,
+    made: Made? = nil
   ) {
     (self.section, self.field, self.isNeeded, self.standIn) = (section, field, isNeeded, standIn)
-    (self.standsFor, self.yieldsTo) = (standsFor, yieldsTo)
+    (self.standsFor, self.yieldsTo, self.made) = (standsFor, yieldsTo, made)
   }
 
   public var name: String { field.name }

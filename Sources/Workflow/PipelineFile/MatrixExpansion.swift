@@ -158,11 +158,15 @@ struct MatrixExpansion {
       // a placeholder alone may stand for nothing in some entry
       return !node.isNull && (node.text == nil || node.placeholders.first?.written != node.text)
     }
+    func axes(of field: SharedField) -> UInt64 {
+      let made = field.made.flatMap { made in root[field.topLevelKey]?[made.from] }
+      return bits(node(field)) | (node(field) == nil ? bits(made) : 0)
+    }
     for field in read where !isGiven(field.yieldsTo) {
-      found |= bits(node(field))
+      found |= axes(of: field)
       // a value that the file gives has no stand-in, in whatever entry
       if isGiven(field.name) { continue }
-      for other in field.standsFor?({ stage.entry.value.at($0)?.text }) ?? [] { found |= bits(node(other)) }
+      for other in field.standsFor?({ stage.entry.value.at($0)?.text }) ?? [] { found |= axes(of: other) }
     }
     return found
   }

@@ -136,6 +136,31 @@ struct PipelineChecker {
       found.values[field.name] = fieldValue(field.field, in: group, place: section, location: group.location)
       found.places[field.name] = group[field.name]?.location ?? group.location
     }
+    for field in fields { make(field, section, into: &found) }
+  }
+
+  /// Fills in what another value of the group makes of one that the file leaves out.
+  private mutating func make(_ field: SharedField, _ section: String, into found: inout Surroundings) {
+    guard let made = field.made, let given = found.values[made.from] ?? nil, given != .null,
+      let own = found.values[field.name] ?? nil, let place = found.places[made.from]
+    else { return }
+    guard own == .null else {
+      if made.isInPlace {
+        report(
+          found.places[field.name] ?? place,
+          .limit("\(section).\(field.name) and \(section).\(made.from) are given, and mean the same: remove one"))
+      }
+      return
+    }
+    found.places[field.name] = place
+    do {
+      found.values[field.name] = try made.make(given)
+    } catch {
+      found.values[field.name] = .some(.none)
+      let problem = PipelineFileProblem.limit("\(section).\(made.from): \(error)")
+      // several values may be made of one
+      if !findings.contains(.init(location: place, problem: problem)) { report(place, problem) }
+    }
   }
 
   // MARK: Stages
@@ -252,7 +277,7 @@ struct PipelineChecker {
       if value == nil || value == .null, let standIn = field.standIn {
         let isWrong = surroundings.values[field.name] == .some(.none)
         let known = surroundings.values.compactMapValues { $0 }.merging(shared) { $1 }
-        value = isWrong ? nil : standIn(.init(values: known, stages: [], asking: nil))
+        value = isWrong ? Optional.none : standIn(.init(values: known, stages: [], asking: nil))
       }
       if field.isNeeded, value == .null {
         let location = field.section.flatMap { surroundings.locations[$0] } ?? instance.keyLocation

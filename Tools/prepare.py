@@ -4,7 +4,7 @@
 PeptideBuilder places the heavy atoms (L amino acids, trans peptide bonds); OpenMM adds the hydrogens of
 pH 7, minimises the energy and writes both files. `pipeline prepare` checks the sequence and calls this; see its help.
 
-usage: .deps/prepare/bin/python Tools/prepare.py --residues ALA,CYS --output FOLDER     (./bootstrap --prepare makes that Python)
+usage: .deps/prepare/bin/python Tools/prepare.py --residues ALA,CYS --output FOLDER     (./bootstrap makes that Python)
        ... --compare FOLDER     also compares with another system.xml and topology.pdb; fails where they differ
 """
 import argparse

@@ -10,7 +10,7 @@ struct PrepareCommand: ParsableCommand {
     abstract:
       "Make the structure and the force field of a peptide from its sequence, or of a small molecule from SMILES.",
     discussion: """
-      A peptide: topology.pdb and system.xml, a serialised OpenMM System without constraints. Needs ./bootstrap --prepare.
+      A peptide: topology.pdb and system.xml, a serialised OpenMM System without constraints.
       A small molecule: topology.pdb and forcefield.prmtop, GAFF2 with AM1-BCC charges. Needs ./bootstrap --amber.
 
       Example: pipeline prepare AC --output AC

@@ -147,7 +147,7 @@ import Testing
     #expect(empty.code != 0 && empty.errors.contains("holds no molecule"), "\(empty.errors)")
   }
 
-  @Test(.enabled(if: PrepareTests.isInstalled, ".deps/prepare is not here (./bootstrap --prepare)"))
+  @Test(.enabled(if: PrepareTests.isInstalled, ".deps/prepare is not here (./bootstrap)"))
   func aPeptideFromItsSequence() throws {
     let program = try Program()
     let made = try program.run("init", "--peptide", "ace-V-nme")

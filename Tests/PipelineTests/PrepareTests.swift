@@ -41,7 +41,7 @@ import Testing
   }
 
   /// The shipped molecule again: atoms and their order, masses, and energies of shaken structures.
-  @Test(.enabled(if: isInstalled, ".deps/prepare is not here (./bootstrap --prepare)"))
+  @Test(.enabled(if: isInstalled, ".deps/prepare is not here (./bootstrap)"))
   func alanylCysteineIsTheShippedOne() throws {
     let program = try Program()
     let result = try program.run("prepare", "AC", "--output", "A folder; of its own")
@@ -65,7 +65,7 @@ import Testing
   }
 
   /// A pipeline that names peptides by their sequences: their files are `prepare`'s, made once and kept, one set for each entry.
-  @Test(.enabled(if: isInstalled, ".deps/prepare is not here (./bootstrap --prepare)"))
+  @Test(.enabled(if: isInstalled, ".deps/prepare is not here (./bootstrap)"))
   func aPipelineNamesPeptidesByTheirSequences() throws {
     let program = try Program()
     let cache = program.folder.appendingPathComponent("cache")

@@ -69,6 +69,31 @@ import Workflow
       let field = tensors["average/\(name)"]
       #expect(try emulator.artifact.read(field) == again.artifact.read(field), "\(name)")
     }
+    // as a file by itself, without what a training goes on from; and rounded
+    let (whole, half) = (
+      chain.folder.appendingPathComponent("whole.h5"), chain.folder.appendingPathComponent("half.h5")
+    )
+    try ModelExport.write(shared.artifact, to: whole, isRounded: false)
+    try ModelExport.write(shared.artifact, to: half, isRounded: true)
+    func bytes(of url: URL) throws -> Int { try url.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0 }
+    #expect(try bytes(of: whole) < bytes(of: shared.artifact.url) && bytes(of: half) < bytes(of: whole))
+    let kept = try [whole, half].map { file in
+      try chain.run(
+        TransferredEmulatorStage.self, "of-\(file.lastPathComponent)", ["file": .string(file.path)], [:], on: nf)
+    }
+    for name in try emulator.artifact.list("\(tensors.group)/average") {
+      let field = tensors["average/\(name)"]
+      let own = try emulator.artifact.read(field)
+      #expect(try own == kept[0].artifact.read(field), "\(name)")
+      let rounded = try kept[1].artifact.read(field)
+      // rows are sums of three, each rounded
+      let largest = own.values.map(abs).max() ?? 0
+      #expect(zip(own.values, rounded.values).allSatisfy { abs($0 - $1) <= 3e-3 * max(largest, 1e-3) }, "\(name)")
+    }
+    #expect(ModelExport.rounded(1 + 0x1p-11) == 1 && ModelExport.rounded(1 + 0x1.8p-10) == 1 + 0x1p-9)
+    #expect(throws: ExportError.overItself(file: shared.artifact.url.path)) {
+      try ModelExport.write(shared.artifact, to: shared.artifact.url, isRounded: false)
+    }
     let samples = try chain.run(
       SampleStage.self, "fresh", ["count": 200, "ode_steps": 4], ["emulator": [emulator]], on: nf)
     #expect(try samples.artifact.read(Recorded.sample.inverted) == 0)

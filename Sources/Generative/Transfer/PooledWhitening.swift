@@ -112,7 +112,7 @@ struct PooledWhitening: Codable, Equatable {
       let found = places[key] ?? []
       let first = all[found[0].frames].molecule.blocks[found[0].block]
       for (frames, number) in found {
-        try Self.compare(all[frames].molecule.blocks[number], first.narrowNames, first.broadNames)
+        try KnownResidues.compare(all[frames].molecule.blocks[number], first.narrowNames, first.broadNames)
       }
       let kinds = first.narrow.map { all[found[0].frames].molecule.coordinates.kinds[$0] }
       let folded = Set(all[found[0].frames].molecule.rotors.flatMap(\.foldedPlaces))
@@ -219,13 +219,6 @@ struct PooledWhitening: Codable, Equatable {
       logDeterminant: try -(scale.log().sum() + root.log().sum()).item())
   }
 
-  private static func compare(_ block: PeptideCoordinates.Block, _ narrow: [String], _ broad: [String]) throws {
-    guard block.narrowNames != narrow || block.broadNames != broad else { return }
-    let mine = Set(block.narrowNames + block.broadNames)
-    let first = mine.symmetricDifference(narrow + broad).sorted().first ?? ""
-    throw TransferError.otherCoordinates(block: block.title, key: block.key, first: first)
-  }
-
   /// Throws `TrainingError.badState` where a saved table is not of its block's size.
   func checkShapes() throws {
     for (key, block) in blocks {
@@ -243,12 +236,8 @@ struct PooledWhitening: Codable, Equatable {
 
   /// The block of a molecule. Throws `TransferError` where it was not seen, or had other coordinates.
   func known(_ block: PeptideCoordinates.Block) throws -> Block {
-    guard let found = blocks[block.key] else {
-      let there = blocks.keys.filter { $0.hasSuffix(" " + block.place) }.sorted()
-      let alike = there.isEmpty ? blocks.keys.sorted() : there
-      throw TransferError.unseen(block: block.title, key: block.key, known: alike)
-    }
-    try Self.compare(block, found.narrowNames, found.broadNames)
+    let found = try KnownResidues.find(block, in: blocks)
+    try KnownResidues.compare(block, found.narrowNames, found.broadNames)
     return found
   }
 

@@ -45,6 +45,32 @@ enum TransferableEmulatorStage: RecordedStage {
         "\(judge.name) is among frames and held_out: what is learnt from cannot say when to stop",
         at: .parameter("held_out"))
     }
+    guard let known = known(stage, tellsErrors: true) else { return }
+    for judge in judges {
+      guard let system = try? MolecularSystem(planned: judge) else { continue }
+      do {
+        try known.check(system.topology)
+      } catch {
+        stage.refuse("\(judge.name): \(error)", at: .parameter("held_out"))
+      }
+    }
+  }
+
+  /// The residues that the stage will know, by the molecules of its frames. Nil where these are not what it can learn from, which the
+  /// stage itself says.
+  static func known(_ stage: PlannedStage, tellsErrors: Bool = false) -> KnownResidues? {
+    do {
+      return try stage.once("residues that \(stage.name) knows") {
+        // a molecule that cannot be read is told where it stands
+        try KnownResidues(
+          stage.inputs(\Inputs.frames).compactMap { input in
+            (try? MolecularSystem(planned: input)).map { (input.name, $0.topology) }
+          })
+      }
+    } catch {
+      if tellsErrors { stage.refuse("\(error)", at: .parameter("frames")) }
+      return nil
+    }
   }
 
   static func refuseWithoutForces(_ stage: PlannedStage, _ frames: [PlannedStage]) {
@@ -218,7 +244,10 @@ enum TransferredEmulatorStage: RecordedStage {
     }
     TransferableEmulatorStage.refuseWithoutForces(stage, stage.inputs(\Inputs.frames))
     guard let system = MoleculeCheck.run(stage) else { return }
-    _ = stage.checking(.shared(.topology)) { try PeptideAtoms(topology: system.topology) }
+    guard stage.checking(.shared(.topology), { try PeptideAtoms(topology: system.topology) }) != nil else { return }
+    if let model = stage.inputs(\Inputs.model).first, let known = TransferableEmulatorStage.known(model) {
+      _ = stage.checking(.parameter("model")) { try known.check(system.topology) }
+    }
     guard let file = parameters.file else { return }
     _ = stage.checking(.parameter("file")) {
       try emulator(TransferredModel.open(file.url), system.topology)

@@ -9,7 +9,7 @@ public struct PeptidePreparation {
 
   public static let forceFields = ["amber14+obc1", "amber14+obc2", "amber14", "amber99sbildn+obc"]
 
-  /// The parts that `./bootstrap --prepare` puts beside the program. Throws `PreparationError.notInstalled`.
+  /// The parts that `./bootstrap` puts beside the program. Throws `PreparationError.notInstalled`.
   public init() throws { program = try PreparationProgram(environment: "prepare", script: "prepare.py") }
 
   /// Writes topology.pdb and system.xml to a folder, which is made if it is not there, and reads both back. `cutoff` in nm, 0 for none.
@@ -110,7 +110,7 @@ public enum PreparationError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .notInstalled(let environment):
-      "there is no .deps/\(environment): ./bootstrap --\(environment) makes it (a Python with what makes molecules)"
+      "there is no .deps/\(environment): ./bootstrap\(environment == "prepare" ? "" : " --\(environment)") makes it (a Python with what makes molecules)"
     case .exists(let file): "\(file) is there already and is not replaced; name another folder"
     case .failed(let molecule, let reason): "\(molecule) could not be prepared: \(reason)"
     case .cache(let folder):

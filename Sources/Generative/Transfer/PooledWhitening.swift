@@ -14,6 +14,8 @@ public enum TransferError: Error, CustomStringConvertible, Equatable {
   /// Stereocentres, "CB of THR 2", whose hand is not that of the residues that were pooled.
   case otherHand(molecule: String, centres: [String])
   case noMolecules
+  /// Weighted samples that are too few to say something of the torsions.
+  case tooFewSamples(Int, needed: Int)
   /// What is wrong with one of many molecules.
   case molecule(String, reason: String)
   /// Adapted is an emulator of two flows on internal coordinates.
@@ -57,6 +59,8 @@ public enum TransferError: Error, CustomStringConvertible, Equatable {
     case .otherAtom(let molecule, let atom, let found, let expected):
       "atom \(atom) (from 0) of \(molecule) is \(found), and in the emulator's molecule it is \(expected): "
         + "give frames of the same molecule, whose atoms are in the same order"
+    case .tooFewSamples(let found, let needed):
+      "\(found) weighted samples are too few to tell the torsions' populations by; at least \(needed) are needed"
     case .noMolecules: "an emulator of many molecules needs frames of one molecule at least"
     case .badFrames(let molecule, let reason): "the frames of \(molecule) cannot be learnt from: \(reason)"
     case .badForces(let molecule, let forces, let atoms):

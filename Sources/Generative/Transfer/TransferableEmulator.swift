@@ -107,9 +107,11 @@ public struct TransferableEmulator {
   /// Trains on the frames of `molecules`; the loss on the frames of `heldOut` molecules, which must have no residue at a place that the
   /// others do not have, says when to stop. A host that keeps states makes the training go on where it was stopped, bit for bit.
   ///
-  /// Throws `PeptideError`, `TransferError`, `TrainingError`.
+  /// `start`: an emulator to go on from, of whose shape and whitening the new one is; it must know all residues. Throws `PeptideError`,
+  /// `TransferError`, `TrainingError`.
   public static func train(
-    on molecules: [Frames], heldOut: [Frames] = [], settings: Settings, host: any TrainingHost = UnattendedHost()
+    on molecules: [Frames], heldOut: [Frames] = [], from start: TransferableEmulator? = nil, settings: Settings,
+    host: any TrainingHost = UnattendedHost()
   ) throws -> Trained {
     guard !molecules.isEmpty else { throw TransferError.noMolecules }
     func prepared(_ list: [Frames], _ stream: String) throws -> [PreparedFrames] {
@@ -126,16 +128,18 @@ public struct TransferableEmulator {
     }
     let training = try prepared(molecules, "training")
     let validation = try prepared(heldOut, "held out")
-    let whitening = try PooledWhitening(training.map(\.folded))
-    let vocabulary = RowVocabulary(training.map(\.molecule))
+    let whitening = try start?.whitening ?? PooledWhitening(training.map(\.folded))
+    let vocabulary = start?.header.vocabulary ?? RowVocabulary(training.map(\.molecule))
     func rows(_ c: (width: Int, depth: Int, harmonics: Int), movesNarrow: Bool) -> RowConfiguration {
       RowConfiguration(
         width: c.width, depth: c.depth, harmonics: c.harmonics, timeFrequencies: 16, narrow: vocabulary.narrow.count,
         broad: vocabulary.broad.count, blocks: vocabulary.blocks.count, movesNarrow: movesNarrow)
     }
-    let header = Header(
-      vocabulary: vocabulary, torsions: rows(settings.torsions, movesNarrow: false),
-      rest: rows(settings.rest, movesNarrow: true))
+    let header =
+      start?.header
+      ?? Header(
+        vocabulary: vocabulary, torsions: rows(settings.torsions, movesNarrow: false),
+        rest: rows(settings.rest, movesNarrow: true))
     func learners(_ prepared: [PreparedFrames], _ list: [Frames]) throws -> [Learner] {
       try zip(prepared, list).map { prepared, frames in
         try TransferError.naming(frames.name) { try Learner(prepared, whitening, vocabulary) }
@@ -150,7 +154,7 @@ public struct TransferableEmulator {
     }
     let frames = learners.reduce(0) { $0 + $1.count }
     let generator = try Generator(seed: RandomStream.derivedSeed(settings.seed, ["noise"]))
-    let network = try networks(header, generator)
+    let network = try start?.network ?? networks(header, generator)
     host.log(
       "\(frames) frames of \(molecules.count) molecules, \(heldOut.count) more held out; \(vocabulary.blocks.count) residues and links by place, "
         + "\(network.parameterCount) parameters")

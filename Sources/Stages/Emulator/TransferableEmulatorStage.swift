@@ -20,7 +20,15 @@ enum TransferableEmulatorStage: RecordedStage {
     let heldOut = Input(
       "frames of other molecules, whose loss says when training has gone on long enough", optional: true,
       eachOf: { $0 == IngestStage.self })
+    let start = Input(
+      "the emulator to go on from, whose networks' shape and whitening stay", of: TransferableEmulatorStage.self,
+      optional: true)
+    let weights = Input(
+      "weighted samples that it drew of molecules of frames: these are drawn as the weights want their torsions",
+      optional: true, eachOf: { $0 == ReweightStage.self })
   }
+
+  static let indirectInputs = [InputPath(\Inputs.weights, \ReweightStage.Inputs.samples)]
 
   struct Parameters: ParameterGroup {
     @Parameter("units of a hidden layer of the network of all but torsions", in: 1...8192) var width = 256
@@ -92,10 +100,12 @@ enum TransferableEmulatorStage: RecordedStage {
     let (frames, heldOut) = (context.inputs(\Inputs.frames), context.inputs(\Inputs.heldOut))
     var temperature: (value: Double, stage: String)?
     var hasTorsion = false
+    var tilts = try WeightedDraws(context.inputs(\Inputs.weights))
     func read(_ inputs: [StageInput]) throws -> [TransferableEmulator.Frames] {
       try inputs.map { input in
         var found = try Self.frames(input, atMost: parameters.framesPerMolecule)
-        let drawn = parameters.arc.weights(found.frames) { context.warn($0) }
+        let tilt = try tilts.take(found.frames) { context.log("\(input.name): \($0)") }
+        let drawn = parameters.arc.weights(found.frames, tilted: tilt) { context.warn($0) }
         found.frames.weights = drawn.weights
         hasTorsion = hasTorsion || drawn.hasTorsion
         if let temperature, temperature.value != found.temperature {
@@ -107,6 +117,7 @@ enum TransferableEmulatorStage: RecordedStage {
       }
     }
     let (learnt, judges) = (try read(frames), try read(heldOut))
+    if let other = tilts.rest.first { throw TransferStageError.noFrames(other) }
     guard hasTorsion else { throw TransferStageError.noTorsion(parameters.arc.arcTorsion) }
     var settings = TransferableEmulator.Settings(temperature: temperature?.value ?? .nan)
     settings.torsions.width = parameters.torsionWidth
@@ -115,8 +126,11 @@ enum TransferableEmulatorStage: RecordedStage {
     settings.optimization = parameters.training.settings(steps: parameters.steps)
     (settings.moleculesPerStep, settings.recordEvery) = (parameters.moleculesPerStep, parameters.recordEvery)
     settings.seed = context.seed
+    let start = try context.optionalInput(\Inputs.start).map { input in
+      try input.artifact.model(Recorded.transferableEmulator.model) { try TransferableEmulator($0) }
+    }
     let trained = try TransferableEmulator.train(
-      on: learnt, heldOut: judges, settings: settings, host: StageTrainingHost(context))
+      on: learnt, heldOut: judges, from: start, settings: settings, host: StageTrainingHost(context))
     try context.output.write(trained.state)
     try context.output.write(trained.emulator.archive(), output.model)
     try context.output.write(output.parameters, trained.emulator.parameterCount)
@@ -183,14 +197,15 @@ struct ArcParameters: ParameterGroup {
     return isInside.map { $0 ? mine : other }
   }
 
-  /// The same of the frames of a molecule, by the arc's torsions there. Where a few frames have to stand for the whole share, `warn` is told.
+  /// The same of the frames of a molecule, by the arc's torsions there; `tilt` [frames], where it is not empty, is what they count beside.
+  /// Where a few frames have to stand for the whole share, `warn` is told.
   func weights(
-    _ frames: TransferableEmulator.Frames, _ warn: (String) -> Void
+    _ frames: TransferableEmulator.Frames, tilted tilt: [Double] = [], _ warn: (String) -> Void
   ) -> (weights: [Double], hasTorsion: Bool) {
-    guard let arcShare else { return ([], true) }
+    guard let arcShare else { return (tilt, true) }
     let arc = TorsionState(from: arcFrom, to: arcTo)
     let torsions = frames.topology.namedTorsions.filter { [$0.name, $0.fullName].contains(arcTorsion) }.map(\.atoms)
-    guard !torsions.isEmpty else { return ([], false) }
+    guard !torsions.isEmpty else { return (tilt, false) }
     let columns = torsionColumns(frames.positions, atoms: frames.topology.atoms.count, torsions: torsions)
     let isInside = Self.isInside(columns, arc)
     let inside = isInside.filter { $0 }.count
@@ -199,10 +214,48 @@ struct ArcParameters: ParameterGroup {
         "\(frames.name): \(inside) of \(isInside.count) frames lie in the arc of \(arcTorsion), and are drawn in \(arcShare) of all draws: "
           + "give it longer dynamics there")
     }
-    return (Self.weights(isInside, share: arcShare), true)
+    guard !tilt.isEmpty else { return (Self.weights(isInside, share: arcShare), true) }
+    guard inside > 0, inside < isInside.count else { return (tilt, true) }
+    let sums = zip(isInside, tilt).reduce(into: (inside: 0.0, outside: 0.0)) { sums, frame in
+      if frame.0 { sums.inside += frame.1 } else { sums.outside += frame.1 }
+    }
+    let factors = (arcShare / sums.inside, (1 - arcShare) / sums.outside)
+    return (zip(isInside, tilt).map { $0 ? $1 * factors.0 : $1 * factors.1 }, true)
   }
 
   private static let fewFrames = 50
+}
+
+/// What weighted samples say of the frames of their molecules.
+private struct WeightedDraws {
+  /// Those of molecules whose frames were not there yet, by stage.
+  var rest: [String] { draws.map(\.stage) }
+  private var draws: [(stage: String, topology: String, samples: Artifact, weights: Artifact)]
+
+  init(_ inputs: [StageInput]) throws {
+    draws = try inputs.map { input in
+      guard let samples = input.optionalInput(\ReweightStage.Inputs.samples)?.artifact else {
+        throw TransferStageError.noSamples(input.name)
+      }
+      return (
+        input.name, try samples.read(Recorded.sample.trajectory.topology).first ?? "", samples, input.artifact
+      )
+    }
+  }
+
+  /// What the frames of a molecule count, [frames]; empty where no samples are of it.
+  mutating func take(_ frames: TransferableEmulator.Frames, _ log: (String) -> Void) throws -> [Double] {
+    guard let place = draws.firstIndex(where: { $0.topology == frames.topology.mdtrajJSON }) else { return [] }
+    let draw = draws.remove(at: place)
+    let tilt = try TorsionTilt(
+      topology: frames.topology,
+      positions: draw.samples.read(Recorded.sample.trajectory.coordinates, as: Double.self).values,
+      logWeights: draw.weights.read(Recorded.reweight.logWeights).values)
+    log(
+      "torsions explain \(Int((100 * max(0, tilt.explained)).rounded())) % of the variance of \(draw.stage)'s ln w, and frames are drawn as that wants"
+    )
+    return try tilt.weights(frames.positions)
+  }
 }
 
 /// Takes the emulator of one peptide from one of many.
@@ -218,7 +271,12 @@ enum TransferredEmulatorStage: RecordedStage {
     let frames = Input(
       "frames of the molecule's own dynamics, with forces, to adapt the emulator by; without them it is taken as it is",
       of: IngestStage.self, optional: true)
+    let weights = Input(
+      "frames: weighted samples of the emulator as it is without them; frames are drawn as the weights want their torsions",
+      of: ReweightStage.self, optional: true)
   }
+
+  static let indirectInputs = [InputPath(\Inputs.weights, \ReweightStage.Inputs.samples)]
 
   enum Trained: String, CaseIterable, ParameterType { case rows, all }
 
@@ -243,6 +301,9 @@ enum TransferredEmulatorStage: RecordedStage {
       return stage.refuse("give either model, a stage, or file, what such a stage wrote")
     }
     TransferableEmulatorStage.refuseWithoutForces(stage, stage.inputs(\Inputs.frames))
+    if !stage.inputs(\Inputs.weights).isEmpty, stage.inputs(\Inputs.frames).isEmpty {
+      stage.refuse("weights say which frames are drawn how often: give frames too", at: .parameter("weights"))
+    }
     guard let system = MoleculeCheck.run(stage) else { return }
     guard stage.checking(.shared(.topology), { try PeptideAtoms(topology: system.topology) }) != nil else { return }
     if let model = stage.inputs(\Inputs.model).first, let known = TransferableEmulatorStage.known(model) {
@@ -282,7 +343,10 @@ enum TransferredEmulatorStage: RecordedStage {
   ) throws -> Emulator {
     let parameters = try context.parameters(Parameters.self)
     var (frames, temperature) = try TransferableEmulatorStage.frames(input, atMost: nil)
-    let drawn = parameters.arc.weights(frames) { context.warn($0) }
+    var tilts = try WeightedDraws(context.inputs(\Inputs.weights))
+    let tilt = try tilts.take(frames) { context.log($0) }
+    if let other = tilts.rest.first { throw TransferStageError.noFrames(other) }
+    let drawn = parameters.arc.weights(frames, tilted: tilt) { context.warn($0) }
     guard drawn.hasTorsion else { throw TransferStageError.noTorsion(parameters.arc.arcTorsion) }
     frames.weights = drawn.weights
     var settings = AdaptationSettings()
@@ -322,6 +386,9 @@ enum TransferStageError: Error, CustomStringConvertible, Equatable {
   case otherFile(String)
   case unfinished([String])
   case noTorsion(String)
+  /// Weighted samples of a molecule without frames, and weights without samples beside them.
+  case noFrames(String)
+  case noSamples(String)
 
   var description: String {
     switch self {
@@ -333,6 +400,9 @@ enum TransferStageError: Error, CustomStringConvertible, Equatable {
     case .otherFile(let path):
       "\(path) holds no emulator of many peptides: give what a transferable-emulator stage wrote"
     case .noTorsion(let name): "arc_torsion: no molecule has a torsion '\(name)'"
+    case .noFrames(let stage):
+      "\(stage) weighs samples of a molecule that no stage of frames is of: give frames of the same topology"
+    case .noSamples(let stage): "\(stage): the samples that it weighs are not there"
     case .unfinished(let stages): "not finished: \(stages.joined(separator: ", "))"
     }
   }

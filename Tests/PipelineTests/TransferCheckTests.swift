@@ -41,6 +41,27 @@ import Testing
     #expect(lines.count == 4, "\(wrong.errors)")
   }
 
+  @Test func weightsWithoutFramesAreRefused() throws {
+    let program = try Program()
+    let folder = Package.root.appendingPathComponent("datasets/dipeptides/AC").path
+    try program.write(
+      """
+      name: peptides
+      temperature: 310
+      system: { topology: \(folder)/topology.pdb, forcefield: \(folder)/system.xml }
+      stages:
+        md: { uses: simulate, steering: [psi], starts: [[2]] }
+        frames: { uses: ingest, simulation: md, forces: keep }
+        shared: { uses: transferable-emulator, frames: [frames] }
+        zero: { uses: transferred-emulator, model: shared }
+        fresh: { uses: sample, emulator: zero, count: 100 }
+        weighed: { uses: reweight, samples: fresh, density: stochastic-trace }
+        again: { uses: transferred-emulator, model: shared, weights: weighed }
+      """, to: "p.yaml")
+    let found = try program.run("check", "p.yaml")
+    #expect(found.code == 2 && found.errors.contains("weights say which frames are drawn how often: give frames too"))
+  }
+
   @Test func knownOnesAreTaken() throws {
     let sound = try check([("AT", "train"), ("CC", "train"), ("CT", "judge"), ("AC", "drawn")])
     #expect(sound.code == 0, "\(sound.errors)")

@@ -95,12 +95,44 @@ import Workflow
       try ModelExport.write(shared.artifact, to: shared.artifact.url, isRounded: false)
     }
     let samples = try chain.run(
-      SampleStage.self, "fresh", ["count": 200, "ode_steps": 4], ["emulator": [emulator]], on: nf)
+      SampleStage.self, "fresh", ["count": 500, "ode_steps": 4], ["emulator": [emulator]], on: nf)
     #expect(try samples.artifact.read(Recorded.sample.inverted) == 0)
     let weighed = try chain.run(
       ReweightStage.self, "weighed", ["density": "stochastic-trace"], ["samples": [samples]], on: nf)
     let weights = try weighed.artifact.read(Recorded.reweight.logWeights).values.filter(\.isFinite)
-    #expect(weights.count > 150 && Set(weights).count > 100)
+    #expect(weights.count > 400 && Set(weights).count > 300)
+
+    // a second training goes on from the first, on its chart, with frames drawn as these weights want; and so does an adaptation
+    let more = Self.training.merging(["steps": 20]) { $1 }
+    let weighings: [[String: [StageInput]]] = [[:], ["weights": [weighed]]]
+    let second = try weighings.map { inputs in
+      try chain.run(
+        TransferableEmulatorStage.self, "second-\(inputs.count)", more,
+        ["frames": frames, "start": [shared]].merging(inputs) { $1 })
+    }
+    for stage in second {
+      #expect(try stage.artifact.read(many.model.header) == shared.artifact.read(many.model.header))
+      #expect(try stage.artifact.read(many.model.chart) == shared.artifact.read(many.model.chart))
+    }
+    let some = tensors["average/torsions.out"]
+    let trained = try ([shared] + second).map { try $0.artifact.read(some).values }
+    #expect(trained[0] != trained[1] && trained[1] != trained[2])
+    let near = zip(trained[0], trained[2]).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }
+    #expect(near < trained[0].reduce(0.0) { $0 + pow(Double($1), 2) })
+    let tilted = try weighings.map { inputs in
+      try chain.run(
+        TransferredEmulatorStage.self, "tilted-\(inputs.count)", ["steps": 10, "training": ["batch": 64]],
+        ["model": [shared], "frames": [frames[1]]].merging(inputs) { $1 }, on: nf)
+    }
+    let last = tensors["average/torsions.output.weight"]
+    #expect(try tilted[0].artifact.read(last) != tilted[1].artifact.read(last))
+    do {
+      _ = try chain.run(
+        TransferableEmulatorStage.self, "without", more, ["frames": [frames[0]], "weights": [weighed]])
+      Issue.record("weights of a molecule without frames are taken")
+    } catch let error as TransferStageError {
+      #expect(error == .noFrames("weighed"))
+    }
 
     // adapted by its own frames: rows change, the trunk stands
     let adapted = try chain.run(

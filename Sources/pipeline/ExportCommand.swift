@@ -22,7 +22,7 @@ struct ExportCommand: PipelineCommand {
       "The file to write; a file of that name is replaced, unless it is an input or a result of the pipeline.",
       valueName: "file"), completion: .file(extensions: ["nc", "h5"]))
   var output: String
-  @Flag(help: "Of a model: round its weights to half precision, for a file of a third of the size.") var half = false
+  @Flag(help: "Of a model: round its weights to half precision, for a file of two thirds of the size.") var half = false
   @OptionGroup var results: JSONOption
 
   func run() throws {

@@ -47,7 +47,7 @@ import Torch
     }
     let tilt = try TorsionTilt(topology: topology, positions: positions, logWeights: weights)
     let (frames, there) = try molecules(2000, seed: 5)
-    let found = try tilt.weights(frames).map(log)
+    let found = try tilt(frames)
     // of few samples waves of single torsions alone are fitted
     let wanted = there.map { samples.hasPairs ? truth($0) : 0.8 * cos($0[0]) }
     let means = (wanted.reduce(0, +) / 2000, found.reduce(0, +) / 2000)
@@ -63,8 +63,41 @@ import Torch
     var random = RandomStream(seed: 7)
     let tilt = try TorsionTilt(topology: topology, positions: positions, logWeights: theta.map { _ in random.normal() })
     #expect(tilt.explained < 0.01)
-    let weights = try tilt.weights(Array(positions.prefix(300 * 3 * topology.atoms.count)))
-    #expect(weights.allSatisfy { abs($0 - 1) < 0.2 })
+    let change = try tilt(Array(positions.prefix(300 * 3 * topology.atoms.count)))
+    #expect(change.allSatisfy { abs($0) < 0.2 })
+  }
+
+  /// A rare side whose ln w is far below the rest's is fitted, and drawn, for itself.
+  @Test func sidesCountForThemselves() throws {
+    let (positions, theta) = try molecules(6000, seed: 9)
+    let isInside = theta.map { $0[0] > 0 && $0[0] < 2 }
+    var random = RandomStream(seed: 10)
+    let weights = zip(theta, isInside).map { 0.7 * cos($0[1]) - ($1 ? 8 : 0) + 0.3 * random.normal() }
+    let parted = try TorsionTilt(
+      topology: topology, positions: positions, logWeights: weights, isInside: isInside)
+    // half of the inside would be left out as too far below the median
+    let change = try parted(positions)
+    func mean(_ side: Bool) -> Double {
+      let there = change.indices.filter { isInside[$0] == side }
+      return there.reduce(0) { $0 + change[$1] } / Double(there.count)
+    }
+    #expect(mean(false) - mean(true) > 4)
+    let drawn = TorsionTilt.weights(change, isInside: isInside, share: 0.3)
+    let share = drawn.indices.filter { isInside[$0] }.reduce(0) { $0 + drawn[$1] }
+    #expect(abs(share - 0.3) < 1e-9 && abs(drawn.reduce(0, +) - 1) < 1e-9)
+    for side in [false, true] {
+      let there = drawn.indices.filter { isInside[$0] == side }
+      let high = there.filter { cos(theta[$0][1]) > 0.9 }
+      let low = there.filter { cos(theta[$0][1]) < -0.9 }
+      func middle(_ frames: [Int]) -> Double { frames.reduce(0) { $0 + log(drawn[$1]) } / Double(frames.count) }
+      #expect(abs(middle(high) - middle(low) - 0.7 * 1.93) < 0.3)
+    }
+    // within e^3 of the middle, whatever the change
+    let clamped = TorsionTilt.weights([-50, 0, 0, 50], isInside: [], share: nil).map(log)
+    #expect(clamped == [-3, 0, 0, 3])
+    // no frame is on the other side: no share to give
+    let alone = TorsionTilt.weights([0, 1], isInside: [true, true], share: 0.2)
+    #expect(abs(alone[1] / alone[0] - exp(1)) < 1e-9)
   }
 
   @Test func tooFewAreRefused() throws {

@@ -41,25 +41,70 @@ import Testing
     #expect(lines.count == 4, "\(wrong.errors)")
   }
 
-  @Test func weightsWithoutFramesAreRefused() throws {
+  /// Stages of AC and of AT, and `more`.
+  private func check(more: String) throws -> Program.Result {
     let program = try Program()
-    let folder = Package.root.appendingPathComponent("datasets/dipeptides/AC").path
+    let folder = Package.root.appendingPathComponent("datasets/dipeptides").path
     try program.write(
       """
       name: peptides
       temperature: 310
-      system: { topology: \(folder)/topology.pdb, forcefield: \(folder)/system.xml }
+      matrix: { system: [AC, AT] }
+      system: { topology: "\(folder)/${system}/topology.pdb", forcefield: "\(folder)/${system}/system.xml" }
       stages:
         md: { uses: simulate, steering: [psi], starts: [[2]] }
         frames: { uses: ingest, simulation: md, forces: keep }
-        shared: { uses: transferable-emulator, frames: [frames] }
+        shared: { uses: transferable-emulator, frames: [frames], arc_share: 0.2 }
         zero: { uses: transferred-emulator, model: shared }
         fresh: { uses: sample, emulator: zero, count: 100 }
         weighed: { uses: reweight, samples: fresh, density: stochastic-trace }
-        again: { uses: transferred-emulator, model: shared, weights: weighed }
+      \(more.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n"))
       """, to: "p.yaml")
-    let found = try program.run("check", "p.yaml")
-    #expect(found.code == 2 && found.errors.contains("weights say which frames are drawn how often: give frames too"))
+    return try program.run("check", "p.yaml")
+  }
+
+  /// Weights say by how much what has learnt the frames is off, and nothing of what has not.
+  @Test(arguments: [
+    ("again: { uses: transferred-emulator, model: shared, weights: weighed }", "give frames too"),
+    (
+      "again: { uses: transferred-emulator, model: shared, frames: frames, weights: weighed, arc_share: 0.2 }",
+      "weighed@AC is of zero@AC, which has not learnt the same frames"
+    ),
+    (
+      "second: { uses: transferable-emulator, frames: [frames], weights: [weighed], arc_share: 0.2 }",
+      "has to be of an emulator taken as it is from the model that start names"
+    ),
+    (
+      "second: { uses: transferable-emulator, frames: [frames], start: shared, weights: [weighed] }",
+      "drawn by the same arc and no weights"
+    ),
+    (
+      "second: { uses: transferable-emulator, frames: [frames], start: shared, width: 64 }",
+      "width is that of shared, from which it goes on"
+    ),
+  ])
+  func weightsOfOthersAreRefused(_ more: String, _ reason: String) throws {
+    let found = try check(more: more)
+    #expect(found.code == 2 && found.errors.contains(reason), "\(found.errors)")
+  }
+
+  @Test(arguments: [
+    "second: { uses: transferable-emulator, frames: [frames], start: shared, weights: [weighed], arc_share: 0.2 }",
+    """
+    tuned: { uses: transferred-emulator, model: shared, frames: frames, arc_share: 0.2 }
+    drawn: { uses: sample, emulator: tuned, count: 100 }
+    traced: { uses: reweight, samples: drawn, density: stochastic-trace }
+    again: { uses: transferred-emulator, model: shared, frames: frames, weights: traced, arc_share: 0.2 }
+    """,
+    // what goes on knows what it began with
+    """
+    second: { uses: transferable-emulator, frames: [frames@AC], start: shared }
+    other: { uses: transferred-emulator, model: second }
+    """,
+  ])
+  func weightsOfTheirOwnAreTaken(_ more: String) throws {
+    let found = try check(more: more)
+    #expect(found.code == 0, "\(found.errors)")
   }
 
   @Test func knownOnesAreTaken() throws {

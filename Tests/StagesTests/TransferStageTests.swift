@@ -133,6 +133,13 @@ import Workflow
     } catch let error as TransferStageError {
       #expect(error == .noFrames("weighed"))
     }
+    do {
+      _ = try chain.run(
+        TransferableEmulatorStage.self, "twice", more, ["frames": frames, "weights": [weighed, weighed]])
+      Issue.record("two weights of one molecule are taken")
+    } catch let error as TransferStageError {
+      #expect(error == .twoWeights("weighed", "weighed"))
+    }
 
     // adapted by its own frames: rows change, the trunk stands
     let adapted = try chain.run(

@@ -53,13 +53,34 @@ enum TransferableEmulatorStage: RecordedStage {
         "\(judge.name) is among frames and held_out: what is learnt from cannot say when to stop",
         at: .parameter("held_out"))
     }
+    let start = stage.inputs(\Inputs.start).first
+    if let start {
+      for shape in ["width", "depth", "torsion_width", "torsion_depth"]
+      where stage.values[shape] != start.values[shape] {
+        stage.refuse(
+          "\(shape) is that of \(start.name), from which it goes on: give the same, or leave out start",
+          at: .parameter(shape))
+      }
+    }
+    WeightedDraws.check(stage.inputs(\Inputs.weights), stage) { emulator in
+      guard let start, emulator.type == TransferredEmulatorStage.self,
+        emulator.inputs(\TransferredEmulatorStage.Inputs.model).map(\.name) == [start.name],
+        emulator.inputs(\TransferredEmulatorStage.Inputs.frames).isEmpty
+      else { return "and has to be of an emulator taken as it is from the model that start names" }
+      guard Set(start.inputs(\Inputs.frames).map(\.name)) == Set(frames.map(\.name)),
+        start.inputs(\Inputs.weights).isEmpty, WeightedDraws.haveOneArc(start, stage)
+      else { return "which has not learnt the same frames, drawn by the same arc and no weights" }
+      return nil
+    }
     guard let known = known(stage, tellsErrors: true) else { return }
-    for judge in judges {
-      guard let system = try? MolecularSystem(planned: judge) else { continue }
-      do {
-        try known.check(system.topology)
-      } catch {
-        stage.refuse("\(judge.name): \(error)", at: .parameter("held_out"))
+    for (slot, inputs) in [("frames", start == nil ? [] : frames), ("held_out", judges)] {
+      for input in inputs {
+        guard let system = try? MolecularSystem(planned: input) else { continue }
+        do {
+          try known.check(system.topology)
+        } catch {
+          stage.refuse("\(input.name): \(error)", at: .parameter(slot))
+        }
       }
     }
   }
@@ -67,13 +88,13 @@ enum TransferableEmulatorStage: RecordedStage {
   /// The residues that the stage will know, by the molecules of its frames. Nil where these are not what it can learn from, which the
   /// stage itself says.
   static func known(_ stage: PlannedStage, tellsErrors: Bool = false) -> KnownResidues? {
+    if let start = stage.inputs(\Inputs.start).first { return known(start) }
     do {
       return try stage.once("residues that \(stage.name) knows") {
-        // a molecule that cannot be read is told where it stands
-        try KnownResidues(
-          stage.inputs(\Inputs.frames).compactMap { input in
-            (try? MolecularSystem(planned: input)).map { (input.name, $0.topology) }
-          })
+        // a molecule that cannot be read is told where it stands, and what it would have taught is not known
+        let systems = stage.inputs(\Inputs.frames).map { (name: $0.name, system: try? MolecularSystem(planned: $0)) }
+        let read = systems.compactMap { input in input.system.map { (input.name, $0.topology) } }
+        return read.count == systems.count ? try KnownResidues(read) : nil
       }
     } catch {
       if tellsErrors { stage.refuse("\(error)", at: .parameter("frames")) }
@@ -100,12 +121,12 @@ enum TransferableEmulatorStage: RecordedStage {
     let (frames, heldOut) = (context.inputs(\Inputs.frames), context.inputs(\Inputs.heldOut))
     var temperature: (value: Double, stage: String)?
     var hasTorsion = false
-    var tilts = try WeightedDraws(context.inputs(\Inputs.weights))
+    var draws = try WeightedDraws(context.inputs(\Inputs.weights), context)
     func read(_ inputs: [StageInput]) throws -> [TransferableEmulator.Frames] {
       try inputs.map { input in
         var found = try Self.frames(input, atMost: parameters.framesPerMolecule)
-        let tilt = try tilts.take(found.frames) { context.log("\(input.name): \($0)") }
-        let drawn = parameters.arc.weights(found.frames, tilted: tilt) { context.warn($0) }
+        let change = try draws.change(found.frames, parameters.arc)
+        let drawn = parameters.arc.weights(found.frames, tilted: change) { context.warn($0) }
         found.frames.weights = drawn.weights
         hasTorsion = hasTorsion || drawn.hasTorsion
         if let temperature, temperature.value != found.temperature {
@@ -117,7 +138,7 @@ enum TransferableEmulatorStage: RecordedStage {
       }
     }
     let (learnt, judges) = (try read(frames), try read(heldOut))
-    if let other = tilts.rest.first { throw TransferStageError.noFrames(other) }
+    if let other = draws.unused.first { throw TransferStageError.noFrames(other) }
     guard hasTorsion else { throw TransferStageError.noTorsion(parameters.arc.arcTorsion) }
     var settings = TransferableEmulator.Settings(temperature: temperature?.value ?? .nan)
     settings.torsions.width = parameters.torsionWidth
@@ -127,7 +148,11 @@ enum TransferableEmulatorStage: RecordedStage {
     (settings.moleculesPerStep, settings.recordEvery) = (parameters.moleculesPerStep, parameters.recordEvery)
     settings.seed = context.seed
     let start = try context.optionalInput(\Inputs.start).map { input in
-      try input.artifact.model(Recorded.transferableEmulator.model) { try TransferableEmulator($0) }
+      let other = try input.artifact.read(Recorded.transferableEmulator.temperature)
+      guard other == settings.temperature else {
+        throw TransferStageError.startTemperature(other, frames: settings.temperature)
+      }
+      return try input.artifact.model(Recorded.transferableEmulator.model) { try TransferableEmulator($0) }
     }
     let trained = try TransferableEmulator.train(
       on: learnt, heldOut: judges, from: start, settings: settings, host: StageTrainingHost(context))
@@ -197,30 +222,33 @@ struct ArcParameters: ParameterGroup {
     return isInside.map { $0 ? mine : other }
   }
 
-  /// The same of the frames of a molecule, by the arc's torsions there; `tilt` [frames], where it is not empty, is what they count beside.
+  /// Whether the arc's torsions of each frame [frames, atoms, 3] lie there; nil where the molecule has no such torsion.
+  func isInside(_ topology: Topology, _ positions: [Double]) -> [Bool]? {
+    let torsions = topology.namedTorsions.filter { [$0.name, $0.fullName].contains(arcTorsion) }.map(\.atoms)
+    guard !torsions.isEmpty else { return nil }
+    return Self.isInside(
+      torsionColumns(positions, atoms: topology.atoms.count, torsions: torsions),
+      TorsionState(from: arcFrom, to: arcTo))
+  }
+
+  /// How often the frames of a molecule are drawn; `change` [frames], where it is not empty, is that of ln p which samples' weights want.
   /// Where a few frames have to stand for the whole share, `warn` is told.
   func weights(
-    _ frames: TransferableEmulator.Frames, tilted tilt: [Double] = [], _ warn: (String) -> Void
+    _ frames: TransferableEmulator.Frames, tilted change: [Double] = [], _ warn: (String) -> Void
   ) -> (weights: [Double], hasTorsion: Bool) {
-    guard let arcShare else { return (tilt, true) }
-    let arc = TorsionState(from: arcFrom, to: arcTo)
-    let torsions = frames.topology.namedTorsions.filter { [$0.name, $0.fullName].contains(arcTorsion) }.map(\.atoms)
-    guard !torsions.isEmpty else { return (tilt, false) }
-    let columns = torsionColumns(frames.positions, atoms: frames.topology.atoms.count, torsions: torsions)
-    let isInside = Self.isInside(columns, arc)
-    let inside = isInside.filter { $0 }.count
-    if inside > 0, inside < Self.fewFrames {
-      warn(
-        "\(frames.name): \(inside) of \(isInside.count) frames lie in the arc of \(arcTorsion), and are drawn in \(arcShare) of all draws: "
-          + "give it longer dynamics there")
+    let isInside = arcShare == nil ? nil : isInside(frames.topology, frames.positions)
+    if let arcShare, let isInside {
+      let inside = isInside.filter { $0 }.count
+      if inside > 0, inside < Self.fewFrames {
+        warn(
+          "\(frames.name): \(inside) of \(isInside.count) frames lie in the arc of \(arcTorsion), and are drawn in \(arcShare) of all draws: "
+            + "give it longer dynamics there")
+      }
+      if change.isEmpty { return (Self.weights(isInside, share: arcShare), true) }
     }
-    guard !tilt.isEmpty else { return (Self.weights(isInside, share: arcShare), true) }
-    guard inside > 0, inside < isInside.count else { return (tilt, true) }
-    let sums = zip(isInside, tilt).reduce(into: (inside: 0.0, outside: 0.0)) { sums, frame in
-      if frame.0 { sums.inside += frame.1 } else { sums.outside += frame.1 }
-    }
-    let factors = (arcShare / sums.inside, (1 - arcShare) / sums.outside)
-    return (zip(isInside, tilt).map { $0 ? $1 * factors.0 : $1 * factors.1 }, true)
+    let hasTorsion = arcShare == nil || isInside != nil
+    guard !change.isEmpty else { return ([], hasTorsion) }
+    return (TorsionTilt.weights(change, isInside: isInside ?? [], share: arcShare), hasTorsion)
   }
 
   private static let fewFrames = 50
@@ -228,33 +256,81 @@ struct ArcParameters: ParameterGroup {
 
 /// What weighted samples say of the frames of their molecules.
 private struct WeightedDraws {
-  /// Those of molecules whose frames were not there yet, by stage.
-  var rest: [String] { draws.map(\.stage) }
-  private var draws: [(stage: String, topology: String, samples: Artifact, weights: Artifact)]
+  private struct Draw {
+    let stage, topology: String
+    let samples, weights: Artifact
+    var tilt: TorsionTilt?
+  }
 
-  init(_ inputs: [StageInput]) throws {
+  private var draws: [Draw]
+  private let context: StageContext
+  /// Those of molecules that no frames were of, by stage.
+  var unused: [String] { draws.filter { $0.tilt == nil }.map(\.stage) }
+
+  init(_ inputs: [StageInput], _ context: StageContext) throws {
+    self.context = context
     draws = try inputs.map { input in
       guard let samples = input.optionalInput(\ReweightStage.Inputs.samples)?.artifact else {
         throw TransferStageError.noSamples(input.name)
       }
-      return (
-        input.name, try samples.read(Recorded.sample.trajectory.topology).first ?? "", samples, input.artifact
-      )
+      return Draw(
+        stage: input.name, topology: try samples.read(Recorded.sample.trajectory.topology).first ?? "",
+        samples: samples, weights: input.artifact)
+    }
+    for (place, draw) in draws.enumerated() {
+      if let other = draws[..<place].first(where: { $0.topology == draw.topology }) {
+        throw TransferStageError.twoWeights(other.stage, draw.stage)
+      }
     }
   }
 
-  /// What the frames of a molecule count, [frames]; empty where no samples are of it.
-  mutating func take(_ frames: TransferableEmulator.Frames, _ log: (String) -> Void) throws -> [Double] {
+  /// The change of ln p at the frames of a molecule, [frames]; empty where no samples are of it.
+  mutating func change(_ frames: TransferableEmulator.Frames, _ arc: ArcParameters) throws -> [Double] {
     guard let place = draws.firstIndex(where: { $0.topology == frames.topology.mdtrajJSON }) else { return [] }
-    let draw = draws.remove(at: place)
-    let tilt = try TorsionTilt(
-      topology: frames.topology,
-      positions: draw.samples.read(Recorded.sample.trajectory.coordinates, as: Double.self).values,
-      logWeights: draw.weights.read(Recorded.reweight.logWeights).values)
-    log(
-      "torsions explain \(Int((100 * max(0, tilt.explained)).rounded())) % of the variance of \(draw.stage)'s ln w, and frames are drawn as that wants"
-    )
-    return try tilt.weights(frames.positions)
+    let tilt: TorsionTilt
+    if let known = draws[place].tilt {
+      tilt = known
+    } else {
+      let draw = draws[place]
+      let positions = try draw.samples.read(Recorded.sample.trajectory.coordinates, as: Double.self).values
+      do {
+        tilt = try TorsionTilt(
+          topology: frames.topology, positions: positions,
+          logWeights: draw.weights.read(Recorded.reweight.logWeights).values,
+          isInside: arc.arcShare == nil ? [] : arc.isInside(frames.topology, positions) ?? [],
+          checkInterruption: context.checkInterruption)
+      } catch let error as TransferError {
+        throw TransferError.molecule(draw.stage, reason: "\(error)")
+      }
+      draws[place].tilt = tilt
+      context.log(
+        "\(draw.stage): torsions explain \(Int((100 * max(0, tilt.explained)).rounded())) % of the variance of ln w; frames of its molecule are drawn as "
+          + "that wants")
+    }
+    return try tilt(frames.positions)
+  }
+
+  /// Weights are of what an emulator draws that has learnt these frames, drawn alike: the change is from there. Refused is what is not so.
+  static func check(_ weights: [PlannedStage], _ stage: PlannedStage, learnt: (PlannedStage) -> String?) {
+    for weighing in weights {
+      let samples = weighing.inputs(\ReweightStage.Inputs.samples).first
+      guard let samples, samples.type == SampleStage.self,
+        let emulator = samples.inputs(\SampleStage.Inputs.emulator).first
+      else {
+        stage.refuse("\(weighing.name) weighs no samples of an emulator", at: .parameter("weights"))
+        continue
+      }
+      if let reason = learnt(emulator) {
+        stage.refuse("weights: \(weighing.name) is of \(emulator.name), \(reason)", at: .parameter("weights"))
+      }
+    }
+  }
+
+  /// Whether two stages draw frames by the same arc.
+  static func haveOneArc(_ first: PlannedStage, _ second: PlannedStage) -> Bool {
+    ["arc_share", "arc_torsion", "arc_from", "arc_to"].allSatisfy {
+      (first.values[$0] ?? .null) == (second.values[$0] ?? .null)
+    }
   }
 }
 
@@ -272,7 +348,7 @@ enum TransferredEmulatorStage: RecordedStage {
       "frames of the molecule's own dynamics, with forces, to adapt the emulator by; without them it is taken as it is",
       of: IngestStage.self, optional: true)
     let weights = Input(
-      "frames: weighted samples of the emulator as it is without them; frames are drawn as the weights want their torsions",
+      "frames: weighted samples of the emulator adapted without them; frames are drawn as the weights want their torsions",
       of: ReweightStage.self, optional: true)
   }
 
@@ -301,8 +377,15 @@ enum TransferredEmulatorStage: RecordedStage {
       return stage.refuse("give either model, a stage, or file, what such a stage wrote")
     }
     TransferableEmulatorStage.refuseWithoutForces(stage, stage.inputs(\Inputs.frames))
-    if !stage.inputs(\Inputs.weights).isEmpty, stage.inputs(\Inputs.frames).isEmpty {
-      stage.refuse("weights say which frames are drawn how often: give frames too", at: .parameter("weights"))
+    let (frames, weights) = (stage.inputs(\Inputs.frames), stage.inputs(\Inputs.weights))
+    if !weights.isEmpty, frames.isEmpty {
+      return stage.refuse("weights say which frames are drawn how often: give frames too", at: .parameter("weights"))
+    }
+    WeightedDraws.check(weights, stage) { emulator in
+      guard emulator.type == Self.self, emulator.inputs(\Inputs.frames).map(\.name) == frames.map(\.name),
+        emulator.inputs(\Inputs.weights).isEmpty, WeightedDraws.haveOneArc(emulator, stage)
+      else { return "which has not learnt the same frames, drawn by the same arc and no weights: adapt it so first" }
+      return nil
     }
     guard let system = MoleculeCheck.run(stage) else { return }
     guard stage.checking(.shared(.topology), { try PeptideAtoms(topology: system.topology) }) != nil else { return }
@@ -343,10 +426,10 @@ enum TransferredEmulatorStage: RecordedStage {
   ) throws -> Emulator {
     let parameters = try context.parameters(Parameters.self)
     var (frames, temperature) = try TransferableEmulatorStage.frames(input, atMost: nil)
-    var tilts = try WeightedDraws(context.inputs(\Inputs.weights))
-    let tilt = try tilts.take(frames) { context.log($0) }
-    if let other = tilts.rest.first { throw TransferStageError.noFrames(other) }
-    let drawn = parameters.arc.weights(frames, tilted: tilt) { context.warn($0) }
+    var draws = try WeightedDraws(context.inputs(\Inputs.weights), context)
+    let change = try draws.change(frames, parameters.arc)
+    if let other = draws.unused.first { throw TransferStageError.noFrames(other) }
+    let drawn = parameters.arc.weights(frames, tilted: change) { context.warn($0) }
     guard drawn.hasTorsion else { throw TransferStageError.noTorsion(parameters.arc.arcTorsion) }
     frames.weights = drawn.weights
     var settings = AdaptationSettings()
@@ -389,6 +472,9 @@ enum TransferStageError: Error, CustomStringConvertible, Equatable {
   /// Weighted samples of a molecule without frames, and weights without samples beside them.
   case noFrames(String)
   case noSamples(String)
+  case twoWeights(String, String)
+  /// An emulator to go on from, of another temperature.
+  case startTemperature(Double, frames: Double)
 
   var description: String {
     switch self {
@@ -402,6 +488,9 @@ enum TransferStageError: Error, CustomStringConvertible, Equatable {
     case .noTorsion(let name): "arc_torsion: no molecule has a torsion '\(name)'"
     case .noFrames(let stage):
       "\(stage) weighs samples of a molecule that no stage of frames is of: give frames of the same topology"
+    case .twoWeights(let first, let second): "\(first) and \(second) weigh samples of one molecule: give one of them"
+    case .startTemperature(let start, let frames):
+      "the emulator to go on from is of \(start) K, and the frames are of \(frames) K"
     case .noSamples(let stage): "\(stage): the samples that it weighs are not there"
     case .unfinished(let stages): "not finished: \(stages.joined(separator: ", "))"
     }

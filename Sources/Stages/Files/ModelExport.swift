@@ -11,8 +11,8 @@ public enum ModelExport {
   }
 
   /// Writes the file, which a `transferred-emulator` stage takes; its provenance is the artifact's. `isRounded`: weights keep the 11
-  /// digits, binary, of half precision, and the file has a third of the size. What is rounded is an emulator of its own, whose likelihoods
-  /// are those of what it draws. Throws `ExportError`, `ArtifactError`, `HDF5Error`.
+  /// digits, binary, of half precision, and the file has two thirds of the size; it says so. What is rounded is an emulator of its own, whose
+  /// likelihoods are those of what it draws. Throws `ExportError`, `ArtifactError`, `HDF5Error`.
   public static func write(_ artifact: Artifact, to url: URL, isRounded: Bool) throws {
     guard url.standardizedFileURL != artifact.url.standardizedFileURL else {
       throw ExportError.overItself(file: url.path)
@@ -31,7 +31,13 @@ public enum ModelExport {
       let values = isRounded ? tensor.values.map(rounded) : tensor.values
       try writer.write(field.path, values, shape: tensor.shape, units: field.unit, compression: .always)
     }
-    try writer.commit(provenance: artifact.provenance)
+    var provenance = artifact.provenance
+    if isRounded {
+      let remark = Remark("weights are rounded to 11 binary digits, for a small file", .note)
+      provenance.remarks = provenance.allRemarks + [remark]
+      provenance.warnings.append(remark.message)
+    }
+    try writer.commit(provenance: provenance)
   }
 
   /// To 11 significant binary digits, ties to even.

@@ -1,3 +1,4 @@
+import Basics
 import ForceFields
 import Foundation
 import Molecules
@@ -11,6 +12,9 @@ public struct PeptidePreparation {
 
   /// The parts that `./bootstrap` puts beside the program. Throws `PreparationError.notInstalled`.
   public init() throws { program = try PreparationProgram(environment: "prepare", script: "prepare.py") }
+
+  /// Eight digits that tell the program that makes the files, and the list of its libraries, from others.
+  public var identity: String { program.identity }
 
   /// Writes topology.pdb and system.xml to a folder, which is made if it is not there, and reads both back. `cutoff` in nm, 0 for none.
   /// Throws `PreparationError`, `MoleculesError`, `OpenMMError`.
@@ -64,6 +68,12 @@ struct PreparationProgram {
       }
     }
     throw PreparationError.notInstalled(environment: environment)
+  }
+
+  var identity: String {
+    let list = python.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("installed.txt")
+    let texts = [script, list].map { (try? String(contentsOf: $0, encoding: .utf8)) ?? "" }
+    return String(format: "%08x", UInt32(truncatingIfNeeded: RandomStream.derivedSeed(0, texts)))
   }
 
   /// Runs the script, which writes `files` to a folder. `molecule` is what messages call it. Throws `PreparationError`.

@@ -160,7 +160,7 @@ struct MatrixExpansion {
     }
     func axes(of field: SharedField) -> UInt64 {
       let made = field.made.flatMap { made in root[field.topLevelKey]?[made.from] }
-      return bits(node(field)) | (node(field) == nil ? bits(made) : 0)
+      return bits(node(field)) | (node(field)?.isNull ?? true ? bits(made) : 0)
     }
     for field in read where !isGiven(field.yieldsTo) {
       found |= axes(of: field)

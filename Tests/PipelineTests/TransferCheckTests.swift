@@ -68,7 +68,7 @@ import Testing
     ("again: { uses: transferred-emulator, model: shared, weights: weighed }", "give frames too"),
     (
       "again: { uses: transferred-emulator, model: shared, frames: frames, weights: weighed, arc_share: 0.2 }",
-      "weighed@AC is of zero@AC, which has not learnt the same frames"
+      "weighed@AC is of zero@AC, which is not the same model that has learnt the same frames"
     ),
     (
       "second: { uses: transferable-emulator, frames: [frames], weights: [weighed], arc_share: 0.2 }",

@@ -23,6 +23,8 @@ public struct TorsionTilt {
   private static let ridges = [1e-3, 1e-2, 0.1, 1, 10, 100]
   /// Samples that a feature asks for, at least.
   private static let samplesPerFeature = 4
+  /// Features of pairs are left out where there were more, for the memory that their products take.
+  private static let mostFeatures = 1500
 
   /// `positions` [samples, atoms, 3], nm, and ln w of each, of the molecule `topology`. `isInside` [samples] parts them in two, whose weights
   /// may be far from each other's (a rare state and the rest); empty: one. Throws `TransferError.tooFewSamples`, `PeptideError`,
@@ -47,7 +49,11 @@ public struct TorsionTilt {
     let angles = torsions.count
     let pairs = (0..<angles).flatMap { first in (first + 1..<max(first + 1, angles)).map { [first, $0] } }
     let bases = [ConditionalMean.Basis(harmonics: 3, pairs: pairs), .init(harmonics: 3, pairs: [])]
-    guard let basis = bases.first(where: { kept.count >= Self.samplesPerFeature * $0.count(angles: angles) }) else {
+    let found = bases.first { basis in
+      let features = basis.count(angles: angles)
+      return kept.count >= Self.samplesPerFeature * features && (features <= Self.mostFeatures || basis.pairs.isEmpty)
+    }
+    guard let basis = found else {
       throw TransferError.tooFewSamples(
         kept.count, needed: Self.samplesPerFeature * bases[1].count(angles: angles))
     }

@@ -135,8 +135,8 @@ struct WeightedDraws {
 
   /// Whether two stages draw frames by the same arc.
   static func haveOneArc(_ first: PlannedStage, _ second: PlannedStage) -> Bool {
-    ["arc_share", "arc_torsion", "arc_from", "arc_to"].allSatisfy {
-      (first.values[$0] ?? .null) == (second.values[$0] ?? .null)
-    }
+    func same(_ name: String) -> Bool { (first.values[name] ?? .null) == (second.values[name] ?? .null) }
+    let hasNone = [first, second].allSatisfy { ($0.values["arc_share"] ?? .null) == .null }
+    return hasNone || ["arc_share", "arc_torsion", "arc_from", "arc_to"].allSatisfy(same)
   }
 }

@@ -66,6 +66,7 @@ enum TransferableEmulatorStage: RecordedStage {
         emulator.inputs(\TransferredEmulatorStage.Inputs.frames).isEmpty
       else { return "and has to be of an emulator taken as it is from the model that start names" }
       guard Set(start.inputs(\Inputs.frames).map(\.name)) == Set(frames.map(\.name)),
+        start.values["frames_per_molecule"] == stage.values["frames_per_molecule"],
         start.inputs(\Inputs.weights).isEmpty, WeightedDraws.haveOneArc(start, stage)
       else { return "which has not learnt the same frames, drawn by the same arc and no weights" }
       return nil
@@ -120,10 +121,10 @@ enum TransferableEmulatorStage: RecordedStage {
     var temperature: (value: Double, stage: String)?
     var hasTorsion = false
     var draws = try WeightedDraws(context.inputs(\Inputs.weights), context)
-    func read(_ inputs: [StageInput]) throws -> [TransferableEmulator.Frames] {
+    func read(_ inputs: [StageInput], teach: Bool) throws -> [TransferableEmulator.Frames] {
       try inputs.map { input in
         var found = try Self.frames(input, atMost: parameters.framesPerMolecule)
-        let change = try draws.change(found.frames, parameters.arc)
+        let change = try teach ? draws.change(found.frames, parameters.arc) : []
         let drawn = parameters.arc.weights(found.frames, tilted: change) { context.warn($0) }
         found.frames.weights = drawn.weights
         hasTorsion = hasTorsion || drawn.hasTorsion
@@ -135,7 +136,7 @@ enum TransferableEmulatorStage: RecordedStage {
         return found.frames
       }
     }
-    let (learnt, judges) = (try read(frames), try read(heldOut))
+    let (learnt, judges) = (try read(frames, teach: true), try read(heldOut, teach: false))
     if let other = draws.unused.first { throw TransferStageError.noFrames(other) }
     guard hasTorsion else { throw TransferStageError.noTorsion(parameters.arc.arcTorsion) }
     var settings = TransferableEmulator.Settings(temperature: temperature?.value ?? .nan)

@@ -54,8 +54,13 @@ enum TransferredEmulatorStage: RecordedStage {
     }
     WeightedDraws.check(weights, stage) { emulator in
       guard emulator.type == Self.self, emulator.inputs(\Inputs.frames).map(\.name) == frames.map(\.name),
+        emulator.inputs(\Inputs.model).map(\.name) == stage.inputs(\Inputs.model).map(\.name),
+        emulator.values["file"] == stage.values["file"], emulator.values["adapts"] == stage.values["adapts"],
         emulator.inputs(\Inputs.weights).isEmpty, WeightedDraws.haveOneArc(emulator, stage)
-      else { return "which has not learnt the same frames, drawn by the same arc and no weights: adapt it so first" }
+      else {
+        return
+          "which is not the same model that has learnt the same frames, drawn by the same arc and no weights: adapt it so first"
+      }
       return nil
     }
     guard let system = MoleculeCheck.run(stage) else { return }

@@ -10,7 +10,8 @@ public enum ModelExport {
     artifact.has(Recorded.transferableEmulator.model.header)
   }
 
-  /// Writes the file, which a `transferred-emulator` stage takes; its provenance is the artifact's. `isRounded`: weights keep the 11
+  /// Writes the file, which a `transferred-emulator` stage takes; its provenance is the artifact's, without folders of the machine that made it.
+  /// `isRounded`: weights keep the 11
   /// digits, binary, of half precision, and the file has two thirds of the size; it says so. What is rounded is an emulator of its own, whose
   /// likelihoods are those of what it draws. Throws `ExportError`, `ArtifactError`, `HDF5Error`.
   public static func write(_ artifact: Artifact, to url: URL, isRounded: Bool) throws {
@@ -32,6 +33,9 @@ public enum ModelExport {
       try writer.write(field.path, values, shape: tensor.shape, units: field.unit, compression: .always)
     }
     var provenance = artifact.provenance
+    // the file goes to others: which build a library was says enough, and where it lay nothing
+    provenance.libraries = provenance.libraries?.mapValues(withoutFolder)
+    provenance.pipelineFile = provenance.pipelineFile.map { URL(fileURLWithPath: $0).lastPathComponent }
     if isRounded {
       let remark = Remark("weights are rounded to 11 binary digits, for a small file", .note)
       provenance.remarks = provenance.allRemarks + [remark]
@@ -39,6 +43,9 @@ public enum ModelExport {
     }
     try writer.commit(provenance: provenance)
   }
+
+  /// "libhdf5.so (build-id 5f)" of a library as it was loaded, "/usr/lib/libhdf5.so (build-id 5f)".
+  static func withoutFolder(_ library: String) -> String { library.replacing(#/^[^(]*\//#, with: "") }
 
   /// To 11 significant binary digits, ties to even.
   static func rounded(_ value: Float) -> Float {

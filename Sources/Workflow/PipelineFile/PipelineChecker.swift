@@ -277,6 +277,7 @@ struct PipelineChecker {
       if value == nil || value == .null, let standIn = field.standIn {
         let isWrong = surroundings.values[field.name] == .some(.none)
         let known = surroundings.values.compactMapValues { $0 }.merging(shared) { $1 }
+        // a bare nil would be `.null`, and a wrong value be called missing besides
         value = isWrong ? Optional.none : standIn(.init(values: known, stages: [], asking: nil))
       }
       if field.isNeeded, value == .null {

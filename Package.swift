@@ -1,6 +1,10 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
+/// This package is another one's dependency, checked out by SwiftPM. It then takes LibTorch and OpenMM as pkg-config tells them
+/// (./bootstrap --library), and no flag that SwiftPM forbids dependencies. What follows is for this package's own build.
+let isDependency = Context.packageDirectory.contains("/checkouts/")
+
 // The folder that ./bootstrap fills. Its libraries are linked by absolute path: SwiftPM puts the system's folders first on
 // the link line, and a LibTorch or OpenMM installed there must not be picked up.
 let deps = Context.packageDirectory + "/.deps"
@@ -10,36 +14,39 @@ let openMMLibraries = deps + "/OpenMM.libs/lib"
 
 /// Numeric targets are compiled optimised in debug builds too, so that `swift run pipeline` needs no `-c release`; so is the engine, which
 /// plans thousands of stages.
-let optimised: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+let optimised: [SwiftSetting] = isDependency ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
-let cxxFlags: [CXXSetting] = [.unsafeFlags(["-O3", "-DNDEBUG", "-Wall", "-fno-math-errno"])]
+func cxx(_ flags: [String]) -> [CXXSetting] { isDependency ? [.define("NDEBUG")] : [.unsafeFlags(flags)] }
+func link(_ flags: [String]) -> [LinkerSetting] { isDependency ? [] : [.unsafeFlags(flags)] }
 
-let torchHeaders: [CXXSetting] = [
-  .unsafeFlags(["-isystem", deps + "/torch/include", "-isystem", deps + "/torch/include/torch/csrc/api/include"])
-]
-let openMMHeaders: [CXXSetting] = [.unsafeFlags(["-isystem", deps + "/OpenMM.libs/include"])]
+let cxxFlags = cxx(["-O3", "-DNDEBUG", "-Wall", "-fno-math-errno"])
+let torchHeaders = cxx([
+  "-isystem", deps + "/torch/include", "-isystem", deps + "/torch/include/torch/csrc/api/include",
+])
+let openMMHeaders = cxx(["-isystem", deps + "/OpenMM.libs/include"])
 
 // RPATH and not RUNPATH: what an environment has in LD_LIBRARY_PATH (modules, Python) must not come before the libraries that the program
 // was built with. The system's own folder comes after those of ./bootstrap: HDF5, NetCDF and xtb are found there. libgfortran is the system's, because
 // libxtb is; LibTorch comes with an older one that nothing of it needs: see CXTB/Library.cpp.
-let ownLibrariesFirst: [LinkerSetting] = [
-  .unsafeFlags(
-    ["-Xlinker", "--disable-new-dtags"]
-      + [openMMLibraries, torchLibraries, cudaLibraries, "/usr/lib/x86_64-linux-gnu"].flatMap {
-        ["-Xlinker", "-rpath", "-Xlinker", $0]
-      })
-]
+let ownLibrariesFirst = link(
+  ["-Xlinker", "--disable-new-dtags"]
+    + [openMMLibraries, torchLibraries, cudaLibraries, "/usr/lib/x86_64-linux-gnu"].flatMap {
+      ["-Xlinker", "-rpath", "-Xlinker", $0]
+    })
 
-let torchLink: [LinkerSetting] = [
-  .unsafeFlags([
-    torchLibraries + "/libtorch_cpu.so", torchLibraries + "/libc10.so",
-    "-Xlinker", "-rpath", "-Xlinker", torchLibraries, "-Xlinker", "-rpath", "-Xlinker", cudaLibraries,
-    "-Xlinker", "--unresolved-symbols=ignore-in-shared-libs",
-  ])
+let torchLink = link([
+  torchLibraries + "/libtorch_cpu.so", torchLibraries + "/libc10.so",
+  "-Xlinker", "-rpath", "-Xlinker", torchLibraries, "-Xlinker", "-rpath", "-Xlinker", cudaLibraries,
+  "-Xlinker", "--unresolved-symbols=ignore-in-shared-libs",
+])
+let openMMLink = link([openMMLibraries + "/libOpenMM.so", "-Xlinker", "-rpath", "-Xlinker", openMMLibraries])
+
+/// Where `./bootstrap --library` has put LibTorch and OpenMM, for those whose flags above are none.
+let described: [Target] = [
+  .systemLibrary(name: "CLibTorch", pkgConfig: "boltzmill-torch"),
+  .systemLibrary(name: "CLibOpenMM", pkgConfig: "boltzmill-openmm"),
 ]
-let openMMLink: [LinkerSetting] = [
-  .unsafeFlags([openMMLibraries + "/libOpenMM.so", "-Xlinker", "-rpath", "-Xlinker", openMMLibraries])
-]
+func on(_ name: Target.Dependency) -> [Target.Dependency] { isDependency ? [name] : [] }
 
 let package = Package(
   name: "boltzmill",
@@ -56,19 +63,19 @@ let package = Package(
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
   ],
-  targets: [
+  targets: (isDependency ? described : []) + [
     // C: the only targets that see a foreign header
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CNetCDF", pkgConfig: "netcdf", providers: [.apt(["libnetcdf-dev"])]),
-    .target(name: "CTorch", cxxSettings: cxxFlags + torchHeaders, linkerSettings: torchLink),
-    .target(name: "COpenMM", cxxSettings: cxxFlags + openMMHeaders, linkerSettings: openMMLink),
+    .target(name: "CTorch", dependencies: on("CLibTorch"), cxxSettings: cxxFlags + torchHeaders, linkerSettings: torchLink),
+    .target(name: "COpenMM", dependencies: on("CLibOpenMM"), cxxSettings: cxxFlags + openMMHeaders, linkerSettings: openMMLink),
     // C++ of our own on a library's types. It shares the handles of the binding by that one's internal header; a dependency is not
     // declared, because headers of a target that is one cannot be included from C++20. The Swift module above depends on both.
     .target(
-      name: "CEquivariantKernels",
+      name: "CEquivariantKernels", dependencies: on("CLibTorch"),
       cxxSettings: cxxFlags + torchHeaders + [.headerSearchPath("../CTorch"), .headerSearchPath("../CTorch/include")]),
     .target(
-      name: "CDynamics",
+      name: "CDynamics", dependencies: on("CLibOpenMM"),
       cxxSettings: cxxFlags + openMMHeaders + [
         .headerSearchPath("../COpenMM"), .headerSearchPath("../COpenMM/include"),
       ]),
@@ -218,7 +225,7 @@ let package = Package(
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "TestSupport", "pipeline", "alanine-free-energy", "library-pages", "Stages", "Workflow", "Artifacts", "Records",
+        "TestSupport", "pipeline", "alanine-free-energy", "library-pages", "Stages", "Workflow", "Artifacts", "Records", "Basics",
         "Trajectories", "Molecules", "OpenMM",
       ]),
     // through a real Slurm of one node, which Tests/Slurm/start-slurm starts

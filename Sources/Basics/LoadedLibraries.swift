@@ -9,7 +9,8 @@ public struct LoadedLibrary: Equatable, Sendable {
   /// It lies in a folder that the program was told to look in when it was linked.
   public let isPinned: Bool
 
-  /// The library whose file's name begins with `name` ("libtorch_cpu.so"); nil where none is loaded.
+  /// The library whose file is called `name` ("libtorch_cpu"), but for its ending and the mark that a wheel puts before that; nil where
+  /// none is loaded.
   public static func named(_ name: String) -> LoadedLibrary? {
     // a file of /proc has no size by which it could be read at once
     guard let handle = FileHandle(forReadingAtPath: "/proc/self/maps"), let data = try? handle.readToEnd() else {
@@ -19,7 +20,9 @@ public struct LoadedLibrary: Equatable, Sendable {
     for line in maps.split(separator: "\n") {
       guard let start = line.firstIndex(of: "/") else { continue }
       let path = String(line[start...])
-      guard path.split(separator: "/").last?.hasPrefix(name) == true else { continue }
+      guard let file = path.split(separator: "/").last, file.hasPrefix(name + ".") || file.hasPrefix(name + "-") else {
+        continue
+      }
       let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
       return LoadedLibrary(path: path, build: build(of: path), isPinned: linkedFolders.contains(folder))
     }

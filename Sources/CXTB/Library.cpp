@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include <fstream>
+
 namespace boltzmill::xtb {
 
 // DEEPBIND: libxtb comes with an OpenBLAS, and programs that use it may hold another BLAS under the same names (LibTorch has
@@ -60,6 +62,9 @@ Library::Library() {
     const std::string name = path;
     const size_t end = name.rfind(".so.");
     if (end != std::string::npos) version = name.substr(end + 4);
+    // A wheel holds no links, and so no file of the full name. Beside it stands what the name was.
+    std::ifstream told(name.substr(0, name.rfind('/') + 1) + "libxtb.version");
+    if (std::string line; std::getline(told, line)) version = line;
   }
 }
 

@@ -16,6 +16,7 @@ struct DoctorCommand: ParsableCommand {
 
   func run() throws {
     var table = TextTable(columns: ["part", "found"])
+    table.addRow(["program", programText])
     for (name, version) in Libraries.versions { table.addRow([name, version]) }
     for (name, library) in Libraries.loaded { table.addRow(["\(name) is", "\(library.path) (\(library.build))"]) }
     table.addRow(["OpenMM platforms", OpenMMLibrary.platforms.joined(separator: ", ")])
@@ -44,9 +45,18 @@ struct DoctorCommand: ParsableCommand {
     if !results.json { print("nothing is missing that every run needs") }
   }
 
-  /// What `./bootstrap` makes when asked: whether it is there, and what needs it. Empty for a program outside its package.
+  /// What the program runs from.
+  private var programText: String {
+    guard let installation = Installation.current else { return "\(PackageVersion.current), by itself" }
+    let place = "\(installation.isWheel ? "installed wheel" : "checkout") \(installation.root.path)"
+    return PackageVersion.current + ", " + place + (installation.commit.map { " (commit \($0))" } ?? "")
+  }
+
+  private var checkout: URL? { Installation.current.flatMap { $0.isWheel ? nil : $0.root } }
+
+  /// What `./bootstrap` makes when asked: whether it is there, and what needs it. Empty for a program outside a checkout.
   private func optionalParts() -> [(name: String, found: String)] {
-    guard let root = packageRoot() else { return [] }
+    guard let root = checkout else { return [] }
     return [
       ("prepare", "prepare/bin/python", "peptides by 'prepare' and 'init --peptide'"),
       ("amber", "amber/bin/python", "small molecules by 'prepare --smiles' and 'init --smiles'"),
@@ -64,7 +74,7 @@ struct DoctorCommand: ParsableCommand {
       problems.append("OpenMM's Reference platform; run ./bootstrap again")
     }
     do { _ = try XTBLibrary.version() } catch { problems.append("\(error)") }
-    if let root = packageRoot() {
+    if let root = checkout {
       for part in ["torch/lib/libtorch_cpu.so", "OpenMM.libs/lib/libOpenMM.so", "plotly/package_data/plotly.min.js"] {
         let path = root.appendingPathComponent(".deps/\(part)").path
         if !FileManager.default.fileExists(atPath: path) { problems.append(".deps/\(part); run ./bootstrap") }
@@ -72,16 +82,5 @@ struct DoctorCommand: ParsableCommand {
     }
     if let space, space < 2e9 { problems.append("disk space: less than 2 GB are free here; make room or use --runs") }
     return problems
-  }
-
-  /// The folder with Package.swift above the program, if it runs from a build folder.
-  private func packageRoot() -> URL? {
-    guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else { return nil }
-    var folder = URL(fileURLWithPath: program).deletingLastPathComponent()
-    while folder.path != "/" {
-      if FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) { return folder }
-      folder = folder.deletingLastPathComponent()
-    }
-    return nil
   }
 }

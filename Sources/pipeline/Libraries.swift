@@ -17,10 +17,10 @@ enum Libraries {
     ] + xTB
   }
 
-  /// How their files' names begin.
+  /// How their files' names begin, up to a dot or what a wheel adds.
   private static let files = [
-    ("LibTorch", "libtorch_cpu.so"), ("OpenMM", "libOpenMM.so"), ("HDF5", "libhdf5"), ("NetCDF", "libnetcdf.so"),
-    ("xtb", "libxtb.so"),
+    ("LibTorch", "libtorch_cpu"), ("OpenMM", "libOpenMM"), ("HDF5", "libhdf5_serial"), ("NetCDF", "libnetcdf"),
+    ("xtb", "libxtb"),
   ]
 
   /// Those that are loaded, each from its file. Ask for `versions` first: xtb is loaded by that.

@@ -20,9 +20,9 @@ struct Pipeline: ParsableCommand {
 
       Example: pipeline run alanine.yaml
       """,
-    version: "boltzmill \(PackageVersion.current)",
+    version: PackageVersion.text,
     subcommands: [
-      InitCommand.self, RunCommand.self, CheckCommand.self, StatusCommand.self, WatchCommand.self, ExplainCommand.self,
+      ExampleCommand.self, InitCommand.self, RunCommand.self, CheckCommand.self, StatusCommand.self, WatchCommand.self, ExplainCommand.self,
       GraphCommand.self,
       VerifyCommand.self,
       InspectCommand.self, ExportCommand.self, PrepareCommand.self, ReportCommand.self, CleanCommand.self,
@@ -59,6 +59,7 @@ struct Pipeline: ParsableCommand {
     case let code as ExitCode: Foundation.exit(code.rawValue)
     case let error as PipelineFileError: stop("\(error)", 2)
     case let error as BatchError: stop("error: \(error)", error.isUsage ? 2 : 1)
+    case ExampleError.unknown: stop("error: \(error)", 2)
     case let error as PeptideSequenceError: stop("error: \(error)", 2)
     case let error as EngineError: stop("error: \(error)", error.isUsage ? 2 : 1)
     default:

@@ -50,10 +50,21 @@ public struct LigandPreparation {
 /// A script of Tools/ and the Python it runs in.
 struct PreparationProgram {
   let python, script: URL
+  private let list: URL  // The libraries of that Python
 
-  /// Looked for above the program, then above the working folder. Throws `PreparationError.notInstalled`.
+  /// An installed wheel has its own Python. Otherwise both are looked for above the program, then above the working folder. Throws
+  /// `PreparationError.notInstalled`.
   init(environment: String, script name: String) throws {
     let manager = FileManager.default
+    if let wheel = Installation.current, wheel.isWheel {
+      script = wheel.root.appendingPathComponent("Tools/\(name)")
+      list = wheel.root.appendingPathComponent("Tools/requirements.txt")
+      guard let python = wheel.python, manager.fileExists(atPath: script.path) else {
+        throw PreparationError.notInWheel(environment: environment)
+      }
+      self.python = python
+      return
+    }
     let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     for start in [program, URL(fileURLWithPath: manager.currentDirectoryPath)] {
       var folder = start
@@ -62,6 +73,7 @@ struct PreparationProgram {
         let script = folder.appendingPathComponent("Tools/\(name)")
         if manager.isExecutableFile(atPath: python.path), manager.fileExists(atPath: script.path) {
           (self.python, self.script) = (python, script)
+          list = folder.appendingPathComponent(".deps/\(environment)/installed.txt")
           return
         }
         folder = folder.deletingLastPathComponent()
@@ -71,7 +83,6 @@ struct PreparationProgram {
   }
 
   var identity: String {
-    let list = python.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("installed.txt")
     let texts = [script, list].map { (try? String(contentsOf: $0, encoding: .utf8)) ?? "" }
     return String(format: "%08x", UInt32(truncatingIfNeeded: RandomStream.derivedSeed(0, texts)))
   }
@@ -113,6 +124,7 @@ struct PreparationProgram {
 /// Why a molecule could not be prepared.
 public enum PreparationError: Error, Equatable, CustomStringConvertible {
   case notInstalled(environment: String)
+  case notInWheel(environment: String)
   case exists(file: String)
   case failed(molecule: String, reason: String)
   case cache(folder: String)
@@ -121,6 +133,10 @@ public enum PreparationError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .notInstalled(let environment):
       "there is no .deps/\(environment): ./bootstrap\(environment == "prepare" ? "" : " --\(environment)") makes it (a Python with what makes molecules)"
+    case .notInWheel(let environment):
+      environment == "prepare"
+        ? "the Python of this installation was not found: call the program as 'boltzmill', or set BOLTZMILL_PYTHON"
+        : "small molecules are prepared by AmberTools, which no wheel brings: use a checkout, and ./bootstrap --\(environment)"
     case .exists(let file): "\(file) is there already and is not replaced; name another folder"
     case .failed(let molecule, let reason): "\(molecule) could not be prepared: \(reason)"
     case .cache(let folder):

@@ -31,6 +31,11 @@ public struct PipelineDefinition {
     indices = Dictionary(stages.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
+  /// The files that its stages read, in the order of the stages, each once.
+  public var inputFiles: [URL] {
+    get throws { try stages.flatMap { try StageKey.files(of: $0, in: self) }.unique }
+  }
+
   public subscript(name: String) -> StageDefinition? { indices[name].map { stages[$0] } }
 
   /// The stages' names in the file, each once.

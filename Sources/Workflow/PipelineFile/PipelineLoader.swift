@@ -60,14 +60,18 @@ public struct PipelineLoader {
     // a profile of a cluster lies there too
     let known = (shipped ?? []).filter { name in
       guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else { return false }
-      let text = (try? String(contentsOf: workingFolder.file("pipelines/" + name), encoding: .utf8)) ?? ""
-      return text.split(whereSeparator: \.isNewline).contains { $0.hasPrefix("stages:") || $0.hasPrefix("extends:") }
+      return isPipeline((try? String(contentsOf: workingFolder.file("pipelines/" + name), encoding: .utf8)) ?? "")
     }.sorted()
     throw PipelineFileError(
       SourceLocation(argument),
       .unreadable(
         reason: "there is no such file here or in pipelines/"
           + Suggestion.text(for: argument.contains(".") ? argument : argument + ".yaml", among: known)))
+  }
+
+  /// Whether a YAML text is a pipeline file's, and not a profile's of a cluster.
+  public static func isPipeline(_ text: String) -> Bool {
+    text.split(whereSeparator: \.isNewline).contains { $0.hasPrefix("stages:") || $0.hasPrefix("extends:") }
   }
 
   /// `texts` are those of files that are known already, by path; what is read is added.

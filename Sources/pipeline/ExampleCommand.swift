@@ -1,0 +1,44 @@
+import ArgumentParser
+import Basics
+import Foundation
+import Stages
+import Workflow
+
+struct ExampleCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "example", abstract: "Copy a pipeline file that comes with the program, and the files that it names.",
+    discussion: """
+      Without a name: what there is. Files are written below the folder, the pipeline file beside datasets/; nothing is overwritten.
+
+      Example: pipeline example alanine-quick
+      """)
+
+  @Argument(help: "A pipeline file's name: alanine-quick.") var name: String?
+  @Option(
+    help: ArgumentHelp("The folder to write to; made if it is not there.", valueName: "folder"), completion: .directory)
+  var output = "."
+  @OptionGroup var results: JSONOption
+
+  func run() throws {
+    let shipped = try ShippedPipelines()
+    guard let name else {
+      let found = try shipped.all()
+      results.print(.list(found.map { ["name": .string($0.name), "about": .string($0.about)] }))
+      if !results.json {
+        var table = TextTable(columns: ["example", "what it does"])
+        for each in found { table.addRow([each.name, each.about]) }
+        print(table.rendered())
+      }
+      return
+    }
+    let folder = URL(fileURLWithPath: output, isDirectory: true)
+    let (file, others) = try shipped.copy(name, to: folder)
+    results.print(["file": .string(file.relativePath), "inputs": .list(others.map { .string($0.relativePath) })])
+    if !results.json {
+      print(file.relativePath)
+      for other in others.prefix(6) { print(other.relativePath) }
+      if others.count > 6 { print("and \(others.count - 6) more") }
+      print("next: " + CommandLineText.command(["run", output == "." ? file.lastPathComponent : file.relativePath]))
+    }
+  }
+}

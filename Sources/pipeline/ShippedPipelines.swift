@@ -1,0 +1,85 @@
+import Basics
+import Foundation
+import Stages
+import Workflow
+
+/// The pipeline files that come with the program, each with the data that it names.
+struct ShippedPipelines {
+  private let installation: Installation
+
+  init(_ installation: Installation? = .current) throws {
+    guard let installation else { throw ExampleError.noPackage }
+    self.installation = installation
+  }
+
+  private var folder: URL { installation.root.appendingPathComponent("pipelines", isDirectory: true) }
+
+  /// Their names, and the first words of what each says of itself, in the order of names. Profiles of clusters are none.
+  func all() throws -> [(name: String, about: String)] {
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
+    return try names.sorted().compactMap { name in
+      let text = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+      guard PipelineLoader.isPipeline(text) else { return nil }
+      let remarks = text.split(separator: "\n").prefix { $0.hasPrefix("#") }.map { $0.dropFirst(2) }
+      let about = remarks.joined(separator: " ")
+      let end = [". ", ": ", "; "].compactMap { about.range(of: $0)?.lowerBound }.min() ?? about.endIndex
+      return (String(name.dropLast(5)), String(about[..<end]))
+    }
+  }
+
+  /// Copies a pipeline file, those that it extends and the data that they name, and returns where they are now. Throws `ExampleError`.
+  func copy(_ name: String, to output: URL) throws -> (file: URL, others: [URL]) {
+    let known = try all().map(\.name)
+    let stem = name.hasSuffix(".yaml") ? String(name.dropLast(5)) : name
+    guard known.contains(stem) else { throw ExampleError.unknown(name, known: known) }
+    let file = folder.appendingPathComponent(stem + ".yaml")
+    let definition = try PipelineLoader(registry: StageCatalog.registry, toleratesMissingFiles: true).load(
+      file, shownAs: stem + ".yaml", overrides: [])
+    if let missing = definition.missingFiles.first { throw ExampleError.leftOut(stem, file: missing.shown) }
+    var copies: [(content: Data, target: URL)] = []
+    let texts = (definition.origin?.texts ?? [:]).sorted { ($0.key == file.path ? 0 : 1, $0.key) < ($1.key == file.path ? 0 : 1, $1.key) }
+    for (path, text) in texts {
+      // paths in it are as seen from pipelines/
+      let moved = text.replacingOccurrences(of: "../datasets/", with: "datasets/")
+      copies.append((Data(moved.utf8), output.appendingPathComponent(URL(fileURLWithPath: path).lastPathComponent)))
+    }
+    let root = installation.root.path + "/"
+    for input in try definition.inputFiles where input.path.hasPrefix(root) {  // others the program makes itself
+      copies.append((try Data(contentsOf: input), output.appendingPathComponent(String(input.path.dropFirst(root.count)))))
+    }
+    for (content, target) in copies where FileCalls.presence(target.path) != .absent {
+      guard (try? Data(contentsOf: target)) == content else { throw ExampleError.exists(target.relativePath) }
+    }
+    for (content, target) in copies where FileCalls.presence(target.path) == .absent {
+      do {
+        try FileManager.default.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try content.write(to: target, options: .withoutOverwriting)
+      } catch {
+        throw ExampleError.unwritable(target.relativePath, reason: error.localizedDescription)
+      }
+    }
+    return (copies[0].target, copies.dropFirst().map(\.target))
+  }
+}
+
+/// Why an example could not be copied.
+enum ExampleError: Error, CustomStringConvertible {
+  case noPackage
+  case unknown(String, known: [String])
+  case leftOut(String, file: String)
+  case exists(String)
+  case unwritable(String, reason: String)
+
+  var description: String {
+    switch self {
+    case .noPackage:
+      "no examples lie around this program: it is neither in a checkout nor in an installed wheel"
+    case .unknown(let name, let known):
+      "there is no example '\(name)'" + Suggestion.text(for: name, among: known) + "; 'pipeline example' lists them"
+    case .leftOut(let name, let file):
+      "\(name) names \(file), which does not come with this program: take the example from the project's repository"
+    case .exists(let file): "\(file) is there already, is another, and is not replaced; name another folder by --output"
+    case .unwritable(let file, let reason): "\(file) cannot be written: \(reason)"
+    }
+  }
+}

@@ -22,6 +22,7 @@ DEPS = ROOT / ".deps"
 SYSTEM = pathlib.Path("/usr/lib/x86_64-linux-gnu")
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "boltzmill/wheels"
 PYTHON = sys.executable
+SWIFT = pathlib.Path(shutil.which("swift")).resolve().parents[1]
 PLATFORM = "manylinux_2_36_x86_64"
 LEFT_OUT = ["dipeptides-published", "propanol", "rings", "*.py"]  # of datasets/: what few examples want, and what made the rest
 OWN_DEBIAN = ["libxtb6", "liblemon-dev"]  # beside what auditwheel finds: loaded at run time, and headers alone
@@ -87,8 +88,7 @@ def licences(folder, debian_packages, swift_packages):
         shutil.copy(f"/usr/share/doc/{package}/copyright", folder / f"{package}.txt")
     for name in {"GPL-3", "LGPL-3"}:  # which Debian's files only name
         shutil.copy(f"/usr/share/common-licenses/{name}", folder / f"{name}.txt")
-    swift = pathlib.Path(shutil.which("swift")).resolve().parents[1] / "share/swift/LICENSE.txt"
-    shutil.copy(swift, folder / "swift.txt")
+    shutil.copy(SWIFT / "share/swift/LICENSE.txt", folder / "swift.txt")
     for name, _, checkout, _ in swift_packages:
         found = [each for each in sorted(checkout.iterdir()) if each.name.upper().startswith(("LICENSE", "NOTICE"))]
         if not found:
@@ -198,13 +198,34 @@ def main(program, output):
         run(PYTHON, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", scratch / "raw", stage)
         excluded = [word for name in FOREIGN for word in ("--exclude", name)]
         run(PYTHON, "-m", "auditwheel", "repair", "--plat", PLATFORM, *excluded, "--wheel-dir", scratch / "repaired",
-            *(scratch / "raw").glob("*.whl"), env={**os.environ, "LD_LIBRARY_PATH": str(empty)})
+            *(scratch / "raw").glob("*.whl"), env={**os.environ, "LD_LIBRARY_PATH": f"{empty}:{SWIFT / 'lib/swift/linux'}"})
         run(PYTHON, "-m", "wheel", "unpack", "--dest", scratch / "open", *(scratch / "repaired").glob("*.whl"))
         opened = next((scratch / "open").iterdir())
         complete(next(opened.glob("*.dist-info")), packages(program))
         said = run(PYTHON, "-m", "wheel", "pack", "--dest-dir", output, opened)
     wheel = output / re.search(r"boltzmill-\S+\.whl", said)[0]
+    containers(wheel, version)
     print(f"{wheel}: {wheel.stat().st_size / 1e6:.1f} MB")
+
+
+def containers(wheel, version):
+    """Beside the wheel: what makes a container of it, for podman or docker and for Apptainer, and a module file for clusters."""
+    lines = (ROOT / "Tools/wheel-packages.txt").read_text().splitlines()
+    steps = ["apt-get update", "apt-get install -y --no-install-recommends " + " ".join(each for each in lines if not each.startswith("#")),
+             "rm -rf /var/lib/apt/lists/*", "python3 -m venv /opt/boltzmill",
+             f"/opt/boltzmill/bin/pip install --no-cache-dir /opt/{wheel.name}", f"rm /opt/{wheel.name}"]
+    (wheel.parent / "Containerfile").write_text(
+        f"# podman build -t boltzmill:{version} .        then: podman run --rm -v $PWD:/work -w /work boltzmill:{version} run alanine.yaml\n"
+        f"FROM docker.io/library/debian:bookworm-slim\nCOPY {wheel.name} /opt/\nRUN " + " \\\n && ".join(steps)
+        + '\nENV PATH=/opt/boltzmill/bin:$PATH\nENTRYPOINT ["boltzmill"]\n')
+    (wheel.parent / "boltzmill.def").write_text(
+        f"# apptainer build boltzmill-{version}.sif boltzmill.def        then: apptainer run boltzmill-{version}.sif run alanine.yaml\n"
+        f"Bootstrap: docker\nFrom: debian:bookworm-slim\n\n%files\n    {wheel.name} /opt/\n\n%post\n    set -e\n    "
+        + "\n    ".join(steps) + '\n\n%environment\n    export PATH=/opt/boltzmill/bin:$PATH\n\n%runscript\n    exec boltzmill "$@"\n')
+    (wheel.parent / "boltzmill.module").write_text(
+        "#%Module1.0\n# For a cluster: put it where `module` looks, as boltzmill/" + version + ", with the folder of the environment that has the wheel.\n"
+        "module-whatis {boltzmill " + version + ": Boltzmann emulators and free energies}\nconflict boltzmill\nset folder /opt/boltzmill\n"
+        "prepend-path PATH $folder/bin\n")
 
 
 def complete(information, swift_packages):

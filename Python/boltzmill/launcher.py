@@ -13,12 +13,16 @@ _PROGRAM = _HERE / "program" / "bin" / "pipeline"
 _FILES = {"torch": ("torch/lib/libtorch_cpu.so", "torch/version.py"), "openmm": ("OpenMM.libs/lib/libOpenMM.so", "openmm/version.py")}
 
 
+class WrongLibraries(Exception):
+    """What the program was built with is not there, or is another."""
+
+
 def program() -> str:
-    """The wheel's own program; "" where this package came without one. Exits the process where a library of it is another."""
+    """The wheel's own program; "" where this package came without one. Raises `WrongLibraries`."""
     if not _PROGRAM.exists():
         return ""
     if problems := wrong():
-        sys.exit("\n".join(f"error: {each}" for each in problems))
+        raise WrongLibraries("\n".join(problems))
     os.environ["BOLTZMILL_PYTHON"] = sys.executable  # for what makes peptides
     return str(_PROGRAM)
 
@@ -51,7 +55,11 @@ def build(text: str) -> str:
 
 def main() -> None:
     """`boltzmill` and `pipeline`: this process becomes the program, called as it was."""
-    if not (found := program()):
+    try:
+        found = program()
+    except WrongLibraries as error:
+        sys.exit(f"error: {error}")
+    if not found:
         sys.exit("error: this package came without the program; build it in a checkout by 'swift build', or install the wheel")
     called = os.path.basename(sys.argv[0])
     os.execv(found, [called if shutil.which(called) == sys.argv[0] else sys.argv[0], *sys.argv[1:]])

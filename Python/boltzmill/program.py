@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from . import launcher
 from .errors import BoltzmillError, ProgramNotFound, RunFailed, RunInterrupted
 from .runs import Run
 from .runs import open as open_run
@@ -25,11 +26,17 @@ _LAST = 40  # lines of its messages that are kept
 
 
 def find(file: str | os.PathLike[str] = "", program: str | os.PathLike[str] = "") -> str:
-    """The program: as it is given here or by the environment, from PATH, or as it was built last in the checkout that holds the file."""
+    """The program: as it is given here or by the environment, that of the wheel, from PATH, or as it was built last in the checkout that
+    holds the file."""
     if given := os.fspath(program) or os.environ.get(VARIABLE, ""):
         if found := shutil.which(given):
             return found
         raise ProgramNotFound(f"{given}, as 'program' or the variable {VARIABLE} names it, is no program; give the path of 'pipeline'")
+    try:
+        if own := launcher.program():
+            return own
+    except launcher.WrongLibraries as error:
+        raise ProgramNotFound(str(error)) from error
     folders = [each / ".build" for each in pathlib.Path(file).resolve().parents if (each / "Package.swift").exists()]
     built = [path for each in folders for path in sorted(each.glob("[rd]e*/pipeline"), key=lambda path: -path.stat().st_mtime)]
     for found in filter(None, map(shutil.which, ["pipeline", *map(str, built)])):

@@ -1,0 +1,4 @@
+"""`python -m boltzmill`: the wheel's program."""
+from .launcher import main
+
+main()

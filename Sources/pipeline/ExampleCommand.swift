@@ -19,11 +19,15 @@ struct ExampleCommand: ParsableCommand {
   var output = "."
   @OptionGroup var results: JSONOption
 
+  private static func json(
+    examples: [ParameterValue] = [], file: ParameterValue = .null, inputs: [ParameterValue] = []
+  ) -> ParameterValue { ["examples": .list(examples), "file": file, "inputs": .list(inputs)] }
+
   func run() throws {
     let shipped = try ShippedPipelines()
     guard let name else {
       let found = try shipped.all()
-      results.print(.list(found.map { ["name": .string($0.name), "about": .string($0.about)] }))
+      results.print(Self.json(examples: found.map { ["name": .string($0.name), "about": .string($0.about)] }))
       if !results.json {
         var table = TextTable(columns: ["example", "what it does"])
         for each in found { table.addRow([each.name, each.about]) }
@@ -33,7 +37,7 @@ struct ExampleCommand: ParsableCommand {
     }
     let folder = URL(fileURLWithPath: output, isDirectory: true)
     let (file, others) = try shipped.copy(name, to: folder)
-    results.print(["file": .string(file.relativePath), "inputs": .list(others.map { .string($0.relativePath) })])
+    results.print(Self.json(file: .string(file.relativePath), inputs: others.map { .string($0.relativePath) }))
     if !results.json {
       print(file.relativePath)
       for other in others.prefix(6) { print(other.relativePath) }

@@ -33,8 +33,8 @@ struct ShippedPipelines {
     let stem = name.hasSuffix(".yaml") ? String(name.dropLast(5)) : name
     guard known.contains(stem) else { throw ExampleError.unknown(name, known: known) }
     let file = folder.appendingPathComponent(stem + ".yaml")
-    let definition = try PipelineLoader(registry: StageCatalog.registry, toleratesMissingFiles: true).load(
-      file, shownAs: stem + ".yaml", overrides: [])
+    let loader = PipelineLoader(registry: StageCatalog.registry, toleratesMissingFiles: true)
+    let definition = try loader.load(file, shownAs: stem + ".yaml", overrides: [])
     if let missing = definition.missingFiles.first { throw ExampleError.leftOut(stem, file: missing.shown) }
     var copies: [(content: Data, target: URL)] = []
     let texts = (definition.origin?.texts ?? [:]).sorted { ($0.key == file.path ? 0 : 1, $0.key) < ($1.key == file.path ? 0 : 1, $1.key) }
@@ -44,7 +44,8 @@ struct ShippedPipelines {
       copies.append((Data(moved.utf8), output.appendingPathComponent(URL(fileURLWithPath: path).lastPathComponent)))
     }
     let root = installation.root.path + "/"
-    for input in try definition.inputFiles where input.path.hasPrefix(root) {  // others the program makes itself
+    let inputs = try (definition.inputFiles.map(\.path) + named(by: definition, loader)).unique
+    for input in inputs.map(URL.init(fileURLWithPath:)) where input.path.hasPrefix(root) {  // others the program makes itself
       copies.append((try Data(contentsOf: input), output.appendingPathComponent(String(input.path.dropFirst(root.count)))))
     }
     for (content, target) in copies where FileCalls.presence(target.path) != .absent {
@@ -59,6 +60,20 @@ struct ShippedPipelines {
       }
     }
     return (copies[0].target, copies.dropFirst().map(\.target))
+  }
+}
+
+extension ShippedPipelines {
+  /// Files that no stage reads and that must be there all the same: where the pipeline file lay elsewhere, they would be missing.
+  private func named(by definition: PipelineDefinition, _ loader: PipelineLoader) throws -> [String] {
+    guard var origin = definition.origin else { return [] }
+    let (root, elsewhere) = (installation.root.path, "/nowhere")
+    func moved(_ path: String) -> String { path.hasPrefix(root) ? elsewhere + path.dropFirst(root.count) : path }
+    origin.file = moved(origin.file)
+    origin.texts = Dictionary(uniqueKeysWithValues: origin.texts.map { (moved($0.key), $0.value) })
+    return try loader.load(origin).missingFiles.map(\.path).filter { $0.hasPrefix(elsewhere) && !$0.contains("*") }.map {
+      root + $0.dropFirst(elsewhere.count)
+    }
   }
 }
 

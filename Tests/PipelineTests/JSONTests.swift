@@ -183,6 +183,9 @@ import Testing
     try call(
       "init", "--forcefield", "\(propanol)/solvated.prmtop", "--output", "own.yaml", "--trajectory",
       "\(propanol)/md1.nc")
+    try call("example")
+    try call("example", "checkerboard", "--output", "example")
+    try call("example", "alanine-quick", "--output", "example")
     if PrepareTests.isInstalled { try call("prepare", "AC", "--output", "AC") } else { seen.page.keys["prepare"] = nil }
     seen.expectAll()
   }

@@ -5,12 +5,15 @@ import Testing
 
 /// `pipeline example`, and where a program finds the files that come with it.
 @Suite struct ShippedPipelineTests {
-  private struct Found: Decodable { let name, about: String }
+  private struct Found: Decodable {
+    struct Example: Decodable { let name, about: String }
+    let examples: [Example]
+  }
 
   @Test func everyExampleCanBeCopiedAndIsFoundRight() throws {
     let program = try Program()
     let list = try program.run("example", "--json")
-    let found = try JSONDecoder().decode([Found].self, from: Data(list.output.utf8))
+    let found = try JSONDecoder().decode(Found.self, from: Data(list.output.utf8)).examples
     let names = try FileManager.default.contentsOfDirectory(atPath: Package.root.appendingPathComponent("pipelines").path)
     // all but the profile of a cluster
     #expect(found.map { $0.name + ".yaml" } == names.sorted().filter { $0 != "slurm.yaml" }.sorted())

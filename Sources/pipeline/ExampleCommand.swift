@@ -36,12 +36,13 @@ struct ExampleCommand: ParsableCommand {
       return
     }
     let folder = URL(fileURLWithPath: output, isDirectory: true)
-    let (file, others) = try shipped.copy(name, to: folder)
+    let (file, others, isPipeline) = try shipped.copy(name, to: folder)
     results.print(Self.json(file: .string(file.relativePath), inputs: others.map { .string($0.relativePath) }))
     if !results.json {
       print(file.relativePath)
       for other in others.prefix(6) { print(other.relativePath) }
       if others.count > 6 { print("and \(others.count - 6) more") }
+      guard isPipeline else { return }
       print("next: " + CommandLineText.command(["run", output == "." ? file.lastPathComponent : file.relativePath]))
     }
   }

@@ -14,12 +14,11 @@ struct ShippedPipelines {
 
   private var folder: URL { installation.root.appendingPathComponent("pipelines", isDirectory: true) }
 
-  /// Their names, and the first words of what each says of itself, in the order of names. Profiles of clusters are none.
+  /// Their names, and the first words of what each says of itself, in the order of names. A cluster's profile is among them.
   func all() throws -> [(name: String, about: String)] {
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
-    return try names.sorted().compactMap { name in
+    return try names.sorted().map { name in
       let text = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
-      guard PipelineLoader.isPipeline(text) else { return nil }
       let remarks = text.split(separator: "\n").prefix { $0.hasPrefix("#") }.map { $0.dropFirst(2) }
       let about = remarks.joined(separator: " ")
       let end = [". ", ": ", "; "].compactMap { about.range(of: $0)?.lowerBound }.min() ?? about.endIndex
@@ -27,12 +26,18 @@ struct ShippedPipelines {
     }
   }
 
-  /// Copies a pipeline file, those that it extends and the data that they name, and returns where they are now. Throws `ExampleError`.
-  func copy(_ name: String, to output: URL) throws -> (file: URL, others: [URL]) {
+  /// Copies a pipeline file, those that it extends and the data that they name, or a cluster's profile, and returns where they are now.
+  /// Throws `ExampleError`.
+  func copy(_ name: String, to output: URL) throws -> (file: URL, others: [URL], isPipeline: Bool) {
     let known = try all().map(\.name)
     let stem = name.hasSuffix(".yaml") ? String(name.dropLast(5)) : name
     guard known.contains(stem) else { throw ExampleError.unknown(name, known: known) }
     let file = folder.appendingPathComponent(stem + ".yaml")
+    guard PipelineLoader.isPipeline(try String(contentsOf: file, encoding: .utf8)) else {
+      let target = output.appendingPathComponent(file.lastPathComponent)
+      try write([(try Data(contentsOf: file), target)])
+      return (target, [], false)
+    }
     let loader = PipelineLoader(registry: StageCatalog.registry, toleratesMissingFiles: true)
     let definition = try loader.load(file, shownAs: stem + ".yaml", overrides: [])
     if let missing = definition.missingFiles.first { throw ExampleError.leftOut(stem, file: missing.shown) }
@@ -48,6 +53,12 @@ struct ShippedPipelines {
     for input in inputs.map(URL.init(fileURLWithPath:)) where input.path.hasPrefix(root) {  // others the program makes itself
       copies.append((try Data(contentsOf: input), output.appendingPathComponent(String(input.path.dropFirst(root.count)))))
     }
+    try write(copies)
+    return (copies[0].target, copies.dropFirst().map(\.target), true)
+  }
+
+  /// Writes all or, where one is there that says something else, nothing.
+  private func write(_ copies: [(content: Data, target: URL)]) throws {
     for (content, target) in copies where FileCalls.presence(target.path) != .absent {
       guard (try? Data(contentsOf: target)) == content else { throw ExampleError.exists(target.relativePath) }
     }
@@ -59,7 +70,6 @@ struct ShippedPipelines {
         throw ExampleError.unwritable(target.relativePath, reason: error.localizedDescription)
       }
     }
-    return (copies[0].target, copies.dropFirst().map(\.target))
   }
 }
 

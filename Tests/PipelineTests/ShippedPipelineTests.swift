@@ -15,12 +15,12 @@ import Testing
     let list = try program.run("example", "--json")
     let found = try JSONDecoder().decode(Found.self, from: Data(list.output.utf8)).examples
     let names = try FileManager.default.contentsOfDirectory(atPath: Package.root.appendingPathComponent("pipelines").path)
-    // all but the profile of a cluster
-    #expect(found.map { $0.name + ".yaml" } == names.sorted().filter { $0 != "slurm.yaml" }.sorted())
+    #expect(found.map { $0.name + ".yaml" } == names.sorted())
     #expect(found.allSatisfy { !$0.about.isEmpty && $0.about.count < 160 })
-    for example in found.map(\.name) where !["peptide"].contains(example) {
+    for example in found.map(\.name) where example != "peptide" {
       let copied = try program.run("example", example, "--output", "all")
       #expect(copied.code == 0, "\(example): \(copied.errors)")
+      if example == "slurm" { continue }  // a cluster's profile
       let check = try program.run("check", "all/\(example).yaml")
       #expect(check.code == 0 && check.output.contains("nothing wrong was found"), "\(example): \(check.errors)")
     }

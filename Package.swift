@@ -67,8 +67,11 @@ let package = Package(
     // C: the only targets that see a foreign header
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CNetCDF", pkgConfig: "netcdf", providers: [.apt(["libnetcdf-dev"])]),
-    .target(name: "CTorch", dependencies: on("CLibTorch"), cxxSettings: cxxFlags + torchHeaders, linkerSettings: torchLink),
-    .target(name: "COpenMM", dependencies: on("CLibOpenMM"), cxxSettings: cxxFlags + openMMHeaders, linkerSettings: openMMLink),
+    .target(
+      name: "CTorch", dependencies: on("CLibTorch"), cxxSettings: cxxFlags + torchHeaders, linkerSettings: torchLink),
+    .target(
+      name: "COpenMM", dependencies: on("CLibOpenMM"), cxxSettings: cxxFlags + openMMHeaders, linkerSettings: openMMLink
+    ),
     // C++ of our own on a library's types. It shares the handles of the binding by that one's internal header; a dependency is not
     // declared, because headers of a target that is one cannot be included from C++20. The Swift module above depends on both.
     .target(
@@ -225,7 +228,8 @@ let package = Package(
     .testTarget(
       name: "PipelineTests",
       dependencies: [
-        "TestSupport", "pipeline", "alanine-free-energy", "library-pages", "Stages", "Workflow", "Artifacts", "Records", "Basics",
+        "TestSupport", "pipeline", "alanine-free-energy", "library-pages", "Stages", "Workflow", "Artifacts", "Records",
+        "Basics",
         "Trajectories", "Molecules", "OpenMM",
       ]),
     // through a real Slurm of one node, which Tests/Slurm/start-slurm starts

@@ -62,4 +62,8 @@ def main() -> None:
     if not found:
         sys.exit("error: this package came without the program; build it in a checkout by 'swift build', or install the wheel")
     called = os.path.basename(sys.argv[0])
-    os.execv(found, [called if shutil.which(called) == sys.argv[0] else sys.argv[0], *sys.argv[1:]])
+    if called == "__main__.py":
+        called = "boltzmill"
+    elif shutil.which(called) != sys.argv[0]:  # not on PATH
+        called = sys.argv[0]
+    os.execv(found, [called, *sys.argv[1:]])

@@ -37,7 +37,8 @@ public struct Installation: Equatable, Sendable {
     }
     let git = root.appendingPathComponent(".git")
     func text(_ name: String) -> String? {
-      (try? String(contentsOf: git.appendingPathComponent(name), encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+      (try? String(contentsOf: git.appendingPathComponent(name), encoding: .utf8))?.trimmingCharacters(
+        in: .whitespacesAndNewlines)
     }
     guard let head = text("HEAD") else { return nil }
     guard head.hasPrefix("ref: ") else { return String(head.prefix(7)) }

@@ -22,7 +22,8 @@ struct Pipeline: ParsableCommand {
       """,
     version: PackageVersion.text,
     subcommands: [
-      ExampleCommand.self, InitCommand.self, RunCommand.self, CheckCommand.self, StatusCommand.self, WatchCommand.self, ExplainCommand.self,
+      ExampleCommand.self, InitCommand.self, RunCommand.self, CheckCommand.self, StatusCommand.self, WatchCommand.self,
+      ExplainCommand.self,
       GraphCommand.self,
       VerifyCommand.self,
       InspectCommand.self, ExportCommand.self, PrepareCommand.self, ReportCommand.self, CleanCommand.self,

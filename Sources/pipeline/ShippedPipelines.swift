@@ -42,7 +42,9 @@ struct ShippedPipelines {
     let definition = try loader.load(file, shownAs: stem + ".yaml", overrides: [])
     if let missing = definition.missingFiles.first { throw ExampleError.leftOut(stem, file: missing.shown) }
     var copies: [(content: Data, target: URL)] = []
-    let texts = (definition.origin?.texts ?? [:]).sorted { ($0.key == file.path ? 0 : 1, $0.key) < ($1.key == file.path ? 0 : 1, $1.key) }
+    let texts = (definition.origin?.texts ?? [:]).sorted {
+      ($0.key == file.path ? 0 : 1, $0.key) < ($1.key == file.path ? 0 : 1, $1.key)
+    }
     for (path, text) in texts {
       // paths in it are as seen from pipelines/
       let moved = text.replacingOccurrences(of: "../datasets/", with: "datasets/")
@@ -50,8 +52,10 @@ struct ShippedPipelines {
     }
     let root = installation.root.path + "/"
     let inputs = try (definition.inputFiles.map(\.path) + named(by: definition, loader)).unique
-    for input in inputs.map(URL.init(fileURLWithPath:)) where input.path.hasPrefix(root) {  // others the program makes itself
-      copies.append((try Data(contentsOf: input), output.appendingPathComponent(String(input.path.dropFirst(root.count)))))
+    // others the program makes itself
+    for input in inputs.map(URL.init(fileURLWithPath:)) where input.path.hasPrefix(root) {
+      copies.append(
+        (try Data(contentsOf: input), output.appendingPathComponent(String(input.path.dropFirst(root.count)))))
     }
     try write(copies)
     return (copies[0].target, copies.dropFirst().map(\.target), true)
@@ -64,7 +68,8 @@ struct ShippedPipelines {
     }
     for (content, target) in copies where FileCalls.presence(target.path) == .absent {
       do {
-        try FileManager.default.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+          at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
         try content.write(to: target, options: .withoutOverwriting)
       } catch {
         throw ExampleError.unwritable(target.relativePath, reason: error.localizedDescription)
@@ -81,7 +86,8 @@ extension ShippedPipelines {
     func moved(_ path: String) -> String { path.hasPrefix(root) ? elsewhere + path.dropFirst(root.count) : path }
     origin.file = moved(origin.file)
     origin.texts = Dictionary(uniqueKeysWithValues: origin.texts.map { (moved($0.key), $0.value) })
-    return try loader.load(origin).missingFiles.map(\.path).filter { $0.hasPrefix(elsewhere) && !$0.contains("*") }.map {
+    return try loader.load(origin).missingFiles.map(\.path).filter { $0.hasPrefix(elsewhere) && !$0.contains("*") }.map
+    {
       root + $0.dropFirst(elsewhere.count)
     }
   }

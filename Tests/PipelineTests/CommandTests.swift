@@ -69,7 +69,9 @@ import Testing
   @Test func oneVersion() throws {
     let result = try Program().run("--version")
     #expect(result.code == 0)
-    let version = try #require(result.output.firstMatch(of: #/^boltzmill (\d+\.\d+\.\d+) \(.*LibTorch \d.*OpenMM \d.*\)\n$/#)).1
+    let version = try #require(
+      result.output.firstMatch(of: #/^boltzmill (\d+\.\d+\.\d+) \(.*LibTorch \d.*OpenMM \d.*\)\n$/#)
+    ).1
     func text(_ name: String) throws -> String {
       try String(contentsOf: Package.root.appendingPathComponent(name), encoding: .utf8)
     }

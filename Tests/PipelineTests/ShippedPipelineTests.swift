@@ -14,7 +14,8 @@ import Testing
     let program = try Program()
     let list = try program.run("example", "--json")
     let found = try JSONDecoder().decode(Found.self, from: Data(list.output.utf8)).examples
-    let names = try FileManager.default.contentsOfDirectory(atPath: Package.root.appendingPathComponent("pipelines").path)
+    let names = try FileManager.default.contentsOfDirectory(
+      atPath: Package.root.appendingPathComponent("pipelines").path)
     #expect(found.map { $0.name + ".yaml" } == names.sorted())
     #expect(found.allSatisfy { !$0.about.isEmpty && $0.about.count < 160 })
     for example in found.map(\.name) where example != "peptide" {
@@ -31,13 +32,15 @@ import Testing
     let copied = try program.run("example", "alanine-quick")
     #expect(copied.code == 0 && copied.output.hasSuffix("run alanine-quick.yaml\n"), "\(copied.output)\(copied.errors)")
     let data = program.folder.appendingPathComponent("datasets/alanine/alanine-left.nc")
-    #expect(FileManager.default.contentsEqual(
-      atPath: data.path, andPath: Package.root.appendingPathComponent("datasets/alanine/alanine-left.nc").path))
+    #expect(
+      FileManager.default.contentsEqual(
+        atPath: data.path, andPath: Package.root.appendingPathComponent("datasets/alanine/alanine-left.nc").path))
     #expect(try program.run("example", "alanine-quick.yaml").code == 0)  // the same again
 
     try Data("mine".utf8).write(to: data)
     let refused = try program.run("example", "alanine-quick")
-    #expect(refused.code == 1 && refused.errors.contains("alanine-left.nc is there already, is another, and is not replaced"))
+    #expect(
+      refused.code == 1 && refused.errors.contains("alanine-left.nc is there already, is another, and is not replaced"))
     #expect(try String(contentsOf: data, encoding: .utf8) == "mine")
     let misspelt = try program.run("example", "alanine-quik")
     #expect(misspelt.code == 2 && misspelt.errors.contains("did you mean 'alanine-quick'?"), "\(misspelt.errors)")
@@ -56,11 +59,13 @@ import Testing
 
     let python = scratch.url.appendingPathComponent("env/bin/python3")
     try FileManager.default.createDirectory(at: python.deletingLastPathComponent(), withIntermediateDirectories: true)
-    #expect(FileManager.default.createFile(atPath: python.path, contents: Data(), attributes: [.posixPermissions: 0o755]))
+    #expect(
+      FileManager.default.createFile(atPath: python.path, contents: Data(), attributes: [.posixPermissions: 0o755]))
     #expect(wheel.python?.path == python.path)
 
     let own = try #require(Installation(above: Package.root.appendingPathComponent(".build/debug/pipeline")))
     #expect(!own.isWheel && own.root.path == Package.root.path && own.python == nil)
-    #expect(try Program().run("--version").output.hasPrefix("boltzmill 0.1.0 (commit \(try #require(own.commit)); LibTorch "))
+    #expect(
+      try Program().run("--version").output.hasPrefix("boltzmill 0.1.0 (commit \(try #require(own.commit)); LibTorch "))
   }
 }

@@ -45,8 +45,9 @@ import Testing
 
       // turned and moved, as another program might hold them, and without the prior
       request["arrays"] = [["name": "coordinates", "shape": shape]]
-      let turned = stride(from: 0, to: coordinates.count, by: 3).flatMap {
-        [1 - coordinates[$0 + 1], 2 + coordinates[$0], 3 + coordinates[$0 + 2]]
+      var turned = coordinates
+      for x in stride(from: 0, to: coordinates.count, by: 3) {
+        (turned[x], turned[x + 1]) = (1 - coordinates[x + 1], 2 + coordinates[x])
       }
       let found = try #require(try worker.ask(request, [turned]).arrays["log_density"])
       let differences = zip(found, stored).map { abs($0 - $1) }
@@ -59,59 +60,54 @@ import Testing
   /// Each is answered in words, and the worker goes on.
   @Test func whatCannotBeAnsweredIsToldAndTheWorkerGoesOn() throws {
     let worker = try EmulatorWorker(run)
-    let frame = try run.artifact("traced").read(Recorded.sample.trajectory.coordinates).values.prefix(66)
+    let frame = try run.artifact("traced").read(Recorded.sample.trajectory.coordinates).values.prefix(66).map { $0 }
     let mirrored = frame.map { -$0 }
-    var broken = Array(frame)
+    var broken = frame
     broken[40] = .nan
     let one: [String: Any] = ["name": "coordinates", "shape": [1, 22, 3]]
     let prior: [String: Any] = ["name": "prior", "shape": [1, 60]]
-    func density(_ options: [String: Any] = [:], _ arrays: [[String: Any]]) -> [String: Any] {
-      ["request": "log_prob", "options": options, "arrays": arrays]
-    }
-    let wrong: [([String: Any], [[Double]], String)] = [
-      (["request": "smaple"], [], "there is no request 'smaple'; did you mean 'sample'?"),
-      (["seed": 1], [], "the header is not JSON with request"),
-      (["request": "sample", "seed": -1], [], "the header is not JSON"),
-      (["request": "sample", "options": ["ode_step": 4]], [], "unknown key 'ode_step'"),
-      (["request": "sample", "options": ["ode_steps": 0]], [], "1 to 10000"),
-      (["request": "sample", "options": ["count": "many"]], [], "count"),
-      (["request": "sample", "options": ["count": 1 << 40]], [], "one answer holds at most"),
-      (["request": "sample", "options": ["scores": true]], [], "scores are written by a stage"),
-      (["request": "sample", "options": ["integrator": "dopri5"]], [], "needs a fixed-step integrator"),
-      (["request": "sample", "arrays": [one]], [Array(frame)], "the arrays are 'coordinates', and none"),
-      (density([:], []), [], "the arrays are missing, and coordinates"),
-      (density([:], [one, one]), [Array(frame), Array(frame)], "each once"),
-      (density(["log_density": "none"], [one]), [Array(frame)], "gives no log-density"),
-      (
-        density(["integrator": "dopri5", "log_density": "exact-trace"], [one]), [Array(frame)],
-        "the way back from a conformation needs a fixed-step"
-      ),
-      (
-        density([:], [["name": "coordinates", "shape": [1, 21, 3]]]), [Array(frame.prefix(63))],
-        "coordinates has the shape [1, 21, 3], and [samples, 22, 3] is needed"
-      ),
-      (density([:], [["name": "coordinates", "shape": [Int.max, 22, 3]]]), [], "has the shape"),
-      (density([:], [["name": "coordinates", "shape": [-1, 22, 3]]]), [], "has the shape"),
-      (density([:], [["name": "coordinates", "shape": [2, 22, 3]]]), [Array(frame)], "their shapes are wrong"),
-      (density([:], [one]), [Array(frame), [0]], "their shapes are wrong"),
-      (density([:], [one, prior]), [Array(frame), [Double](repeating: 0, count: 60)], "ends"),
-      (density([:], [one]), [broken], "sample 0, atom 13 (from 0): a coordinate is nan"),
-      (density([:], [one]), [mirrored], "the other hand than the emulator's molecule"),
-    ]
-    for (header, arrays, expected) in wrong {
-      let answer = try worker.ask(header, arrays)
-      let error = try #require(answer.header["error"] as? [String: Any], "\(header)")
-      #expect((error["message"] as? String)?.contains(expected) == true, "\(header): \(error)")
+    func expect(_ words: String, _ header: [String: Any], _ arrays: [Double]...) throws {
+      let error = try #require(try worker.ask(header, arrays).header["error"] as? [String: Any], "\(header)")
+      #expect((error["message"] as? String)?.contains(words) == true, "\(header): \(error)")
       #expect((error["type"] as? String)?.hasSuffix("Error") == true)
     }
+    try expect("there is no request 'smaple'; did you mean 'sample'?", ["request": "smaple"])
+    try expect("the header is not JSON with request", ["seed": 1])
+    try expect("the header is not JSON", ["request": "sample", "seed": -1])
+    try expect("unknown key 'ode_step'", ["request": "sample", "options": ["ode_step": 4]])
+    try expect("1 to 10000", ["request": "sample", "options": ["ode_steps": 0]])
+    try expect("a whole number", ["request": "sample", "options": ["count": "many"]])
+    try expect("one answer holds at most", ["request": "sample", "options": ["count": 1 << 40]])
+    try expect("scores are written by a stage", ["request": "sample", "options": ["scores": true]])
+    try expect("needs a fixed-step integrator", ["request": "sample", "options": ["integrator": "dopri5"]])
+    try expect("the arrays are 'coordinates', and none", ["request": "sample", "arrays": [one]], frame)
+
+    func density(_ arrays: [[String: Any]], _ options: [String: Any] = [:]) -> [String: Any] {
+      ["request": "log_prob", "options": options, "arrays": arrays]
+    }
+    func shaped(_ shape: [Int]) -> [String: Any] { density([["name": "coordinates", "shape": shape]]) }
+    try expect("the arrays are missing, and coordinates", density([]))
+    try expect("each once", density([one, one]), frame, frame)
+    try expect("gives no log-density", density([one], ["log_density": "none"]), frame)
+    try expect(
+      "the way back from a conformation needs a fixed-step",
+      density([one], ["integrator": "dopri5", "log_density": "exact-trace"]), frame)
+    try expect("has the shape [1, 21, 3], and [samples, 22, 3] is needed", shaped([1, 21, 3]), Array(frame.prefix(63)))
+    try expect("has the shape", shaped([Int.max, 22, 3]))
+    try expect("has the shape", shaped([-1, 22, 3]))
+    try expect("their shapes are wrong", shaped([2, 22, 3]), frame)
+    try expect("their shapes are wrong", shaped([1, 22, 3]), frame, [0])
+    try expect("ends", density([one, prior]), frame, [Double](repeating: 0, count: 60))
+    try expect("sample 0, atom 13 (from 0): a coordinate is nan", shaped([1, 22, 3]), broken)
+    try expect("the other hand than the emulator's molecule", shaped([1, 22, 3]), mirrored)
     // headers that are no JSON at all
     for text in ["", "{", "[1, 2]", String(repeating: "[", count: 100_000), "\u{0}", #"{"request": {}}"#] {
       #expect(try worker.send(lengths: nil, Data(text.utf8), Data()).header["error"] != nil)
     }
     // no atoms are apart: a molecule of no extent has no density, and is no reason to end
-    let flat = try worker.ask(density([:], [one]), [[Double](repeating: 0.5, count: 66)])
+    let flat = try worker.ask(density([one]), [[Double](repeating: 0.5, count: 66)])
     #expect(flat.header["error"] != nil || flat.arrays["log_density"]?[0].isFinite == false)
-    #expect(try worker.ask(density([:], [["name": "coordinates", "shape": [0, 22, 3]]])).arrays["log_density"] == [])
+    #expect(try worker.ask(shaped([0, 22, 3])).arrays["log_density"] == [])
     #expect(try worker.ask(["request": "describe"]).header["atoms"] as? Int == 22)
     #expect(try worker.end() == 0)
   }
@@ -163,7 +159,7 @@ import Testing
 }
 
 /// A short run, whose folder stays as long as the process.
-private final class EmulatorRun: Sendable {
+private final class EmulatorRun {
   let folder: URL
   private let program: Program
 
@@ -187,10 +183,8 @@ private final class EmulatorRun: Sendable {
         exact:    { uses: sample, emulator: emulator, count: 70, batch: 32, log_density: exact-trace }
         weighted: { uses: reweight, samples: exact, density: exact-trace }
       """, to: "short.yaml")
-    let done = try program.run("run", "short.yaml", "--until", "exact")
+    let done = try program.run("run", "short.yaml", "--only", "frames,emulator,traced,exact")
     guard done.code == 0 else { throw Failed(reason: done.errors) }
-    let second = try program.run("run", "short.yaml", "--until", "traced")
-    guard second.code == 0 else { throw Failed(reason: second.errors) }
     folder = program.folder.appendingPathComponent("runs/short")
   }
 

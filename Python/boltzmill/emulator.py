@@ -71,7 +71,7 @@ class Emulator:
 
         nan where no point of the prior leads to a conformation. `options` are those of `sample`; the steps must be those that are
         sampled with. With log_density="exact-trace" the value has no noise; by probes it is an unbiased estimate, with the probes
-        that a draw with this seed has for its samples in their order. `prior` (samples, dimension), as it was drawn with x, spares
+        that a draw with this seed, which loses none, has for its samples in their order. `prior` (samples, dimension), as it was drawn with x, spares
         the way back to it, and rounding.
         """
         given = {"coordinates": x} | ({} if prior is None else {"prior": prior})

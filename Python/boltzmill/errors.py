@@ -53,6 +53,18 @@ class ClosedRun(BoltzmillError):
     """The run was closed, and its artifacts with it."""
 
 
+class ClosedEmulator(BoltzmillError):
+    """The emulator was closed, and its program with it."""
+
+
+class EmulatorRefused(BoltzmillError, ValueError):
+    """What an emulator was asked for cannot be had: another molecule's shape, an unknown option, a number that is not finite."""
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind  # the program's own name for it, as "ConformationError"
+
+
 class ProgramNotFound(BoltzmillError):
     """The program `pipeline` is not where it was looked for."""
 

@@ -5,12 +5,15 @@ import os
 import pathlib
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import seal
 from .artifact import Stage, opened, stage_of
 from .errors import BoltzmillError, ClosedRun, NoRun, UnfinishedStage, UnknownStage
 from .records import STAGES
+
+if TYPE_CHECKING:
+    from .emulator import Emulator
 
 S = TypeVar("S", bound=Stage)
 # checkpoints and parts, notes of a stage that is at work, files that are being written, and those that were put aside
@@ -71,6 +74,15 @@ class Run:
         if not isinstance(found, kind):
             raise BoltzmillError(f"{found.path} is of type {found.type}, and not a {kind.__name__}")
         return found
+
+    def emulator(
+        self, name: str, *, structure: str | os.PathLike[str] = "", program: str | os.PathLike[str] = "",
+        threads: int | None = None,
+    ) -> "Emulator":
+        """The emulator of a stage as a sampler; see `Emulator`. Close it when it is not needed any more: the run does not."""
+        from .emulator import Emulator  # which starts the program, and finds runs by it
+
+        return Emulator(self.stage(name).path, structure=structure, program=program, threads=threads)
 
     def close(self) -> None:
         self._stages, self._file = {}, self._closed  # files end with what refers to them

@@ -21,3 +21,11 @@ def check(run: boltzmill.Run) -> None:
     assert_type(traced.free_energies()["alpha", "beta"].interval, tuple[float, float])
     assert_type(run.stage("fresh"), Any)
     fresh.coordintes  # type: ignore[attr-defined]
+
+
+def check_emulator(run: boltzmill.Run) -> None:
+    with run.emulator("emulator") as emulator:
+        assert_type(emulator, boltzmill.Emulator)
+        drawn = emulator.sample(10, log_density="exact-trace")
+        assert_type(drawn.coordinates, NDArray[np.float64])
+        assert_type(emulator.log_prob(drawn.coordinates, prior=drawn.prior), NDArray[np.float64])

@@ -28,7 +28,7 @@ struct Pipeline: ParsableCommand {
       VerifyCommand.self,
       InspectCommand.self, ExportCommand.self, PrepareCommand.self, ReportCommand.self, CleanCommand.self,
       SchemaCommand.self, DoctorCommand.self, SubmitCommand.self, CancelCommand.self, StageCommand.self,
-      JobCommand.self,
+      JobCommand.self, ServeEmulatorCommand.self,
     ])
 
   static func main() {

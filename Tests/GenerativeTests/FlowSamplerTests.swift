@@ -87,6 +87,34 @@ import Torch
     #expect(kept.count == 200 - drawn.lost.count && kept.allSatisfy(\.isFinite))
   }
 
+  /// By Newton's method and by defect correction. With fewer steps these fields' maps fold over.
+  @Test(arguments: [0, 1], [6, 12]) func stepsAreUndone(_ kind: Int, _ steps: Int) throws {
+    let field = try roughFlows(space, seed: 10)[kind]
+    let start = try space.prior(20, Generator(seed: 11), .float64)
+    for integrator in [Integrator.rungeKutta4(steps: steps), .uniformRungeKutta4(steps: steps)] {
+      let sampler = try FlowSampler(field: field, integrator: integrator, method: .exactTrace)
+      let end = try sampler.integrate(from: start, Generator(seed: 1))
+      let found = try sampler.priorPoints(of: end.latents)
+      #expect(try largestDifference(space.wrapped(found - start), Tensor.zeros([20, 5], .float64)) < 1e-10)
+      let density = try sampler.integrate(from: found, Generator(seed: 1)).logDensities
+      #expect(try largestDifference(#require(density), #require(end.logDensities)) < 1e-9)
+    }
+    let adaptive = try FlowSampler(
+      field: field, integrator: .dormandPrince(absolute: 1e-6, relative: 1e-6), method: .exactTrace)
+    #expect(throws: SamplingError.inverseNeedsFixedSteps) { try adaptive.priorPoints(of: start) }
+  }
+
+  /// A point that no step leads to leaves the others alone.
+  @Test func onePointWithoutAWayBackIsNoOthersConcern() throws {
+    let field = try roughFlows(space, seed: 10)[1]
+    let sampler = try FlowSampler(field: field, integrator: .rungeKutta4(steps: 4), method: .exactTrace)
+    let start = try space.prior(3, Generator(seed: 11), .float64)
+    let end = try sampler.integrate(from: start, Generator(seed: 1)).latents
+    let lost = try Tensor([Double](repeating: .nan, count: 5), shape: [1, 5])
+    let found = try sampler.priorPoints(of: Tensor.concatenated([end, lost], axis: 0))
+    #expect(try largestDifference(space.wrapped(found.slice(0..<3) - start), Tensor.zeros([3, 5], .float64)) < 1e-10)
+  }
+
   @Test(arguments: [0, 1]) func fixedAndAdaptiveStepsAgree(_ kind: Int) throws {
     let field = try roughFlows(space, seed: 10)[kind]
     let start = try space.prior(20, Generator(seed: 11), .float64)

@@ -27,7 +27,15 @@ public enum Integrator: Codable, Equatable, Sendable {
   /// Adaptive Dormand-Prince 5(4) in s; the error of every sample is held below absolute + relative |x|.
   case dormandPrince(absolute: Double, relative: Double)
 
-  public var isFixedStep: Bool { if case .dormandPrince = self { false } else { true } }
+  public var isFixedStep: Bool { steps != nil }
+
+  /// How many, where they are fixed.
+  var steps: Int? {
+    switch self {
+    case .rungeKutta4(let steps), .uniformRungeKutta4(let steps): steps
+    case .dormandPrince: nil
+    }
+  }
 
   /// As it is for a part of a model.
   func fitted(to part: any VectorField) -> Integrator {
@@ -86,6 +94,7 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
   case noProbes(Int)
   case endTime(Double)
   case scoresNeedFixedStepsAndFreshProbes
+  case inverseNeedsFixedSteps
 
   public var description: String {
     switch self {
@@ -98,6 +107,8 @@ public enum SamplingError: Error, CustomStringConvertible, Equatable {
     case .endTime(let time): "trajectories run from t = 0 to an end in (0, 1], not to \(time)"
     case .scoresNeedFixedStepsAndFreshProbes:
       "scores of samples need a fixed-step integrator (rk4) and a log-density by stochastic-trace or exact-trace"
+    case .inverseNeedsFixedSteps:
+      "the way back from a conformation needs a fixed-step integrator (rk4): adaptive steps are chosen on the way there"
     }
   }
 }
@@ -163,11 +174,14 @@ public struct FlowSampler {
 
   /// One batch of `count` samples from the stream (seed, "batch", index).
   public func batch(_ count: Int, seed: UInt64, index: Int) throws -> FlowSamples {
+    let (start, generator) = try beginning(count, seed: seed, index: index)
+    return try integrate(from: start, generator)
+  }
+
+  /// The prior points of a batch [count, d], and its stream after them.
+  func beginning(_ count: Int, seed: UInt64, index: Int) throws -> (prior: Tensor, generator: Generator) {
     let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["batch", String(index)]))
-    return try withoutGradients {
-      let start = try field.space.prior(count, generator, field.scalarType)
-      return try integrate(from: start, generator)
-    }
+    return (try withoutGradients { try field.space.prior(count, generator, field.scalarType) }, generator)
   }
 
   /// Transports prior points [n, d] to the end of time.
@@ -223,7 +237,7 @@ public struct FlowSampler {
   /// Derivatives by s of a state at s: of points [n, d]; then, where they are asked for, of ln q [estimates, n] and its gradient [n, d].
   typealias Rates = (_ state: [Tensor], _ s: Double) throws -> [Tensor]
 
-  private func rates(
+  func rates(
     of field: any VectorField, _ clock: Clock, like start: Tensor, _ generator: Generator
   ) throws -> Rates {
     let type = start.scalarType ?? .float32
@@ -277,15 +291,17 @@ public struct FlowSampler {
 
   private func integrateFixed(_ state: inout [Tensor], _ clock: Clock, steps: Int, _ rates: Rates) throws {
     let h = clock.end / Double(steps)
+    for step in 0..<steps { state = try stepped(state, from: Double(step) * h, by: h, rates) }
+  }
+
+  /// One step of classical Runge-Kutta in s; a negative `h` leads back.
+  func stepped(_ state: [Tensor], from s: Double, by h: Double, _ rates: Rates) throws -> [Tensor] {
     func moved(_ slopes: [Tensor], _ ds: Double) throws -> [Tensor] { try zip(state, slopes).map { try $0 + $1 * ds } }
-    for step in 0..<steps {
-      let s = Double(step) * h
-      let k1 = try rates(state, s)
-      let k2 = try rates(moved(k1, h / 2), s + h / 2)
-      let k3 = try rates(moved(k2, h / 2), s + h / 2)
-      let k4 = try rates(moved(k3, h), s + h)
-      state = try moved(state.indices.map { try k1[$0] + (k2[$0] + k3[$0]) * 2 + k4[$0] }, h / 6)
-    }
+    let k1 = try rates(state, s)
+    let k2 = try rates(moved(k1, h / 2), s + h / 2)
+    let k3 = try rates(moved(k2, h / 2), s + h / 2)
+    let k4 = try rates(moved(k3, h), s + h)
+    return try moved(state.indices.map { try k1[$0] + (k2[$0] + k3[$0]) * 2 + k4[$0] }, h / 6)
   }
 
   /// One step size for all; a trajectory for which it would have to fall to nothing is lost, and the others go on without it.

@@ -93,6 +93,16 @@ public struct FlowDraws: Equatable {
   /// Trajectories that were begun.
   public var begun: Int { count + lost.count }
 
+  /// The rows in pieces of `size`, the last of what is left.
+  public func rows(batch size: Int) -> [Range<Int>] {
+    stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
+  }
+
+  /// The log-density of each sample by its estimates [estimates][n], of which there is one at least.
+  public static func mean(_ estimates: [[Double]]) -> [Double] {
+    (estimates.first ?? []).indices.map { i in estimates.reduce(0) { $0 + $1[i] } / Double(estimates.count) }
+  }
+
   /// Throws `SamplingError.allLost` where a batch gave no sample at all.
   public mutating func append(_ batch: FlowSamples) throws {
     let before = begun
@@ -117,5 +127,24 @@ public struct FlowDraws: Equatable {
         ? nil : try Tensor(estimates.flatMap { $0[rows] }, shape: [estimates.count, rows.count]),
       scores: scores.isEmpty ? nil : try Tensor(Array(scores[span]), shape: shape),
       functionEvaluations: 0)
+  }
+}
+
+extension FlowSampler {
+  /// Goes on with `draws` until `count` trajectories were begun, as many batches of `size` side by side as there are threads. `round` hears after
+  /// each of these rounds; what it throws ends the work. Throws `SamplingError`.
+  public func draw(
+    _ count: Int, into draws: inout FlowDraws, batch size: Int, seed: UInt64,
+    round: (inout FlowDraws) throws -> Void = { _ in }
+  ) throws {
+    while draws.begun < count {
+      let first = draws.begun / size
+      let left = (count - draws.begun + size - 1) / size
+      let drawn = try Runtime.sideBySide(min(left, Runtime.threads)) { k in
+        try batch(min(size, count - (first + k) * size), seed: seed, index: first + k)
+      }
+      for samples in drawn { try draws.append(samples) }
+      try round(&draws)
+    }
   }
 }

@@ -26,6 +26,9 @@ public struct MolecularFlow {
   public let field: any FlowModel
   public let chirality: Chirality
 
+  /// Bonds that keep their lengths: ln q is per volume of all other coordinates.
+  public var heldBonds: Int { if case .internal(let chart) = chart { chart.held?.count ?? 0 } else { 0 } }
+
   /// Draws `count` molecules from the streams (seed, "batch", 0, 1, ...), fewer where trajectories are lost. ln q by
   /// `method`. Throws `SamplingError`.
   public func samples(
@@ -78,8 +81,7 @@ public struct MolecularFlow {
   public static let reproductionTolerance = 1e-2
 
   /// ln q of samples by `sampler`'s method, from `prior` and `latents` [n, d] and ln |dx/dq| [n] as they were drawn.
-  /// (Integrating back from a sample would be another map: fixed steps have no exact inverse.) `progress` hears how
-  /// many are done; what it throws ends the work. Throws `ReproductionError`, `SamplingError`.
+  /// `progress` hears how many are done; what it throws ends the work. Throws `ReproductionError`, `SamplingError`.
   public func retransported(
     prior: Tensor, latents: Tensor, logJacobian: [Double], by sampler: FlowSampler, _ generator: Generator,
     batch: Int, progress: (Int) throws -> Void = { _ in }
@@ -95,9 +97,8 @@ public struct MolecularFlow {
       for k in estimates.indices {
         estimates[k] += chart.cartesianLogDensities(values[k * range.count..<(k + 1) * range.count], logJacobian[range])
       }
-      let away = try field.space.wrapped(flow.latents - latents.slice(range)).abs()
-      let distances = try away.maximum(over: -1).values(as: Double.self)
-      for (n, distance) in zip(range, distances) where !(distance <= furthest.distance) && !furthest.distance.isNaN {
+      for (n, distance) in zip(range, try distances(flow.latents, latents.slice(range)))
+      where !(distance <= furthest.distance) && !furthest.distance.isNaN {
         furthest = (distance, n)
       }
       try progress(range.upperBound)

@@ -1,3 +1,4 @@
+import Artifacts
 import Generative
 import Records
 import Workflow
@@ -8,8 +9,10 @@ struct EmulatorArtifact {
   let topologyJSON: String  // The topology in MDTraj's JSON, for trajectories made from samples
   let digest: String  // Content digest of the emulator's artifact: samples and energy models remember whose they are
 
-  static func read(_ input: StageInput) throws -> EmulatorArtifact {
-    let (artifact, record) = (input.artifact, Recorded.emulator)
+  static func read(_ input: StageInput) throws -> EmulatorArtifact { try read(input.artifact) }
+
+  static func read(_ artifact: Artifact) throws -> EmulatorArtifact {
+    let record = Recorded.emulator
     return EmulatorArtifact(
       emulator: try artifact.model(record.model, Emulator.init),
       topologyJSON: try artifact.read(record.topology).first ?? "", digest: artifact.provenance.contentDigest)

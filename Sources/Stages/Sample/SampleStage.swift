@@ -112,7 +112,7 @@ enum SampleStage: RecordedStage {
     }
   }
 
-  /// Integrates batch after batch. Each has a random stream of its own, so a draw that was stopped goes on with the next batch.
+  /// Each batch has a random stream of its own, so a draw that was stopped goes on with the next one.
   private static func draw(
     _ parameters: Parameters, _ sampler: FlowSampler, _ context: StageContext
   ) throws -> FlowDraws {
@@ -126,16 +126,10 @@ enum SampleStage: RecordedStage {
     let before = draws.seconds
     let watch = Stopwatch()
     var clock = CheckpointClock(context)
-    while draws.begun < parameters.count {
-      let (first, size) = (draws.begun / parameters.batch, parameters.batch)
-      let left = (parameters.count - draws.begun + size - 1) / size
-      let drawn = try Runtime.sideBySide(min(left, Runtime.threads)) { [seed = context.seed] k in
-        try sampler.batch(min(size, parameters.count - (first + k) * size), seed: seed, index: first + k)
-      }
-      for samples in drawn { try draws.append(samples) }
+    try sampler.draw(parameters.count, into: &draws, batch: parameters.batch, seed: context.seed) { draws in
       draws.seconds = before + watch.seconds
       context.progress.update(completed: draws.begun)
-      guard draws.begun < parameters.count else { break }
+      guard draws.begun < parameters.count else { return }
       try clock.saveIfDue { try context.checkpoints.save(step: draws.begun) { try $0.write(draws) } }
     }
     return draws
@@ -164,7 +158,7 @@ enum SampleStage: RecordedStage {
     var estimates = [[Double]](repeating: [], count: draws.estimates.count)
     var (mirrored, inverted) = (0, 0)
     var broken = [Int](repeating: 0, count: rings.rings.count)
-    for rows in stride(from: 0, to: draws.count, by: batch).map({ $0..<min($0 + batch, draws.count) }) {
+    for rows in draws.rows(batch: batch) {
       var drawn = try draws.samples(rows)
       let samples = try flow.molecules(&drawn)
       mirrored += samples.mirrored
@@ -184,8 +178,7 @@ enum SampleStage: RecordedStage {
 
     let count = draws.count
     if !estimates.isEmpty {
-      let mean = (0..<count).map { i in estimates.reduce(0) { $0 + $1[i] } / Double(estimates.count) }
-      try writer.write(output.logDensity.values, mean)
+      try writer.write(output.logDensity.values, FlowDraws.mean(estimates))
       if estimates.count > 1 {
         try writer.write(output.probes, estimates.flatMap { $0 }, shape: [estimates.count, count])
       }

@@ -245,3 +245,18 @@ extension PipelineChecker {
     return open.contains(upper) ? "at least \(lower)" : "\(lower) to \(upper)"
   }
 }
+
+extension ParameterGroup {
+  /// From values that stand in no pipeline file, checked as those of one are, with defaults filled in. `source` names where they stand in
+  /// messages. Throws `PipelineFileError` with everything that is wrong, and `ParameterGroupError`.
+  public init(checking values: [String: ParameterValue], of source: String) throws {
+    let place = SourceLocation(source)
+    let node = try YAMLDocument.parse(
+      ParameterValue.object(values).canonicalJSON, folder: URL(fileURLWithPath: "/")
+    ) { _, _ in place }
+    var checker = PipelineChecker(registry: StageRegistry([]))
+    let checked = checker.value(node, .object(Self.fields), place: source)
+    guard let checked, checker.findings.isEmpty else { throw PipelineFileError(checker.findings) }
+    try self.init(resolved: checked)
+  }
+}

@@ -3,7 +3,7 @@ import PackageDescription
 
 /// This package is another one's dependency, checked out by SwiftPM. It then takes LibTorch and OpenMM as pkg-config tells them
 /// (./bootstrap --library), and no flag that SwiftPM forbids dependencies. What follows is for this package's own build.
-let isDependency = Context.packageDirectory.contains("/checkouts/")
+let isDependency = Context.packageDirectory.split(separator: "/").dropLast().last == "checkouts"
 
 // The folder that ./bootstrap fills. Its libraries are linked by absolute path: SwiftPM puts the system's folders first on
 // the link line, and a LibTorch or OpenMM installed there must not be picked up.

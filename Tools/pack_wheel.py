@@ -20,12 +20,15 @@ import launcher  # noqa: E402 - it needs nothing of its package
 
 DEPS = ROOT / ".deps"
 SYSTEM = pathlib.Path("/usr/lib/x86_64-linux-gnu")
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "boltzmill/wheels"
+INSTALLED = (DEPS / "torch").resolve().parent  # what ./bootstrap unpacked of the wheels from PyPI
 PYTHON = sys.executable
-SWIFT = pathlib.Path(shutil.which("swift")).resolve().parents[1]
+LICENSES = ("Apache-2.0 AND BSD-3-Clause AND MIT AND BSL-1.0 AND Unicode-3.0 AND Zlib AND LGPL-3.0-or-later AND LGPL-2.1-or-later"
+            " AND GPL-3.0-or-later WITH GCC-exception-3.1")
+# Beside what auditwheel finds: xtb is loaded at run time; of LEMON the headers are in the program. The last three are for their licences alone: ICU is
+# in Swift's Foundation, libyaml in Yams, BoringSSL in swift-crypto, each as a copy of its source.
+OWN_DEBIAN, LIKE_DEBIAN = ["libxtb6", "liblemon-dev"], ["libicu72", "libyaml-0-2", "android-libboringssl"]
 PLATFORM = "manylinux_2_36_x86_64"
 LEFT_OUT = ["dipeptides-published", "propanol", "rings", "*.py"]  # of datasets/: what few examples want, and what made the rest
-OWN_DEBIAN = ["libxtb6", "liblemon-dev"]  # beside what auditwheel finds: loaded at run time, and headers alone
 # by soname: they are for reading from servers
 NETWORK = ["libcurl.so.4", "libcurl-gnutls.so.4", "libcrypto.so.3", "libssl.so.3", "libxml2.so.2"]
 # taken from the wheels that this one depends on
@@ -35,10 +38,14 @@ RUN_PATH = ":".join("$ORIGIN/" + each for each in (
 
 
 def run(*words, **options):
+    """What a command prints; the end of this program, with all that it said, where it fails."""
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
     if done.returncode:
         sys.exit(f"{' '.join(str(word) for word in words)}\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+SWIFT = pathlib.Path(json.loads(run("swift", "-print-target-info"))["paths"]["runtimeResourcePath"])  # usr/lib/swift
 
 
 def stand_ins(folder, users):
@@ -84,21 +91,32 @@ def licences(folder, debian_packages, swift_packages):
     """The licence of everything that lies in the wheel, our own first; returns the files' names."""
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "LICENSE", folder / "LICENSE.txt")
-    for package in debian_packages:
+    for package in [*debian_packages, *LIKE_DEBIAN]:
         shutil.copy(f"/usr/share/doc/{package}/copyright", folder / f"{package}.txt")
-    for name in {"GPL-3", "LGPL-3"}:  # which Debian's files only name
+    named = set(re.findall(r"/usr/share/common-licenses/([A-Za-z]+[-0-9.]*[0-9])", "".join(each.read_text() for each in folder.iterdir())))
+    for name in sorted(named):  # which Debian's files only name
         shutil.copy(f"/usr/share/common-licenses/{name}", folder / f"{name}.txt")
-    shutil.copy(SWIFT / "share/swift/LICENSE.txt", folder / "swift.txt")
+    sources = "".join(f"{name} {version(name)}: source package {run('dpkg-query', '-W', '-f', '${source:Package} ${source:Version}', name)}\n"
+                      for name in debian_packages)
+    (folder / "SOURCES.txt").write_text(
+        "Shared libraries in this wheel, as Debian 12 built them. Their sources: https://sources.debian.org and https://snapshot.debian.org.\n" + sources)
+    shutil.copy(SWIFT.parents[1] / "share/swift/LICENSE.txt", folder / "swift.txt")
     for name, _, checkout, _ in swift_packages:
         found = [each for each in sorted(checkout.iterdir()) if each.name.upper().startswith(("LICENSE", "NOTICE"))]
         if not found:
             sys.exit(f"{checkout} has no licence")
         for file in found:
             shutil.copy(file, folder / f"{name}-{file.stem}.txt")
-    plotly = next(CACHE.glob("plotly-*.whl"))
-    script = run("unzip", "-p", plotly, "plotly/package_data/plotly.min.js")
-    (folder / "plotly.js.txt").write_text(script[:script.index("*/") + 2] + "\n\n" + run("unzip", "-p", plotly, "*/LICENSE.txt"))
+    script = (INSTALLED / "plotly/package_data/plotly.min.js").read_text()
+    (folder / "plotly.js.txt").write_text(script[:script.index("*/") + 2] + "\n\n" + next(INSTALLED.glob("plotly-*/licenses/LICENSE*")).read_text())
+    shutil.copy(next(INSTALLED.glob("torch-*/licenses/LICENSE")), folder / "torch-headers.txt")
+    (folder / "openmm-headers.txt").write_text("OpenMM's headers are under the MIT licence; its package says:\n\n" + next(INSTALLED.glob("openmm-*/METADATA")).read_text())
     return sorted(each.name for each in folder.iterdir())
+
+
+def version(package):
+    """Of an installed package of Debian."""
+    return run("dpkg-query", "-W", "-f", "${Version}", package)
 
 
 def materials(file, swift_packages):
@@ -110,16 +128,17 @@ def materials(file, swift_packages):
     from packageurl import PackageURL
 
     def debian(name):
-        version = run("dpkg-query", "-W", "-f", "${Version}", name)
-        return Component(name=name, version=version, type=ComponentType.LIBRARY, purl=PackageURL("deb", "debian", name, version))
+        return Component(name=name, version=version(name), type=ComponentType.LIBRARY, purl=PackageURL("deb", "debian", name, version(name)))
 
     swift = re.search(r"Swift version (\S+)", run("swift", "--version"))[1]
     parts = [debian(name) for name in OWN_DEBIAN] + [Component(name="swift", version=swift, type=ComponentType.LIBRARY)]
-    for name, version, _, location in swift_packages:
+    parts += [Component(name=name, type=ComponentType.LIBRARY, description=where) for name, where in (
+        ("ICU", "a copy in Swift's Foundation"), ("libyaml", "a copy in Yams"), ("BoringSSL", "a copy in swift-crypto"))]
+    for name, tag, _, location in swift_packages:
         place, _, project = location.removeprefix("https://").removesuffix(".git").rpartition("/")
-        parts.append(Component(name=name, version=version, type=ComponentType.LIBRARY, purl=PackageURL("swift", place, project, version)))
-    version = next(CACHE.glob("plotly-*.whl")).name.split("-")[1]
-    parts.append(Component(name="plotly.js, of plotly", version=version, type=ComponentType.LIBRARY, purl=PackageURL("pypi", None, "plotly", version)))
+        parts.append(Component(name=name, version=tag, type=ComponentType.LIBRARY, purl=PackageURL("swift", place, project, tag)))
+    plotly = next(INSTALLED.glob("plotly-*.dist-info")).name.removesuffix(".dist-info").split("-")[1]
+    parts.append(Component(name="plotly.js, of plotly", version=plotly, type=ComponentType.LIBRARY, purl=PackageURL("pypi", None, "plotly", plotly)))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(make_outputter(Bom(components=parts), OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=1))
 
@@ -153,8 +172,7 @@ def libraries():
     found = {}
     for name, file in (("torch", "torch/version.py"), ("openmm", "openmm/version.py")):
         version = re.search(rf"^{name}==(\S+)", (ROOT / "bootstrap").read_text(), re.MULTILINE)[1]
-        wheel = next(CACHE.glob(f"{name}-{version}-*.whl"))
-        found[name] = {"version": version, "build": launcher.build(run("unzip", "-p", wheel, file))}
+        found[name] = {"version": version, "build": launcher.build((INSTALLED / file).read_text())}
     return found
 
 
@@ -188,6 +206,8 @@ def main(program, output):
         home = tree(stage, program)
         built = libraries()
         commit = run("git", "-C", ROOT, "rev-parse", "--short=7", "HEAD").strip()
+        if run("git", "-C", ROOT, "status", "--porcelain", "--untracked-files=no"):
+            commit += "+changes"
         version = re.search(r"^VERSION = '(\S+)'", (stage / "boltzmill/records.py").read_text(), re.MULTILINE)[1]
         (home / "build.json").write_text(json.dumps({"version": version, "commit": commit, "libraries": built}, indent=1) + "\n")
         declare(stage, built)
@@ -198,7 +218,7 @@ def main(program, output):
         run(PYTHON, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", scratch / "raw", stage)
         excluded = [word for name in FOREIGN for word in ("--exclude", name)]
         run(PYTHON, "-m", "auditwheel", "repair", "--plat", PLATFORM, *excluded, "--wheel-dir", scratch / "repaired",
-            *(scratch / "raw").glob("*.whl"), env={**os.environ, "LD_LIBRARY_PATH": f"{empty}:{SWIFT / 'lib/swift/linux'}"})
+            *(scratch / "raw").glob("*.whl"), env={**os.environ, "LD_LIBRARY_PATH": f"{empty}:{SWIFT / 'linux'}"})
         run(PYTHON, "-m", "wheel", "unpack", "--dest", scratch / "open", *(scratch / "repaired").glob("*.whl"))
         opened = next((scratch / "open").iterdir())
         complete(next(opened.glob("*.dist-info")), packages(program))
@@ -238,7 +258,7 @@ def complete(information, swift_packages):
     head, mark, rest = metadata.read_text().partition("License-Expression: Apache-2.0\n")
     if not mark:
         sys.exit("the wheel's METADATA names no licence")
-    metadata.write_text(head + mark + "".join(f"License-File: {name}\n" for name in names) + rest)
+    metadata.write_text(head + f"License-Expression: {LICENSES}\n" + "".join(f"License-File: {name}\n" for name in names) + rest)
     materials(sboms / "boltzmill.cdx.json", swift_packages)
 
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import sys
 
 _HERE = pathlib.Path(__file__).resolve().parent
@@ -23,7 +24,8 @@ def program() -> str:
         return ""
     if problems := wrong():
         raise WrongLibraries("\n".join(problems))
-    os.environ["BOLTZMILL_PYTHON"] = sys.executable  # for what makes peptides
+    if sys.executable:
+        os.environ.setdefault("BOLTZMILL_PYTHON", sys.executable)  # for what makes peptides
     return str(_PROGRAM)
 
 
@@ -66,4 +68,6 @@ def main() -> None:
         called = "boltzmill"
     elif shutil.which(called) != sys.argv[0]:  # not on PATH
         called = sys.argv[0]
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+        signal.signal(number, signal.SIG_DFL)
     os.execv(found, [called, *sys.argv[1:]])

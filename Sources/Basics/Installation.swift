@@ -18,7 +18,10 @@ public struct Installation: Equatable, Sendable {
     var folder = program.deletingLastPathComponent()
     while folder.path != "/" {
       for (mark, isWheel) in [("Package.swift", false), (Self.mark, true)] {
-        guard FileManager.default.fileExists(atPath: folder.appendingPathComponent(mark).path) else { continue }
+        // others' packages have no pipelines/
+        guard [mark, "pipelines"].allSatisfy({
+          FileManager.default.fileExists(atPath: folder.appendingPathComponent($0).path)
+        }) else { continue }
         (root, self.isWheel) = (folder, isWheel)
         return
       }

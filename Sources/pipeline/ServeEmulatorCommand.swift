@@ -19,12 +19,13 @@ struct ServeEmulatorCommand: ParsableCommand {
   }
 
   func run() throws {
+    let parent = getppid()
     ProcessEnvironment.prepare()
     let channel = try MessageChannel.standard()
     let sampler = try EmulatorSampler(
       URL(fileURLWithPath: artifact), structure: structure.map { URL(fileURLWithPath: $0) },
       threads: threads ?? AllowedCores.count)
-    let server = EmulatorServer(sampler: sampler, parent: getppid())
+    let server = EmulatorServer(sampler: sampler, parent: parent)
     while true {
       do {
         guard let message = try channel.next() else { return }
@@ -37,7 +38,7 @@ struct ServeEmulatorCommand: ParsableCommand {
       } catch is EmulatorServer.ParentGone {
         return
       } catch let error as MessageError {
-        try channel.send(EmulatorServer.refusal(error))
+        try channel.send(EmulatorServer.refusal(error).with("ends", true))
         throw ExitCode(2)
       }
     }

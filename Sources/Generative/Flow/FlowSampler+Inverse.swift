@@ -3,8 +3,8 @@ import Torch
 extension FlowSampler {
   /// The prior points [n, d] that fixed steps lead from to `end` [n, d], angles not wrapped.
   ///
-  /// Steps are undone one by one, the last of the last part first. Where a step's map folds over, or no point leads there, a row stays off: hold
-  /// what `integrate(from:)` makes of it against `end`. Throws `SamplingError.inverseNeedsFixedSteps`.
+  /// Steps are undone one by one, the last of the last part first. A row whose way back does not close, or leads over a step that is seen to fold
+  /// over, is NaN. Folds are seen where a part has a Jacobian; elsewhere hold what `integrate(from:)` makes of a row against `end`. Throws `SamplingError.inverseNeedsFixedSteps`.
   public func priorPoints(of end: Tensor) throws -> Tensor {
     let plain = try FlowSampler(field: field, integrator: integrator, method: .none, endTime: endTime)
     let unused = try Generator(seed: 0)
@@ -42,6 +42,7 @@ private struct StepInverse {
   /// Where a row stands: what is corrected, the point before the step that it means, and where the next correction leads. [n, d] each.
   private struct Place {
     var variable, points, correction: Tensor
+    var jacobian: Tensor?  // of the step, [n, m, m], where it is at hand
     var misses: [Double]
 
     /// Rows `place` of `other` in the place of rows `row`.
@@ -54,7 +55,8 @@ private struct StepInverse {
       }
       return Place(
         variable: try merged(variable, other.variable), points: try merged(points, other.points),
-        correction: try merged(correction, other.correction), misses: misses)
+        correction: try merged(correction, other.correction),
+        jacobian: try jacobian.flatMap { own in try other.jacobian.map { try merged(own, $0) } }, misses: misses)
     }
   }
 
@@ -80,7 +82,12 @@ private struct StepInverse {
       }
       if !better.isEmpty { place = try place.replacing(better, by: tried) }
     }
-    return place.points
+    // a row that is not back within some roundings, or on another sheet of a step that folds over, is none
+    var sure = place.misses.map { $0 <= 30 * rounding ? 1 : Double.nan }
+    if let signs = try place.jacobian?.signLogDeterminant().sign.values(as: Double.self) {
+      for row in sure.indices where !(signs[row] > 0) { sure[row] = .nan }
+    }
+    return try place.points * Tensor(sure, shape: [sure.count, 1]).cast(type)
   }
 
   private func back(_ end: Tensor) throws -> Tensor { try sampler.stepped([end], from: s + h, by: -h, rates)[0] }
@@ -99,11 +106,17 @@ private struct StepInverse {
       return [try velocity * rate, try jacobian.matmul(state[1]) * rate]
     }
     let miss = try end - state[0]
-    let moved = try state[1].solved(miss.slice(columns, axis: 1).unsqueezed(-1)).reshaped(n, columns.count)
+    let right = try miss.slice(columns, axis: 1).unsqueezed(-1)
+    // one singular matrix must not stop the others
+    let solution =
+      try (try? state[1].solved(right))
+      ?? (state[1] + Tensor.identity(columns.count, type) * 1e-6).solved(right)
+    let moved = try solution.reshaped(n, columns.count)
     let still = try [columns.lowerBound, end.shape[1] - columns.upperBound].map { try Tensor.zeros([n, $0], type) }
     return Place(
       variable: variable, points: variable,
-      correction: try Tensor.concatenated([still[0], moved, still[1]], axis: 1), misses: try sizes(miss, end))
+      correction: try Tensor.concatenated([still[0], moved, still[1]], axis: 1), jacobian: state[1],
+      misses: try sizes(miss, end))
   }
 
   private func sizes(_ miss: Tensor, _ end: Tensor) throws -> [Double] {

@@ -7,6 +7,10 @@ public enum ConformationError: Error, CustomStringConvertible, Equatable {
   case notFinite(sample: Int, atom: Int, value: Double)
   /// All of them are mirror images of the emulator's molecule.
   case otherHand(centre: String, samples: Int)
+  /// A bond that no molecule in nm has, nm.
+  case bondLength(sample: Int, atoms: [Int], length: Double)
+  /// Positions: several prior points may lead to one conformation, and nothing tells that.
+  case needsPriorPoint
   /// A bond that the emulator holds at its length has another one, nm.
   case heldBond(sample: Int, atoms: [Int], length: Double, held: Double)
 
@@ -17,6 +21,11 @@ public enum ConformationError: Error, CustomStringConvertible, Equatable {
     case .otherHand(let centre, let samples):
       "all stereocentres of \(samples == 1 ? "the sample" : "all \(samples) samples") have the other hand than the emulator's molecule "
         + "(\(centre), for one): give its mirror image, or the emulator of the other molecule"
+    case .bondLength(let sample, let atoms, let length):
+      "sample \(sample): atoms \(atoms[0]) and \(atoms[1]) (from 0) are bonded, and \(length) nm apart: give whole molecules, in nm"
+    case .needsPriorPoint:
+      "an emulator of positions gives the density of what was drawn, with the prior points that came with it: several such points may lead to "
+        + "one conformation; emulators in internal coordinates need none"
     case .heldBond(let sample, let atoms, let length, let held):
       "sample \(sample): the bond of atoms \(atoms[0]) and \(atoms[1]) (from 0) is \(length) nm long, and the emulator holds it at \(held) nm: "
         + "constrain it, in nm"
@@ -25,13 +34,13 @@ public enum ConformationError: Error, CustomStringConvertible, Equatable {
 }
 
 extension MolecularFlow {
-  /// A found prior point must lead to its conformation as closely as this, in latent coordinates of unit scale.
-  static let inversionTolerance = 1e-4
+  /// A found prior point must lead to its conformation as closely as this, in latent coordinates of unit scale, and a given one as closely as that.
+  private static let (inversionTolerance, givenTolerance) = (1e-4, 1e-3)
   /// nm.
-  private static let heldTolerance = 1e-4
+  private static let (heldTolerance, bondLengths) = (1e-4, 0.05...0.4)
 
   /// ln q over Cartesian coordinates of conformations [n, atoms, 3], nm, as `molecules` gives it with samples, [estimates][n]; NaN for one
-  /// that no point of the prior leads to.
+  /// to which no way back was found.
   ///
   /// Each is transported again by `sampler` from `prior` [n, d], or, without, from the point that its steps lead from to the conformation. Batches have the
   /// random numbers of `FlowSampler.batch` after its prior: with the seed of a draw, all of whose samples are given in their order, probes are the same.
@@ -43,6 +52,7 @@ extension MolecularFlow {
   ) throws -> [[Double]] {
     let count = coordinates.count / max(1, 3 * chart.atoms)
     guard count > 0 else { return [[Double]](repeating: [], count: sampler.estimates) }
+    if prior == nil, case .internal = chart {} else if prior == nil { throw ConformationError.needsPriorPoint }
     try check(coordinates, count)
     let (exact, logJacobian) = try latents(of: coordinates, count)
     let latents = try exact.cast(field.scalarType)
@@ -73,10 +83,10 @@ extension MolecularFlow {
     let generator = try sampler.beginning(latents.shape[0], seed: seed, index: index).generator
     let flow = try sampler.integrate(from: prior ?? sampler.priorPoints(of: latents), generator)
     let away = try distances(flow.latents, latents)
-    if prior != nil, let row = away.firstIndex(where: { $0 >= Self.reproductionTolerance }) {
+    if prior != nil, let row = away.firstIndex(where: { !($0 < Self.givenTolerance) }) {
       throw ReproductionError(sample: first + row, difference: away[row])
     }
-    let blank = away.map { prior == nil && $0 >= Self.inversionTolerance ? Double.nan : 1 }
+    let blank = away.map { prior != nil || $0 < Self.inversionTolerance ? 1 : Double.nan }
     return try flow.logDensities.map { try ($0 * Tensor(blank)).values(as: Double.self) } ?? []
   }
 
@@ -106,14 +116,20 @@ extension MolecularFlow {
     {
       throw ConformationError.otherHand(centre: centre.label, samples: count)
     }
-    guard case .internal(let chart) = chart, let held = chart.held else { return }
-    let values = try chart.coordinates.internalCoordinates(coordinates, frames: count).values
+    guard case .internal(let chart) = chart else { return }
+    let (internals, width) = (chart.coordinates, chart.coordinates.dimension)
+    let values = try internals.internalCoordinates(coordinates, frames: count).values
     for sample in 0..<count {
-      for bond in held {
-        let length = values[sample * chart.coordinates.dimension + bond.coordinate]
+      for (place, atoms) in internals.atoms.enumerated() where atoms.count == 2 {
+        let length = values[sample * width + place]
+        guard !Self.bondLengths.contains(length) else { continue }
+        throw ConformationError.bondLength(sample: sample, atoms: atoms, length: length)
+      }
+      for bond in chart.held ?? [] {
+        let length = values[sample * width + bond.coordinate]
         guard abs(length - bond.length) > Self.heldTolerance else { continue }
         throw ConformationError.heldBond(
-          sample: sample, atoms: chart.coordinates.atoms[bond.coordinate], length: length, held: bond.length)
+          sample: sample, atoms: internals.atoms[bond.coordinate], length: length, held: bond.length)
       }
     }
   }

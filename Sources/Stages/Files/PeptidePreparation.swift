@@ -96,7 +96,9 @@ struct PreparationProgram {
     }
     let process = Process()
     process.executableURL = python
-    process.arguments = ["-I", script.path, "--output", output.path] + words
+    // a wheel's libraries may lie where its user's Python finds them, in PYTHONPATH or at home
+    let isolation = Installation.current?.isWheel == true ? [] : ["-I"]
+    process.arguments = isolation + [script.path, "--output", output.path] + words
     let said = Pipe()
     (process.standardError, process.standardOutput, process.standardInput) = (said, said, FileHandle.nullDevice)
     do {

@@ -16,6 +16,8 @@ public struct EmulatorSampler {
   public let summary: ParameterValue
   private let flow: MolecularFlow
 
+  private static let largestBatch = 1 << 15  // A batch is in memory as a whole, with all its directions
+
   public struct Draws {
     /// [n, atoms, 3], nm.
     public let coordinates: [Double]
@@ -81,7 +83,7 @@ public struct EmulatorSampler {
     _ values: [String: ParameterValue], seed: UInt64, limit: Int, progress: () throws -> Void = {}
   ) throws -> Draws {
     let (parameters, sampler) = try self.sampler(values)
-    let most = limit / (3 * atoms + dimension + 1)
+    let most = limit / (3 * atoms + dimension + 1 + sampler.estimates)
     guard parameters.count <= most else { throw EmulatorSamplerError.tooMany(parameters.count, most: most) }
     var draws = FlowDraws(dimension: dimension, estimates: sampler.estimates)
     try sampler.draw(parameters.count, into: &draws, batch: parameters.batch, seed: seed) { _ in try progress() }
@@ -116,6 +118,9 @@ public struct EmulatorSampler {
   private func sampler(_ values: [String: ParameterValue]) throws -> (SampleStage.Parameters, FlowSampler) {
     let parameters = try SampleStage.Parameters(checking: values, of: "options")
     guard !parameters.scores else { throw EmulatorSamplerError.noScores }
+    guard parameters.batch <= Self.largestBatch else {
+      throw EmulatorSamplerError.batch(parameters.batch, most: Self.largestBatch)
+    }
     return (parameters, try withAdvice { try parameters.sampler(flow.field) })
   }
 
@@ -142,6 +147,7 @@ public enum EmulatorSamplerError: Error, CustomStringConvertible, Equatable {
   case noStructure(file: String, reason: String)
   case otherMolecule(atom: Int, found: String, expected: String)
   case tooMany(Int, most: Int)
+  case batch(Int, most: Int)
   case noDensity
   case noScores
 
@@ -157,6 +163,7 @@ public enum EmulatorSamplerError: Error, CustomStringConvertible, Equatable {
         + "stand in another order"
     case .tooMany(let count, let most):
       "count is \(count), and one answer holds at most \(most) samples: ask several times, with other seeds"
+    case .batch(let size, let most): "batch is \(size), and \(most) are transported at a time at most: give fewer"
     case .noDensity: "log_density: none gives no log-density; leave it out, or take another"
     case .noScores: "scores are written by a stage of type sample alone: leave them out"
     }

@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import ClosedEmulator, EmulatorRefused, RunFailed
+from .errors import BoltzmillError, ClosedEmulator, EmulatorRefused, RunFailed, StaleInput
 from .program import find
 
 _LENGTHS = struct.Struct("<QQ")  # bytes of the header, bytes of the numbers
@@ -32,14 +32,15 @@ class Emulator:
     The program is started with the first question, and ends with `close()`, with this object, and with Python. `structure` names a
     file of the molecule, which one of many peptides needs, and one whose run's folder lies elsewhere. `program` is as for
     `boltzmill.run`; `threads` are as many as there are cores unless others are asked for. Raises `EmulatorRefused` for what cannot be
-    answered, after which one may go on asking, and `RunFailed` where the program has ended, with its message.
+    answered, after which one may go on asking, and `RunFailed` where the program has ended, with its message. A process that was forked
+    starts a program of its own. `digest`, the artifact's content, is looked at whenever the program starts.
     """
 
     def __init__(
         self, artifact: str | os.PathLike[str], *, structure: str | os.PathLike[str] = "",
-        program: str | os.PathLike[str] = "", threads: int | None = None,
+        program: str | os.PathLike[str] = "", threads: int | None = None, digest: str = "",
     ) -> None:
-        self._artifact = os.path.abspath(artifact)
+        self._artifact, self._digest = os.path.abspath(artifact), digest
         self._words = ["--structure", os.path.abspath(structure)] if structure else []
         self._words += [] if threads is None else ["--threads", str(threads)]
         self._program, self._lock, self._closed = program, threading.Lock(), False
@@ -69,19 +70,21 @@ class Emulator:
         """ln q of conformations x, (samples, atoms, 3) in nm: (samples,) in nat, per nm to the power of all coordinates, up to one
         constant of the molecule.
 
-        nan where no point of the prior leads to a conformation. `options` are those of `sample`; the steps must be those that are
-        sampled with. With log_density="exact-trace" the value has no noise; by probes it is an unbiased estimate, with the probes
-        that a draw with this seed, which loses none, has for its samples in their order. `prior` (samples, dimension), as it was drawn with x, spares
-        the way back to it, and rounding.
+        nan is not zero density: no way back to the prior was found that is sure. `options` are those of `sample`; the steps must be those
+        that are sampled with. By log_density="exact-trace", the default without `prior`, the value has no noise; by probes it is an
+        unbiased estimate, with the probes that a draw with this seed, which loses none, has for its samples in their order. `prior`
+        (samples, dimension), as it was drawn with x, spares the way back to it, and rounding. Emulators of positions need it.
         """
         given = {"coordinates": x} | ({} if prior is None else {"prior": prior})
+        if prior is None:
+            options.setdefault("log_density", "exact-trace")
         _, arrays = self._ask({"request": "log_prob", "seed": seed, "options": options}, given)
         return arrays["log_density"]
 
     def close(self) -> None:
         """Ends the program."""
         self._closed = True
-        self._end()
+        self._end()  # while a question waits for its answer, too
 
     def __enter__(self) -> "Emulator":
         return self
@@ -90,9 +93,9 @@ class Emulator:
         self.close()
 
     def _end(self) -> None:
-        if self._worker:
-            self._worker.end()
-        self._worker = None
+        worker, self._worker = self._worker, None
+        if worker:
+            worker.end()
 
     def _ask(
         self, header: dict[str, Any], arrays: dict[str, ArrayLike] | None = None,
@@ -103,16 +106,31 @@ class Emulator:
         with self._lock:
             if self._closed:
                 raise ClosedEmulator(f"{self._artifact}: the emulator was closed, by close() or at the end of 'with'; open it again")
-            if not self._worker:
-                self._worker = _Worker([find(self._artifact, self._program), "serve-emulator", self._artifact, *self._words])
+            if self._worker and self._worker.owner != os.getpid():  # its pipes are those of the process that this one was forked from
+                self._worker.end.detach()
+                self._worker = None
             try:
-                found, answers = self._worker.exchange(text.encode(), list(values.values()))
-            except BaseException:  # Ctrl-C too: what is left of an answer belongs to no later question
+                worker = self._worker = self._worker or self._started()
+                found, answers = worker.exchange(text.encode(), list(values.values()))
+            except BaseException as reason:  # Ctrl-C too: what is left of an answer belongs to no later question
                 self._end()
+                if self._closed and isinstance(reason, (BoltzmillError, ValueError)):
+                    raise ClosedEmulator(f"{self._artifact}: the emulator was closed while it worked") from reason
                 raise
+            if found.get("ends"):
+                self._end()
         if error := found.get("error"):
             raise EmulatorRefused(error["message"], error["type"])
         return found, answers
+
+    def _started(self) -> "_Worker":
+        worker = _Worker([find(self._artifact, self._program), "serve-emulator", self._artifact, *self._words])
+        if self._digest:
+            about, _ = worker.exchange(b'{"request": "describe"}', [])
+            if about.get("digest", self._digest) != self._digest:
+                worker.end()
+                raise StaleInput(f"{self._artifact} was made again since this emulator was opened; open it again")
+        return worker
 
 
 class _Worker:
@@ -120,13 +138,16 @@ class _Worker:
 
     def __init__(self, command: list[str]) -> None:
         self._said: IO[bytes] = tempfile.TemporaryFile()
+        self.owner = os.getpid()
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
             process_group=0)  # a terminal's Ctrl-C is for Python
-        self.end = weakref.finalize(self, self._ended, self._process, self._said)
+        self.end = weakref.finalize(self, self._ended, self.owner, self._process, self._said)
 
     @staticmethod
-    def _ended(process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+    def _ended(owner: int, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+        if owner != os.getpid():
+            return  # it is another's
         process.kill()  # it has nothing to save
         for stream in process.stdin, process.stdout:
             try:

@@ -82,7 +82,9 @@ class Run:
         """The emulator of a stage as a sampler; see `Emulator`. Close it when it is not needed any more: the run does not."""
         from .emulator import Emulator  # which starts the program, and finds runs by it
 
-        return Emulator(self.stage(name).path, structure=structure, program=program, threads=threads)
+        stage = self.stage(name)
+        digest = str(stage.provenance["contentDigest"])
+        return Emulator(stage.path, structure=structure, program=program, threads=threads, digest=digest)
 
     def close(self) -> None:
         self._stages, self._file = {}, self._closed  # files end with what refers to them

@@ -41,7 +41,7 @@ def test_log_prob_equals_the_stored_one(emulator, fresh):
 
 def test_log_prob_of_coordinates_alone(emulator, fresh):
     """The way back to the prior is found to the rounding of networks in single precision."""
-    found = emulator.log_prob(fresh.coordinates, seed=fresh.provenance["seed"])
+    found = emulator.log_prob(fresh.coordinates, seed=fresh.provenance["seed"], log_density="stochastic-trace")
     off = np.abs(found - fresh.log_density)
     print(f"ln q of coordinates alone, of {COUNT}: off by {np.nanmedian(off):.2g} nat in the middle, {np.nanmax(off):.2g} at most; {np.isnan(off).sum()} not found")
     assert np.nanmedian(off) < 5e-6 and np.nanmax(off) < 2e-3 and np.isnan(off).sum() <= 8
@@ -70,6 +70,7 @@ def test_exact_likelihoods_have_no_noise(emulator):
 @pytest.mark.parametrize("change, words", [
     (lambda x: x[:, :21], r"coordinates has the shape \[2, 21, 3\], and \[samples, 22, 3\] is needed"),
     (lambda x: x[0], r"the shape \[22, 3\]"), (lambda x: -x, "the other hand than the emulator's molecule"),
+    (lambda x: 10 * x, r"sample 0: atoms \d+ and \d+ \(from 0\) are bonded, and [\d.]+ nm apart: give whole molecules, in nm"),
     (lambda x: np.where(x == x[1, 3, 0], np.inf, x), r"sample 1, atom 3 \(from 0\): a coordinate is inf")])
 def test_wrong_conformations_are_refused_and_it_goes_on(emulator, fresh, change, words):
     two = fresh.coordinates[:2]
@@ -87,6 +88,33 @@ def test_wrong_options_are_refused_by_the_stages_own_checks(emulator):
     with pytest.raises(boltzmill.EmulatorRefused, match="header"):
         emulator.sample(3, seed=-1)
     assert len(emulator.sample(np.int64(3), seed=2**64 - 1).coordinates) == 3
+
+
+def test_a_question_that_is_too_long_is_no_reason_to_stop(emulator, fresh):
+    with pytest.raises(boltzmill.EmulatorRefused, match="the header of the message would be"):
+        emulator.sample(3, note="x" * (1 << 20))
+    with pytest.raises(boltzmill.EmulatorRefused, match="32768 are transported at a time at most"):
+        emulator.sample(3, batch=2**63 - 1)
+    assert len(emulator.sample(3).log_prob) == 3
+
+
+def test_an_artifact_that_was_made_again_is_refused(folder, program):
+    other = boltzmill.Emulator(folder / "emulator.h5", program=program, digest="0" * 64)
+    with pytest.raises(boltzmill.StaleInput, match="was made again"), other:
+        other.sample(1)
+
+
+def test_a_forked_process_has_a_worker_of_its_own(emulator):
+    first, worker = emulator.sample(4, seed=9).coordinates, emulator._worker
+    child = os.fork()
+    if child == 0:
+        try:
+            same = np.array_equal(emulator.sample(4, seed=9).coordinates, first) and emulator._worker is not worker
+            emulator.close()
+        finally:
+            os._exit(0 if same else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert np.array_equal(emulator.sample(4, seed=9).coordinates, first) and emulator._worker is worker
 
 
 def test_another_stage_holds_none(run, program):

@@ -19,9 +19,11 @@ public struct Installation: Equatable, Sendable {
     while folder.path != "/" {
       for (mark, isWheel) in [("Package.swift", false), (Self.mark, true)] {
         // others' packages have no pipelines/
-        guard [mark, "pipelines"].allSatisfy({
-          FileManager.default.fileExists(atPath: folder.appendingPathComponent($0).path)
-        }) else { continue }
+        guard
+          [mark, "pipelines"].allSatisfy({
+            FileManager.default.fileExists(atPath: folder.appendingPathComponent($0).path)
+          })
+        else { continue }
         (root, self.isWheel) = (folder, isWheel)
         return
       }

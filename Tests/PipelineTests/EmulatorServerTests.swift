@@ -100,6 +100,8 @@ import Testing
     try expect("ends", density([one, prior]), frame, [Double](repeating: 0, count: 60))
     try expect("sample 0, atom 13 (from 0): a coordinate is nan", shaped([1, 22, 3]), broken)
     try expect("the other hand than the emulator's molecule", shaped([1, 22, 3]), mirrored)
+    try expect("nm apart: give whole molecules, in nm", shaped([1, 22, 3]), frame.map { 10 * $0 })
+    try expect("32768 are transported at a time at most", ["request": "sample", "options": ["batch": Int.max]])
     // headers that are no JSON at all
     for text in ["", "{", "[1, 2]", String(repeating: "[", count: 100_000), "\u{0}", #"{"request": {}}"#] {
       #expect(try worker.send(lengths: nil, Data(text.utf8), Data()).header["error"] != nil)
@@ -109,6 +111,30 @@ import Testing
     #expect(flat.header["error"] != nil || flat.arrays["log_density"]?[0].isFinite == false)
     #expect(try worker.ask(shaped([0, 22, 3])).arrays["log_density"] == [])
     #expect(try worker.ask(["request": "describe"]).header["atoms"] as? Int == 22)
+    #expect(try worker.end() == 0)
+  }
+
+  /// Several prior points may lead to one conformation of a coarse network over positions, and nothing tells: no density without the point.
+  @Test func positionsNeedTheirPriorPoints() throws {
+    let worker = try EmulatorWorker(run, of: "positions")
+    let drawn = try worker.ask([
+      "request": "sample", "options": ["count": 6, "log_density": "exact-trace", "ode_steps": 3],
+    ])
+    let (coordinates, stored) = try (
+      #require(drawn.arrays["coordinates"]), #require(drawn.arrays["log_density"])
+    )
+    let prior = try #require(drawn.arrays["prior"])
+    #expect(stored.count > 0)
+    var request: [String: Any] = ["request": "log_prob", "options": ["log_density": "exact-trace", "ode_steps": 3]]
+    request["arrays"] = [["name": "coordinates", "shape": [stored.count, 22, 3]]]
+    let refused = try #require(try worker.ask(request, [coordinates]).header["error"] as? [String: Any])
+    #expect((refused["message"] as? String)?.contains("with the prior points that came with it") == true, "\(refused)")
+    request["arrays"] = [
+      ["name": "coordinates", "shape": [stored.count, 22, 3]],
+      ["name": "prior", "shape": [stored.count, prior.count / stored.count]],
+    ]
+    let found = try #require(try worker.ask(request, [coordinates, prior]).arrays["log_density"])
+    #expect(zip(found, stored).allSatisfy { abs($0 - $1) < 1e-3 }, "\(found) \(stored)")
     #expect(try worker.end() == 0)
   }
 
@@ -181,9 +207,10 @@ private final class EmulatorRun {
         emulator: { uses: emulator, frames: frames, network: { width: 32, depth: 1 }, training: { steps: 150, batch: 128 } }
         traced:   { uses: sample, emulator: emulator, count: 70, batch: 32 }
         exact:    { uses: sample, emulator: emulator, count: 70, batch: 32, log_density: exact-trace }
+        positions: { uses: emulator, frames: frames, coordinates: cartesian, network: { layers: 1, scalars: 6, vectors: 3 }, training: { steps: 5, batch: 12 } }
         weighted: { uses: reweight, samples: exact, density: exact-trace }
       """, to: "short.yaml")
-    let done = try program.run("run", "short.yaml", "--only", "frames,emulator,traced,exact")
+    let done = try program.run("run", "short.yaml", "--only", "frames,emulator,positions,traced,exact")
     guard done.code == 0 else { throw Failed(reason: done.errors) }
     folder = program.folder.appendingPathComponent("runs/short")
   }
@@ -201,10 +228,10 @@ private final class EmulatorWorker {
   private let process = Process()
   private let (to, back) = (Pipe(), Pipe())
 
-  init(_ run: EmulatorRun) throws {
+  init(_ run: EmulatorRun, of stage: String = "emulator") throws {
     signal(SIGPIPE, SIG_IGN)
     process.executableURL = try Program.executable()
-    process.arguments = ["serve-emulator", run.folder.appendingPathComponent("emulator.h5").path]
+    process.arguments = ["serve-emulator", run.folder.appendingPathComponent("\(stage).h5").path]
     (process.standardInput, process.standardOutput) = (to, back)
     process.standardError = FileHandle.nullDevice
     try process.run()

@@ -56,6 +56,12 @@ import Testing
     var known =
       (try? JSONDecoder().decode([String: [String: String]].self, from: Data(contentsOf: file))) ?? [:]
     if Self.isWriting {
+      // what is another here than it was is another on every kind: theirs are not known any more, but where they are the new ones already
+      let before = known[Self.processor] ?? [:]
+      let changed = digests.filter { before[$0.key] != nil && before[$0.key] != $0.value }
+      for kind in known.keys {
+        for (stage, new) in changed where known[kind]?[stage] != new { known[kind]?[stage] = nil }
+      }
       known[Self.processor] = digests
       try Self.encoded(known).write(to: file)
     } else if let expected = known[Self.processor] {
@@ -67,7 +73,7 @@ import Testing
         }
         #expect(known == digest, "\(stage)")
       }
-      #expect(expected.count > 20)
+      #expect(!expected.isEmpty)
     } else {
       // names, types, shapes, units and axes were compared above
       print("digests not compared: none are known for \(Self.processor)")

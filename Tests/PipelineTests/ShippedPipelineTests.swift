@@ -55,7 +55,8 @@ import Testing
     try Data(#"{"version": "0.1.0", "commit": "1a2b3c4", "libraries": {}}"#.utf8).write(
       to: site.appendingPathComponent(Installation.mark))
     #expect(Installation(above: program) == nil)  // a file of that name alone is nothing
-    try FileManager.default.createDirectory(at: site.appendingPathComponent("pipelines"), withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      at: site.appendingPathComponent("pipelines"), withIntermediateDirectories: true)
     let wheel = try #require(Installation(above: program))
     #expect(wheel.isWheel && wheel.root.path == site.path && wheel.commit == "1a2b3c4" && wheel.python == nil)
 

@@ -25,5 +25,6 @@ def test_every_dataset_is_read(folder):
         there = {path for path in there if not path.startswith("provenance/")}
         if type(stage)._versions[stage.type][0] == stage.provenance["stageVersion"]:
             assert there == fields, name
+        assert there & fields, name
         for path in sorted(there & fields):
             assert stage.field(path)[()] is not None

@@ -1,5 +1,6 @@
 import Artifacts
 import Foundation
+import Records
 import Stages
 import TestSupport
 import Testing
@@ -41,5 +42,9 @@ import Workflow
       """, to: "old.yaml")
     let run = try program.run("run", "old.yaml", "--threads", "1")
     #expect(run.code == 0, "\(run.errors)")
+    let fresh = try Artifact.open(program.folder.appendingPathComponent("runs/old/fresh.h5"), verify: true)
+    let densities = try fresh.read(Recorded.sample.logDensity.values).values
+    // a model of ten steps: what the same model gave when it was made, some nats apart by rounding at most
+    #expect(densities.count == 4 && densities.allSatisfy { abs($0 - 150) < 100 }, "\(densities)")
   }
 }

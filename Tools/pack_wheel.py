@@ -3,7 +3,7 @@
 
 usage: pack_wheel.py PROGRAM OUTPUT
 What Debian's libraries need of the network (HDF5 and NetCDF can read from servers, which the program never asks them to) is replaced by
-empty stand-ins: thirty libraries less, OpenSSL and Kerberos among them.
+empty stand-ins: OpenSSL, Kerberos, ICU and what else they need stay out.
 """
 import json
 import os

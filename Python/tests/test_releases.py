@@ -5,7 +5,7 @@ import pytest
 
 from conftest import ROOT
 
-FOLDERS = sorted((ROOT / "Tests/Fixtures/releases").iterdir())
+FOLDERS = sorted(each for each in (ROOT / "Tests/Fixtures/releases").iterdir() if each.is_dir())
 
 
 def test_the_first_release_is_there():

@@ -108,7 +108,7 @@ import Testing
     }
     // no atoms are apart: a molecule of no extent has no density, and is no reason to end
     let flat = try worker.ask(density([one]), [[Double](repeating: 0.5, count: 66)])
-    #expect(flat.header["error"] != nil || flat.arrays["log_density"]?[0].isFinite == false)
+    #expect(flat.header["error"] != nil)
     #expect(try worker.ask(shaped([0, 22, 3])).arrays["log_density"] == [])
     #expect(try worker.ask(["request": "describe"]).header["atoms"] as? Int == 22)
     #expect(try worker.end() == 0)
@@ -154,13 +154,16 @@ import Testing
       #expect((error["message"] as? String)?.contains(expected) == true, "\(error)")
       #expect(try worker.end() == 2)
     }
-    for seed in 0..<4 {
-      let worker = try EmulatorWorker(run)
+    // random bytes: as they are they announce too much; with right lengths before them each is answered, and the worker goes on
+    let worker = try EmulatorWorker(run)
+    for seed in 0..<20 {
       var random = RandomStream(seed: UInt64(seed))
-      worker.write(Data((0..<200).map { _ in UInt8.random(in: 0...255, using: &random) }))
-      worker.closeInput()
-      #expect([0, 2].contains(try worker.end()))
+      let bytes = Data((0..<200).map { _ in UInt8.random(in: 0...255, using: &random) })
+      #expect(try worker.send(lengths: nil, bytes.prefix(100), bytes.suffix(96)).header["error"] != nil)
     }
+    worker.write(Data(repeating: 0xff, count: 200))
+    worker.closeInput()
+    #expect(try worker.end() == 2)
   }
 
   @Test func whatHoldsNoEmulatorIsRefused() throws {

@@ -137,6 +137,7 @@ extension FlowSampler {
     _ count: Int, into draws: inout FlowDraws, batch size: Int, seed: UInt64,
     round: (inout FlowDraws) throws -> Void = { _ in }
   ) throws {
+    let size = min(size, max(1, count))
     while draws.begun < count {
       let first = draws.begun / size
       let left = (count - draws.begun + size - 1) / size

@@ -108,7 +108,7 @@ def main():
     head = HEAD.format(version=declared["version"])
     lines, names, taken = head.rstrip("\n").split("\n"), {}, set(re.findall(r"\w+", head))
     for artifact in declared["artifacts"]:
-        types = {each["type"]: (each["version"], *each["sound_versions"]) for each in artifact["types"]}
+        types = {each["type"]: (each["version"], *each["readable_versions"]) for each in artifact["types"]}
         name = new(camel(next(iter(types))), taken)
         write(lines, taken, name, "Stage", "", *tree(artifact["fields"]), versions=types)
         names |= dict.fromkeys(types, name)

@@ -189,7 +189,7 @@ class EmulatorResults(Group):
 
 
 class Emulator(Stage):
-    _versions = {'emulator': (4,), 'imported-emulator': (1,), 'transferred-emulator': (1,)}
+    _versions = {'emulator': (4,), 'imported-emulator': (1,), 'transferred-emulator': (1,), 'refined-emulator': (1,)}
     emulator = Below(EmulatorEmulator)
     topology = Field('topology', "the molecule, in MDTraj's JSON", texts, axes=('one',))
     training = Below(EmulatorTraining)
@@ -609,11 +609,12 @@ class ReweightResults(Group):
     profile = Below(ReweightResultsProfile)
     noise = Below(ReweightResultsNoise)
     temperatures = Below(ReweightResultsTemperatures)
+    sampling_standard_error = Field('results/sampling_standard_error', 'of dF, by bootstrap alone: without what the energy model has wrong between the states', float, unit='kT')
     audit = Below(ReweightResultsAudit)
 
 
 class Reweight(Stage):
-    _versions = {'reweight': (5,)}
+    _versions = {'reweight': (6, 5)}
     _attributes = (
         Field('log_density@method', 'what computed it', text),
         Field('results/torsions/NAME@atoms', 'its four atoms, counted from 0', text),
@@ -1208,6 +1209,7 @@ STAGES: dict[str, type[Stage]] = {
     'emulator': Emulator,
     'imported-emulator': Emulator,
     'transferred-emulator': Emulator,
+    'refined-emulator': Emulator,
     'transferable-emulator': TransferableEmulator,
     'perturb': Perturb,
     'sample': Sample,

@@ -45,7 +45,7 @@ def test_the_classes_are_those_of_the_program(program):
     for artifact in json.loads(said)["artifacts"]:
         for each in artifact["types"]:
             kind = records.STAGES[each["type"]]
-            assert kind._versions[each["type"]] == (each["version"], *each["sound_versions"])
+            assert kind._versions[each["type"]] == (each["version"], *each["readable_versions"])
             found = {field.path: (field.unit, list(field.axes), field.meaning) for field in fields.declared(kind)}
             assert found == {field["path"]: (field["unit"], field["axes"], field["meaning"]) for field in artifact["fields"]}
 
@@ -65,7 +65,7 @@ def test_one_version(program):
 @pytest.fixture
 def declarations():
     field = {"path": "results/from", "kind": "number", "type": "float64", "axes": [], "unit": "kT", "meaning": "m"}
-    types = [{"type": "a-b", "version": 2, "sound_versions": [1]}]
+    types = [{"type": "a-b", "version": 2, "readable_versions": [1]}]
     return {"version": "1.2.3", "artifacts": [{"types": types, "fields": [field]}]}
 
 

@@ -117,6 +117,9 @@ public struct ReweightRecord: StageRecord {
   public let noiseEffect = Real("results/noise/effect", unit: "kT", "what its correction did to dF")
   public let noiseEffectError = Real("results/noise/effect_standard_error", unit: "kT", "its error")
   public let temperatures = TemperaturesRecord()
+  public let samplingError = Real(
+    "results/sampling_standard_error", unit: "kT",
+    "of dF, by bootstrap alone: without what the energy model has wrong between the states")
   public let auditRMSE = Real(
     "results/audit/rmse_log_density", unit: "nat", "of the energy model against the samples' own ln q")
   public let auditStateBias = Real(

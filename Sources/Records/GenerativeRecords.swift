@@ -54,13 +54,15 @@ public struct LossRecord: Record {
   }
 }
 
-/// `emulator`, `imported-emulator` and `transferred-emulator`: the chart, the network's shape, its numbers.
+/// `emulator`, `imported-emulator`, `transferred-emulator` and `refined-emulator`: the chart, the network's shape, its numbers.
 public struct EmulatorRecord: StageRecord {
   public static let stageType = "emulator"
   /// Of one that another program trained, which writes the same.
   public static let importedStageType = "imported-emulator"
   /// Of one that was made for the molecule by an emulator of many.
   public static let transferredStageType = "transferred-emulator"
+  /// Of one that was trained again on its own weighted samples.
+  public static let refinedStageType = "refined-emulator"
   public let model = ModelRecord(
     group: "emulator", header: "kind and shape of the network, and the interpolant; JSON",
     chart: "from positions to latent coordinates; JSON")

@@ -12,6 +12,8 @@ protocol RecordedStage: StageType where Parameters: ParameterGroup {
   static var method: ((StageInput) throws -> String)? { get }
   /// Numbers of its artifact that the table of a batch shows.
   static var columns: [BatchColumn] { get }
+  /// Older versions whose artifacts hold the same fields, though a run may make them anew.
+  static var readableVersions: [Int] { get }
 }
 
 extension RecordedStage where Output: StageRecord {
@@ -21,6 +23,7 @@ extension RecordedStage where Output: StageRecord {
 extension RecordedStage {
   static var method: ((StageInput) throws -> String)? { nil }
   static var columns: [BatchColumn] { [] }
+  static var readableVersions: [Int] { soundVersions }
 }
 
 extension StageCatalog {
@@ -37,6 +40,8 @@ extension StageCatalog {
         [
           "type": .string(type.type), "version": .integer(type.version),
           "sound_versions": .list(type.soundVersions.map { .integer($0) }),
+          "readable_versions": .list(
+            ((type as? any RecordedStage.Type)?.readableVersions ?? []).map { .integer($0) }),
         ]
       }
       return ["types": .list(writers), "fields": .list(section.record.fields.map(\.declaration))] as ParameterValue

@@ -4,7 +4,7 @@ import Workflow
 public enum StageCatalog {
   public static let all: [any StageType.Type] = [
     SimulateStage.self, IngestStage.self, EmulatorStage.self, ImportedEmulatorStage.self,
-    TransferableEmulatorStage.self, TransferredEmulatorStage.self, PerturbStage.self,
+    TransferableEmulatorStage.self, TransferredEmulatorStage.self, RefinedEmulatorStage.self, PerturbStage.self,
     SampleStage.self,
     EnergyModelStage.self, AnnealStage.self,
     ReweightStage.self, CycleStage.self, AuditStage.self, ExploreStage.self, ToySamplesStage.self,

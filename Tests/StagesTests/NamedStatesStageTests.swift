@@ -91,7 +91,7 @@ import Testing
       }
     }
     try compare("")
-    #expect(compared == 27)
+    #expect(compared == 28)
     let record = Recorded.reweight
     #expect(try named.read(record.stateNames) == ["left", "others"] && !short.has(record.states.population))
     #expect(try named.read(record.states.names) == ["left", "others"])

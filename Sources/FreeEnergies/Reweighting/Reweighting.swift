@@ -66,6 +66,10 @@ public struct Reweighting: Sendable {
   public let profile: FreeEnergyProfile
   /// nil where ln q was estimated once.
   public let noise: NoiseCorrection?
+  /// How far ln q is off in each state, under the weights, up to what is common to all, nat: by the samples' own estimates. Nil without them.
+  public let modelErrors: [Double]?
+  /// The standard error of `deltaF` by bootstrap alone, without what `modelErrors` adds; kT.
+  public let samplingError: Double
 
   /// - Parameters:
   ///   - reducedPotential: u(x), kT, [samples].
@@ -75,15 +79,17 @@ public struct Reweighting: Sendable {
   ///   - angle: the torsion of the profile, rad, [samples]; nil: there is none.
   ///   - noiseAngles: torsions the noise may depend on, rad, [torsions][samples].
   ///   - excluded: samples to give no weight whatever their energy (such as those of the wrong hand).
+  ///   - judges: unbiased estimates of ln q beside those that are used, [estimates][samples]; none: empty. What `logDensities` have wrong
+  ///     between states by these goes into the errors, in squares, and moves the ends of intervals: resamples of the same samples cannot know it.
   ///
   /// Throws `FreeEnergiesError.shape`, or `.emptyState` when no pair of states holds weight on both sides.
   public init(
     reducedPotential: [Double], logDensities: [[Double]], states: StateAssignment, angle: [Double]?,
-    noiseAngles: [[Double]] = [], excluded: [Bool]? = nil, options: Options = Options()
+    noiseAngles: [[Double]] = [], excluded: [Bool]? = nil, judges: [[Double]] = [], options: Options = Options()
   ) throws {
     let count = reducedPotential.count
     guard count > 0, !logDensities.isEmpty, states.place.count == count, (angle?.count ?? count) == count,
-      (logDensities + noiseAngles).allSatisfy({ $0.count == count }), (excluded?.count ?? count) == count
+      (logDensities + noiseAngles + judges).allSatisfy({ $0.count == count }), (excluded?.count ?? count) == count
     else {
       throw FreeEnergiesError.shape(
         "reweighting needs as many energies (\(count)) as log-densities (\(logDensities.map(\.count))) and angles "
@@ -160,6 +166,8 @@ public struct Reweighting: Sendable {
       raw: zip(raw, shift).map { $0 + $1 }, states: states, bins: bins, model: model, fitWeights: fitWeights,
       options: options)
     let shares = states.shares(weights)
+    let off = judges.isEmpty ? nil : ModelErrors(of: mean, by: judges, weights: weights, states: states)
+    modelErrors = off?.states
     let populations = states.names.indices.map { state -> StateEstimates.Population in
       var found = StateEstimates.Population()
       found.effectiveSamples = support[state].effective
@@ -169,8 +177,9 @@ public struct Reweighting: Sendable {
       guard parts.allSatisfy(\.givesInterval) else { return found }
       let values = resampled.map { $0.shares[state] }
       (found.standardError, found.interval) = (finiteStandardDeviation(values), centralInterval(values))
-      return found
+      return off?.widened(found, state, shares) ?? found
     }
+    var sampling = Double.nan
     let differences = states.pairs.enumerated().map { index, pair -> StateEstimates.Difference in
       var found = StateEstimates.Difference()
       guard states.isTold[pair.from], states.isTold[pair.to], hasNumber(pair) else { return found }
@@ -178,16 +187,20 @@ public struct Reweighting: Sendable {
       guard hasInterval(pair) else { return found }
       let values = resampled.map { $0.differences[index] }
       (found.standardError, found.interval) = (finiteStandardDeviation(values), centralInterval(values))
-      return found
+      if index == 0 { sampling = found.standardError }
+      return off?.widened(found, pair) ?? found
     }
+    samplingError = sampling
     self.states = StateEstimates(
       names: states.names, populations: populations, pairs: states.pairs, differences: differences)
     var histogram = [Double](repeating: 0, count: bins.isEmpty ? 0 : options.profileBins)
     for n in bins.indices { histogram[bins[n]] += weights[n] }
+    let binErrors = off?.bins(bins, count: histogram.count, weights)
     profile = FreeEnergyProfile(
       probabilities: histogram,
-      standardError: histogram.indices.map { bin in finiteStandardDeviation(resampled.map { -log($0.histogram[bin]) }) }
-    )
+      standardError: histogram.indices.map { bin in
+        hypot(finiteStandardDeviation(resampled.map { -log($0.histogram[bin]) }), binErrors?[bin] ?? 0)
+      })
     guard let variance else {
       noise = nil
       return

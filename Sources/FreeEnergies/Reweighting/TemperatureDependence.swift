@@ -35,7 +35,7 @@ public struct TemperatureDependence: Sendable, Equatable {
   public init(
     temperatures: [Double], energies: [Double], volumes: [Double] = [], logDensities: [[Double]],
     states: StateAssignment, noiseAngles: [[Double]] = [], excluded: [Bool]? = nil,
-    options: Reweighting.Options = Reweighting.Options()
+    judges: [[Double]] = [], options: Reweighting.Options = Reweighting.Options()
   ) throws {
     var plain = options
     plain.bootstrapReplicates = max(10, options.bootstrapReplicates / 5)
@@ -46,7 +46,7 @@ public struct TemperatureDependence: Sendable, Equatable {
       do {
         weighted = try Reweighting(
           reducedPotential: reduced, logDensities: logDensities, states: states, angle: nil, noiseAngles: noiseAngles,
-          excluded: excluded, options: plain)
+          excluded: excluded, judges: judges, options: plain)
       } catch FreeEnergiesError.emptyState {
         return Row(nothingAt: temperature, states: states)
       }
@@ -102,18 +102,29 @@ extension TemperatureDependence.Row {
       (result.standardError, result.interval) = (finiteStandardDeviation(values), centralInterval(values))
       return result
     }
-    func estimates(_ value: @escaping (Moments, StateSet.Pair) -> Double) -> [TemperatureDependence.Estimate] {
+    /// `hangsOnWeights`: by how much the states weigh, which is off as far as ln q is.
+    func estimates(
+      hangsOnWeights: Bool = false, _ value: @escaping (Moments, StateSet.Pair) -> Double
+    ) -> [TemperatureDependence.Estimate] {
       states.pairs.enumerated().map { index, pair in
         let difference = weighted.states.differences[index]
-        return estimate(difference.value.isFinite, difference.standardError.isFinite) { value($0, pair) }
+        var found = estimate(difference.value.isFinite, difference.standardError.isFinite) { value($0, pair) }
+        if hangsOnWeights, let off = weighted.modelErrors {
+          let error = thermal * abs(off[pair.from] - off[pair.to])
+          found.interval = ModelErrors.widened(found.interval, around: found.value, by: error)
+          found.standardError = hypot(found.standardError, error)
+        }
+        return found
       }
     }
     let all = StateSupport(logWeights: weighted.logWeights.filter { $0 > -.infinity })
     self.init(
       temperature: temperature, effectiveFraction: weighted.effectiveFraction, support: weighted.support,
-      freeEnergies: estimates { moments, pair in -thermal * log(moments.weight[pair.from] / moments.weight[pair.to]) },
+      freeEnergies: estimates(hangsOnWeights: true) { moments, pair in
+        -thermal * log(moments.weight[pair.from] / moments.weight[pair.to])
+      },
       enthalpies: estimates { moments, pair in moments.mean(pair.from) - moments.mean(pair.to) },
-      entropies: estimates { moments, pair in
+      entropies: estimates(hangsOnWeights: true) { moments, pair in
         moments.mean(pair.from) - moments.mean(pair.to) + thermal
           * log(moments.weight[pair.from] / moments.weight[pair.to])
       },

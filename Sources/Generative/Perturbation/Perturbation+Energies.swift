@@ -112,13 +112,7 @@ extension Perturbation {
     }
     let level = logWeights.filter(\.isFinite).max() ?? 0
     let raw = logWeights.map { $0.isFinite ? exp($0 - level) : 0 }
-    let total = raw.reduce(0, +)
-    let weights = raw.map { $0 / total }
-    let column = try Tensor(weights, shape: [weights.count, 1])
-    let products = try (g * (y - (y * column).sum(0))).mean(-1).values(as: Double.self).map { -$0 }
-    let mean = zip(weights, products).reduce(0) { $0 + $1.0 * $1.1 }
-    let variance = zip(weights, products).reduce(0) { $0 + $1.0 * $1.0 * ($1.1 - mean) * ($1.1 - mean) }
-    (round.thermometer, round.thermometerError) = (mean, variance.squareRoot())
+    (round.thermometer, round.thermometerError) = try TrainingWeights.thermometer(y, g, raw)
   }
 
   /// Asks the target for what is not known yet, and keeps each piece as it comes.

@@ -89,53 +89,19 @@ extension Perturbation {
 
   static let clipped = 0.002
 
-  /// Within each state and round in proportion to the weights, of which the largest are cut; rounds by their effective samples, states by
-  /// their shares.
   func trainingWeights(_ points: LabelledPoints, _ shares: [Double]) -> [Double] {
-    var weights = [Double](repeating: 0, count: points.count)
-    for state in stateNames.indices {
-      var total = 0.0
-      var members: [Int] = []
-      for round in settings.rounds.indices {
-        let rows = points.states.indices.filter { points.states[$0] == state && points.rounds[$0] == round }
-        guard !rows.isEmpty else { continue }
-        let logs = rows.map { points.logDensities[$0] - points.drawnDensities[$0] }
-        let level = logs.filter(\.isFinite).max() ?? 0
-        var own = logs.map { $0.isFinite ? exp($0 - level) : 0 }
-        let cut = own.sorted()[max(0, own.count - 1 - Int((Self.clipped * Double(own.count)).rounded(.up)))]
-        own = own.map { min($0, cut) }
-        let (sum, squares) = (own.reduce(0, +), own.reduce(0) { $0 + $1 * $1 })
-        guard sum > 0, squares > 0 else { continue }
-        // as many as they count for
-        for (row, weight) in zip(rows, own) { weights[row] = weight / sum * (sum * sum / squares) }
-        total += sum * sum / squares
-        members += rows
-      }
-      for row in members { weights[row] *= shares[state] / max(total, .leastNormalMagnitude) }
-    }
-    return weights
+    TrainingWeights.clipped(
+      zip(points.logDensities, points.drawnDensities).map { $0 - $1 }, states: points.states, rounds: points.rounds,
+      shares: shares, clipped: Self.clipped)
   }
 
   func optimised(
     _ start: TwoFlows, _ rows: Tensor, weights: [Double], _ target: InternalChart, steps: Int, seed: UInt64,
     host: any TrainingHost
   ) throws -> (TwoFlows, TrainingState) {
-    let d = target.space.dimension
-    let gradients = try rows.slice(d..<2 * d, axis: 1)
-    let uniform = [Double](repeating: 1, count: rows.shape[0])
-    let loss = EmulatorLoss(
-      plain: FlowMatchingLoss(interpolant: start.interpolant),
-      forces: try ForceTargets(
-        gradients, weights: weights.isEmpty ? uniform : weights, space: target.space, interpolant: start.interpolant),
-      times: .likelihood)
-    var plan = EmulatorSettings()
-    (plan.seed, plan.recordEvery) = (seed, settings.recordEvery)
-    let optimization = OptimizationSettings(steps: steps, batch: settings.batch, warmUp: min(200, max(1, steps / 4)))
-    let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["noise"]))
-    let own = TwoFlows(network: start.network, space: target.space, interpolant: start.interpolant)
-    let (field, state) = try Emulator.optimize(
-      own, loss, on: rows, weights: weights, validation: nil, optimization, plan, generator, host)
-    guard let trained = field as? TwoFlows else { throw EmulatorError.noBroadTorsions }
-    return (trained, state)
+    try start.trained(
+      on: rows, weights: weights, space: target.space,
+      OptimizationSettings(steps: steps, batch: settings.batch, warmUp: min(200, max(1, steps / 4))),
+      recordEvery: settings.recordEvery, seed: seed, host: host)
   }
 }

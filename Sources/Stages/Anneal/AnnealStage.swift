@@ -66,7 +66,9 @@ enum AnnealStage: RecordedStage {
     return try model.inputs(\EnergyModelStage.Inputs.samples).flatMap { $0.inputs(\SampleStage.Inputs.emulator) }
       .contains { emulator in
         // what is carried to another potential, or taken from an emulator of many molecules, is of internal coordinates
-        guard emulator.type != PerturbStage.self, emulator.type != TransferredEmulatorStage.self else { return false }
+        guard emulator.type != PerturbStage.self, emulator.type != TransferredEmulatorStage.self,
+          emulator.type != RefinedEmulatorStage.self
+        else { return false }
         return try emulator.type != EmulatorStage.self
           || emulator.parameters(EmulatorStage.Parameters.self).coordinates == .cartesian
       }

@@ -105,7 +105,12 @@ enum AuditStage: RecordedStage {
       let audit = try LikelihoodAudit(
         used: subset.logDensity, exact: exact.estimates[0], logWeights: subset.logWeights,
         exactLogWeights: subset.logWeights(exact), inside: subset.inside, options: options)
-      let error = try samples.reweighting.artifact.read(Recorded.reweight.freeEnergy.standardError)
+      // what the log-density has wrong is taken out, and its error comes in
+      let reweighting = samples.reweighting.artifact
+      let error =
+        try
+        (reweighting.readIfThere(Recorded.reweight.samplingError)
+        ?? reweighting.read(Recorded.reweight.freeEnergy.standardError))
       let audited = audit.audited(deltaF: used, standardError: error)
       try write(audit, deltaF: audited.value, standardError: audited.standardError, subset, exact, to: writer)
       try writer.write(output.spearman, audit.spearman)

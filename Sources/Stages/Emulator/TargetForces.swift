@@ -154,20 +154,12 @@ enum TargetForces {
 }
 
 extension StateShares {
-  private static let chunk = 2000
-
   /// Nil where nothing is asked for. Throws `StateSharesError`, `StateShareNames`.
   init?(_ context: StageContext, _ parameters: EmulatorStage.Parameters, _ frames: NDArray<Double>) throws {
     guard parameters.stateShare != nil || parameters.stateShares != nil else { return nil }
     let states = try MolecularSystem(context).states()
     let shares = try Self.asked(parameters, states)
-    let size = frames.values.count / max(1, frames.shape.first ?? 1)
-    var places: [Int] = []
-    for first in stride(from: 0, to: frames.values.count, by: size * Self.chunk) {
-      let part = Array(frames.values[first..<min(first + size * Self.chunk, frames.values.count)])
-      places += states.assignment(of: part).place
-    }
-    try self.init(names: states.set.names, places: places, shares: shares)
+    try self.init(names: states.set.names, places: states.places(of: frames), shares: shares)
   }
 
   /// The shares that a file asks for, of each state. Throws as above.

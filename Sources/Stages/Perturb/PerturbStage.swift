@@ -18,7 +18,7 @@ enum PerturbStage: RecordedStage {
   struct Inputs: StageInputs {
     let emulator = Input(
       "an emulator of internal coordinates, of any other potential (system.sampled_by)", of: EmulatorStage.self,
-      TransferredEmulatorStage.self, PerturbStage.self)
+      TransferredEmulatorStage.self, RefinedEmulatorStage.self, PerturbStage.self)
   }
 
   struct Parameters: ParameterGroup {

@@ -8,7 +8,8 @@ import Workflow
 
 /// `reweight`: from samples of an emulator to the Boltzmann distribution, ln w = -u - ln q.
 enum ReweightStage: RecordedStage {
-  static let version = 5
+  static let version = 6
+  static let readableVersions = [5]
   static let summary = "weights that turn an emulator's samples into the Boltzmann distribution, and free energies"
   static let reads: [SharedField] =
     SharedField.molecule + [.forcefield, .temperature, .torsions] + SharedField.stateFields
@@ -130,8 +131,9 @@ enum ReweightStage: RecordedStage {
     let result = try Reweighting(
       reducedPotential: potential, logDensities: density.estimates, states: frames.states,
       angle: frames.profileAngle, noiseAngles: frames.torsions.map(\.angles),
-      excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, options: options)
+      excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, judges: density.own, options: options)
 
+    tell(context, density, result)
     let writer = context.output
     try write(result, states, smoothed: options.smoothing, to: writer)
     try writer.write(
@@ -158,7 +160,7 @@ enum ReweightStage: RecordedStage {
       let dependence = try TemperatureDependence(
         temperatures: temperatures, energies: energies.values, volumes: volumes, logDensities: density.estimates,
         states: frames.states, noiseAngles: frames.torsions.map(\.angles),
-        excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, options: options)
+        excluded: zip(frames.inverted, frames.broken).map { $0 || $1 }, judges: density.own, options: options)
       try write(dependence, states, to: writer)
       warn(context, dependence, states, isTorn: !options.givesNumbers)
     }
@@ -174,13 +176,30 @@ enum ReweightStage: RecordedStage {
     }
   }
 
+  /// What an energy model has wrong between the states, and whether the errors know it.
+  private static func tell(_ context: StageContext, _ density: ReweightDensity, _ result: Reweighting) {
+    guard density.isModel else { return }
+    guard let off = result.modelErrors else {
+      context.warn(
+        "the samples carry no log-density of their own, so the error of dF leaves out what '\(density.source)' has wrong between the states; "
+          + "draw them with log_density: stochastic-trace, or add an audit", .note)
+      return
+    }
+    let pair = result.states.pairs[0]
+    context.log(
+      String(
+        format:
+          "\(density.source) is off by %+.3f nat between the states, by the samples' own log-densities; the error of dF has it",
+        off[pair.from] - off[pair.to]))
+  }
+
   private static func write(
     _ result: Reweighting, _ states: MolecularStates, smoothed: Bool, to writer: ArtifactWriter
   ) throws {
     try writer.write(
       (output.logWeights, result.logWeights), (output.freeEnergy.deltaF, result.deltaF),
       (output.freeEnergy.interval, result.deltaFInterval),
-      (output.freeEnergy.standardError, result.deltaFStandardError),
+      (output.freeEnergy.standardError, result.deltaFStandardError), (output.samplingError, result.samplingError),
       (output.effectiveFraction, result.effectiveFraction),
       (output.effectiveFractionTruncated, result.effectiveFractionTruncated), (output.dropped, result.dropped),
       (output.largestWeight, result.largestWeight), (output.tailShape, result.support.map(\.tailShape)),
@@ -269,6 +288,7 @@ private struct ReweightDensity {
   let own: [[Double]]  // Estimates that the samples carry beside the energy model's, for an audit
 
   let evaluations: Int  // Of the force field, before the samples came here
+  let isModel: Bool
 
   init(_ context: StageContext, samples: StageInput) throws {
     let artifact = samples.artifact
@@ -279,9 +299,10 @@ private struct ReweightDensity {
       estimates = [try density.logDensity(of: samples)]
       source = "energy-model \(model.name)"
       own = try artifact.logDensityEstimates()
-      evaluations = 0
+      (evaluations, isModel) = (0, true)
       return
     }
+    isModel = false
     source = context.word(\ReweightStage.Inputs.density) ?? ""
     own = []
     if let form = ReweightStage.AnnealedDensity(rawValue: source) {

@@ -17,7 +17,7 @@ enum SampleStage: RecordedStage {
   struct Inputs: StageInputs {
     let emulator = Input(
       "the emulator to draw from", of: EmulatorStage.self, ImportedEmulatorStage.self,
-      TransferredEmulatorStage.self, PerturbStage.self)
+      TransferredEmulatorStage.self, RefinedEmulatorStage.self, PerturbStage.self)
   }
 
   struct Parameters: ParameterGroup {

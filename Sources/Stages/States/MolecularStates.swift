@@ -1,3 +1,4 @@
+import Basics
 import FreeEnergies
 import Molecules
 import Workflow
@@ -11,6 +12,16 @@ struct MolecularStates {
 
   /// Which state each frame is in; `positions` [frames, atoms, 3], nm.
   func assignment(of positions: [Double]) -> StateAssignment { assignment(measured.columns(positions)) }
+
+  /// Places of the states of many frames [frames, atoms, 3], nm; some of them at a time.
+  func places(of frames: NDArray<Double>) -> [Int] {
+    let size = frames.values.count / max(1, frames.shape.first ?? 1)
+    return stride(from: 0, to: frames.values.count, by: max(1, size * Self.chunk)).flatMap { first in
+      assignment(of: Array(frames.values[first..<min(first + size * Self.chunk, frames.values.count)])).place
+    }
+  }
+
+  private static let chunk = 2000
 
   /// The same by values of the coordinates, [coordinates][frames].
   func assignment(_ columns: [[Double]]) -> StateAssignment {

@@ -185,6 +185,7 @@ class EmulatorResults(Group):
     parameters = Field('results/parameters', 'of the network', int)
     training_frames = Field('results/training_frames', 'frames that it was trained on', int)
     training_targets = Field('results/training_targets', 'forces, where they took the noise out of the targets, or plain', text)
+    energy_evaluations = Field('results/energy_evaluations', 'of one that was refined: of the force field, and steps of the dynamics, from the beginning', int)
     thermometer = Below(EmulatorResultsThermometer)
 
 

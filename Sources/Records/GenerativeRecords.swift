@@ -63,6 +63,8 @@ public struct EmulatorRecord: StageRecord {
   public static let transferredStageType = "transferred-emulator"
   /// Of one that was trained again on its own weighted samples.
   public static let refinedStageType = "refined-emulator"
+  /// All that write it.
+  public static let stageTypes = [stageType, importedStageType, transferredStageType, refinedStageType]
   public let model = ModelRecord(
     group: "emulator", header: "kind and shape of the network, and the interpolant; JSON",
     chart: "from positions to latent coordinates; JSON")
@@ -73,6 +75,9 @@ public struct EmulatorRecord: StageRecord {
   public let trainingFrames = Integer(Paths.trainingFrames, "frames that it was trained on")
   public let targets = Text(
     "results/training_targets", "forces, where they took the noise out of the targets, or plain")
+  public let energyEvaluations = Integer(
+    Paths.energyEvaluations,
+    "of one that was refined: of the force field, and steps of the dynamics, from the beginning")
   public let thermometer = Real(
     "results/thermometer/mean",
     "temperature of the frames over that of the force field, by Stein's identity; 1 where they are its own")

@@ -70,7 +70,8 @@ extension ReportedRun {
 
   func trainingSection() throws -> Report.Section {
     let trained =
-      all(EmulatorRecord.self) + all(PerturbRecord.self) + all(EnergyModelRecord.self) + all(ToyEnergyModelRecord.self)
+      EmulatorRecord.stageTypes.flatMap { type in stages.filter { $0.type == type } } + all(PerturbRecord.self)
+      + all(EnergyModelRecord.self) + all(ToyEnergyModelRecord.self)
     let figures = try trained.compactMap { try lossCurves($0, points: max(100, Self.mostSteps / trained.count)) }
     return Report.Section(title: "Training", text: "Losses as the stages recorded them.", figures: figures)
   }

@@ -76,8 +76,7 @@ extension ReportedRun {
   }
 
   static func time(_ date: Date) -> String {
-    let formatter = ISO8601DateFormatter()
-    formatter.formatOptions = [.withFullDate, .withTime, .withColonSeparatorInTime, .withSpaceBetweenDateAndTime]
-    return formatter.string(from: date)
+    date.formatted(
+      Date.ISO8601FormatStyle(dateTimeSeparator: .space).year().month().day().time(includingFractionalSeconds: false))
   }
 }

@@ -37,7 +37,9 @@ extension ReportedRun {
       return
         "the emulator is far from the target's Boltzmann distribution: add a round to 'rounds' of stage '\(target.name)', or more energies to its last"
     }
-    let emulator = stage.lineage.last { $0.type == EmulatorRecord.stageType }
+    let emulator = stage.lineage.last {
+      [EmulatorRecord.stageType, EmulatorRecord.refinedStageType].contains($0.type)
+    }
     if !(fraction >= Self.fairFraction), let emulator,
       ReportedStage.isOfAnotherForceField(stage.artifact.provenance.canonical, than: emulator.artifact)
     {

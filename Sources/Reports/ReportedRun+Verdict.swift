@@ -317,7 +317,7 @@ extension ReportedStage {
     let all = lineage
     return (
       all.last {
-        [EmulatorRecord.stageType, EmulatorRecord.importedStageType, PerturbRecord.stageType].contains($0.type)
+        EmulatorRecord.stageTypes.contains($0.type) || $0.type == PerturbRecord.stageType
       }?.name,
       all.last { $0.type == IngestRecord.stageType }?.name
     )

@@ -11,14 +11,14 @@ import Testing
     var angle: [Double] = [], u: [Double] = [], learnt: [Double] = []
     var own: [[Double]] = [[], []]
 
-    init(_ count: Int, bias: Double, seed: UInt64) {
+    init(_ count: Int, bias: Double, spread: Double = 0.1, seed: UInt64) {
       var random = RandomStream(seed: seed, "samples")
       for _ in 0..<count {
         let a = (2 * random.uniform() - 1) * .pi
         let inside = a > 0 && a < 2
         angle.append(a)
         u.append(inside ? 2 : 0)
-        learnt.append(0.1 * random.normal() + (inside ? bias : 0) + 5)
+        learnt.append((inside ? spread : 0.1) * random.normal() + (inside ? bias : 0) + 5)
         for k in 0..<2 { own[k].append(0.2 * random.normal()) }
       }
     }
@@ -56,6 +56,36 @@ import Testing
     }
     #expect(zip(without.profile.standardError, with.profile.standardError).allSatisfy { $0 <= $1 })
     #expect(zip(without.profile.standardError, with.profile.standardError).contains { $1 > 1.5 * $0 })
+  }
+
+  /// A density that is right in the mean and uncertain by 0.6 nat in the state makes it too heavy by half of that variance; one judge cannot
+  /// tell the variance from its own noise, and gives the mean alone. Other temperatures know of it as well.
+  @Test func whatScattersCountsToo() throws {
+    let samples = Samples(40_000, bias: 0, spread: 0.6, seed: 6)
+    let two = try #require(try samples.weighed(samples.own).modelErrors)
+    // by weights exp(-d) the mean of d is minus its variance
+    #expect(abs(two[0] - two[1] + (0.36 - 0.01) / 2) < 0.03, "\(two)")
+    let one = try #require(try samples.weighed([samples.own[0]]).modelErrors)
+    #expect(abs(one[0] - one[1] + (0.36 - 0.01)) < 0.03, "\(one)")
+    #expect(try samples.weighed(samples.own).deltaF < truth - 0.1, "too heavy")
+    let thermal = PhysicalConstants.thermalEnergy(temperature: 300)
+    func rows(_ judges: [[Double]]) throws -> TemperatureDependence {
+      try TemperatureDependence(
+        temperatures: [300], energies: samples.u.map { $0 * thermal }, logDensities: [samples.learnt],
+        states: StateAssignment(angle: samples.angle, state: TorsionState()), judges: judges)
+    }
+    let (plain, judged) = (try rows([]).rows[0], try rows(samples.own).rows[0])
+    let off = thermal * abs(two[0] - two[1])
+    for (before, after) in [
+      (plain.freeEnergies[0], judged.freeEnergies[0]), (plain.entropies[0], judged.entropies[0]),
+    ] {
+      #expect(before.value == after.value)
+      #expect(abs(after.standardError - hypot(before.standardError, off)) < 1e-9)
+      #expect(after.interval[0] < before.interval[0] && after.interval[1] > before.interval[1])
+    }
+    #expect(plain.enthalpies == judged.enthalpies && plain.heatCapacity == judged.heatCapacity)
+    let silent = try rows([samples.angle.map { $0 > 0 && $0 < 2 ? .nan : 0 }]).rows[0]
+    #expect(silent.freeEnergies == plain.freeEnergies)
   }
 
   /// 60 runs, each with a bias of its own as large as the sampling error or thrice that: intervals hold the truth as often as they say.

@@ -23,6 +23,15 @@ import Torch
     #expect(found[4..<8].allSatisfy { abs($0 - 0.1875) < 1e-12 })
   }
 
+  /// A state keeps its share where one sample alone has a weight, and whatever is asked to be cut.
+  @Test(arguments: [0, 0.002, 0.5]) func aStateOfOneSampleIsNotLost(_ clipped: Double) {
+    let found = TrainingWeights.clipped(
+      [0, -.infinity, -2000, 0, 0, 0], states: [0, 0, 0, 1, 1, 1], rounds: [0, 0, 0, 0, 0, 0], shares: [0.2, 0.8],
+      clipped: clipped)
+    #expect(abs(found[0] - 0.2) < 1e-12 && found[1] == 0 && found[2] == 0, "\(found)")
+    #expect(abs(found[3...].reduce(0, +) - 0.8) < 1e-12)
+  }
+
   /// Normal numbers of width 2, weighed to width 1: by weights their temperature is 1, without it is 4; the error says how far off it may be.
   @Test func weightsSetTheThermometerRight() throws {
     let count = 20_000

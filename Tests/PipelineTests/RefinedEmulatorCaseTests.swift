@@ -36,6 +36,35 @@ import Testing
     #expect(found.errors.contains("p.yaml:12:"), "\(found.errors)")
   }
 
+  /// What stands at the stage itself.
+  @Test(arguments: [
+    ("reweight: [weights], frames: frames, sample_share: 1", "leaves nothing to the frames"),
+    ("reweight: []", "reweight"),
+  ]) func whatIsAskedOfItIsLookedAt(_ refined: String, _ message: String) throws {
+    let program = try Program()
+    try program.take("held")
+    try program.write(file("", refined: refined), to: "p.yaml")
+    let found = try program.run("check", "p.yaml")
+    #expect(found.code == 2 && found.errors.contains(message), "\(found.errors)")
+  }
+
+  /// Tight binding has perturb, and its emulators have rounds of their own.
+  @Test func dearPotentialsAndCarriedEmulatorsAreRefused() throws {
+    let program = try Program()
+    try program.take("held")
+    try program.write(
+      file("").replacingOccurrences(of: "forcefield: springs.xml", with: "forcefield: gfn2-xtb"), to: "p.yaml")
+    let dear = try program.run("check", "p.yaml")
+    #expect(dear.code == 2 && dear.errors.contains("perturb, which keeps them"), "\(dear.errors)")
+    try program.write(
+      file("").replacingOccurrences(
+        of: "  drawn:    { uses: sample, emulator: emulator",
+        with: "  carried:  { uses: perturb, emulator: emulator }\n  drawn:    { uses: sample, emulator: carried"),
+      to: "p.yaml")
+    let carried = try program.run("check", "p.yaml")
+    #expect(carried.code == 2 && carried.errors.contains("'carried' was carried over by perturb"), "\(carried.errors)")
+  }
+
   @Test func heldBondsAndMovedSamplesAreRefused() throws {
     let program = try Program()
     try program.take("held")

@@ -1,6 +1,7 @@
 import Artifacts
 import Basics
 import Foundation
+import Molecules
 import Records
 import TestSupport
 import Testing
@@ -13,7 +14,9 @@ import Workflow
 @Suite(.serialized) struct RefinedEmulatorStageTests {
   private let chain: GenerativeStagesTests
   private let molecule = MoleculeFiles.alanine
-  private static let small: [String: ParameterValue] = ["training": ["steps": 400, "batch": 128, "average_decay": 0.98]]
+  private static let small: [String: ParameterValue] = [
+    "training": ["steps": 400, "batch": 128, "average_decay": 0.98]
+  ]
 
   init() throws { chain = try GenerativeStagesTests() }
 
@@ -110,6 +113,21 @@ import Workflow
       EmulatorStage.self, "plain",
       ["training": ["steps": 20, "batch": 64], "network": ["width": 16, "depth": 1], "targets": "plain"],
       ["frames": [chain.frames()]], on: molecule)
+    // samples of another molecule, and weights of fewer samples
+    let given = try chain.frames().artifact.read(Recorded.ingest.trajectory.coordinates, as: Double.self).values
+    let newest = try EmulatorArtifact.read(emulator).emulator
+    let forces = BoltzmannForces(temperature: 300, framesPerCall: 100) { ([0], $0) }
+    for (positions, weights) in [(Array(given.prefix(65)), 1), (Array(given.prefix(132)), 1)] {
+      #expect(throws: RefinementError.shape("round 1")) {
+        _ = try newest.refined(
+          by: [
+            RefinementSamples(
+              positions: positions, logWeights: [Double](repeating: 0, count: weights),
+              states: [Int](repeating: 0, count: positions.count / 65))
+          ], frames: nil, stateCount: 2, of: Topology.read(pdb: molecule.topology), forces: forces,
+          settings: RefinementSettings())
+      }
+    }
     #expect(throws: RefinementError.otherEmulator) {
       _ = try chain.run(
         RefinedEmulatorStage.self, "of-plain", Self.small, ["reweight": [weighted(plain, "of-one", count: 200)]],

@@ -4,11 +4,12 @@ import Foundation
 /// What a log-density that was learnt has wrong, by unbiased estimates of the same samples, and what that does to free energies.
 ///
 /// A bootstrap resamples the samples and keeps the log-density: an error that all samples of a state share is in none of its replicates. If
-/// ln q is too large by d_A in state A and by d_B in B, under the weights, -ln(P_A / P_B) is too large by d_A - d_B, to first order.
+/// ln q is too large by d, the weights of state A have to be multiplied by E[exp d] over A's weighted samples, and -ln(P_A / P_B) is too large
+/// by ln E_A[exp d] - ln E_B[exp d]: to second order by the means and half the variances of d, of which the judges' own noise is taken out.
 struct ModelErrors {
   /// Of each sample, nat; nan where one of the two is not finite.
   private let differences: [Double]
-  /// Under the weights, in each state; nan in a state without a sample to tell.
+  /// ln E[exp d] under the weights, in each state; nan in a state without a sample to tell.
   let states: [Double]
 
   /// - Precondition: as many of each as there are samples.
@@ -16,12 +17,21 @@ struct ModelErrors {
     let judged = meanEstimate(judges)
     let differences = zip(logDensity, judged).map { $0.isFinite && $1.isFinite ? $0 - $1 : .nan }
     self.differences = differences
-    var sums = states.names.map { _ in (difference: 0.0, weight: 0.0) }
-    for n in differences.indices where differences[n].isFinite && weights[n] > 0 {
-      sums[states.place[n]].difference += weights[n] * differences[n]
-      sums[states.place[n]].weight += weights[n]
+    self.states = states.names.indices.map { state in
+      let rows = differences.indices.filter {
+        states.place[$0] == state && differences[$0].isFinite && weights[$0] > 0
+      }
+      let total = rows.reduce(0) { $0 + weights[$1] }
+      let mean = rows.reduce(0) { $0 + weights[$1] * differences[$1] } / total
+      // of one judge nobody knows what of the variance is its noise
+      guard judges.count > 1 else { return mean }
+      let count = Double(judges.count)
+      let variance = rows.reduce(0.0) { sum, n in
+        let noise = judges.reduce(0.0) { $0 + ($1[n] - judged[n]) * ($1[n] - judged[n]) } / (count * (count - 1))
+        return sum + weights[n] * ((differences[n] - mean) * (differences[n] - mean) - noise)
+      }
+      return mean + max(0, variance / total) / 2
     }
-    self.states = sums.map { $0.difference / $0.weight }
   }
 
   /// With the error in it: in squares, ends of the interval moved out by 1.96 of it.
@@ -47,18 +57,23 @@ struct ModelErrors {
       effectiveSamples: population.effectiveSamples)
   }
 
-  /// Of each bin of a profile, less the mean of all; 0 where nothing is known. `bins`: of each sample; none: empty.
+  /// Of each bin of a profile, less the mean of all and less what the bin's few samples may be off by; 0 where nothing is known. `bins`: of each
+  /// sample; none: empty.
   func bins(_ bins: [Int], count: Int, _ weights: [Double]) -> [Double] {
-    var sums = [(difference: Double, weight: Double)](repeating: (0, 0), count: count)
-    var all = (difference: 0.0, weight: 0.0)
-    for n in bins.indices where differences[n].isFinite && weights[n] > 0 {
-      sums[bins[n]].difference += weights[n] * differences[n]
-      sums[bins[n]].weight += weights[n]
-      all.difference += weights[n] * differences[n]
-      all.weight += weights[n]
+    let told = bins.indices.filter { differences[$0].isFinite && weights[$0] > 0 }
+    let mean = told.reduce(0) { $0 + weights[$1] * differences[$1] } / told.reduce(0) { $0 + weights[$1] }
+    var rows = [[Int]](repeating: [], count: count)
+    for n in told { rows[bins[n]].append(n) }
+    return rows.map { own in
+      guard own.count > 1 else { return 0 }
+      let total = own.reduce(0) { $0 + weights[$1] }
+      let off = own.reduce(0) { $0 + weights[$1] * differences[$1] } / total - mean
+      let squares = own.reduce(0.0) { sum, n in
+        let rest = weights[n] * (differences[n] - mean - off)
+        return sum + rest * rest
+      }
+      return max(0, off * off - squares / (total * total)).squareRoot()
     }
-    let mean = all.difference / all.weight
-    return sums.map { $0.weight > 0 ? abs($0.difference / $0.weight - mean) : 0 }
   }
 
   /// The interval with an error in it; as it was where that is not known.

@@ -110,7 +110,8 @@ extension TemperatureDependence.Row {
         let difference = weighted.states.differences[index]
         var found = estimate(difference.value.isFinite, difference.standardError.isFinite) { value($0, pair) }
         if hangsOnWeights, let off = weighted.modelErrors {
-          let error = thermal * abs(off[pair.from] - off[pair.to])
+          let difference = abs(off[pair.from] - off[pair.to])
+          let error = difference.isFinite ? thermal * difference : 0
           found.interval = ModelErrors.widened(found.interval, around: found.value, by: error)
           found.standardError = hypot(found.standardError, error)
         }

@@ -7,13 +7,19 @@ import Torch
 public struct RefinementSamples: Sendable {
   /// nm, [samples, atoms, 3].
   public let positions: [Double]
-  /// ln w, up to a constant of all; where it is not finite a sample does not count. [samples]
+  /// ln w, up to a constant of all; where it is not finite a sample does not count. [samples]; empty of frames of dynamics
   public let logWeights: [Double]
   /// The state of each, by its place. [samples]
   public let states: [Int]
 
   public init(positions: [Double], logWeights: [Double], states: [Int]) {
     (self.positions, self.logWeights, self.states) = (positions, logWeights, states)
+  }
+
+  /// Whether all are of as many conformations of `size` numbers, and every state is one of `count`; without weights: frames.
+  fileprivate func isWhole(_ size: Int, _ count: Int) -> Bool {
+    positions.count == size * states.count && (logWeights.isEmpty || logWeights.count == states.count)
+      && states.allSatisfy { (0..<count).contains($0) }
   }
 }
 
@@ -35,6 +41,10 @@ public enum RefinementError: Error, Equatable, CustomStringConvertible {
   case otherEmulator
   /// No sample has a weight.
   case noWeight
+  /// A round, or frames, whose numbers of positions, weights and states do not go together.
+  case shape(String)
+  /// The force field takes milliseconds for a conformation: its forces would be lost with every stop.
+  case dear
   /// The force field tells the ends of a rotor apart that the emulator folds, by so many kT.
   case unequalEnds(String, Double)
   /// The frames are not those of the force field.
@@ -44,6 +54,10 @@ public enum RefinementError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .otherEmulator:
       "only an emulator of two flows over internal coordinates, none of whose bonds is held, can be refined by its own samples"
+    case .shape(let what):
+      "\(what): positions, weights and states are not of as many conformations, or not of this molecule"
+    case .dear:
+      "forces of this potential are dear, and a refinement keeps none on the way; perturb, which keeps them, has rounds of feedback of its own"
     case .noWeight: "no sample has a weight: there is nothing to learn from"
     case .unequalEnds(let torsion, let difference):
       "the emulator takes the three ends of \(torsion) for equal, and the force field tells them apart by "
@@ -70,7 +84,9 @@ enum TrainingWeights {
         let logs = rows.map { logWeights[$0] }
         let level = logs.filter(\.isFinite).max() ?? 0
         var own = logs.map { $0.isFinite ? exp($0 - level) : 0 }
-        let cut = own.sorted()[max(0, own.count - 1 - Int((clipped * Double(own.count)).rounded(.up)))]
+        let sorted = own.filter { $0 > 0 }.sorted()
+        guard !sorted.isEmpty else { continue }
+        let cut = sorted[max(0, sorted.count - 1 - Int((clipped * Double(own.count)).rounded(.up)))]
         own = own.map { min($0, cut) }
         let (sum, squares) = (own.reduce(0, +), own.reduce(0) { $0 + $1 * $1 })
         guard sum > 0, squares > 0 else { continue }
@@ -132,6 +148,8 @@ extension Emulator {
     public let state: TrainingState
     /// Samples with a weight, and frames.
     public let samples: Int, frames: Int
+    /// Effective samples of each state in the training, the largest weights cut.
+    public let effective: [Double]
   }
 
   /// Goes on training on weighted samples of one or more rounds, the newest last, and on `frames` of dynamics under the same force field, where
@@ -148,8 +166,19 @@ extension Emulator {
       throw RefinementError.otherEmulator
     }
     _ = try flow(for: topology)
+    guard !forces.areDear else { throw RefinementError.dear }
+    for (number, round) in rounds.enumerated() where !round.isWhole(3 * chart.coordinates.atomCount, stateCount) {
+      throw RefinementError.shape("round \(number + 1)")
+    }
+    if let frames, !frames.isWhole(3 * chart.coordinates.atomCount, stateCount) {
+      throw RefinementError.shape("frames")
+    }
     let shares = Self.shares(rounds.last?.states ?? [], stateCount)
-    let samples = try weighted(rounds, shares, chart, forces, settings, host)
+    // the frames first: what is refused is refused early
+    let beside =
+      try settings.sampleShare < 1
+      ? frames.map { try replayed($0, shares, chart, topology, forces, host) } : nil
+    let (samples, effective) = try weighted(rounds, shares, chart, forces, settings, host)
     guard samples.weights.contains(where: { $0 > 0 }) else { throw RefinementError.noWeight }
     try checkRotors(chart, samples.values, topology, forces)
     var (rows, weights) = (try samples.rows(chart), samples.weights)
@@ -160,22 +189,19 @@ extension Emulator {
       ).euclidean
     )
     let thermometer = try TrainingWeights.thermometer(y, g, weights)
-    var frameCount = 0
-    if let frames, settings.sampleShare < 1 {
-      let replayed = try replayed(frames, shares, chart, topology, forces, host)
-      frameCount = replayed.weights.count
-      let (own, theirs) = (weights.reduce(0, +), replayed.weights.reduce(0, +))
+    if let beside {
+      let (own, theirs) = (weights.reduce(0, +), beside.weights.reduce(0, +))
       weights =
         weights.map { $0 / own * settings.sampleShare }
-        + replayed.weights.map { $0 / max(theirs, .leastNormalMagnitude) * (1 - settings.sampleShare) }
-      rows = try Tensor.concatenated([rows, replayed.rows(chart)], axis: 0)
+        + beside.weights.map { $0 / max(theirs, .leastNormalMagnitude) * (1 - settings.sampleShare) }
+      rows = try Tensor.concatenated([rows, beside.rows(chart)], axis: 0)
     }
     let (trained, state) = try flows.trained(
       on: rows, weights: weights, space: chart.space, settings.optimization, recordEvery: settings.recordEvery,
       seed: settings.seed, host: host)
     return Refined(
       emulator: Emulator(header: header, chart: self.chart, field: trained), thermometer: thermometer, state: state,
-      samples: samples.weights.count, frames: frameCount)
+      samples: samples.weights.count, frames: beside?.weights.count ?? 0, effective: effective)
   }
 
   /// Conformations as flows learn from them.
@@ -225,7 +251,7 @@ extension Emulator {
   private func weighted(
     _ rounds: [RefinementSamples], _ shares: [Double], _ chart: InternalChart, _ forces: BoltzmannForces,
     _ settings: RefinementSettings, _ host: any TrainingHost
-  ) throws -> Lesson {
+  ) throws -> (Lesson, effective: [Double]) {
     let states = rounds.flatMap(\.states)
     let weights = TrainingWeights.clipped(
       rounds.flatMap(\.logWeights), states: states,
@@ -241,7 +267,6 @@ extension Emulator {
       }
       first += round.states.count
     }
-    if forces.areDear { host.log("a dear force field is asked for the forces of \(chosen.count) samples") }
     let found = try lesson(positions, chosen.map { weights[$0] }, chart, forces, host).sound(
       chart.coordinates.dimension)
     let counted = shares.indices.map { state -> Double in
@@ -252,7 +277,7 @@ extension Emulator {
     host.log(
       "\(found.weights.count) of \(states.count) samples have a weight; effective ones by state, the largest weights cut: "
         + counted.map { String(format: "%.0f", $0) }.joined(separator: ", "))
-    return found
+    return (found, counted)
   }
 
   /// Within each state alike, states by their shares.

@@ -22,11 +22,19 @@ struct ComparedSamples {
     standardError = try artifact.read(record.freeEnergy.standardError)
     let emulator = reweight.optionalInput(\ReweightStage.Inputs.samples)?.asDrawn.optionalInput(
       \SampleStage.Inputs.emulator)
-    let simulation = emulator?.optionalInput(\EmulatorStage.Inputs.frames)?.optionalInput(
-      \IngestStage.Inputs.simulation)
-    let trained = try simulation.map { try $0.artifact.read(Recorded.simulate.energyEvaluations) } ?? 0
-    evaluations = try artifact.read(record.energyEvaluations) + trained
+    evaluations = try artifact.read(record.energyEvaluations) + (emulator?.trainingEvaluations ?? 0)
     seconds = reweight.wallSeconds ?? .nan
+  }
+}
+
+extension StageInput {
+  /// Of an emulator: steps of the dynamics that it learnt from, and of one that was refined the energies of all that came before.
+  var trainingEvaluations: Int {
+    get throws {
+      if let known = try artifact.readIfThere(Recorded.emulator.energyEvaluations) { return known }
+      let simulation = optionalInput(\EmulatorStage.Inputs.frames)?.optionalInput(\IngestStage.Inputs.simulation)
+      return try simulation.map { try $0.artifact.read(Recorded.simulate.energyEvaluations) } ?? 0
+    }
   }
 }
 

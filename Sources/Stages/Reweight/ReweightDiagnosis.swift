@@ -16,8 +16,7 @@ struct ReweightDiagnosis {
     _ samples: StageInput, _ system: MolecularSystem, _ states: MolecularStates, rigid: RigidBonds?,
     logWeights: [Double], isOfAnotherForceField: Bool = false
   ) throws {
-    let learnt = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(
-      \EmulatorStage.Inputs.frames)
+    let learnt = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)?.framesAlone
     guard let learnt else {
       causes = []
       return

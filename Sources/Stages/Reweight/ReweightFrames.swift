@@ -39,12 +39,18 @@ struct ReweightFrames {
   }
 }
 
+extension StageInput {
+  /// Of an emulator: the frames that it learnt from; nil where there are none, or weighted samples beside them.
+  var framesAlone: StageInput? {
+    type == RefinedEmulatorStage.type ? nil : optionalInput(\EmulatorStage.Inputs.frames)
+  }
+}
+
 extension ReweightFrames {
   /// Shares of the frames that the samples' emulator learnt from, in each state; nil for an emulator without frames.
   static func trajectoryPopulations(_ samples: StageInput, _ molecular: MolecularStates) throws -> [Double]? {
     guard
-      let learnt = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)?.optionalInput(
-        \EmulatorStage.Inputs.frames)
+      let learnt = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)?.framesAlone
     else { return nil }
     let coordinates = Recorded.ingest.trajectory.coordinates
     let count = try learnt.artifact.shape(coordinates).first ?? 0
@@ -68,7 +74,7 @@ struct HeldEnsemble {
 
   init(_ samples: StageInput) throws {
     let emulator = samples.asDrawn.optionalInput(\SampleStage.Inputs.emulator)
-    guard let learnt = emulator?.optionalInput(\EmulatorStage.Inputs.frames) else {
+    guard let learnt = emulator?.framesAlone else {
       (ensemble, rigid) = (nil, nil)
       return
     }

@@ -186,6 +186,12 @@ enum ReweightStage: RecordedStage {
       return
     }
     let pair = result.states.pairs[0]
+    guard (off[pair.from] - off[pair.to]).isFinite else {
+      context.warn(
+        "no sample of one of the two states has a log-density of its own, so the error of dF leaves out what '\(density.source)' has wrong "
+          + "between them", .note)
+      return
+    }
     context.log(
       String(
         format:

@@ -154,8 +154,8 @@ public enum EmulatorSamplerError: Error, CustomStringConvertible, Equatable {
   public var description: String {
     switch self {
     case .noEmulator(let file, let type):
-      "\(file), of a stage of type \(type), holds no emulator: give what emulator, imported-emulator, transferred-emulator or "
-        + "transferable-emulator wrote"
+      "\(file), of a stage of type \(type), holds no emulator: give what emulator, imported-emulator, transferred-emulator, "
+        + "refined-emulator, perturb or transferable-emulator wrote"
     case .noStructure(let file, let reason):
       "\(file): the molecule's structure is not known (\(reason)); name a file of it by --structure (structure= in Python)"
     case .otherMolecule(let atom, let found, let expected):

@@ -153,11 +153,18 @@ public struct WatchView {
     run.rows.flatMap { row in row.warnings.map { "\($0.word): \(row.stage): \($0.text)" } }
   }
 
+  /// "14:03:07", where the machine is: the system's own calendar knows that, also where Foundation has no tables of time zones.
+  private static func clock(_ date: Date) -> String {
+    var (seconds, parts) = (time_t(date.timeIntervalSince1970), tm())
+    localtime_r(&seconds, &parts)
+    return [parts.tm_hour, parts.tm_min, parts.tm_sec].map { ($0 < 10 ? "0" : "") + String($0) }.joined(separator: ":")
+  }
+
   // MARK: Lines
 
   /// What has changed since the last look, one line each. Of work under way each tenth is told.
   public static func changes(from old: RunSnapshot?, to new: RunSnapshot) -> [String] {
-    let time = new.date.formatted(Date.ISO8601FormatStyle(timeZone: .current).time(includingFractionalSeconds: false))
+    let time = Self.clock(new.date)
     var lines: [String] = []
     if old?.holder != new.holder, let holder = new.holder { lines.append("running: \(holder)") }
     if old?.problem != new.problem, let problem = new.problem { lines.append(problem) }

@@ -121,7 +121,10 @@ import Testing
     }
     #expect(told.count > 300)
     #expect(told == rows.map(String.init))
-    #expect(declared.map { $0.types.map(\.type) }.contains(["emulator", "imported-emulator", "transferred-emulator"]))
+    #expect(
+      declared.map { $0.types.map(\.type) }.contains([
+        "emulator", "imported-emulator", "transferred-emulator", "refined-emulator",
+      ]))
     // kinds that the stored type alone does not tell
     let emulator = try #require(declared.first { $0.types.contains { $0.type == "emulator" } }).fields
     #expect(emulator.first { $0.path == "training/tensors/NAME" }?.kind == "numbers")

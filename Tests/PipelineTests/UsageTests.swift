@@ -121,10 +121,8 @@ import Testing
     }
     #expect(told.count > 300)
     #expect(told == rows.map(String.init))
-    #expect(
-      declared.map { $0.types.map(\.type) }.contains([
-        "emulator", "imported-emulator", "transferred-emulator", "refined-emulator",
-      ]))
+    let writers = ["emulator", "imported-emulator", "transferred-emulator", "refined-emulator"]
+    #expect(declared.map { $0.types.map(\.type) }.contains(writers))
     // kinds that the stored type alone does not tell
     let emulator = try #require(declared.first { $0.types.contains { $0.type == "emulator" } }).fields
     #expect(emulator.first { $0.path == "training/tensors/NAME" }?.kind == "numbers")

@@ -77,6 +77,17 @@ public struct BoltzmannForces {
     }
   }
 
+  /// The first rotor that a chart folds and whose ends are not equal by these energies, with the difference in kT; frames as below.
+  func unequalEnds(
+    of chart: InternalChart, _ positions: [Double], frames: Int
+  ) throws -> (rotor: Rotor, difference: Double)? {
+    for rotor in chart.rotors ?? [] {
+      let difference = try difference(turning: rotor, positions, frames: frames)
+      guard difference < FrameForces.equalEnergies else { return (rotor, difference) }
+    }
+    return nil
+  }
+
   /// The largest difference of energies, in kT, that naming a rotor's ends otherwise makes in frames, `positions` [frames, atoms, 3], nm.
   func difference(turning rotor: Rotor, _ positions: [Double], frames: Int) throws -> Double {
     var turned = positions

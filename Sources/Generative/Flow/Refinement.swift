@@ -28,7 +28,7 @@ public struct RefinementSettings: Sendable {
   /// Share of the weighted samples among what is learnt from, where there are frames of dynamics too.
   public var sampleShare = 0.5
   /// Share of each state's samples whose weights, the largest, are cut to the next one.
-  public var clipped = 0.002
+  public var clipped = TrainingWeights.clipped
   public var optimization = OptimizationSettings(steps: 2000, batch: 512)
   public var recordEvery = 50
   public var seed: UInt64 = 0
@@ -64,78 +64,6 @@ public enum RefinementError: Error, Equatable, CustomStringConvertible {
         + String(format: "%.2g kT", difference)
     case .otherFrames(let reason): "the frames beside the samples are not those of the force field: \(reason)"
     }
-  }
-}
-
-/// How often weighted samples are drawn in training.
-enum TrainingWeights {
-  /// Within each state and round in proportion to the weights, of which the largest are cut; rounds by their effective samples, states by
-  /// their shares. [samples]
-  static func clipped(
-    _ logWeights: [Double], states: [Int], rounds: [Int], shares: [Double], clipped: Double
-  ) -> [Double] {
-    var weights = [Double](repeating: 0, count: logWeights.count)
-    for state in shares.indices {
-      var total = 0.0
-      var members: [Int] = []
-      for round in 0..<((rounds.max() ?? -1) + 1) {
-        let rows = states.indices.filter { states[$0] == state && rounds[$0] == round }
-        guard !rows.isEmpty else { continue }
-        let logs = rows.map { logWeights[$0] }
-        let level = logs.filter(\.isFinite).max() ?? 0
-        var own = logs.map { $0.isFinite ? exp($0 - level) : 0 }
-        let sorted = own.filter { $0 > 0 }.sorted()
-        guard !sorted.isEmpty else { continue }
-        let cut = sorted[max(0, sorted.count - 1 - Int((clipped * Double(own.count)).rounded(.up)))]
-        own = own.map { min($0, cut) }
-        let (sum, squares) = (own.reduce(0, +), own.reduce(0) { $0 + $1 * $1 })
-        guard sum > 0, squares > 0 else { continue }
-        // as many as they count for
-        for (row, weight) in zip(rows, own) { weights[row] = weight / sum * (sum * sum / squares) }
-        total += sum * sum / squares
-        members += rows
-      }
-      for row in members { weights[row] *= shares[state] / max(total, .leastNormalMagnitude) }
-    }
-    return weights
-  }
-
-  /// E[-g (y - mean)] over narrow latents y and gradients g of ln p, [samples, n], by weights, and its standard error: 1 where samples, weights
-  /// and forces belong together.
-  static func thermometer(_ y: Tensor, _ g: Tensor, _ raw: [Double]) throws -> (value: Double, error: Double) {
-    let total = raw.reduce(0, +)
-    let weights = raw.map { $0 / total }
-    let column = try Tensor(weights, shape: [weights.count, 1])
-    let products = try (g * (y - (y * column).sum(0))).mean(-1).values(as: Double.self).map { -$0 }
-    let mean = zip(weights, products).reduce(0) { $0 + $1.0 * $1.1 }
-    let variance = zip(weights, products).reduce(0) { $0 + $1.0 * $1.0 * ($1.1 - mean) * ($1.1 - mean) }
-    return (mean, variance.squareRoot())
-  }
-}
-
-extension TwoFlows {
-  /// Goes on training on rows [n, 2 d] of latents and gradients over them, drawn with `weights` [n], all alike where it is empty. Nothing is
-  /// held out: the last average is taken.
-  func trained(
-    on rows: Tensor, weights: [Double], space: LatentSpace, _ optimization: OptimizationSettings, recordEvery: Int,
-    seed: UInt64, host: any TrainingHost
-  ) throws -> (TwoFlows, TrainingState) {
-    let d = space.dimension
-    let uniform = [Double](repeating: 1, count: rows.shape[0])
-    let loss = EmulatorLoss(
-      plain: FlowMatchingLoss(interpolant: interpolant),
-      forces: try ForceTargets(
-        rows.slice(d..<2 * d, axis: 1), weights: weights.isEmpty ? uniform : weights, space: space,
-        interpolant: interpolant),
-      times: .likelihood)
-    var plan = EmulatorSettings()
-    (plan.seed, plan.recordEvery) = (seed, recordEvery)
-    let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["noise"]))
-    let own = TwoFlows(network: network, space: space, interpolant: interpolant)
-    let (field, state) = try Emulator.optimize(
-      own, loss, on: rows, weights: weights, validation: nil, optimization, plan, generator, host)
-    guard let trained = field as? TwoFlows else { throw EmulatorError.noBroadTorsions }
-    return (trained, state)
   }
 }
 
@@ -180,7 +108,13 @@ extension Emulator {
       ? frames.map { try replayed($0, shares, chart, topology, forces, host) } : nil
     let (samples, effective) = try weighted(rounds, shares, chart, forces, settings, host)
     guard samples.weights.contains(where: { $0 > 0 }) else { throw RefinementError.noWeight }
-    try checkRotors(chart, samples.values, topology, forces)
+    let some = min(20, samples.weights.count)
+    let positions = try chart.coordinates.cartesian(
+      Array(samples.values.prefix(some * chart.coordinates.dimension)), frames: some
+    ).coordinates
+    if let (rotor, difference) = try forces.unequalEnds(of: chart, positions, frames: some) {
+      throw RefinementError.unequalEnds(chart.coordinates.label(of: rotor.torsion, in: topology), difference)
+    }
     var (rows, weights) = (try samples.rows(chart), samples.weights)
     let (y, g) = (
       try chart.space.split(rows.slice(0..<chart.space.dimension, axis: 1).cast(.float64)).euclidean,
@@ -294,20 +228,5 @@ extension Emulator {
     }
     host.log("frames beside them: " + check.summary)
     return found
-  }
-
-  private func checkRotors(
-    _ chart: InternalChart, _ values: [Double], _ topology: Topology, _ forces: BoltzmannForces
-  ) throws {
-    let rows = min(20, values.count / chart.coordinates.dimension)
-    let positions = try chart.coordinates.cartesian(
-      Array(values.prefix(rows * chart.coordinates.dimension)), frames: rows
-    ).coordinates
-    for rotor in chart.rotors ?? [] {
-      let difference = try forces.difference(turning: rotor, positions, frames: rows)
-      guard difference < FrameForces.equalEnergies else {
-        throw RefinementError.unequalEnds(chart.coordinates.label(of: rotor.torsion, in: topology), difference)
-      }
-    }
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Torch
 
 /// What an emulator draws with: one vector field, or several that follow each other, each moving some columns of a point.
@@ -45,6 +46,32 @@ public struct TwoFlows: FlowModel {
   public var parts: [any VectorField] { [torsions, rest] }
   var torsions: TorsionField { TorsionField(network: network.torsions, space: space) }
   var rest: ConditionalField { ConditionalField(network: network.rest, space: space, interpolant: interpolant) }
+}
+
+extension TwoFlows {
+  /// Goes on training on rows [n, 2 d] of latents and gradients over them, drawn with `weights` [n], all alike where it is empty. Nothing is
+  /// held out: the last average is taken.
+  func trained(
+    on rows: Tensor, weights: [Double], space: LatentSpace, _ optimization: OptimizationSettings, recordEvery: Int,
+    seed: UInt64, host: any TrainingHost
+  ) throws -> (TwoFlows, TrainingState) {
+    let d = space.dimension
+    let uniform = [Double](repeating: 1, count: rows.shape[0])
+    let loss = EmulatorLoss(
+      plain: FlowMatchingLoss(interpolant: interpolant),
+      forces: try ForceTargets(
+        rows.slice(d..<2 * d, axis: 1), weights: weights.isEmpty ? uniform : weights, space: space,
+        interpolant: interpolant),
+      times: .likelihood)
+    var plan = EmulatorSettings()
+    (plan.seed, plan.recordEvery) = (seed, recordEvery)
+    let generator = try Generator(seed: RandomStream.derivedSeed(seed, ["noise"]))
+    let own = TwoFlows(network: network, space: space, interpolant: interpolant)
+    let (field, state) = try Emulator.optimize(
+      own, loss, on: rows, weights: weights, validation: nil, optimization, plan, generator, host)
+    guard let trained = field as? TwoFlows else { throw EmulatorError.noBroadTorsions }
+    return (trained, state)
+  }
 }
 
 /// The networks of two flows.

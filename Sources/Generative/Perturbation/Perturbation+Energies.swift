@@ -13,14 +13,12 @@ extension Perturbation {
   }
 
   func checkRotors() throws {
-    for rotor in chart.rotors ?? [] {
-      let values = try drawn(source.field, chart, count: 20, stream: "rotors").values
-      let frames = values.count / chart.coordinates.dimension
-      let positions = try chart.coordinates.cartesian(values, frames: frames).coordinates
-      let difference = try forces.difference(turning: rotor, positions, frames: frames)
-      guard difference < FrameForces.equalEnergies else {
-        throw PerturbationError.unequalEnds(chart.coordinates.label(of: rotor.torsion, in: topology), difference)
-      }
+    guard chart.rotors?.isEmpty == false else { return }
+    let values = try drawn(source.field, chart, count: 20, stream: "rotors").values
+    let frames = values.count / chart.coordinates.dimension
+    let positions = try chart.coordinates.cartesian(values, frames: frames).coordinates
+    if let (rotor, difference) = try forces.unequalEnds(of: chart, positions, frames: frames) {
+      throw PerturbationError.unequalEnds(chart.coordinates.label(of: rotor.torsion, in: topology), difference)
     }
   }
 

@@ -87,12 +87,11 @@ extension Perturbation {
     return (latents, places)
   }
 
-  static let clipped = 0.002
-
+  /// Of fresh samples: see `TrainingWeights.clipped`.
   func trainingWeights(_ points: LabelledPoints, _ shares: [Double]) -> [Double] {
     TrainingWeights.clipped(
       zip(points.logDensities, points.drawnDensities).map { $0 - $1 }, states: points.states, rounds: points.rounds,
-      shares: shares, clipped: Self.clipped)
+      shares: shares, clipped: TrainingWeights.clipped)
   }
 
   func optimised(

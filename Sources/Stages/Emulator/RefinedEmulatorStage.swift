@@ -30,9 +30,9 @@ enum RefinedEmulatorStage: RecordedStage {
 
   struct Parameters: ParameterGroup {
     @Parameter("share of the samples, by weight, among what is learnt from, where frames are given too", in: 0.01...1)
-    var sampleShare = 0.5
+    var sampleShare = RefinementSettings().sampleShare
     @Parameter("share of each state's samples whose weights, the largest, are cut to the next one", in: 0...0.5)
-    var clipped = 0.002
+    var clipped = RefinementSettings().clipped
     @Parameter("optimiser and schedule")
     var training = TrainingParameters(steps: 2000, schedule: ScheduleParameters(batch: 512))
     @Parameter("steps between two rows of the loss curve", in: .count) var recordEvery = 50
@@ -115,8 +115,9 @@ enum RefinedEmulatorStage: RecordedStage {
         positions: positions.values, logWeights: try weighing.artifact.read(Recorded.reweight.logWeights).values,
         states: states.places(of: positions))
     }
+    guard let last = weighings.last else { throw RefinementError.noWeight }
     let newest = try EmulatorArtifact.read(
-      weighings[weighings.count - 1].input(\ReweightStage.Inputs.samples).input(\SampleStage.Inputs.emulator))
+      last.input(\ReweightStage.Inputs.samples).input(\SampleStage.Inputs.emulator))
     let frames = try context.optionalInput(\Inputs.frames).map { input in
       let positions = try input.artifact.read(Recorded.ingest.trajectory.coordinates, as: Double.self)
       try system.expect(positions.shape.count == 3 ? positions.shape[1] : 0, atomsIn: "frames of '\(input.name)'")
@@ -177,7 +178,7 @@ enum RefinedEmulatorStage: RecordedStage {
   private static func evaluations(_ weighings: [StageInput], _ refined: Emulator.Refined) throws -> Int {
     var total = refined.samples + refined.frames
     for weighing in weighings { total += try weighing.artifact.read(Recorded.reweight.energyEvaluations) }
-    let first = try weighings[0].input(\ReweightStage.Inputs.samples).input(\SampleStage.Inputs.emulator)
-    return total + (try first.trainingEvaluations)
+    let first = try weighings.first?.input(\ReweightStage.Inputs.samples).input(\SampleStage.Inputs.emulator)
+    return total + (try first?.trainingEvaluations ?? 0)
   }
 }

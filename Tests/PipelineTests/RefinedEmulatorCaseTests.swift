@@ -22,18 +22,34 @@ import Testing
     """
   }
 
+  /// What `check` says of the file, with changes made in it, beside which nothing else is wrong.
+  private func refused(_ file: String, _ changes: [(String, String)] = []) throws -> String {
+    let program = try Program()
+    try program.take("held")
+    try program.write(
+      changes.reduce(file) { $0.replacingOccurrences(of: $1.0, with: $1.1) }, to: "p.yaml")
+    let found = try program.run("check", "p.yaml")
+    #expect(found.code == 2, "\(found.output)\(found.errors)")
+    return found.errors
+  }
+
+  /// The file as it stands has nothing wrong: what is refused below is refused for the change alone.
+  @Test func asItStandsNothingIsWrong() throws {
+    let program = try Program()
+    try program.take("held")
+    try program.write(file("", refined: "reweight: [weights], frames: frames"), to: "p.yaml")
+    let found = try program.run("check", "p.yaml")
+    #expect(found.code == 0, "\(found.output)\(found.errors)")
+  }
+
   /// What cannot be refined is said by `check`, at the stage's line.
   @Test(arguments: [
     (", coordinates: cartesian", "'emulator' has coordinates: cartesian"),
     (", flows: one", "'emulator' has flows: one"),
     (", targets: plain", "'emulator' has targets: plain"),
   ]) func whatCannotBeRefinedIsSaidFirst(_ emulator: String, _ message: String) throws {
-    let program = try Program()
-    try program.take("held")
-    try program.write(file(emulator), to: "p.yaml")
-    let found = try program.run("check", "p.yaml")
-    #expect(found.code == 2 && found.errors.contains(message), "\(found.errors)")
-    #expect(found.errors.contains("p.yaml:12:"), "\(found.errors)")
+    let errors = try refused(file(emulator))
+    #expect(errors.contains(message) && errors.contains("p.yaml:12:"), "\(errors)")
   }
 
   /// What stands at the stage itself.
@@ -41,47 +57,33 @@ import Testing
     ("reweight: [weights], frames: frames, sample_share: 1", "leaves nothing to the frames"),
     ("reweight: []", "reweight"),
   ]) func whatIsAskedOfItIsLookedAt(_ refined: String, _ message: String) throws {
-    let program = try Program()
-    try program.take("held")
-    try program.write(file("", refined: refined), to: "p.yaml")
-    let found = try program.run("check", "p.yaml")
-    #expect(found.code == 2 && found.errors.contains(message), "\(found.errors)")
+    let errors = try refused(file("", refined: refined))
+    #expect(errors.contains(message), "\(errors)")
   }
 
-  /// Tight binding has perturb, and its emulators have rounds of their own.
-  @Test func dearPotentialsAndCarriedEmulatorsAreRefused() throws {
-    let program = try Program()
-    try program.take("held")
-    try program.write(
-      file("").replacingOccurrences(of: "forcefield: springs.xml", with: "forcefield: gfn2-xtb"), to: "p.yaml")
-    let dear = try program.run("check", "p.yaml")
-    #expect(dear.code == 2 && dear.errors.contains("perturb, which keeps them"), "\(dear.errors)")
-    try program.write(
-      file("").replacingOccurrences(
-        of: "  drawn:    { uses: sample, emulator: emulator",
-        with: "  carried:  { uses: perturb, emulator: emulator }\n  drawn:    { uses: sample, emulator: carried"),
-      to: "p.yaml")
-    let carried = try program.run("check", "p.yaml")
-    #expect(carried.code == 2 && carried.errors.contains("'carried' was carried over by perturb"), "\(carried.errors)")
-  }
-
-  @Test func heldBondsAndMovedSamplesAreRefused() throws {
-    let program = try Program()
-    try program.take("held")
-    try program.write(
-      file("").replacingOccurrences(of: "constraints: flexible", with: "constraints: rigid"), to: "p.yaml")
-    let held = try program.run("check", "p.yaml")
-    #expect(held.code == 2 && held.errors.contains("write constraints: flexible where 'emulator'"), "\(held.errors)")
-    let moved = file("").replacingOccurrences(
-      of: "samples: drawn, density: stochastic-trace", with: "samples: moved, density: annealed"
-    ).replacingOccurrences(
-      of: "  weights:",
-      with: "  ebm: { uses: energy-model, samples: drawn }\n  moved: { uses: anneal, samples: drawn, density: ebm }\n"
-        + "  weights:")
-    try program.write(moved, to: "p.yaml")
-    let annealed = try program.run("check", "p.yaml")
-    #expect(
-      annealed.code == 2 && annealed.errors.contains("'weights' weighs no samples as an emulator drew them"),
-      "\(annealed.errors)")
+  /// Tight binding has perturb, whose emulators have rounds of their own; held bonds, and samples that were moved.
+  @Test(arguments: [
+    ([("forcefield: springs.xml", "forcefield: gfn2-xtb")], "perturb, which keeps them"),
+    (
+      [
+        (
+          "  drawn:    { uses: sample, emulator: emulator",
+          "  carried:  { uses: perturb, emulator: emulator }\n  drawn:    { uses: sample, emulator: carried"
+        )
+      ], "'carried' was carried over by perturb"
+    ),
+    ([("constraints: flexible", "constraints: rigid")], "write constraints: flexible where 'emulator'"),
+    (
+      [
+        ("samples: drawn, density: stochastic-trace", "samples: moved, density: annealed"),
+        (
+          "  weights:",
+          "  ebm: { uses: energy-model, samples: drawn }\n  moved: { uses: anneal, samples: drawn, density: ebm }\n  weights:"
+        ),
+      ], "'weights' weighs no samples as an emulator drew them"
+    ),
+  ]) func whatComesBeforeItIsLookedAt(_ changes: [(String, String)], _ message: String) throws {
+    let errors = try refused(file(""), changes)
+    #expect(errors.contains(message), "\(errors)")
   }
 }

@@ -80,15 +80,27 @@ import Workflow
     let second = try chain.run(
       RefinedEmulatorStage.self, "second", Self.small, ["reweight": [first, again]], on: molecule)
     #expect(try second.artifact.read(record.trainingFrames) > (try refined.artifact.read(record.trainingFrames)))
-    // with frames of dynamics beside them, which are too many on that side, it is drawn to these
+    // with frames of dynamics beside them, a tenth by weight, it is drawn to these
     let frames = try chain.frames()
     let beside = try chain.run(
       RefinedEmulatorStage.self, "beside", Self.small.merging(["sample_share": 0.1]) { $1 },
       ["reweight": [first], "frames": [frames]], on: molecule)
+    let positions = try frames.artifact.read(Recorded.ingest.trajectory.coordinates, as: Double.self)
     #expect(
       try beside.artifact.read(record.trainingFrames)
-        == (try refined.artifact.read(record.trainingFrames))
-        + (try frames.artifact.shape(Recorded.ingest.trajectory.coordinates)[0]))
+        == (try refined.artifact.read(record.trainingFrames)) + positions.shape[0])
+    let angles = torsionColumns(positions.values, atoms: 22, torsions: [[4, 6, 8, 14], [6, 8, 14, 16]])
+    let phi = try first.artifact.read(Recorded.reweight.torsions.angles["phi"]).values
+    // states keep the samples' shares; within each, frames are drawn alike
+    let wanted = [true, false].reduce(0.0) { sum, isIn in
+      let share = phi.filter { ($0 > 0 && $0 < 2) == isIn }.count
+      let own = angles[0].indices.filter { (angles[0][$0] > 0 && angles[0][$0] < 2) == isIn }
+      let inArc = own.filter { angles[1][$0] > -2 && angles[1][$0] < 1.2 }.count
+      return sum + Double(share) / Double(phi.count) * Double(inArc) / Double(own.count)
+    }
+    let mixed = 0.1 * before.weighted + 0.9 * wanted
+    let drawn = try psi(weighted(beside, "of-beside")).drawn
+    #expect(abs(drawn - mixed) < 0.4 * abs(before.drawn - mixed), "\(drawn) for \(mixed), \(before.drawn) before")
   }
 
   /// Frames of another force field are refused by name, and an emulator over positions.

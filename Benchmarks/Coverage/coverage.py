@@ -20,16 +20,19 @@ words.add_argument("--error", type=float, default=0.0, help="its standard error:
 given = words.parse_args()
 
 found = collections.defaultdict(list)
-silent = collections.Counter()
 for path in sorted(given.run.glob("*@*.h5")):
     if ".ckpt-" in path.name or ".part-" in path.name:
         continue
     with h5py.File(path) as file:
-        if "results/delta_f_interval" not in file or "results/delta_f" not in file or file["results/delta_f"].shape != ():
-            silent[path.name.partition("@")[0]] += 1
-            continue
-        low, high = file["results/delta_f_interval"][:]
-        value, error = file["results/delta_f"][()], file["results/delta_f_standard_error"][()]
+        if "results" not in file or "delta_f_standard_error" not in file["results"]:
+            continue  # frames, emulators, samples
+        value, error = (file["results"].get(name, np.array(np.nan))[()] for name in ("delta_f", "delta_f_standard_error"))
+        if np.shape(value) != ():
+            continue  # of several temperatures
+        if "delta_f_interval" in file["results"]:
+            low, high = file["results/delta_f_interval"][:]
+        else:  # umbrella sampling
+            low, high = value - 1.96 * error, value + 1.96 * error
     found[path.name.partition("@")[0]].append((value, error, low, high))
 if not found:
     sys.exit(f"{given.run} has no finished stage with a dF and an interval")
@@ -46,5 +49,5 @@ for name, rows in found.items():
     inside, runs = int(holds.sum()), len(value)
     share = stats.binomtest(inside, runs).proportion_ci(method="exact") if runs else (np.nan, np.nan)
     bias, its = value.mean() - given.reference, np.hypot(value.std(ddof=1) / np.sqrt(runs), given.error)
-    print(f"{name:12} {runs:4d} {silent[name] + len(finite) - runs:5d} {value.mean():7.3f} {value.std(ddof=1):7.3f} {np.sqrt(np.mean(error**2)):7.3f} "
+    print(f"{name:12} {runs:4d} {len(finite) - runs:5d} {value.mean():7.3f} {value.std(ddof=1):7.3f} {np.sqrt(np.mean(error**2)):7.3f} "
           f"{bias:+8.3f} / {its:5.3f} {inside:5d}/{runs:<3d} {100 * inside / runs:5.1f} ({100 * share[0]:.0f} to {100 * share[1]:.0f})")

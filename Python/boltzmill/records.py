@@ -1159,7 +1159,7 @@ class CompareResultsMd(Group):
     energy_evaluations = Field('results/md/energy_evaluations', 'its energies', float)
     speed_up = Field('results/md/speed_up', 'these over ours', float)
     seconds = Field('results/md/seconds', 'wall time of that dynamics', float, unit='s')
-    wall_speed_up = Field('results/md/wall_speed_up', 'it over ours', float, unit='s')
+    wall_speed_up = Field('results/md/wall_speed_up', 'it over ours', float)
     error = Field('results/md/error', 'the error that is meant', float, unit='kT')
     exits = Field('results/md/exits', 'exits from the state that the rate stands on; with none, times are lower bounds', int)
 

@@ -104,9 +104,9 @@ public final class ArtifactWriter {
     record(path, type: type, shape: shape, hash: hash)
   }
 
-  /// Writes a number that a clock gave (seconds): its dataset is in the content digest by name only, its value is kept
+  /// Writes a number that a clock gave, seconds or a ratio of them: its dataset is in the content digest by name only, its value is kept
   /// under the checksum of /provenance, so that equal runs have equal digests.
-  public func writeMeasurement(_ path: String, _ value: Double, units: String = "s") throws {
+  public func writeMeasurement(_ path: String, _ value: Double, units: String? = "s") throws {
     try writeScalar(path, value, units: units)
     try setAttribute(path, Content.measuredMark, value: .integer(1))
     content.entries[HDF5Path.absolute(path)]?.payload = []

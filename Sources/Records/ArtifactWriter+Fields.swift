@@ -17,7 +17,9 @@ extension ArtifactWriter {
 
   public func write(_ field: Text, _ text: String) throws { try write(field.path, string: text) }
   public func write(_ field: Texts, _ texts: [String]) throws { try write(field.path, strings: texts) }
-  public func write(_ field: Measured, _ value: Double) throws { try writeMeasurement(field.path, value) }
+  public func write(_ field: Measured, _ value: Double) throws {
+    try writeMeasurement(field.path, value, units: field.unit)
+  }
   public func write(_ field: Attribute, _ text: String) throws { try setAttribute(field.owner, field.name, text) }
 
   /// Several fields, in this order.

@@ -104,11 +104,13 @@ public struct Texts: WrittenField {
 /// A number that a clock gave. It is no part of the content digest: equal runs have equal digests.
 public struct Measured: WrittenField {
   public let path, meaning: String
-  public let unit: String? = "s"
+  public let unit: String?
   public let typeName = "float64, measured"
   public let kind = FieldKind.measured
 
-  public init(_ path: String, _ meaning: String) { (self.path, self.meaning) = (path, meaning) }
+  public init(_ path: String, unit: String? = "s", _ meaning: String) {
+    (self.path, self.unit, self.meaning) = (path, unit, meaning)
+  }
 
   public func write(_ value: Double, to writer: ArtifactWriter) throws { try writer.write(self, value) }
 }

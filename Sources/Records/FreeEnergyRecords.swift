@@ -244,7 +244,7 @@ public struct CompareRecord: StageRecord {
   public let dynamicsEvaluations = Real("results/md/energy_evaluations", "its energies")
   public let speedUp = Real("results/md/speed_up", "these over ours")
   public let dynamicsSeconds = Measured("results/md/seconds", "wall time of that dynamics")
-  public let wallSpeedUp = Measured("results/md/wall_speed_up", "it over ours")
+  public let wallSpeedUp = Measured("results/md/wall_speed_up", unit: nil, "it over ours")
   public let dynamicsError = Real("results/md/error", unit: "kT", "the error that is meant")
   public let exits = Integer(
     "results/md/exits", "exits from the state that the rate stands on; with none, times are lower bounds")

@@ -278,7 +278,9 @@ struct MatrixExpansion {
       return byCoordinates[name]?[own].map { [instances[$0]] } ?? []
     }
     return (byBase[name] ?? []).map { instances[$0] }.filter { instance in
-      zip(instance.coordinates, coordinates).allSatisfy { $0 == nil || $1 == nil || $0 == $1 }
+      zip(instance.coordinates, coordinates).allSatisfy { (own: Int?, other: Int?) -> Bool in
+        own == nil || other == nil || own == other
+      }
     }
   }
 }

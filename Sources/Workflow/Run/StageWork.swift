@@ -106,7 +106,9 @@ struct MetricHistory {
     points.append(sum / Double(count))
     (sum, count) = (0, 0)
     guard points.count == Self.limit else { return }
-    points = stride(from: 0, to: points.count - 1, by: 2).map { (points[$0] + points[$0 + 1]) / 2 }
+    points = stride(from: 0, to: points.count - 1, by: 2).map { (first: Int) -> Double in
+      (points[first] + points[first + 1]) / 2
+    }
     width *= 2
   }
 }

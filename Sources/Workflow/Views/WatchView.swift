@@ -157,7 +157,8 @@ public struct WatchView {
   private static func clock(_ date: Date) -> String {
     var (seconds, parts) = (time_t(date.timeIntervalSince1970), tm())
     localtime_r(&seconds, &parts)
-    return [parts.tm_hour, parts.tm_min, parts.tm_sec].map { ($0 < 10 ? "0" : "") + String($0) }.joined(separator: ":")
+    let numbers: [Int32] = [parts.tm_hour, parts.tm_min, parts.tm_sec]
+    return numbers.map { number -> String in (number < 10 ? "0" : "") + String(number) }.joined(separator: ":")
   }
 
   // MARK: Lines

@@ -13,7 +13,7 @@ let cudaLibraries = deps + "/nvidia/cu13/lib"
 let openMMLibraries = deps + "/OpenMM.libs/lib"
 
 /// Numeric targets are compiled optimised in debug builds too, so that `swift run pipeline` needs no `-c release`; so is the engine, which
-/// plans thousands of stages. Records, Reports and Stages only call these: without it, Stages compiles in a third of the time.
+/// plans thousands of stages.
 let optimised: [SwiftSetting] = isDependency ? [] : [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 func cxx(_ flags: [String]) -> [CXXSetting] { isDependency ? [.define("NDEBUG")] : [.unsafeFlags(flags)] }
@@ -106,7 +106,7 @@ let package = Package(
       dependencies: ["HDF5", "Basics", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: optimised),
 
     // what artifacts hold, declared once
-    .target(name: "Records", dependencies: ["Artifacts", "HDF5", "Basics"]),
+    .target(name: "Records", dependencies: ["Artifacts", "HDF5", "Basics"], swiftSettings: optimised),
 
     // science
     .target(name: "Molecules", dependencies: ["Basics"], swiftSettings: optimised),
@@ -125,7 +125,8 @@ let package = Package(
     // pictures
     .target(
       name: "Reports",
-      dependencies: ["Artifacts", "HDF5", "Records", "Basics", .product(name: "Mustache", package: "swift-mustache")]),
+      dependencies: ["Artifacts", "HDF5", "Records", "Basics", .product(name: "Mustache", package: "swift-mustache")],
+      swiftSettings: optimised),
 
     // engine
     .target(
@@ -143,7 +144,7 @@ let package = Package(
       dependencies: [
         "Workflow", "Artifacts", "Records", "Reports", "Generative", "FreeEnergies", "ForceFields", "Molecules",
         "Trajectories", "HDF5", "Torch", "OpenMM", "Dynamics", "XTB", "Basics",
-      ]),
+      ], swiftSettings: optimised),
 
     // face
     .executableTarget(

@@ -47,7 +47,10 @@ for name, rows in found.items():
     wide = lambda half: np.hypot(half, 1.96 * given.error)
     holds = (value - wide(value - low) <= given.reference) & (given.reference <= value + wide(high - value))
     inside, runs = int(holds.sum()), len(value)
-    share = stats.binomtest(inside, runs).proportion_ci(method="exact") if runs else (np.nan, np.nan)
+    if runs < 2:
+        print(f"{name:12} {runs:4d} {len(finite) - runs:5d}  too few for a spread")
+        continue
+    share = stats.binomtest(inside, runs).proportion_ci(method="exact")
     bias, its = value.mean() - given.reference, np.hypot(value.std(ddof=1) / np.sqrt(runs), given.error)
     print(f"{name:12} {runs:4d} {len(finite) - runs:5d} {value.mean():7.3f} {value.std(ddof=1):7.3f} {np.sqrt(np.mean(error**2)):7.3f} "
           f"{bias:+8.3f} / {its:5.3f} {inside:5d}/{runs:<3d} {100 * inside / runs:5.1f} ({100 * share[0]:.0f} to {100 * share[1]:.0f})")
